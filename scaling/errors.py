@@ -1,0 +1,29 @@
+"""What can go wrong, one class per cause. Every message says what, where, why, and what to do."""
+
+
+class ScalingError(ValueError):
+    """Base of every error a user can cause and mend."""
+
+
+class DataError(ScalingError):
+    """A log cannot be read as it stands: names file, line, column and the remedy."""
+
+
+class ScheduleError(ScalingError):
+    """A learning-rate schedule cannot be understood or built."""
+
+
+class LawError(ScalingError):
+    """A law is unknown, or its definition breaks the contract of `scaling.law`."""
+
+
+class FitError(ScalingError):
+    """The data cannot determine the law's parameters."""
+
+
+class TrainingError(ScalingError):
+    """A training run cannot be started or resumed."""
+
+
+class MissingExtra(ScalingError):
+    """An optional package is needed; the message names the extra to install."""
