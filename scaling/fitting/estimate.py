@@ -22,7 +22,7 @@ from scaling.formula import Law
 from scaling.laws import find
 
 STARTS = 8
-FEW = 256  # rows that are enough to find the basin; the optimum itself always uses all rows
+GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
 
 
@@ -94,15 +94,16 @@ def _free(law: Law, fixed, params) -> tuple[dict[str, float], tuple]:
 def _fit(data, law, made: Design, loss, fixed, specs, seed) -> Fit:
     y = loss.link(made.loss)
     model = models.build(law, specs, made.inputs, fixed, loss)
-    few = made
-    if len(made) > FEW:
-        few = made.take(np.unique(np.linspace(0, len(made) - 1, FEW).round().astype(int)))
-    search = models.build(law, specs, few.inputs, fixed, loss, frame=model.frame)
-    few_y = loss.link(few.loss)
-    start = seeds(search, few_y, few.loss, few.weights, loss, STARTS, seed)
+    def thinned(rows: int):
+        few = made if len(made) <= rows else made.take(np.linspace(0, len(made) - 1, rows).round().astype(int))
+        return few, model if few is made else models.build(law, specs, few.inputs, fixed, loss, frame=model.frame)
+
+    few, coarse = thinned(GRID_ROWS)
+    start = seeds(coarse, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed)
     if not len(start):
         raise FitError(f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs.")
-    found = minimise(search, few_y, start, few.weights, loss)
+    few, search = thinned(SEARCH_ROWS)
+    found = minimise(search, loss.link(few.loss), start, few.weights, loss)
     order = np.argsort(found.cost, kind="stable")
     best = found.cost[order[0]]
     near = found.cost <= best * (1 + SAME) + 1e-30

@@ -8,7 +8,8 @@ from scaling.drops import RateDrops
 from scaling.formula import Domain, Exponent, Positive, Published, law
 from scaling.laws.tissue2024 import NO_DROP, area_under
 
-Kernel = Annotated[float, Domain(0.0, 10.0, grid=(0.3, 2.0))]
+# below 0.02 the kernel has become a logarithm and only B * beta is left to fit
+Kernel = Annotated[float, Domain(0.02, 10.0, grid=(0.3, 2.0))]
 RatePower = Annotated[float, Domain(0.0, 4.0, grid=(0.2, 0.9))]
 
 _CODE = "authors' code, src/config.py; early-stopped fits; warm-up rises counted in the loss drop"
