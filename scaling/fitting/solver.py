@@ -1,8 +1,9 @@
 """Damped Newton for many robust fits at once: minimise sum_i w_i loss(link(f_i(t)) - link(y_i)) over a box.
 
-Where second derivatives are cheap the Hessian is exact; elsewhere it is Gauss-Newton's with the loss's own curvature, and
-the step is bent along the valley it lies in by one more evaluation (geodesic acceleration, arXiv:1207.4999). Damping is by the reweighted-least-squares Hessian, so strong damping is a cautious step of that method and
-none at all is Newton's, which ends a Huber fit in finitely many steps. All tests are relative to the cost.
+Where second derivatives are cheap the Hessian is exact, damped by that of reweighted least squares: much damping is a
+cautious step of that method, none is Newton's, which ends a Huber fit in finitely many steps. Elsewhere the Hessian is
+Gauss-Newton's with the loss's own curvature, damped by its diagonal, and the step is bent along the valley it lies in by
+one more evaluation (geodesic acceleration, arXiv:1207.4999). All tests are relative to the cost.
 """
 
 from __future__ import annotations
@@ -63,11 +64,47 @@ def derivatives(model, y, terms, weights, loss: Loss, exact: bool = True):
     JT = J.transpose(0, 2, 1)
     gradient = (J @ pull[:, :, None])[:, :, 0]
     hessian = (J * inner[:, None, :]) @ JT + second
-    damp = (J * (weights * ratio)[:, None, :]) @ JT
-    p = damp.shape[1]
-    diagonal = damp[:, np.arange(p), np.arange(p)]
-    damp[:, np.arange(p), np.arange(p)] += 1e-3 * diagonal
+    p = J.shape[1]
+    if exact:
+        damp = (J * (weights * ratio)[:, None, :]) @ JT
+        damp[:, np.arange(p), np.arange(p)] *= 1.001
+    else:
+        damp = ((J * J) @ (weights * ratio)[:, :, None]) * np.eye(p)
     return gradient, hessian, damp, J, inner
+
+
+def polish(model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, rounds: int = 30) -> tuple[np.ndarray, float]:
+    """Gauss-Newton by QR from an optimum of least squares: the last digits, which normal equations cannot give."""
+    free = (t > model.frame.lower) & (t < model.frame.upper)
+    root = np.sqrt(weights)
+
+    def residual(t):
+        terms = model.terms(t[None])
+        f = model.value(terms)
+        return terms, f, (loss.link(f) - y)[0] * root
+
+    terms, f, r = residual(t)
+    best = r @ r
+    for _ in range(rounds):
+        J = model.jacobian(terms, f)[0][free]
+        A = ((J / f if loss.log else J) * root).T
+        size = np.sqrt((A**2).sum(0))
+        size = np.where(size > 0, size, 1.0)
+        step = np.zeros_like(t)
+        step[free] = np.linalg.lstsq(A / size, -r, rcond=1e-15)[0] / size
+        for _ in range(40):
+            new = np.clip(t + step, model.frame.lower, model.frame.upper)
+            new_terms, new_f, new_r = residual(new)
+            if (rss := new_r @ new_r) <= best:
+                break
+            step /= 2
+        else:
+            break
+        moved = np.abs(new - t).max() > 1e-15 * np.abs(t).max()
+        t, terms, f, r, best = new, new_terms, new_f, new_r, rss
+        if not moved:
+            break
+    return t, best / 2
 
 
 def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
