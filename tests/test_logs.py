@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaling.errors import DataError
@@ -221,6 +221,7 @@ def test_frames_read_like_files(ladder: Path) -> None:
     assert back.schedules["small"] == runs.schedules["small"]
 
 
+@settings(max_examples=50)
 @given(st.permutations(range(12)))
 def test_rows_in_any_order_are_read_or_refused(order: list[int]) -> None:
     rows = pd.DataFrame(
@@ -235,6 +236,7 @@ def test_rows_in_any_order_are_read_or_refused(order: list[int]) -> None:
             Runs.from_frame(shuffled)
 
 
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from("ab"), min_size=1, max_size=30))
 def test_interleaved_runs_are_sorted_out(runs: list[str]) -> None:
     rows = pd.DataFrame({"run": runs, "step": np.arange(len(runs)), "loss": 2.0, "lr": 1.0})
