@@ -54,7 +54,7 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
     """
     law = find(law)
     loss = Loss.parse(objective, delta)
-    made = design(data, law, fitting=True)
+    made = design(data, law, fitting=True, positive=loss.log)
     fixed, specs = _free(law, fixed, params)
     if not specs:
         raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
@@ -104,18 +104,21 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
         raise FitError(f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs.")
     few, search = thinned(SEARCH_ROWS)
     found = minimise(search, loss.link(few.loss), start, few.weights, loss)
-    order = _best_first(found)
+    rounding = made.weights.sum() * (1e-13 * max(1.0, np.abs(y).max())) ** 2
+    order = _best_first(found, rounding)
     best = found.cost[order[0]]
-    near = found.cost <= best * (1 + SAME) + 1e-30
+    near = found.cost <= best * (1 + SAME) + rounding
     others = found.cost[~near]
     if few is not made:
         ends = _distinct(found, order)
         found = minimise(model, y, ends, made.weights, loss, damping=1e-3)
-        order = _best_first(found)
+        order = _best_first(found, rounding)
     winner = order[0]
     t, cost = found.t[winner], float(found.cost[winner])
+    converged = bool(found.converged[winner])
     if loss.name == "squares":
-        t, cost = polish(model, y, t, made.weights, loss)
+        t, cost, settled = polish(model, y, t, made.weights, loss)
+        converged |= settled
     frame = model.frame
     theta = frame.to_params(t)
     at_bound = (t <= frame.lower) | (t >= frame.upper)
@@ -125,7 +128,7 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     names = np.array(frame.names)
     values = {**fixed, **dict(zip(frame.names, map(float, theta), strict=True))}
     values = {k: values[k] for k in law.params}
-    verdict = judge(law, made, values, cov, converged=bool(found.converged[winner]), agree=int(near.sum()), tried=len(start),
+    verdict = judge(law, made, values, cov, converged=converged, agree=int(near.sum()), tried=len(start),
                     rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
                     at_bound=tuple(names[at_bound & ~gone]), vanished=tuple(names[gone]))
     from scaling.logs import Runs
@@ -134,10 +137,10 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
                verdict=verdict, design=made, runs=data if isinstance(data, Runs) else None, seed=seed)
 
 
-def _best_first(found: Solution) -> np.ndarray:
+def _best_first(found: Solution, rounding: float) -> np.ndarray:
     """Order by objective; among equals an earlier start wins, so that exchangeable terms keep the user's order."""
     best = found.cost.min()
-    tied = found.cost <= best * (1 + 1e-9)
+    tied = found.cost <= best * (1 + 1e-9) + rounding
     return np.lexsort([np.where(tied, best, found.cost)])
 
 
