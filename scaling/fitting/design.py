@@ -146,15 +146,24 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
         frame = frame[frame["loss"].notna()]
     if not len(frame):
         raise DataError("none of these rows has a loss; there is nothing to fit.")
-    frames, features = [], []
+    frames, features, rising = [], [], 0
     for name, rows in frame.groupby("run", sort=False):
         plan = runs.schedules.get(name)
         if plan is None:
             raise DataError(f"run '{name}': law '{law.name}' needs its learning rates, and there is neither a column 'lr' nor "
                             "a schedule. Add the column, or pass schedule='cosine:peak=...,steps=...'.")
+        if fitting:  # before the peak is reached the laws do not hold
+            warm = rows["step"].to_numpy() < plan.first + plan.warmup - 1
+            rising, rows = rising + int(warm.sum()), rows[~warm]
+            if not len(rows):
+                continue
         features.append(_features(law, rows["step"].to_numpy(int), plan, str(name)))
         frames.append(rows)
         notes += [f"run '{name}': {n}" for n in plan.notes]
+    if rising:
+        notes.append(f"{rising} rows lie in the warm-up and are not fitted")
+    if not frames:
+        raise DataError("all rows with a loss lie in the warm-up; there is nothing to fit.")
     made = _joined(pd.concat(frames, ignore_index=True), features, law, notes)
     peaks = {runs.schedules[n].peak for n in frame["run"].unique()}
     if fitting and len(peaks) > 1 and max(peaks) > 1.001 * min(peaks):

@@ -90,7 +90,8 @@ class Runs:
 
     def joined(self) -> pd.DataFrame:
         """The frame with the facts of its run in every row (a copy); a fact named like a column is `<name>_of_run`."""
-        return self._frame.join(self._facts, on="run", rsuffix="_of_run")
+        clash = {c: f"{c}_of_run" for c in self._facts if c in self._frame}
+        return self._frame.join(self._facts.rename(columns=clash), on="run")
 
     def select(self, query: str) -> "Runs":
         """Rows for which a pandas query holds, over the frame joined with the facts; schedules stay whole.
