@@ -15,6 +15,7 @@ from scaling.fitting.design import Design, design
 from scaling.fitting.diagnostics import judge
 from scaling.fitting.losses import Loss
 from scaling.fitting.result import Fit
+from scaling.fitting.select import select
 from scaling.fitting.solver import Solution, minimise, polish
 from scaling.fitting.starts import seeds
 from scaling.fitting.uncertainty import covariance
@@ -27,7 +28,8 @@ SAME = 1e-6  # relative difference of objectives below which two starts reached 
 
 
 def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float = 1e-3,
-        fixed: Mapping[str, float] | None = None, params: Any = None, seed: int = 0) -> Fit:
+        fixed: Mapping[str, float] | None = None, params: Any = None, seed: int = 0, where: str | None = None,
+        min_step: int | None = None, top_budgets: int | None = None) -> Fit:
     """Fit a law to data, globally and from no user start.
 
     Parameters
@@ -41,6 +43,8 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
     fixed : parameters held at given values.
     params : lmfit.Parameters; their bounds, and values of those with vary=False, are honoured.
     seed : of the start grid, where it is random (three or more non-linear parameters).
+    where, min_step, top_budgets : which rows are fitted: a pandas query, a first step, the k largest compute budgets.
+        Rows inside the warm-up are never fitted by schedule laws. The choice is reported with the result.
 
     Returns
     -------
@@ -54,7 +58,9 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
     """
     law = find(law)
     loss = Loss.parse(objective, delta)
-    made = design(data, law, fitting=True, positive=loss.log)
+    chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
+    made = design(chosen, law, fitting=True, positive=loss.log)
+    made = replace(made, notes=(*notes, *made.notes))
     fixed, specs = _free(law, fixed, params)
     if not specs:
         raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
@@ -66,7 +72,7 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
             raise FitError(f"all rows have {name} = {x[0]:.6g}, so '{law.name}' cannot tell its terms apart. "
                            f"Add rows with other {name}, or fit a law without it.")
     with threadpool_limits(1):
-        return _fit(data, law, made, loss, fixed, specs, seed, params is not None)
+        return _fit(chosen, law, made, loss, fixed, specs, seed, params is not None)
 
 
 def _free(law: Law, fixed, params) -> tuple[dict[str, float], tuple]:
