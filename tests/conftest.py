@@ -8,10 +8,14 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of public data beside the repository; tests that need it are skipped where it is absent."""
-    root = Path(os.environ.get("SCALING_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not root.is_dir() and (parent := Path(__file__).parents[3] / "shared" / "data").is_dir():
-        root = parent
-    if not root.is_dir():
-        pytest.skip(f"needs the public data sets: no folder {root} (set SCALING_DATA to their place)")
-    return root
+    """Root of the public data sets: SCALING_DATA, else ../shared/data beside the repository."""
+    root = Path(__file__).resolve().parent.parent
+    candidates = [Path(os.environ["SCALING_DATA"])] if "SCALING_DATA" in os.environ else [
+        root.parent / "shared" / "data", root.parent.parent / "shared" / "data",
+    ]  # fmt: skip
+    for path in candidates:
+        if path.is_dir():
+            return path
+    pytest.skip(
+        f"needs the public data: none at {', '.join(map(str, candidates))}; set SCALING_DATA to its folder"
+    )

@@ -1,0 +1,155 @@
+"""The text form of a schedule, `name:key=value,...`: parse, check, write back."""
+
+import inspect
+import math
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from scaling.errors import ScheduleError
+from scaling.schedules.shapes import DECAYS, SHAPES, WARMUPS
+
+_UNITS = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+
+
+def _number(value: Any) -> float:
+    """3e-4, 24k, 2M, 7B or a number."""
+    match = re.fullmatch(r"\s*([-+0-9.eE]+)([kKMBT]?)\s*", str(value))
+    number = float(match[1]) * _UNITS[match[2]] if match else math.nan
+    if not math.isfinite(number):
+        raise ValueError("a number like 3e-4, 24k or 2M")
+    return number
+
+
+def _count(value: Any) -> int:
+    number = _number(value)
+    if number != int(number) or number < 0:
+        raise ValueError("a whole number of updates like 24000 or 24k")
+    return int(number)
+
+
+def _positive(value: Any) -> float:
+    if (number := _number(value)) <= 0:
+        raise ValueError("a number above 0")
+    return number
+
+
+def _fraction(value: Any) -> float:
+    if not 0 <= (number := _number(value)) <= 1:
+        raise ValueError("a fraction of the peak, 0 to 1")
+    return number
+
+
+def _many(one: Callable[[Any], Any]) -> Callable[[Any], tuple]:
+    def parse(value: Any) -> tuple:
+        parts = value.split("/") if isinstance(value, str) else np.atleast_1d(np.asarray(value, object))
+        return tuple(one(part) for part in parts)
+
+    return parse
+
+
+def _choice(names: Any) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in names:
+            raise ValueError("one of " + ", ".join(names))
+        return value
+
+    return parse
+
+
+_KEYS: dict[str, Callable[[Any], Any]] = {
+    "peak": _positive, "steps": _count, "warmup": _count, "warmup_form": _choice(WARMUPS),
+    "warmup_init": _fraction, "final": _fraction, "horizon": _count, "cycles": _number, "period": _count, "growth": _number,
+    "timescale": _positive, "power": _positive, "milestones": _many(_count), "factors": _many(_number),
+    "decay": _number, "shape": _choice(DECAYS), "periods": _many(_count), "levels": _many(_number),
+    "cycle": _count, "up": _number, "a": _number, "b": _number, "batch_tokens": _positive, "switch": _count, "then": _number,
+    "at": _many(_count), "rates": _many(_number),
+}  # fmt: skip
+_RUN = {"peak": None, "steps": None}
+_WARMUP = {"warmup": 0, "warmup_form": "linear", "warmup_init": 0.0}
+
+
+def keys(name: str) -> dict[str, Any]:
+    """Allowed keys of a schedule with their defaults; `inspect.Parameter.empty` marks a required key."""
+    empty = inspect.Parameter.empty
+    if name == "table":
+        return {"steps": empty, "at": empty, "rates": empty}
+    parameters = inspect.signature(SHAPES[name]).parameters.values()
+    own = {p.name: p.default for p in parameters if p.kind == p.KEYWORD_ONLY}
+    # the first rise of a cyclic schedule is its warm-up
+    return dict.fromkeys(_RUN, empty) | (_WARMUP if name != "cyclic" else {}) | own
+
+
+def parse(text: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Name and checked settings of `name:key=value,...`; `settings` add to the text, never twice the same."""
+    name, _, rest = text.strip().partition(":")
+    name = name.strip()
+    if name not in SHAPES and name != "table":
+        raise ScheduleError(f"unknown schedule {name!r}{_nearest(name, [*SHAPES, 'table'])}")
+    given: dict[str, Any] = {}
+    for pair in filter(None, (part.strip() for part in rest.split(","))):
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or not value:
+            raise ScheduleError(
+                f"schedule {text!r}: {pair!r} is not key=value, as in {name}:peak=3e-4,steps=24k"
+            )
+        if key in given:
+            raise ScheduleError(f"schedule {text!r}: key {key!r} is given twice; keep one")
+        given[key] = value
+    if twice := given.keys() & settings.keys():
+        raise ScheduleError(f"schedule {text!r}: {sorted(twice)} in the text and as arguments; keep one")
+    given |= settings
+    allowed = keys(name)
+    checked: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in allowed:
+            raise ScheduleError(f"{name}: unknown key {key!r}{_nearest(key, allowed)}")
+        try:
+            checked[key] = _KEYS[key](value)
+        except ValueError as wanted:
+            raise ScheduleError(f"{name}: {key}={value} must be {wanted}") from None
+    if missing := [k for k, v in allowed.items() if v is inspect.Parameter.empty and k not in checked]:
+        raise ScheduleError(f"{name}: missing {', '.join(missing)}; allowed keys: {', '.join(allowed)}")
+    return name, {k: checked[k] for k, default in allowed.items() if k in checked and checked[k] != default}
+
+
+def write(name: str, settings: dict[str, Any]) -> str:
+    """Canonical text: keys in fixed order, defaults left out, floats that read back bit by bit."""
+
+    def show(value: Any) -> str:
+        if isinstance(value, tuple):
+            return "/".join(map(show, value))
+        if isinstance(value, float) and value == int(value) and abs(value) < 1e15:
+            return str(int(value))
+        return value if isinstance(value, str) else repr(value)
+
+    return name + ":" + ",".join(f"{k}={show(v)}" for k, v in settings.items())
+
+
+def rates(name: str, settings: dict[str, Any]) -> np.ndarray:
+    """The table of rates, shape (steps,)."""
+    values = dict(settings)
+    N = values.pop("steps")
+    if N < 1:
+        raise ScheduleError(f"{name}: steps=0 has no update; give at least one")
+    if name == "table":
+        at, knots = values["at"], values["rates"]
+        if len(at) != len(knots) or any(b <= a for a, b in pairwise(at)):
+            raise ScheduleError(f"table: at must rise and have one rate each; got at={at}, rates={knots}")
+        return np.interp(np.arange(N), at, knots)
+    peak, W = values.pop("peak"), values.pop("warmup", 0)
+    form, low = values.pop("warmup_form", "linear"), values.pop("warmup_init", 0.0)
+    if "then" in values:
+        values["then"] /= peak
+    s = np.arange(N, dtype=np.float64)
+    ramp = low + (1 - low) * WARMUPS[form](s[:W], W)[:N] if W else s[:0]
+    return peak * np.concatenate([ramp, SHAPES[name](s[W:], N, W, **values)])
+
+
+def _nearest(word: str, known: Any) -> str:
+    close = get_close_matches(word, list(known), n=1)
+    return (f"; did you mean {close[0]!r}?" if close else ";") + f" Allowed: {', '.join(known)}"
