@@ -10,7 +10,7 @@ _HOMES = {
     "read": "scaling.logs",
     "Runs": "scaling.logs",
     "schedule": "scaling.schedules",
-    "law": "scaling.law",
+    "law": "scaling.formula",
     "laws": "scaling.laws",
     "fit": "scaling.fitting",
     "Fit": "scaling.fitting",
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scaling.fitting import Fit as Fit
     from scaling.fitting import fit as fit
     from scaling.fitting import load as load
-    from scaling.law import law as law
+    from scaling.formula import law as law
     from scaling.laws import laws as laws
     from scaling.logs import Runs as Runs
     from scaling.logs import read as read

@@ -1,0 +1,67 @@
+"""The drops of the learning rate that each logged row has behind it, for laws that sum over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.schedules import Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class RateDrops:
+    """Pairs (row, earlier block of rate changes), flattened row by row.
+
+    Attributes
+    ----------
+    d : (pairs,), drop of the rate in the block (a rise is negative).
+    eta : (pairs,), rate after the drop, floored so that powers of it stay finite.
+    S : (pairs,), area under the rate from the drop to the row.
+    count : (n,), pairs per row.
+    peak : (n,), peak rate of the row's run.
+    span : (n,), area under the rate since the first drop (0 where there was none yet).
+    """
+
+    d: np.ndarray
+    eta: np.ndarray
+    S: np.ndarray
+    count: np.ndarray
+    peak: np.ndarray
+    span: np.ndarray
+
+    @classmethod
+    def before(cls, steps: np.ndarray, schedule: Schedule, *, block: int, warmup_in_ld: bool,
+               lr_floor: float) -> RateDrops:
+        """Drops up to and including each step, `block` changing steps compressed into one (arXiv:2503.12811 sums all)."""
+        at = schedule.index(steps)
+        blocks = schedule.blocks(block, warmup_in_ld=warmup_in_ld, floor=lr_floor)
+        S = schedule.area[at][:, None] - blocks.area[None, :]
+        seen = (blocks.first[None, :] <= at[:, None]) & (S > 0)
+        row, col = np.nonzero(seen)
+        return cls(blocks.drop[col], np.exp(blocks.log_rate[col]), S[row, col], seen.sum(1),
+                   np.full(len(at), schedule.peak), np.where(seen, S, 0.0).max(1, initial=0.0))
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+    def __getitem__(self, rows) -> RateDrops:
+        rows = np.arange(len(self))[rows]
+        ends = np.cumsum(self.count)
+        pairs = np.concatenate([np.arange(ends[r] - self.count[r], ends[r]) for r in rows] or [[]]).astype(int)
+        return RateDrops(self.d[pairs], self.eta[pairs], self.S[pairs], self.count[rows], self.peak[rows],
+                         self.span[rows])
+
+    @classmethod
+    def concatenate(cls, parts: list[RateDrops]) -> RateDrops:
+        return cls(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("d", "eta", "S", "count", "peak", "span")))
+
+    def sum(self, term) -> np.ndarray:
+        """Sum term(d, eta, S) over the drops behind each row: shape (..., pairs) -> (..., n)."""
+        values = np.asarray(term(self.d, self.eta, self.S))
+        total = np.zeros((*values.shape[:-1], len(self)), values.dtype)
+        rows = np.flatnonzero(self.count)
+        if len(rows):
+            starts = np.cumsum(self.count)[rows] - self.count[rows]
+            total[..., rows] = np.add.reduceat(values, starts, axis=-1)
+        return total

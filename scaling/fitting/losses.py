@@ -1,0 +1,76 @@
+"""Loss functions of a residual r: value, slope, curvature, and the weight slope / r that reweighted least squares uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.errors import FitError
+
+NAMES = ("huber", "squares", "soft_l1", "student_t")
+NU = 4.0  # degrees of freedom of the Student-t loss
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is summed over rows. `log` compares ln(prediction) with ln(loss), else the values themselves.
+
+    huber: r^2/2 up to delta, delta (|r| - delta/2) beyond. squares: r^2. soft_l1: delta^2 (sqrt(1 + (r/delta)^2) - 1).
+    student_t: delta^2 (nu+1)/2 ln(1 + (r/delta)^2 / nu), nu = 4.
+    """
+
+    name: str
+    log: bool
+    delta: float
+
+    @classmethod
+    def parse(cls, objective: str, delta: float) -> Loss:
+        log = objective.startswith("log_")
+        name = objective.removeprefix("log_")
+        if name not in NAMES:
+            raise FitError(f"unknown objective '{objective}'; use one of "
+                           + ", ".join(f"{p}{n}" for n in NAMES for p in ("log_", "")) + ".")
+        if not delta > 0:
+            raise FitError(f"delta={delta} must be positive.")
+        return cls(name, log, float(delta))
+
+    @property
+    def scale(self) -> float:
+        """Reported objective per summed `value`: least squares is reported as the residual sum of squares."""
+        return 2.0 if self.name == "squares" else 1.0
+
+    def link(self, values: np.ndarray) -> np.ndarray:
+        if not self.log:
+            return values
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.log(np.where(values > 0, values, np.nan))
+
+    def value(self, r: np.ndarray) -> np.ndarray:
+        d = self.delta
+        if self.name == "squares":
+            return 0.5 * r * r
+        if self.name == "huber":
+            a = np.abs(r)
+            small = np.minimum(a, d)
+            return small * (a - 0.5 * small)
+        z = (r / d) ** 2
+        if self.name == "soft_l1":
+            return d * d * z / (np.sqrt(1 + z) + 1)
+        return d * d * (NU + 1) / 2 * np.log1p(z / NU)
+
+    def slopes(self, r: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """First derivative, second derivative, and first derivative divided by r."""
+        d = self.delta
+        if self.name == "squares":
+            one = np.ones_like(r)
+            return r, one, one
+        if self.name == "huber":
+            a = np.abs(r)
+            return np.clip(r, -d, d), (a <= d).astype(float), d / np.maximum(a, d)
+        z = (r / d) ** 2
+        if self.name == "soft_l1":
+            weight = 1 / np.sqrt(1 + z)
+            return r * weight, weight**3, weight
+        weight = (NU + 1) / NU / (1 + z / NU)
+        return r * weight, weight * (1 - z / NU) / (1 + z / NU), weight

@@ -1,0 +1,182 @@
+"""A law on given data as the solver sees it: values and derivatives for many parameter vectors at once.
+
+Shapes: B problems, n rows, p free parameters; t (B, p), values (B, n), Jacobians (B, p, n).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scaling.fitting import coordinates
+from scaling.fitting.coordinates import Coordinates
+from scaling.fitting.losses import Loss
+from scaling.formula import Law, Parameter
+from scaling.monomials import Monomial, trace
+
+STEP = 1e-30  # of the complex-step derivative: exact to rounding
+
+
+def build(law: Law, params: tuple[Parameter, ...], inputs: Mapping[str, Any], fixed: Mapping[str, float],
+          loss: Loss) -> MonomialModel | GeneralModel:
+    """The fastest exact model the law allows."""
+    terms = trace(law, fixed)
+    frame = coordinates.build(law, params, inputs, fixed, terms)
+    if terms is not None:
+        return MonomialModel(terms, frame, inputs, loss.log)
+    return GeneralModel(law, frame, inputs, fixed, loss.log)
+
+
+class MonomialModel:
+    """Sum of K exp(Z t): every derivative in closed form, so the solver can take exact Newton steps."""
+
+    def __init__(self, terms: list[Monomial], frame: Coordinates, inputs: Mapping[str, np.ndarray], log: bool) -> None:
+        self.frame, self.log = frame, log
+        self.n = len(next(iter(inputs.values())))
+        self.parts = [self._part(term, inputs) for term in terms]
+
+    def _part(self, term: Monomial, inputs):
+        names = self.frame.names
+        K, Z = np.full(self.n, term.coef), np.zeros((self.n, len(names)))
+        for base, (const, slopes) in term.powers.items():
+            if base in names:
+                Z[:, names.index(base)] += const
+                continue
+            x = np.asarray(inputs[base], float)
+            if const:
+                K = K * x**const
+            for param, slope in slopes.items():
+                Z[:, names.index(param)] += slope * np.log(x)
+        Z = Z @ self.frame.inverse
+        K = K * np.exp(-Z @ self.frame.c)
+        columns = np.flatnonzero(np.abs(Z).max(0) > 0)
+        Z = Z[:, columns]
+        if len(K) and np.ptp(K) == 0 and (np.ptp(Z, axis=0) == 0).all():
+            K, Z = K[:1], Z[:1]  # a constant term needs one exponential per problem, not one per row
+        i, j = np.triu_indices(len(columns))
+        return K, Z, columns, Z[:, i] * Z[:, j], columns[i], columns[j]
+
+    def terms(self, t: np.ndarray) -> list[np.ndarray]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return [K * np.exp(t[:, columns] @ Z.T) for K, Z, columns, *_ in self.parts]
+
+    def value(self, terms: list[np.ndarray]) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = np.zeros((len(terms[0]), self.n))
+            for T in terms:
+                total += T
+        return total
+
+    def jacobian(self, terms: list[np.ndarray], value: np.ndarray) -> np.ndarray:
+        J = np.zeros((len(value), len(self.frame.params), self.n))
+        for T, (_, Z, columns, *_) in zip(terms, self.parts, strict=True):
+            for z, j in zip(Z.T, columns, strict=True):
+                J[:, j] += T * z
+        return J
+
+    def second(self, terms: list[np.ndarray], s: np.ndarray) -> np.ndarray:
+        """sum_i s_i d2(value_i)/dt2, shape (B, p, p)."""
+        p = len(self.frame.params)
+        H = np.zeros((len(s), p, p))
+        for T, (_, Z, _, ZZ, i, j) in zip(terms, self.parts, strict=True):
+            sT = s * T
+            h = sT.sum(1)[:, None] * ZZ if len(Z) == 1 else sT @ ZZ
+            H[:, i, j] += h
+            off = i != j
+            H[:, j[off], i[off]] += h[:, off]
+        return H
+
+
+class GeneralModel:
+    """Any law: derivatives from its hook, else by complex step, else by central differences."""
+
+    def __init__(self, law: Law, frame: Coordinates, inputs: Mapping[str, Any], fixed: Mapping[str, float],
+                 log: bool) -> None:
+        self.law, self.frame, self.log = law, frame, log
+        self.inputs = [inputs[k] for k in law.inputs]
+        self.fixed = {k: float(v) for k, v in {**law.held, **fixed}.items()}
+        self.n = len(self.inputs[0])
+        self.call = _batched(law.fn, self.inputs, self.n, frame, self.fixed)
+        self.complex_ok = "jacobian" in law.hooks or self._complex_works()
+
+    def _named(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        return {**self.fixed, **{name: theta[:, k, None] for k, name in enumerate(self.frame.names)}}
+
+    def terms(self, t: np.ndarray) -> list[np.ndarray]:
+        with np.errstate(all="ignore"):
+            return [np.asarray(self.call(self._named(self.frame.to_params(t)))), t]
+
+    def value(self, terms: list[np.ndarray]) -> np.ndarray:
+        return terms[0]
+
+    def jacobian(self, terms: list[np.ndarray], value: np.ndarray) -> np.ndarray:
+        t, names = terms[1], self.frame.names
+        theta = self.frame.to_params(t)
+        D = np.empty((len(t), len(names), self.n))
+        with np.errstate(all="ignore"):
+            if "jacobian" in self.law.hooks:
+                parts = self.law.hooks["jacobian"](*self.inputs, **self._named(theta))
+                for k, name in enumerate(names):
+                    D[:, k] = parts[name]
+            else:
+                for k in range(len(names)):
+                    D[:, k] = self._difference(theta, k)
+        D *= np.where(self.frame.logs, theta, 1.0)[:, :, None]  # derivatives in u
+        return self.frame.inverse.T @ D  # chain rule to t
+
+    def _difference(self, theta: np.ndarray, k: int) -> np.ndarray:
+        size = np.where(theta[:, k] != 0, np.abs(theta[:, k]), 1.0)
+        if self.complex_ok:
+            shifted = theta.astype(complex)
+            shifted[:, k] += 1j * STEP * size
+            return np.asarray(self.call(self._named(shifted))).imag / (STEP * size)[:, None]
+        h = 6e-6 * size
+        up, down = theta.copy(), theta.copy()
+        up[:, k] += h
+        down[:, k] -= h
+        return (self.call(self._named(up)) - self.call(self._named(down))) / (up[:, k] - down[:, k])[:, None]
+
+    def _complex_works(self) -> bool:
+        """Does the function carry an imaginary part through? abs, max and comparisons do not: compare with differences."""
+        theta = np.array([[p.start * 1.01 + 0.01 * (p.start == 0) for p in self.frame.params]])
+        try:
+            with np.errstate(all="ignore"):
+                for k in range(theta.shape[1]):
+                    self.complex_ok = True
+                    exact = self._difference(theta, k)
+                    self.complex_ok = False
+                    near = self._difference(theta, k)
+                    size = np.nanmax(np.abs(near), initial=0.0)
+                    if not np.allclose(exact, near, rtol=1e-4, atol=1e-4 * size, equal_nan=True):
+                        return False
+        except (TypeError, ValueError):
+            return False
+        return True
+
+    second = None
+
+
+def _batched(fn: Callable[..., Any], inputs: list[Any], n: int, frame: Coordinates, fixed: Mapping[str, float]):
+    """Call fn for all problems at once if it broadcasts, else one by one."""
+    theta = np.array([[p.start for p in frame.params]] * 2)
+    named = {**fixed, **{p.name: theta[:, k, None] for k, p in enumerate(frame.params)}}
+
+    def one_by_one(params):
+        arrays = {k: np.ravel(v) for k, v in params.items()}
+        B = max(len(v) for v in arrays.values())
+        rows = [fn(*inputs, **{k: v[min(i, len(v) - 1)] for k, v in arrays.items()}) for i in range(B)]
+        return np.stack([np.broadcast_to(r, (n,)) for r in rows])
+
+    def at_once(params):
+        B = max(np.size(v) for v in params.values())
+        return np.broadcast_to(fn(*inputs, **params), (B, n))
+
+    try:
+        with np.errstate(all="ignore"):
+            if np.allclose(at_once(named), one_by_one(named), rtol=1e-12, equal_nan=True):
+                return at_once
+    except (TypeError, ValueError, IndexError):
+        pass
+    return one_by_one

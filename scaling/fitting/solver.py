@@ -1,0 +1,152 @@
+"""Damped Newton for many robust fits at once: minimise sum_i w_i loss(link(f_i(t)) - link(y_i)) over a box.
+
+Where the model gives second derivatives the Hessian is exact; elsewhere it is Gauss-Newton's with the loss's own
+curvature. Damping is by the reweighted-least-squares Hessian, so strong damping is a cautious step of that method and
+none at all is Newton's, which ends a Huber fit in finitely many steps. All tests are relative to the cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.fitting.losses import Loss
+
+CHUNK = 128  # problems solved together; larger batches fall out of the processor's cache
+
+
+@dataclass
+class Solution:
+    """t (B, p), cost (B,), converged (B,), iterations (B,)."""
+
+    t: np.ndarray
+    cost: np.ndarray
+    converged: np.ndarray
+    iterations: np.ndarray
+
+
+def minimise(model, y: np.ndarray, start: np.ndarray, weights: np.ndarray, loss: Loss, *, max_iter: int = 200,
+             damping: float = 1e-2) -> Solution:
+    """Solve B problems that share rows y (n,) and differ in start (B, p) and weights (B, n) or (n,)."""
+    start = np.atleast_2d(start)
+    weights = np.broadcast_to(weights, (len(start), len(y)))
+    parts = [_solve(model, y, start[i : i + CHUNK], weights[i : i + CHUNK], loss, max_iter, damping)
+             for i in range(0, len(start), CHUNK)]
+    return Solution(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("t", "cost", "converged", "iterations")))
+
+
+def costs(model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss) -> np.ndarray:
+    """The objective (half the residual sum of squares for least squares) at each t; infinite where undefined."""
+    r = loss.link(model.value(model.terms(t))) - y
+    total = (weights * loss.value(r)).sum(1)
+    return np.where(np.isfinite(total), total, np.inf)
+
+
+def derivatives(model, y, terms, weights, loss: Loss):
+    """Gradient (B, p), Hessian (B, p, p), damping matrix (B, p, p) at the point the terms were computed for."""
+    f = model.value(terms)
+    r = loss.link(f) - y
+    slope, curvature, ratio = loss.slopes(r)
+    J = model.jacobian(terms, f)
+    pull = weights * slope
+    inner = weights * curvature
+    if loss.log:
+        J /= f[:, None, :]
+    if model.second is not None:
+        second = model.second(terms, pull / f if loss.log else pull)
+        if loss.log:
+            inner = inner - pull  # d2 ln f = d2 f / f - J J^T
+    else:
+        second = 0.0
+    JT = J.transpose(0, 2, 1)
+    gradient = (J @ pull[:, :, None])[:, :, 0]
+    hessian = (J * inner[:, None, :]) @ JT + second
+    damp = (J * (weights * ratio)[:, None, :]) @ JT
+    p = damp.shape[1]
+    diagonal = damp[:, np.arange(p), np.arange(p)]
+    damp[:, np.arange(p), np.arange(p)] += 1e-3 * diagonal
+    return gradient, hessian, damp
+
+
+def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
+    B, p = start.shape
+    lower, upper = model.frame.lower, model.frame.upper
+    t = np.clip(start, lower, upper)
+    terms = model.terms(t)
+    cost = _cost(model, y, terms, weights, loss)
+    done = Solution(t.copy(), cost.copy(), np.zeros(B, bool), np.full(B, max_iter))
+    # below this the residuals are rounding errors of y
+    floor = weights.sum(1) * (8 * np.finfo(float).eps * max(1.0, np.abs(y).max())) ** 2
+    live = np.flatnonzero(np.isfinite(cost))
+    t, terms, cost, w = t[live], [a[live] for a in terms], cost[live], weights[live]
+    lam, still = np.full(len(live), damping), np.zeros(len(live), int)
+    fresh, g, H, D = np.ones(len(live), bool), *_empty(len(live), p)
+    for iteration in range(1, max_iter + 1):
+        if not len(live):
+            break
+        if fresh.any():
+            new = np.flatnonzero(fresh)
+            some = new if len(new) < len(live) else slice(None)
+            g[some], H[some], D[some] = derivatives(model, y, [a[some] for a in terms], w[some], loss)
+        held = ((t <= lower) & (g > 0)) | ((t >= upper) & (g < 0))
+        step, predicted = _step(g, H, D, lam, held)
+        trial = np.clip(t + step, lower, upper)
+        trial_terms = model.terms(trial)
+        trial_cost = _cost(model, y, trial_terms, w, loss)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gain = (cost - trial_cost) / predicted
+        accept = (trial_cost <= cost) & (predicted > 0)
+        small = (predicted <= 1e-13 * cost) | (cost <= floor[live])
+        still = np.where(small & (predicted >= 0), still + 1, 0)
+        lam = np.where(accept, np.where(gain > 0.75, lam * 0.1, np.where(gain > 0.25, lam * 0.5, lam * 2)), lam * 6)
+        lam = np.clip(lam, 1e-14, 1e14)
+        t[accept], cost[accept] = trial[accept], trial_cost[accept]
+        for a, b in zip(terms, trial_terms, strict=True):
+            a[accept] = b[accept]
+        fresh = accept
+        finished = (still >= 2) | (lam >= 1e13)
+        if finished.any():
+            who = live[finished]
+            done.t[who], done.cost[who], done.iterations[who] = t[finished], cost[finished], iteration
+            done.converged[who] = still[finished] >= 1
+            keep = ~finished
+            live, t, terms, cost, w = live[keep], t[keep], [a[keep] for a in terms], cost[keep], w[keep]
+            lam, still, fresh, g, H, D = lam[keep], still[keep], fresh[keep], g[keep], H[keep], D[keep]
+    done.t[live], done.cost[live] = t, cost
+    return done
+
+
+def _empty(B: int, p: int):
+    return np.empty((B, p)), np.empty((B, p, p)), np.empty((B, p, p))
+
+
+def _cost(model, y, terms, weights, loss) -> np.ndarray:
+    r = loss.link(model.value(terms)) - y
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = (weights * loss.value(r)).sum(1)
+    return np.where(np.isfinite(total), total, np.inf)
+
+
+def _step(g, H, D, lam, held) -> tuple[np.ndarray, np.ndarray]:
+    """Damped Newton step and the decrease it predicts, with coordinates held at a bound left out."""
+    p = g.shape[1]
+    i = np.arange(p)
+    diagonal = D[:, i, i]
+    s = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 1.0)
+    free = ~held
+    mask = free[:, :, None] & free[:, None, :]
+    scaled = (H + lam[:, None, None] * D) * s[:, :, None] * s[:, None, :]
+    scaled = np.where(mask, scaled, 0.0)
+    scaled[:, i, i] = np.where(held | (diagonal <= 0), 1.0, scaled[:, i, i])
+    rhs = np.where(free, -g * s, 0.0)
+    bad = ~np.isfinite(scaled).all((1, 2)) | ~np.isfinite(rhs).all(1)
+    scaled[bad], rhs[bad] = np.eye(p), 0.0
+    try:
+        z = np.linalg.solve(scaled, rhs[:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError:
+        z = (np.linalg.pinv(scaled, hermitian=True) @ rhs[:, :, None])[:, :, 0]
+    step = z * s
+    predicted = -(g * step).sum(1) - 0.5 * (step[:, None, :] @ H @ step[:, :, None])[:, 0, 0]
+    predicted[bad] = -1.0
+    return step, predicted

@@ -1,0 +1,286 @@
+"""What a law is: a plain function with named parameters, their domains, and constants somebody published.
+
+A law's positional arguments are its inputs, its keyword-only arguments its parameters; the annotation of a parameter gives
+its domain, the default a plain start. The body is the formula of the paper. A law knows no optimiser.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Annotated, Any, get_type_hints
+
+from scaling.errors import LawError
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where a parameter lives: open interval (lo, hi), and whether it is a scale (fitted as its logarithm).
+
+    `grid` is the range in which starts are sought when the parameter enters non-linearly. For scales it counts in the
+    law's natural units (see `Law.natural`), in which such a number is of order one.
+    """
+
+    lo: float = -math.inf
+    hi: float = math.inf
+    log: bool = False
+    grid: tuple[float, float] = (-2.0, 2.0)
+
+
+Real = Annotated[float, Domain()]
+Positive = Annotated[float, Domain(0.0, math.inf, log=True, grid=(0.1, 300.0))]
+Exponent = Annotated[float, Domain(0.0, 10.0, grid=(0.03, 1.5))]
+Unit = Annotated[float, Domain(0.0, 1.0, grid=(0.05, 0.95))]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    name: str
+    domain: Domain
+    start: float
+
+
+class Published(Mapping[str, float]):
+    """Constants as a paper gives them, with their provenance. A mapping name -> value, and callable on the law's inputs.
+
+    Parameters
+    ----------
+    source : where the numbers stand (arXiv id, equation or table, or the authors' code).
+    counts : what N, D, C mean for these numbers (parameter and FLOP conventions), where the law has them.
+    verified : read in the primary source? Unverified constants warn when used.
+    conventions : settings of the law these numbers belong to (for example how warm-up is counted).
+    errors : standard errors where published.
+    """
+
+    def __init__(self, *, source: str, counts: str = "", verified: bool = True, note: str = "",
+                 conventions: Mapping[str, Any] | None = None, errors: Mapping[str, float] | None = None,
+                 **values: float) -> None:
+        self.values_ = MappingProxyType(dict(values))
+        self.source, self.counts, self.verified, self.note = source, counts, verified, note
+        self.conventions = MappingProxyType(dict(conventions or {}))
+        self.errors = MappingProxyType(dict(errors or {}))
+        self.law: Law | None = None  # set when the law is made
+
+    def __getitem__(self, name: str) -> float:
+        return self.values_[name]
+
+    def __iter__(self):
+        return iter(self.values_)
+
+    def __len__(self) -> int:
+        return len(self.values_)
+
+    def __call__(self, *inputs, **named):
+        """Evaluate the law at these constants; inputs as the law takes them."""
+        if not self.verified:
+            import warnings
+
+            warnings.warn(f"these constants are not verified against the primary source ({self.source})", stacklevel=2)
+        assert self.law is not None
+        return self.law(*inputs, **named, **self.values_)
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{k}={v:.8g}" for k, v in self.items())
+        mark = "" if self.verified else " NOT VERIFIED"
+        return f"Published({numbers}; {self.source}{'; ' + self.counts if self.counts else ''}{mark})"
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """A scaling law. Call it like the function it is; fit it with `scaling.fit`.
+
+    Attributes
+    ----------
+    name, cite, title : registry name, source (arXiv:... or doi:...), first line of the docstring.
+    inputs : names of the positional arguments.
+    params : name -> Parameter, in the order of the signature, without the held ones.
+    held : name -> value of parameters this variant holds fixed.
+    conventions : settings that are not fitted but change what the inputs mean (warm-up, decay of momentum, ...).
+    published : name -> Published.
+    """
+
+    fn: Callable[..., Any]
+    name: str
+    cite: str
+    params: Mapping[str, Parameter]
+    inputs: tuple[str, ...]
+    published: Mapping[str, Published] = field(default_factory=dict)
+    conventions: Mapping[str, Any] = field(default_factory=dict)
+    held: Mapping[str, float] = field(default_factory=dict)
+    hooks: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    title: str = ""
+
+    def __call__(self, *inputs, **params):
+        return self.fn(*inputs, **self.held, **params)
+
+    def __repr__(self) -> str:
+        return f"<law {self.name}: {self.formula}; {self.cite}>"
+
+    @property
+    def formula(self) -> str:
+        """The formula: first line of the docstring."""
+        return inspect.cleandoc(self.fn.__doc__ or self.name).splitlines()[0]
+
+    @property
+    def reference(self) -> str:
+        """Where the law comes from: first line of its file, or its citation."""
+        module = inspect.getmodule(self.fn)
+        doc = (module.__doc__ or "").strip().splitlines() if module else []
+        return doc[0] if doc and module and module.__name__.startswith("scaling.laws.") else self.cite
+
+    def features(self, hook):
+        """Decorator: hook(steps, schedule, **conventions) -> dict of the law's inputs for one curve."""
+        self.hooks["features"] = hook
+        return hook
+
+    def jacobian(self, hook):
+        """Decorator: hook(*inputs, **params) -> dict name -> derivative of the prediction. Optional: else complex step."""
+        self.hooks["jacobian"] = hook
+        return hook
+
+    def natural(self, hook):
+        """Decorator: hook(*inputs, **exponents) -> dict name -> scale s, such that parameter * s is of order one.
+
+        ln s must be affine in the exponents. Sums of monomials need no such hook: theirs is found from the formula.
+        """
+        self.hooks["natural"] = hook
+        return hook
+
+    def optimum(self, hook):
+        """Decorator: hook(C, **params) -> dict with the optimal allocation of compute C."""
+        self.hooks["optimum"] = hook
+        return hook
+
+    def components(self, hook):
+        """Decorator: hook(*inputs, **params) -> dict label -> part of the prediction; the parts add up to it."""
+        self.hooks["components"] = hook
+        return hook
+
+    def using(self, **conventions) -> Law:
+        """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
+        if unknown := set(conventions) - set(self.conventions):
+            raise LawError(f"law '{self.name}' has no convention {sorted(unknown)}; it has {sorted(self.conventions)}.")
+        return replace(self, conventions={**self.conventions, **conventions})
+
+    def hold(self, name: str, *, published: Mapping[str, Published] | None = None, **values: float) -> Law:
+        """A variant with its own registry name in which some parameters are held at given values."""
+        self.check_names(values)
+        params = {k: p for k, p in self.params.items() if k not in values}
+        variant = replace(self, name=name, params=params, held={**self.held, **values}, published=dict(published or {}))
+        return _bind(variant)
+
+    def check_names(self, names) -> None:
+        for wanted in names:
+            if wanted not in self.params:
+                near = difflib.get_close_matches(wanted, self.params, n=1)
+                hint = f"; did you mean '{near[0]}'?" if near else ""
+                raise LawError(f"law '{self.name}' has no parameter '{wanted}'{hint} It has {', '.join(self.params)}.")
+
+    def __reduce__(self):
+        from scaling.laws import laws
+
+        known = laws.get(self.name)
+        if known is None or known.fn is not self.fn:
+            raise TypeError(f"law '{self.name}' is not registered, so it cannot be pickled; define it in a module.")
+        return _restore, (self.name, dict(self.conventions))
+
+
+def _restore(name: str, conventions: dict[str, Any]) -> Law:
+    from scaling.laws import laws
+
+    found = laws[name]
+    return found if conventions == dict(found.conventions) else found.using(**conventions)
+
+
+def _bind(made: Law) -> Law:
+    for constants in made.published.values():
+        constants.law = made
+    return made
+
+
+def law(cite: str | Callable | None = None, *, published: Mapping[str, Published] | None = None,
+        conventions: Mapping[str, Any] | None = None, name: str | None = None):
+    """Make a law of a function and register it under the function's name.
+
+    Parameters
+    ----------
+    cite : where it comes from, ``"arXiv:2203.15556"`` or ``"doi:..."``.
+    published : name -> `Published` constants.
+    conventions : settings of the features hook, with their defaults.
+    name : registry name, if not the function's.
+
+    Raises
+    ------
+    LawError : a parameter without a domain, no inputs, or no parameters.
+
+    Examples
+    --------
+    >>> import numpy as np, scaling
+    >>> from scaling.formula import Positive, Exponent
+    >>> @scaling.law("mine", name="my_power_law")
+    ... def my_law(x, *, A: Positive = 1.0, alpha: Exponent = 0.5):
+    ...     "L = A / x^alpha"
+    ...     return A / x**alpha
+    >>> my_law(np.array([4.0]), A=2.0, alpha=0.5)
+    array([1.])
+    """
+    if callable(cite):
+        return law()(cite)
+
+    def decorate(fn):
+        made = _bind(Law(fn, name or fn.__name__, str(cite or "unpublished"), *_signature(fn),
+                         published=dict(published or {}), conventions=dict(conventions or {}),
+                         title=inspect.cleandoc(fn.__doc__ or "").splitlines()[0] if fn.__doc__ else ""))
+        # frozen dataclass: write the function's identity straight into the instance
+        made.__dict__.update(__doc__=fn.__doc__, __wrapped__=fn, __name__=fn.__name__, __module__=fn.__module__,
+                             __qualname__=fn.__qualname__)
+        from scaling.laws import register
+
+        return register(made)
+
+    return decorate
+
+
+def _signature(fn) -> tuple[dict[str, Parameter], tuple[str, ...]]:
+    hints = get_type_hints(fn, include_extras=True)  # evaluates string annotations too
+    inputs, params = [], {}
+    for p in inspect.signature(fn).parameters.values():
+        if p.kind is p.KEYWORD_ONLY:
+            domain = next((m for m in getattr(hints.get(p.name), "__metadata__", ()) if isinstance(m, Domain)), None)
+            if domain is None:
+                domain = Domain()  # an unannotated parameter may be any real number
+            start = 1.0 if p.default is p.empty else float(p.default)
+            if not domain.lo <= start <= domain.hi:
+                raise LawError(f"{fn.__name__}: start {start} of '{p.name}' is outside ({domain.lo}, {domain.hi}).")
+            params[p.name] = Parameter(p.name, domain, start)
+        elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            inputs.append(p.name)
+    if not inputs or not params:
+        raise LawError(f"{fn.__name__}: a law needs positional inputs and keyword-only parameters, "
+                       "for example `def f(x, *, A: Positive, alpha: Exponent)`.")
+    return params, tuple(inputs)
+
+
+def parse_law(text: str) -> tuple[str, dict[str, Any]]:
+    """Split ``"annealing:lam=0.995"`` into name and conventions."""
+    name, _, rest = text.partition(":")
+    settings: dict[str, Any] = {}
+    for part in filter(None, (s.strip() for s in rest.split(","))):
+        if not (match := re.fullmatch(r"(\w+)=(.+)", part)):
+            raise LawError(f"law '{text}': cannot read '{part}'; write name:key=value,key=value.")
+        settings[match[1]] = _value(match[2])
+    return name.strip(), settings
+
+
+def _value(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
+    except ValueError:
+        return text
