@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from scaling import Fit, Runs
 
+LOSS_POINTS = 90  # markers per run in the loss panel, so that the line of the fit stays visible between them
 PANELS = {"loss": 1.0, "residual": 0.38, "lr": 0.3}
 
 
@@ -76,24 +77,20 @@ def compared(fit: Fit, runs: Runs) -> pd.DataFrame:
 def _draw(
     axes: Mapping[str, Axes], part: pd.DataFrame, name: str, colour, marker: str, *, seen: bool
 ) -> None:
-    part = part.iloc[style.decimate(part["step"].to_numpy())]
-    step = part["step"]
-    look = {
-        "linestyle": "none",
-        "marker": marker,
-        "markersize": 3.5,
-        "markeredgewidth": 0.7,
-        "color": colour,
-        "markerfacecolor": colour if seen else "none",
-        "rasterized": len(part) > 2000,
-    }
+    look = {"linestyle": "none", "marker": marker, "color": colour, "markeredgewidth": 0.8}
+    look["markerfacecolor"] = colour if seen else "none"
+    every = part.iloc[style.decimate(part["step"].to_numpy())]
+    few = part.iloc[style.decimate(part["step"].to_numpy(), LOSS_POINTS)]
     if "loss" in axes:
-        axes["loss"].plot(step, part["loss"], alpha=0.5, label=name, **look)
-        axes["loss"].plot(step, part["prediction"], color=colour, path_effects=style.halo(), label="_fit")
+        axes["loss"].plot(few["step"], few["loss"], markersize=4.5, alpha=0.55, label=name, **look)
+        axes["loss"].plot(every["step"], every["prediction"], color=colour, linewidth=1.3, label="_fit")
     if "residual" in axes:
-        axes["residual"].plot(step, 1e3 * (part["prediction"] - part["loss"]), alpha=0.6, **look)
+        miss = 1e3 * (every["prediction"] - every["loss"])
+        axes["residual"].plot(
+            every["step"], miss, markersize=3, alpha=0.6, rasterized=len(every) > 2000, **look
+        )
     if "lr" in axes and part["lr"].notna().any():
-        axes["lr"].plot(step, part["lr"], color=colour, linewidth=1.2)
+        axes["lr"].plot(every["step"], every["lr"], color=colour, linewidth=1.3)
 
 
 def _finish(axes: Mapping[str, Axes], table: pd.DataFrame, law: str) -> None:

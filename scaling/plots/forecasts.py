@@ -54,22 +54,23 @@ def forecast(
         groups = (
             list(predicted.groupby("run", sort=False)) if "run" in predicted else [("forecast", predicted)]
         )
-        colours = [style.PREDICTION] if len(groups) == 1 else style.palette(len(groups))
-        for i, ((name, part), colour) in enumerate(zip(groups, colours, strict=True)):
-            truth = (
-                None if measured is None else measured[(measured["run"] == name) & measured["loss"].notna()]
+        alone = len(groups) == 1
+        for (name, part), colour in zip(
+            groups, [style.PREDICTION] if alone else style.palette(len(groups)), strict=True
+        ):
+            truth = None
+            if measured is not None:
+                truth = measured[(measured["run"] == name) & measured["loss"].notna()]
+                _draw_truth(ax, truth, style.TRUTH if alone else colour)
+            _draw_prediction(
+                ax,
+                part,
+                end,
+                colour,
+                f"{name}: {fit.law.name} forecast" if alone else f"{name}: {_last_value(part)}",
             )
-            last = _last_value(part, truth)
-            label = (
-                f"{name}: {fit.law.name} forecast"
-                if len(groups) == 1
-                else f"{name}: {last.replace(chr(10), ', ')}"
-            )
-            _draw_prediction(ax, part.iloc[style.decimate(part["step"].to_numpy())], end, colour, label)
-            if truth is not None and not truth.empty:
-                _draw_truth(ax, truth, style.TRUTH if len(groups) == 1 else colour, labelled=i == 0)
-        if len(groups) == 1:
-            _annotate_last(ax, part, last, colour)
+            if alone:
+                _annotate_last(ax, part, truth, colour)
         _finish(ax, predicted, end, level)
     return ax
 
@@ -98,6 +99,7 @@ def _draw_data(ax: Axes, fit: Fit) -> None:
 def _draw_prediction(
     ax: Axes, part: pd.DataFrame, end: float | None, colour: style.Color, label: str
 ) -> None:
+    part = part.iloc[style.decimate(part["step"].to_numpy())]
     step = part["step"].to_numpy()
     inside = np.ones(len(step), bool) if end is None else step <= end
     beyond = ~inside
@@ -112,29 +114,33 @@ def _draw_prediction(
     ax.fill_between(step, part["lower"], part["upper"], color=colour, alpha=0.2, linewidth=0, zorder=2)
 
 
-def _draw_truth(ax: Axes, truth: pd.DataFrame, colour: style.Color, *, labelled: bool) -> None:
+def _draw_truth(ax: Axes, truth: pd.DataFrame, colour: style.Color) -> None:
+    if truth.empty:
+        return
     truth = truth.iloc[style.decimate(truth["step"].to_numpy(), TRUTH_POINTS)]
+    label = "measured, not seen by the fit"
+    known = {line.get_label() for line in ax.lines}
     ax.plot(
         truth["step"], truth["loss"], linestyle="none", marker="o", markersize=4.5, markeredgewidth=0.9,
-        markerfacecolor="none", color=colour, label="measured, not seen by the fit" if labelled else None, zorder=4,
+        markerfacecolor="none", color=colour, label="_truth" if label in known else label, zorder=4,
     )  # fmt: skip
 
 
-def _last_value(part: pd.DataFrame, truth: pd.DataFrame | None) -> str:
+def _last_value(part: pd.DataFrame) -> str:
     last = part.iloc[-1]
     digits = style.decimals(last["upper"] - last["lower"])
-    text = f"{last['prediction']:.{digits}f} ({last['lower']:.{digits}f} to {last['upper']:.{digits}f})"
-    if truth is None or truth.empty or truth["step"].iloc[-1] != last["step"]:
-        return text
-    happened = truth["loss"].iloc[-1]
-    return f"{text}\nmeasured {happened:.{digits}f}, error {last['prediction'] / happened - 1:+.2%}"
+    return f"{last['prediction']:.{digits}f} ({last['lower']:.{digits}f} to {last['upper']:.{digits}f})"
 
 
-def _annotate_last(ax: Axes, part: pd.DataFrame, text: str, colour: style.Color) -> None:
-    last = part.iloc[-1]
+def _annotate_last(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame | None, colour: style.Color) -> None:
+    last, text = part.iloc[-1], _last_value(part)
+    if truth is not None and not truth.empty and truth["step"].iloc[-1] == last["step"]:
+        happened = truth["loss"].iloc[-1]
+        digits = style.decimals(last["upper"] - last["lower"])
+        text += f"\nmeasured {happened:.{digits}f}, error {last['prediction'] / happened - 1:+.2%}"
     ax.annotate(
-        text, (last["step"], last["upper"]), xytext=(4, 14), textcoords="offset points", ha="right", va="bottom",
-        fontsize=9, color=colour, linespacing=1.3,
+        text, (last["step"], last["upper"]), xytext=(4, 14), textcoords="offset points",
+        ha="right", va="bottom", fontsize=9, color=colour, linespacing=1.3,
     )  # fmt: skip
 
 
@@ -143,14 +149,11 @@ def _finish(ax: Axes, predicted: pd.DataFrame, end: float | None, level: float) 
     if end is not None and (predicted["step"] > end).any():
         ax.axvline(end, color="#444444", linewidth=0.8, zorder=1)
         ax.annotate(
-            "end of data", (end, 0.02), xycoords=("data", "axes fraction"), xytext=(3, 0),
-            textcoords="offset points", rotation=90, ha="left", va="bottom", fontsize=8.5, color="#444444",
+            "end of data", (end, 0.015), xycoords=("data", "axes fraction"), xytext=(3, 0),
+            textcoords="offset points", ha="left", va="bottom", fontsize=8.5, color="#444444",
         )  # fmt: skip
     style.label_steps(ax)
     ax.set_ylabel(style.LABELS["loss"])
     ax.legend(loc="upper right")
-    ax.set_title(
-        textwrap.fill(f"band: {level:.0%} interval, {predicted.attrs['interval']}", 95),
-        fontsize=8,
-        color="#555555",
-    )
+    caption = f"band: {level:.0%} interval, {predicted.attrs['interval']}"
+    ax.set_title(textwrap.fill(caption, 95), fontsize=8, color="#555555")

@@ -73,13 +73,6 @@ def label_steps(ax: Axes) -> None:
     ax.set_xlabel(LABELS["step"])
 
 
-def halo() -> list[Any]:
-    """Return the white rim that keeps a line apart from markers of its own colour."""
-    from matplotlib import patheffects
-
-    return [patheffects.withStroke(linewidth=3.2, foreground="white")]
-
-
 def palette(n: int, *, ordered: bool = False) -> list[Color]:
     """Return `n` colours that colour-blind readers can tell apart; ordered values run through viridis."""
     import matplotlib as mpl
