@@ -1,0 +1,87 @@
+"""`scaling laws`: what can be fitted."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from scaling.cli import output
+from scaling.cli.options import Printing
+
+if TYPE_CHECKING:
+    from scaling.formula import Law
+
+
+def laws(name: str | None = None, /, *, printing: Printing = Printing()) -> None:
+    """List the laws, or show one: formula, parameters, published constants.
+
+    Examples:
+
+        scaling laws
+        scaling laws chinchilla
+        scaling laws annealing:lam=0.995 --json
+
+    Parameters
+    ----------
+    name
+        The law to show; all are listed without it.
+    """
+    from scaling.laws import find, laws as registry
+
+    if name is None:
+        rows = [{"law": known, "formula": law.formula, "source": law.cite} for known, law in sorted(registry.items())]
+        if printing.json:
+            output.document({"laws": [{**row, "inputs": registry[row["law"]].inputs} for row in rows]})
+        else:
+            width = max(len(row["law"]) for row in rows)
+            print("\n".join(f"{row['law']:<{width}}  {row['formula']}   {row['source']}" for row in rows))
+        return
+    content = describe(find(name))
+    if printing.json:
+        output.document(content)
+    else:
+        print(as_text(content, find(name)))
+
+
+def describe(law: Law) -> dict[str, Any]:
+    """Return what there is to know about a law, as plain data."""
+    return {
+        "law": law.name,
+        "formula": law.formula,
+        "reference": law.reference,
+        "source": law.cite,
+        "inputs": law.inputs,
+        "parameters": [
+            {"name": p.name, "lower": p.domain.lo, "upper": p.domain.hi, "start": p.start} for p in law.params.values()
+        ],
+        "held": dict(law.held),
+        "conventions": dict(law.conventions),
+        "published": {
+            key: {
+                "values": dict(constants),
+                "errors": dict(constants.errors),
+                "source": constants.source,
+                "counts": constants.counts,
+                "conventions": dict(constants.conventions),
+                "note": constants.note,
+                "verified": constants.verified,
+            }
+            for key, constants in law.published.items()
+        },
+    }
+
+
+def as_text(content: dict[str, Any], law: Law) -> str:
+    """Return the description for reading."""
+    body = inspect.cleandoc(law.fn.__doc__ or "").partition("\n")[2].strip()
+    lines = [f"{content['law']}   {content['formula']}", content["reference"], *(["", body] if body else []), ""]
+    for heading in ("held", "conventions"):
+        if content[heading]:
+            lines.append(f"{heading}: " + ", ".join(f"{key} = {value}" for key, value in content[heading].items()))
+    for key, constants in content["published"].items():
+        lines.append(f"published {key}" + ("" if constants["verified"] else "   NOT VERIFIED against the primary source"))
+        lines.append("    " + ", ".join(f"{name} = {value:.8g}" for name, value in constants["values"].items()))
+        said = [constants["source"], constants["counts"], constants["note"]]
+        said += [f"{k} = {v}" for k, v in constants["conventions"].items()]
+        lines += [f"    {text}" for text in said if text]
+    return "\n".join(lines)
