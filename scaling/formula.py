@@ -161,6 +161,11 @@ class Law:
         self.hooks["components"] = hook
         return hook
 
+    def needs(self, hook):
+        """Decorator: hook(*inputs) -> list of reasons, in plain words, why these inputs cannot determine the law."""
+        self.hooks["needs"] = hook
+        return hook
+
     def using(self, **conventions) -> Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
         if unknown := set(conventions) - set(self.conventions):
@@ -172,7 +177,9 @@ class Law:
         self.check_names(values)
         params = {k: p for k, p in self.params.items() if k not in values}
         variant = replace(self, name=name, params=params, held={**self.held, **values}, published=dict(published or {}))
-        return _bind(variant)
+        from scaling.laws import register
+
+        return register(_bind(variant))
 
     def check_names(self, names) -> None:
         for wanted in names:

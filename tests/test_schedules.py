@@ -87,7 +87,7 @@ def test_replays_the_public_curves(shared_data, size: int, name: str) -> None:
         np.testing.assert_allclose(logged.rates, table.rates[:n], rtol=1e-15)
     else:
         np.testing.assert_allclose(logged.rates, table.rates[:n], rtol=3e-2)
-        np.testing.assert_allclose(logged.area[2160:], table.area[2160:n], rtol=1e-4)
+        np.testing.assert_allclose(logged.area[2160:], table.area[2160:n], rtol=3e-4)
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
@@ -251,7 +251,7 @@ def test_errors_of_tables() -> None:
         schedule(np.ones((2, 2)))
     with pytest.raises(ScheduleError, match="steps must rise"):
         Schedule.from_rows([1, 3, 2], [1, 1, 1])
-    with pytest.raises(ScheduleError, match="step 0 is not in the schedule: it has whole steps 1 to 2"):
+    with pytest.raises(ScheduleError, match="step 0 is not in the schedule of steps 1 to 2"):
         schedule([1.0, 1.0]).index([1, 0])
     with pytest.raises(ScheduleError, match="go with a schedule's name"):
         schedule([1.0], peak=3)

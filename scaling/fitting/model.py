@@ -20,10 +20,10 @@ STEP = 1e-30  # of the complex-step derivative: exact to rounding
 
 
 def build(law: Law, params: tuple[Parameter, ...], inputs: Mapping[str, Any], fixed: Mapping[str, float],
-          loss: Loss) -> MonomialModel | GeneralModel:
-    """The fastest exact model the law allows."""
+          loss: Loss, frame: Coordinates | None = None) -> MonomialModel | GeneralModel:
+    """The fastest exact model the law allows; `frame` carries over the coordinates of other data."""
     terms = trace(law, fixed)
-    frame = coordinates.build(law, params, inputs, fixed, terms)
+    frame = frame or coordinates.build(law, params, inputs, fixed, terms)
     if terms is not None:
         return MonomialModel(terms, frame, inputs, loss.log)
     return GeneralModel(law, frame, inputs, fixed, loss.log)

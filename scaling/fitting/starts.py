@@ -16,7 +16,7 @@ from scaling.fitting.losses import Loss
 from scaling.fitting.solver import costs
 from scaling.formula import Domain
 
-NODES = 640  # about; a full grid up to two non-linear parameters, a scrambled Halton set beyond
+LINE, SQUARE, CLOUD = 40, 12, 256  # nodes over one, two (per side), more non-linear parameters (Halton points)
 
 
 def linear_params(model) -> list[int]:
@@ -84,11 +84,11 @@ def _grid(params, nonlinear: list[int], seed: int) -> np.ndarray:
             lo, hi = max(lo, d.lo), min(hi, d.hi)
         ranges.append((lo, hi, lo > 0))
     if len(nonlinear) <= 2:
-        size = 60 if len(nonlinear) == 1 else int(np.sqrt(NODES))
+        size = LINE if len(nonlinear) == 1 else SQUARE
         unit = np.stack(np.meshgrid(*[np.linspace(0, 1, size)] * len(nonlinear), indexing="ij"), -1)
         unit = unit.reshape(-1, len(nonlinear))
     else:
-        unit = qmc.Halton(len(nonlinear), rng=np.random.default_rng(seed)).random(NODES)
+        unit = qmc.Halton(len(nonlinear), rng=np.random.default_rng(seed)).random(CLOUD)
     nodes = np.empty_like(unit)
     for k, (lo, hi, geometric) in enumerate(ranges):
         nodes[:, k] = lo * (hi / lo) ** unit[:, k] if geometric else lo + (hi - lo) * unit[:, k]

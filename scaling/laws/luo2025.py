@@ -1,13 +1,15 @@
 """Luo et al. 2025, A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules, arXiv:2503.12811."""
 
+from typing import Annotated
+
 import numpy as np
 
 from scaling.drops import RateDrops
 from scaling.formula import Domain, Exponent, Positive, Published, law
-from scaling.laws.tissue2024 import area_under
-from typing import Annotated
+from scaling.laws.tissue2024 import NO_DROP, area_under
 
-Kernel = Annotated[float, Domain(0.0, 10.0, grid=(0.3, 2.0))]
+# below 0.02 the kernel has become a logarithm and only B * beta is left to fit
+Kernel = Annotated[float, Domain(0.02, 10.0, grid=(0.3, 2.0))]
 RatePower = Annotated[float, Domain(0.0, 4.0, grid=(0.2, 0.9))]
 
 _CODE = "authors' code, src/config.py; early-stopped fits; warm-up rises counted in the loss drop"
@@ -44,6 +46,11 @@ multi_power_5 = multi_power.hold("multi_power_5", beta=0.5, gamma=0.5)
 def _(steps, schedule, *, block, warmup, warmup_in_ld, lr_floor):
     drops = RateDrops.before(steps, schedule, block=block, warmup_in_ld=warmup_in_ld, lr_floor=lr_floor)
     return {"S1": area_under(schedule, warmup)[schedule.index(steps)], "drops": drops}
+
+
+@multi_power.needs
+def _(S1, drops):
+    return [] if np.any(drops.d) else [NO_DROP]
 
 
 @multi_power.natural

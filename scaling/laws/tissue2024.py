@@ -39,6 +39,15 @@ def _(steps, schedule, *, lam, warmup):
     return {"S1": area_under(schedule, warmup)[at], "S2": np.cumsum(momentum)[at]}
 
 
+NO_DROP = ("no drop of the learning rate in these runs, so what annealing saves cannot be learned from them: add a run that "
+           "lowers its rate, or fit 'power_law_offset:x=step'")
+
+
+@annealing.needs
+def _(S1, S2):
+    return [] if np.any(S2) else [NO_DROP]
+
+
 def area_under(schedule, warmup):
     """Area under the rates; ``warmup="max"`` counts warm-up steps at the peak rate, as the authors' script does."""
     if warmup == "real":

@@ -92,7 +92,7 @@ def cosine_restarts(
     s: Array, N: int, W: int, *, cycles: float | None = None, period: int | None = None, growth: float = 1.0,
     final: float = 0.0,
 ) -> Array:  # fmt: skip
-    """Warm restarts (arXiv 1608.03983): `cycles` equal ones, or `period` updates, each `growth` times longer."""
+    """Warm restarts (arXiv 1608.03983): `cycles` equal ones, or of `period` updates growing by `growth`."""
     if (cycles is None) == (period is None):
         raise ScheduleError(
             "cosine_restarts needs either cycles (how many) or period (updates of the first one)"

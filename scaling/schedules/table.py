@@ -98,7 +98,7 @@ class Schedule:
 
     @cached_property
     def warmup(self) -> int:
-        """Number of leading updates of the rising part, its top included; 0 if there is no rise at the start."""
+        """Number of leading updates of the rising part, its top included; 0 without a rise at the start."""
         flat = np.flatnonzero(np.diff(self.rates) <= 0)
         rises = int(flat[0]) if len(flat) else self.steps - 1
         return rises + 1 if rises else 0
@@ -125,8 +125,8 @@ class Schedule:
     def blocks(self, size: int = 64, warmup_in_ld: bool = False, floor: float = 1e-3) -> Blocks:
         """Rate changes compressed to blocks of `size` updates; size=1 is exact.
 
-        Rises and drops never share a block, and a one-step jump is one exact block. `floor` (a fraction of the
-        peak) bounds the rate inside log_rate only, since the rate may be 0 there.
+        Rises and drops never share a block, and a one-step jump is one exact block. `floor` (a fraction of
+        the peak) bounds the rate inside log_rate only, since the rate may be 0 there.
         """
         key = (size, warmup_in_ld, floor)
         if key not in self._blocks:
@@ -164,7 +164,7 @@ class Schedule:
         bad = (index < 0) | (index >= self.steps) | (index != np.floor(index))
         if np.any(bad):
             raise ScheduleError(
-                f"step {step[bad].flat[0]:g} is not in the schedule: it has whole steps {self.first} to {self.last}"
+                f"step {step[bad].flat[0]:g} is not in the schedule of steps {self.first} to {self.last}"
             )
         return index.astype(np.int64)
 

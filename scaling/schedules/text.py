@@ -61,15 +61,17 @@ def _choice(names: Any) -> Callable[[Any], str]:
     return parse
 
 
-_KEYS: dict[str, Callable[[Any], Any]] = {
-    "peak": _positive, "steps": _count, "warmup": _count, "warmup_form": _choice(WARMUPS),
-    "warmup_init": _fraction, "final": _fraction, "horizon": _count, "cycles": _number, "period": _count, "growth": _number,
-    "timescale": _positive, "power": _positive, "milestones": _many(_count), "factors": _many(_number),
-    "decay": _number, "shape": _choice(DECAYS), "periods": _many(_count), "levels": _many(_number),
-    "cycle": _count, "up": _number, "a": _number, "b": _number, "batch_tokens": _positive, "switch": _count, "then": _number,
-    "at": _many(_count), "rates": _many(_number),
-}  # fmt: skip
-_RUN = {"peak": None, "steps": None}
+_KINDS: dict[Callable[[Any], Any], str] = {
+    _positive: "peak timescale power batch_tokens",
+    _count: "steps warmup horizon period cycle switch",
+    _fraction: "final warmup_init",
+    _number: "cycles growth decay up a b then",
+    _many(_count): "milestones periods at",
+    _many(_number): "factors levels rates",
+    _choice(WARMUPS): "warmup_form",
+    _choice(DECAYS): "shape",
+}
+_KEYS = {key: kind for kind, names in _KINDS.items() for key in names.split()}
 _WARMUP = {"warmup": 0, "warmup_form": "linear", "warmup_init": 0.0}
 
 
@@ -81,7 +83,7 @@ def keys(name: str) -> dict[str, Any]:
     parameters = inspect.signature(SHAPES[name]).parameters.values()
     own = {p.name: p.default for p in parameters if p.kind == p.KEYWORD_ONLY}
     # the first rise of a cyclic schedule is its warm-up
-    return dict.fromkeys(_RUN, empty) | (_WARMUP if name != "cyclic" else {}) | own
+    return {"peak": empty, "steps": empty} | (_WARMUP if name != "cyclic" else {}) | own
 
 
 def parse(text: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:

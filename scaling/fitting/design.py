@@ -1,0 +1,195 @@
+"""From data to what a law takes: its inputs row by row, the loss, and which run each row belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.drops import RateDrops
+from scaling.errors import DataError, FitError, ScalingError
+from scaling.formula import Law
+from scaling.logs import Runs
+from scaling.schedules import Schedule, schedule
+
+# inputs of laws, by the name they have in logs
+COLUMNS = {"N": "n_params", "D": "tokens", "C": "flops", "S": "step"}
+PREDICTED_ROWS = 400  # rows shown of a schedule when no steps are asked for
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """n rows of a law's inputs. `frame` shows them (with run, step, loss where known); `inputs` is what the law is given."""
+
+    frame: pd.DataFrame
+    inputs: dict[str, Any]
+    loss: np.ndarray
+    weights: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def take(self, rows) -> Design:
+        return Design(self.frame.iloc[rows], {k: v[rows] for k, v in self.inputs.items()}, self.loss[rows],
+                      self.weights[rows], self.notes)
+
+    @property
+    def runs(self) -> np.ndarray:
+        """Run codes (n,), 0 ... in order of appearance; one code per row where rows are runs of their own."""
+        if "run" not in self.frame or "step" not in self.frame:
+            return np.arange(len(self))
+        return pd.factorize(self.frame["run"])[0]
+
+
+def design(data: Any, law: Law, *, fitting: bool, steps: Any = None) -> Design:
+    """Rows of `data` as inputs of `law`.
+
+    Parameters
+    ----------
+    data : Runs, DataFrame or mapping of columns; for prediction also a Schedule or its text.
+    fitting : rows need a loss (rows without one are counted in the notes), and rows shared by runs count once.
+    steps : step labels to predict at, when data is a schedule.
+    """
+    if isinstance(data, (Schedule, str)):
+        if fitting or "features" not in law.hooks:
+            raise DataError(f"law '{law.name}' cannot be used on a schedule here; it takes {', '.join(law.inputs)}.")
+        return _planned(data, law, steps)
+    if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
+        data = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
+    if isinstance(data, pd.DataFrame):
+        return _from_runs(Runs.from_frame(data), law, fitting) if "features" in law.hooks else _table(data, law, fitting)
+    if isinstance(data, Runs):
+        return _from_runs(data, law, fitting) if "features" in law.hooks else _ends(data, law, fitting)
+    raise DataError(f"data must be Runs or a DataFrame, not {type(data).__name__}; read logs with scaling.read(paths).")
+
+
+def _table(frame: pd.DataFrame, law: Law, fitting: bool) -> Design:
+    needed = [*law.inputs, *(["loss"] if fitting else [])]
+    if missing := [c for c in needed if c not in frame]:
+        raise DataError(f"law '{law.name}' needs columns {', '.join(needed)}; missing {', '.join(missing)}. "
+                        f"The data has {', '.join(map(str, frame.columns))}.")
+    columns = {c: _numbers(frame[c], c) for c in dict.fromkeys([*needed, *(["loss"] if "loss" in frame else [])])}
+    weights = _numbers(frame["weight"], "weight") if "weight" in frame else np.ones(len(frame))
+    for name in law.inputs:
+        bad = np.flatnonzero(~(columns[name] > 0) | ~np.isfinite(columns[name]))
+        if len(bad):
+            raise DataError(f"column '{name}', row {frame.index[bad[0]]}: {columns[name][bad[0]]} is not a positive number "
+                            f"({len(bad)} such rows). Law '{law.name}' needs {name} > 0; remove or mend these rows.")
+    kept, notes = np.arange(len(frame)), ()
+    if fitting:
+        empty = np.isnan(columns["loss"])
+        if empty.any():
+            notes = (f"{empty.sum()} of {len(frame)} rows have no loss and are not fitted",)
+        bad = np.flatnonzero(~empty & (~np.isfinite(columns["loss"]) | (columns["loss"] <= 0)))
+        if len(bad):
+            raise DataError(f"column 'loss', row {frame.index[bad[0]]}: {columns['loss'][bad[0]]} is not a positive number "
+                            f"({len(bad)} such rows). Losses must be positive; remove diverged rows.")
+        bad = np.flatnonzero(~(weights >= 0) | ~np.isfinite(weights))
+        if len(bad):
+            raise DataError(f"column 'weight', row {frame.index[bad[0]]}: weights must be finite and not negative.")
+        kept = np.flatnonzero(~empty & (weights > 0))
+        order = np.lexsort([weights[kept], columns["loss"][kept], *(columns[c][kept] for c in reversed(law.inputs))])
+        kept = kept[order]  # results must not depend on the order of rows
+    out = frame.iloc[kept]
+    loss = columns["loss"][kept] if "loss" in columns else np.full(len(kept), np.nan)
+    return Design(out, {k: columns[k][kept] for k in law.inputs}, loss, weights[kept], notes)
+
+
+def _numbers(column: pd.Series, name: str) -> np.ndarray:
+    if not (pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)):
+        raise DataError(f"column '{name}' holds {column.dtype} values such as {column.iloc[0]!r}, not numbers; "
+                        "convert it with pandas.to_numeric.") if len(column) else DataError(f"column '{name}' has no rows.")
+    return column.to_numpy(float)
+
+
+def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
+    """One row per run, its last evaluated one; every row of a curve where the law's input is the step itself."""
+    names = {i: law.conventions.get(i, COLUMNS.get(i, i)) for i in law.inputs}
+    frame = runs.joined()
+    notes = []
+    if fitting:
+        frame = frame[frame["loss"].notna()]
+    if "step" not in names.values():
+        before = len(frame)
+        frame = frame.groupby("run", sort=False).tail(1)
+        if len(frame) < before:
+            notes.append(f"law '{law.name}' is fitted to the last evaluated row of each run: {len(frame)} of {before} rows")
+        if "flops" in names.values() and "flops" not in frame and {"n_params", "tokens"} <= set(frame.columns):
+            frame = frame.assign(flops=6 * frame["n_params"] * frame["tokens"])
+            notes.append("compute C counted as 6 N D")
+    if missing := [f"{i} (column '{c}')" for i, c in names.items() if c not in frame]:
+        raise DataError(f"law '{law.name}' needs {', '.join(missing)}; these runs have "
+                        f"{', '.join(map(str, frame.columns))}. Add the fact to runs.csv or pass facts=.")
+    made = _table(frame.assign(**{i: frame[c] for i, c in names.items()}), law, fitting)
+    return Design(made.frame, made.inputs, made.loss, made.weights, (*runs.notes, *notes, *made.notes))
+
+
+def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
+    frame, notes = runs.frame, list(runs.notes)
+    if fitting:
+        planned = int(frame["loss"].isna().sum())
+        if planned:
+            notes.append(f"{planned} of {len(frame)} rows have no loss (planned or not evaluated) and are not fitted")
+        frame = frame[frame["loss"].notna()]
+    if not len(frame):
+        raise DataError("none of these rows has a loss; there is nothing to fit.")
+    frames, features = [], []
+    for name, rows in frame.groupby("run", sort=False):
+        plan = runs.schedules.get(name)
+        if plan is None:
+            raise DataError(f"run '{name}': law '{law.name}' needs its learning rates, and there is neither a column 'lr' nor "
+                            "a schedule. Add the column, or pass schedule='cosine:peak=...,steps=...'.")
+        features.append(_features(law, rows["step"].to_numpy(int), plan, str(name)))
+        frames.append(rows)
+        notes += [f"run '{name}': {n}" for n in plan.notes]
+    made = _joined(pd.concat(frames, ignore_index=True), features, law, notes)
+    peaks = {runs.schedules[n].peak for n in frame["run"].unique()}
+    if fitting and len(peaks) > 1 and max(peaks) > 1.001 * min(peaks):
+        raise FitError(f"these runs have different peak learning rates ({', '.join(f'{p:g}' for p in sorted(peaks))}). "
+                       f"The constants of '{law.name}' hold for one peak; select runs of one peak rate.")
+    return _shared_once(made, law) if fitting else made
+
+
+def _features(law: Law, steps: np.ndarray, plan: Schedule, run: str) -> dict[str, Any]:
+    try:
+        return law.hooks["features"](steps, plan, **law.conventions)
+    except ScalingError as error:
+        raise type(error)(f"run '{run}': {error}") from error
+
+
+def _joined(frame: pd.DataFrame, features: list[dict[str, Any]], law: Law, notes) -> Design:
+    inputs = {}
+    for key in law.inputs:
+        parts = [f[key] for f in features]
+        inputs[key] = RateDrops.concatenate(parts) if isinstance(parts[0], RateDrops) else np.concatenate(parts)
+    loss = frame["loss"].to_numpy(float) if "loss" in frame else np.full(len(frame), np.nan)
+    shown = frame.assign(**{k: v for k, v in inputs.items() if isinstance(v, np.ndarray)})
+    return Design(shown, inputs, loss, np.ones(len(frame)), tuple(dict.fromkeys(notes)))
+
+
+def _shared_once(made: Design, law: Law) -> Design:
+    """Runs branched from one trunk repeat its rows; they are one measurement and count once."""
+    keys = ["step", "loss", *(c for c in ("n_params", *law.inputs) if c in made.frame)]
+    repeated = made.frame.duplicated(keys).to_numpy()
+    if not repeated.any():
+        return made
+    kept = made.take(np.flatnonzero(~repeated))
+    note = f"{repeated.sum()} rows repeat a row of another run (a shared trunk) and count once"
+    return Design(kept.frame, kept.inputs, kept.loss, kept.weights, (*kept.notes, note))
+
+
+def _planned(plan: Schedule | str, law: Law, steps) -> Design:
+    plan = schedule(plan)
+    last = plan.first + plan.steps - 1
+    if steps is None:
+        steps = np.unique(np.linspace(max(plan.first, 1), last, PREDICTED_ROWS).round().astype(int))
+    steps = np.atleast_1d(np.asarray(steps, float))
+    if (steps != steps.round()).any():
+        raise DataError(f"steps must be whole numbers, not {steps[steps != steps.round()][0]}.")
+    steps = steps.astype(int)
+    frame = pd.DataFrame({"run": plan.text or "schedule", "step": steps, "lr": plan.rates[plan.index(steps)]})
+    return _joined(frame, [_features(law, steps, plan, plan.text or "schedule")], law, plan.notes)

@@ -1,0 +1,141 @@
+"""Fit a law: seeds from a grid, second-order solver from each, then a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from scaling.errors import FitError
+from scaling.fitting import model as models
+from scaling.fitting.design import Design, design
+from scaling.fitting.diagnostics import judge
+from scaling.fitting.losses import Loss
+from scaling.fitting.result import Fit
+from scaling.fitting.solver import Solution, minimise
+from scaling.fitting.starts import seeds
+from scaling.fitting.uncertainty import covariance
+from scaling.formula import Law
+from scaling.laws import find
+
+STARTS = 8
+GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
+SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
+
+
+def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float = 1e-3,
+        fixed: Mapping[str, float] | None = None, params: Any = None, seed: int = 0) -> Fit:
+    """Fit a law to data, globally and from no user start.
+
+    Parameters
+    ----------
+    data : Runs, or a DataFrame with the law's inputs and ``loss`` (for schedule laws: ``step``, ``lr``, ``loss``, and ``run``
+        if there are several). An optional column ``weight`` counts rows.
+    law : a Law, its name, or text with conventions such as ``"annealing:lam=0.995"``.
+    objective : summed over rows: "log_huber" (Huber loss of ln prediction - ln loss), "log_squares", "squares", "huber",
+        "log_soft_l1", "soft_l1", "log_student_t", "student_t".
+    delta : threshold of the robust losses, in the units of the residual.
+    fixed : parameters held at given values.
+    params : lmfit.Parameters; their bounds, and values of those with vary=False, are honoured.
+    seed : of the start grid, where it is random (three or more non-linear parameters).
+
+    Returns
+    -------
+    Fit
+        Verdict first: ``fit.ok``, ``fit.warnings``; then ``fit.values``, ``fit.predict(...)``.
+
+    Raises
+    ------
+    LawError, DataError, FitError
+        Unknown law or parameter, unusable data, fewer rows than parameters.
+    """
+    law = find(law)
+    loss = Loss.parse(objective, delta)
+    made = design(data, law, fitting=True)
+    fixed, specs = _free(law, fixed, params)
+    if not specs:
+        raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
+    if len(made) <= len(specs):
+        raise FitError(f"need at least {len(specs) + 1} rows to fit {len(specs)} parameters of '{law.name}'; got {len(made)}. "
+                       "Add runs, or fix parameters.")
+    for name, x in made.inputs.items():
+        if isinstance(x, np.ndarray) and len(x) and np.ptp(x) <= 1e-12 * np.abs(x).max() and np.any(x):
+            raise FitError(f"all rows have {name} = {x[0]:.6g}, so '{law.name}' cannot tell its terms apart. "
+                           f"Add rows with other {name}, or fit a law without it.")
+    with threadpool_limits(1):
+        return _fit(data, law, made, loss, fixed, specs, seed)
+
+
+def _free(law: Law, fixed, params) -> tuple[dict[str, float], tuple]:
+    """Which parameters are held, and the specifications of the free ones."""
+    fixed = {k: float(v) for k, v in (fixed or {}).items()}
+    law.check_names(fixed)
+    specs = dict(law.params)
+    for name, p in (params or {}).items():
+        law.check_names([name])
+        if p.expr:
+            raise FitError(f"parameter '{name}' is tied by expr='{p.expr}'; tied parameters are not supported yet.")
+        if not p.vary:
+            fixed[name] = float(p.value)
+        else:
+            d = specs[name].domain
+            domain = replace(d, lo=max(d.lo, p.min), hi=min(d.hi, p.max))
+            specs[name] = replace(specs[name], domain=domain, start=float(np.clip(p.value, domain.lo, domain.hi)))
+    for name, value in fixed.items():
+        d = law.params[name].domain
+        if not d.lo <= value <= d.hi:
+            raise FitError(f"fixed {name}={value} is outside its domain ({d.lo}, {d.hi}).")
+    return fixed, tuple(p for k, p in specs.items() if k not in fixed)
+
+
+def _fit(data, law, made: Design, loss, fixed, specs, seed) -> Fit:
+    y = loss.link(made.loss)
+    model = models.build(law, specs, made.inputs, fixed, loss)
+    def thinned(rows: int):
+        few = made if len(made) <= rows else made.take(np.linspace(0, len(made) - 1, rows).round().astype(int))
+        return few, model if few is made else models.build(law, specs, few.inputs, fixed, loss, frame=model.frame)
+
+    few, coarse = thinned(GRID_ROWS)
+    start = seeds(coarse, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed)
+    if not len(start):
+        raise FitError(f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs.")
+    few, search = thinned(SEARCH_ROWS)
+    found = minimise(search, loss.link(few.loss), start, few.weights, loss)
+    order = np.argsort(found.cost, kind="stable")
+    best = found.cost[order[0]]
+    near = found.cost <= best * (1 + SAME) + 1e-30
+    others = found.cost[~near]
+    if few is not made:
+        ends = _distinct(found, order)
+        found = minimise(model, y, ends, made.weights, loss, damping=1e-3)
+        order = np.argsort(found.cost, kind="stable")
+    winner = order[0]
+    t, cost = found.t[winner], float(found.cost[winner])
+    frame = model.frame
+    theta = frame.to_params(t)
+    at_bound = (t <= frame.lower) | (t >= frame.upper)
+    # a scale that shrinks without limit is a term the data do not show, not a bound
+    gone = frame.logs & (t < -25)
+    cov = covariance(model, t, y, made.weights, loss, made.runs, at_bound | gone)
+    names = np.array(frame.names)
+    values = {**fixed, **dict(zip(frame.names, map(float, theta), strict=True))}
+    values = {k: values[k] for k in law.params}
+    verdict = judge(law, made, values, cov, converged=bool(found.converged[winner]), agree=int(near.sum()), tried=len(start),
+                    rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
+                    at_bound=tuple(names[at_bound & ~gone]), vanished=tuple(names[gone]))
+    from scaling.logs import Runs
+
+    return Fit(law=law, values=values, objective=cost * loss.scale, loss=loss, fixed=fixed, frame=frame, t=t, cov=cov,
+               verdict=verdict, design=made, runs=data if isinstance(data, Runs) else None, seed=seed)
+
+
+def _distinct(found: Solution, order: np.ndarray) -> np.ndarray:
+    """Up to three different optima, best first."""
+    ends: list[int] = []
+    for i in order:
+        if np.isfinite(found.cost[i]) and all(abs(found.cost[i] / found.cost[j] - 1) > SAME for j in ends):
+            ends.append(i)
+    return found.t[ends[:3]]

@@ -1,0 +1,107 @@
+"""Fits on disk: one versioned JSON document, law by name, numbers in full."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+import scaling
+from scaling.errors import DataError, LawError
+from scaling.fitting.coordinates import Coordinates
+from scaling.fitting.design import design
+from scaling.fitting.diagnostics import Verdict
+from scaling.fitting.losses import Loss
+from scaling.fitting.uncertainty import Covariance
+from scaling.formula import Domain, Parameter
+from scaling.laws import find
+from scaling.logs import Runs
+
+if TYPE_CHECKING:
+    from scaling.fitting.result import Fit
+
+SCHEMA = 1
+
+
+def to_dict(fit: Fit) -> dict[str, Any]:
+    """Everything needed to predict and to refit, as JSON types (infinities as strings)."""
+    if fit.runs is not None:
+        data = {"runs": fit.runs.to_dict()}
+    else:
+        columns = [c for c in dict.fromkeys(["run", "step", "lr", *fit.law.inputs, "loss", "weight"]) if c in fit.data]
+        data = {"columns": {c: fit.data[c].tolist() for c in columns}}
+    return _plain({
+        "schema": SCHEMA, "scaling": scaling.__version__, "law": fit.law.name, "conventions": dict(fit.law.conventions),
+        "cite": fit.law.cite, "values": fit.values, "fixed": fit.fixed, "objective": fit.objective,
+        "loss": vars(fit.loss), "seed": fit.seed, "ok": fit.ok, "verdict": vars(fit.verdict),
+        "standard_errors": fit.errors().to_dict(),
+        "internal": {"t": fit.t, "M": fit.frame.M, "c": fit.frame.c, "lower": fit.frame.lower, "upper": fit.frame.upper,
+                     "params": [{"name": p.name, "start": p.start, **vars(p.domain)} for p in fit.frame.params]},
+        "covariance": vars(fit.cov), "data": data,
+    })
+
+
+def load(path: str | Path) -> Fit:
+    """Read a fit written by `Fit.save`.
+
+    Raises
+    ------
+    DataError : no such file, or not a fit. LawError : its law is not registered here.
+    """
+    from scaling.fitting.result import Fit
+
+    path = Path(path)
+    try:
+        saved = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file. `scaling fit ... -o {path}` writes one.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: not a saved fit ({error}). Write it with fit.save or `scaling fit -o`.") from error
+    if not isinstance(saved, dict) or "schema" not in saved:
+        raise DataError(f"{path}: JSON, but not a saved fit. Write it with fit.save or `scaling fit -o`.")
+    if saved["schema"] > SCHEMA:
+        raise DataError(f"{path}: written by a newer version ({saved.get('scaling')}); upgrade scaling-laws to read it.")
+    try:
+        law = find(saved["law"]).using(**saved["conventions"])
+    except LawError as error:
+        raise LawError(f"{path}: {error} Import the module that defines '{saved['law']}' first.") from error
+    inner = saved["internal"]
+    params = tuple(
+        Parameter(p["name"], Domain(_number(p["lo"]), _number(p["hi"]), p["log"], tuple(p["grid"])), p["start"])
+        for p in inner["params"])
+    frame = Coordinates(params, *(np.array([_number(x) for x in np.ravel(inner[k])]).reshape(np.shape(inner[k]))
+                                  for k in ("M", "c", "lower", "upper")))
+    cov = saved["covariance"]
+    cov = Covariance(**{**cov, "matrix": np.array(cov["matrix"]), "condition": _number(cov["condition"]),
+                        "weakest": tuple(cov["weakest"])})
+    v = saved["verdict"]
+    verdict = Verdict(**{**v, **{k: tuple(v[k]) for k in ("at_bound", "failures", "warnings")},
+                         "rival": _number(v["rival"]), "condition": _number(v["condition"])})
+    runs = Runs.from_dict(saved["data"]["runs"]) if "runs" in saved["data"] else None
+    data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
+    made = design(data, law, fitting=True)
+    return Fit(law=law, values=saved["values"], objective=saved["objective"], loss=Loss(**saved["loss"]), fixed=saved["fixed"],
+               frame=frame, t=np.array(inner["t"]), cov=cov, verdict=verdict, design=made, runs=runs, seed=saved["seed"])
+
+
+def _plain(x: Any) -> Any:
+    """JSON has no infinities: written as strings."""
+    if isinstance(x, dict):
+        return {str(k): _plain(v) for k, v in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_plain(v) for v in x]
+    if isinstance(x, np.ndarray):
+        return _plain(x.tolist())
+    if isinstance(x, (float, np.floating)) and not math.isfinite(x):
+        return str(float(x))
+    if isinstance(x, np.generic):
+        return x.item()
+    return x
+
+
+def _number(x: Any) -> float:
+    return float(x)

@@ -1,0 +1,146 @@
+"""Fit: what a fit found and whether to believe it. Immutable; prints its verdict first."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.errors import FitError
+from scaling.fitting.coordinates import Coordinates
+from scaling.fitting.design import Design
+from scaling.fitting.diagnostics import Verdict
+from scaling.fitting.losses import Loss
+from scaling.fitting.uncertainty import Covariance, bootstrap
+from scaling.formula import Law
+from scaling.logs import Runs
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """A fitted law.
+
+    Attributes
+    ----------
+    law : Law. values : {name: float} in the paper's units, fixed parameters included.
+    objective : float, summed over rows, unscaled (for "squares" the residual sum of squares).
+    ok, warnings : may it be trusted, and every reason why not.
+    verdict : the same in numbers: starts that agree, condition, parameters at a bound.
+    runs : the Runs it was fitted on, or None. data : the rows used, with the law's inputs.
+    """
+
+    law: Law
+    values: dict[str, float]
+    objective: float
+    loss: Loss
+    fixed: dict[str, float]
+    frame: Coordinates
+    t: np.ndarray
+    cov: Covariance
+    verdict: Verdict
+    design: Design
+    runs: Runs | None
+    seed: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict.ok
+
+    @property
+    def warnings(self) -> list[str]:
+        return [*self.verdict.failures, *self.verdict.warnings]
+
+    @property
+    def data(self) -> pd.DataFrame:
+        return self.design.frame.copy()
+
+    def predict(self, data: Any, interval: str = "delta", level: float = 0.9, steps: Any = None) -> pd.DataFrame:
+        """Predict the loss where nobody has measured it.
+
+        Parameters
+        ----------
+        data : Runs, DataFrame or dict of the law's inputs; for schedule laws also a Schedule or its text.
+        interval : "delta": parameter uncertainty plus the noise of a row, which assumes that the law is exact.
+        level : probability the interval is meant to cover.
+        steps : step labels, when data is a schedule (default: up to 400 spread over it, the last included).
+
+        Returns
+        -------
+        DataFrame
+            The rows of data with ``prediction``, ``lower``, ``upper`` and one column per component of the law.
+            ``attrs["interval"]`` says what the interval assumes, ``attrs["extrapolation"]`` how far outside the data it is.
+        """
+        from scaling.forecasting import predict
+
+        return predict(self, data, interval=interval, level=level, steps=steps)
+
+    def bootstrap(self, replicates: int = 1000, *, seed: int = 0, by: str | None = None) -> pd.DataFrame:
+        """Refit resampled data: one row of parameter values per replicate, with ``converged``.
+
+        Parameters
+        ----------
+        by : what is drawn: "row", "run", or None for runs where rows belong to at least 8 of them, else rows. Rows of one
+            curve are not independent, so resampling them understates the uncertainty.
+        """
+        from threadpoolctl import threadpool_limits
+
+        if by not in (None, "row", "run"):
+            raise FitError(f"by='{by}' is unknown; resample by 'row' or by 'run'.")
+        runs = self.design.runs
+        groups = runs if by == "run" or (by is None and runs.max() >= 7) else np.arange(len(runs))
+        if groups.max() < 2:
+            raise FitError("resampling runs needs at least 3 of them; use by='row'.")
+        y = self.loss.link(self.design.loss)
+        with threadpool_limits(1):
+            t, converged = bootstrap(self._model(self.design), self.t, y, self.design.weights, self.loss, replicates, seed,
+                                     groups)
+        out = pd.DataFrame(self.frame.to_params(t), columns=self.frame.names)
+        for name, value in self.fixed.items():
+            out[name] = value
+        return out[list(self.law.params)].assign(converged=converged)
+
+    def _model(self, design: Design):
+        from scaling.fitting import model
+
+        return model.build(self.law, self.frame.params, design.inputs, self.fixed, self.loss, frame=self.frame)
+
+    def errors(self) -> pd.Series:
+        """Standard error of every parameter in the paper's units; NaN where held at a bound or not determined."""
+        inverse = self.frame.inverse
+        u_sd = np.sqrt(np.maximum(np.diag(inverse @ self.cov.matrix @ inverse.T), 0.0))
+        theta = np.array([self.values[n] for n in self.frame.names])
+        se = np.where(self.frame.logs, theta, 1.0) * u_sd
+        undetermined = (self.cov.condition > 1e8) | (np.diag(self.cov.matrix) == 0)
+        se = pd.Series(np.where(undetermined, np.nan, se), self.frame.names)
+        return se.reindex(list(self.law.params), fill_value=np.nan)
+
+    def summary(self) -> pd.DataFrame:
+        """One row per parameter: value, 95 % interval, standard error, note."""
+        from scaling.report import summary
+
+        return summary(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit as one JSON document: numbers, verdict and the data it was fitted on. No pickles."""
+        from scaling.fitting.files import to_dict
+
+        path = Path(path)
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_text(json.dumps(to_dict(self), allow_nan=False))
+        temporary.replace(path)
+
+    def __str__(self) -> str:
+        from scaling.report import text
+
+        return text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from scaling.report import html
+
+        return html(self)

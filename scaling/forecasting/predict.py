@@ -1,0 +1,64 @@
+"""Predictions with intervals: the delta method plus the noise of one row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from scaling.errors import FitError
+from scaling.fitting.design import Design, design
+from scaling.forecasting.distance import extrapolation
+from scaling.monomials import Monomial, trace
+
+if TYPE_CHECKING:
+    from scaling.fitting import Fit
+
+EXACT = "delta method plus row noise: assumes the law is exact"
+
+
+def predict(fit: Fit, data: Any, *, interval: str, level: float, steps: Any) -> pd.DataFrame:
+    """The frame behind `Fit.predict`."""
+    if interval != "delta":
+        raise FitError(f"interval='{interval}' is unknown; this version offers 'delta' ({EXACT}).")
+    if not 0 < level < 1:
+        raise FitError(f"level={level} must lie between 0 and 1, for example 0.9.")
+    target = design(data, fit.law, fitting=False, steps=steps)
+    model = fit._model(target)
+    terms = model.terms(fit.t[None])
+    value = model.value(terms)
+    J = model.jacobian(terms, value)[0]
+    value = value[0]
+    if fit.loss.log:
+        J = J / value
+    variance = np.einsum("pn,pq,qn->n", J, fit.cov.matrix, J)
+    half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.sqrt(variance + fit.cov.noise**2)
+    if fit.cov.condition > 1e12:
+        half = np.full_like(half, np.nan)  # a combination of parameters is free: any width would be invented
+    middle = fit.loss.link(value)
+    ends = (np.exp if fit.loss.log else np.asarray)([middle - half, middle + half])
+    out = target.frame.reset_index(drop=True).assign(prediction=value, lower=ends[0], upper=ends[1])
+    for name, part in _components(fit, target).items():
+        out[name] = part
+    out.attrs["interval"] = f"{level:.0%} interval, {EXACT}"
+    out.attrs["extrapolation"] = extrapolation(fit.design, target)
+    return out
+
+
+def _components(fit: Fit, target: Design) -> dict[str, np.ndarray]:
+    """The parts of the prediction, which add up to it."""
+    law, values = fit.law, {**fit.law.held, **fit.values}
+    if "components" in law.hooks:
+        parts = law.hooks["components"](*target.inputs.values(), **values)
+        return {k: np.broadcast_to(np.asarray(v, float), (len(target),)) for k, v in parts.items()}
+    return {m.label(): _evaluate(m, target.inputs, values) for m in trace(law) or []}
+
+
+def _evaluate(term: Monomial, inputs, values) -> np.ndarray:
+    out = np.full(len(next(iter(inputs.values()))), term.coef)
+    for base, (const, slopes) in term.powers.items():
+        x = inputs[base] if base in inputs else values[base]
+        out = out * np.asarray(x, float) ** (const + sum(c * values[p] for p, c in slopes.items()))
+    return out
