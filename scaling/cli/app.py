@@ -12,6 +12,11 @@ from cyclopts import App, CycloptsError
 
 import scaling
 from scaling.cli import options, output
+from scaling.cli.fit import fit
+from scaling.cli.laws import laws
+from scaling.cli.predict import predict
+from scaling.cli.runs import runs
+from scaling.cli.train import train
 from scaling.errors import DataError, FitError, LawError, MissingExtra, ScalingError, ScheduleError, TrainingError
 
 EXAMPLES = """Examples:
@@ -21,8 +26,8 @@ EXAMPLES = """Examples:
     scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k
     scaling train out/ --schedule cosine:peak=1e-2,steps=2000,warmup=100
 """
-EXIT_CODES = """Exit codes: 0 ok; 1 unexpected; 2 usage; 3 bad data; 4 fit not trustworthy under --strict;
-5 a missing extra; 130 interrupted. `--json` prints one JSON document alone on stdout.
+EXIT_CODES = """Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad data, 4 fit not trustworthy under --strict, 5 missing extra,
+130 interrupted. With --json the result is one JSON document, alone on stdout; notes and errors are on stderr.
 """
 CODES: dict[type[Exception], int] = {
     options.UsageError: 2,
@@ -39,19 +44,12 @@ app = App(
     help="Fit scaling laws to training logs and predict the loss of runs nobody has made yet.",
     help_prologue=EXAMPLES,
     help_epilogue=EXIT_CODES,
-    help_format="plaintext",
+    help_format="markdown",
     version=scaling.__version__,
 )
 app["--help"].group = app["--version"].group = "Help"
-for verb, summary in {
-    "runs": "Read logs and print one row per run.",
-    "fit": "Fit a law to logs and print the report, verdict first.",
-    "predict": "Predict losses with a saved fit.",
-    "laws": "List the laws, or show one: formula, parameters, published constants.",
-    "train": "Train one small model and write its loss curve.",
-}.items():
-    # named by text, so that a verb's module is imported when the verb is asked for
-    app.command(f"scaling.cli.{verb}:{verb}", name=verb, help=summary, help_epilogue="")
+for verb in (runs, fit, predict, laws, train):
+    app.command(verb, help_prologue="", help_epilogue="")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

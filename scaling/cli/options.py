@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,16 +22,26 @@ class UsageError(ValueError):
 
 def number(text: str) -> float:
     """Return the number written as 7e9, 7B, 2T, 1.3M or 100k."""
-    from scaling.schedules.text import number as parse
+    from scaling.schedules.text import parse_number
 
-    return parse(text)
+    return parse_number(text)
 
 
-def _convert(_: Any, tokens: Sequence[Token]) -> float:
+def _number(_: Any, tokens: Sequence[Token]) -> float:
     return number(tokens[0].value)
 
 
-Number = Annotated[float, Parameter(converter=_convert)]
+def _count(_: Any, tokens: Sequence[Token]) -> int:
+    value = number(tokens[0].value)
+    if value < 0 or value != int(value):
+        raise ValueError("a whole number like 24000 or 24k")
+    return int(value)
+
+
+Number = Annotated[float, Parameter(converter=_number)]
+Count = Annotated[int, Parameter(converter=_count)]
+Many = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
 
 def explain(problem: CycloptsError) -> str:
@@ -79,14 +89,14 @@ class Reading:
         The column that is the loss, where a log has several.
     map : list of str
         Where a column has another name: `--map step=_step`; may be repeated.
-    warmup : Number
+    warmup : Count
         Warm-up updates before the first logged row, which the rates before it are rebuilt from.
     """
 
     where: str | None = None
     loss: str | None = None
-    map: list[str] = field(default_factory=list)
-    warmup: Number | None = None
+    map: Many = ()
+    warmup: Count | None = None
 
     def columns(self) -> dict[str, str]:
         """Return canonical name -> name in the file."""
@@ -101,7 +111,7 @@ class Reading:
             list(paths),
             columns=self.columns() or None,
             loss=self.loss,
-            warmup=None if self.warmup is None else int(self.warmup),
+            warmup=self.warmup,
         )
         if self.where is not None:
             runs = runs.select(self.where)
@@ -124,6 +134,6 @@ class Printing:
         Show the traceback of an error.
     """
 
-    json: Annotated[bool, Parameter(negative="")] = False
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False
-    debug: Annotated[bool, Parameter(negative="")] = False
+    json: Flag = False
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = False
+    debug: Flag = False
