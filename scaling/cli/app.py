@@ -13,11 +13,19 @@ from cyclopts import App, CycloptsError
 import scaling
 from scaling.cli import options, output
 from scaling.cli.fit import fit
-from scaling.cli.laws import laws
+from scaling.cli.laws import show
 from scaling.cli.predict import predict
 from scaling.cli.runs import runs
 from scaling.cli.train import train
-from scaling.errors import DataError, FitError, LawError, MissingExtra, ScalingError, ScheduleError, TrainingError
+from scaling.errors import (
+    DataError,
+    FitError,
+    LawError,
+    MissingExtra,
+    ScalingError,
+    ScheduleError,
+    TrainingError,
+)
 
 EXAMPLES = """Examples:
 
@@ -26,8 +34,9 @@ EXAMPLES = """Examples:
     scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k
     scaling train out/ --schedule cosine:peak=1e-2,steps=2000,warmup=100
 """
-EXIT_CODES = """Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad data, 4 fit not trustworthy under --strict, 5 missing extra,
-130 interrupted. With --json the result is one JSON document, alone on stdout; notes and errors are on stderr.
+EXIT_CODES = """Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad data, 4 fit not trustworthy under --strict,
+5 missing extra, 130 interrupted. With --json the result is one JSON document, alone on stdout; notes and
+errors are on stderr.
 """
 CODES: dict[type[Exception], int] = {
     options.UsageError: 2,
@@ -48,8 +57,9 @@ app = App(
     version=scaling.__version__,
 )
 app["--help"].group = app["--version"].group = "Help"
-for verb in (runs, fit, predict, laws, train):
-    app.command(verb, help_prologue="", help_epilogue="")
+for verb in (runs, fit, predict, show, train):
+    name = "laws" if verb is show else verb.__name__
+    app.command(name=name, help_prologue="", help_epilogue="")(verb)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,7 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def report(problem: Exception) -> int:
     """Say what went wrong on stderr and return the exit code that stands for it."""
     if isinstance(problem, CycloptsError):
-        output.error(f"{options.explain(problem)}\n`scaling --help` and `scaling VERB --help` show what there is")
+        output.error(
+            f"{options.explain(problem)}\n`scaling --help` and `scaling VERB --help` show what there is"
+        )
         return 2
     if isinstance(problem, ScalingError | options.UsageError):
         output.error(str(problem))

@@ -42,8 +42,8 @@ def fit(
     Parameters
     ----------
     paths
-        Loss curves: files, folders or globs. For laws without a schedule also a CSV table with the law's inputs
-        and `loss` as columns.
+        Loss curves: files, folders or globs. For laws without a schedule also tables, CSV files with the inputs
+        of the law and `loss` as columns.
     law
         Name of the law, with its conventions where they differ: annealing:lam=0.995.
     fixed

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from scaling.formula import Law
 
 
-def laws(name: str | None = None, /, *, printing: Printing = Printing()) -> None:
+def show(name: str | None = None, /, *, printing: Printing = Printing()) -> None:
     """List the laws, or show one: formula, parameters, published constants.
 
     Examples:
@@ -26,15 +26,19 @@ def laws(name: str | None = None, /, *, printing: Printing = Printing()) -> None
     name
         The law to show; all are listed without it.
     """
-    from scaling.laws import find, laws as registry
+    from scaling.laws import find, laws
 
     if name is None:
-        rows = [{"law": known, "formula": law.formula, "source": law.cite} for known, law in sorted(registry.items())]
+        known = [describe(find(each)) for each in sorted(laws)]
         if printing.json:
-            output.document({"laws": [{**row, "inputs": registry[row["law"]].inputs} for row in rows]})
+            output.document(
+                {"laws": [{key: law[key] for key in ("law", "formula", "source", "inputs")} for law in known]}
+            )
         else:
-            width = max(len(row["law"]) for row in rows)
-            print("\n".join(f"{row['law']:<{width}}  {row['formula']}   {row['source']}" for row in rows))
+            width = max(len(law["law"]) for law in known)
+            for law in known:
+                held = "".join(f", {name} = {value:g}" for name, value in law["held"].items())
+                print(f"{law['law']:<{width}}  {law['formula']}{held}   {law['source']}")
         return
     content = describe(find(name))
     if printing.json:
@@ -52,7 +56,8 @@ def describe(law: Law) -> dict[str, Any]:
         "source": law.cite,
         "inputs": law.inputs,
         "parameters": [
-            {"name": p.name, "lower": p.domain.lo, "upper": p.domain.hi, "start": p.start} for p in law.params.values()
+            {"name": p.name, "lower": p.domain.lo, "upper": p.domain.hi, "start": p.start}
+            for p in law.params.values()
         ],
         "held": dict(law.held),
         "conventions": dict(law.conventions),
@@ -74,13 +79,25 @@ def describe(law: Law) -> dict[str, Any]:
 def as_text(content: dict[str, Any], law: Law) -> str:
     """Return the description for reading."""
     body = inspect.cleandoc(law.fn.__doc__ or "").partition("\n")[2].strip()
-    lines = [f"{content['law']}   {content['formula']}", content["reference"], *(["", body] if body else []), ""]
+    lines = [
+        f"{content['law']}   {content['formula']}",
+        content["reference"],
+        *(["", body] if body else []),
+        "",
+    ]
     for heading in ("held", "conventions"):
         if content[heading]:
-            lines.append(f"{heading}: " + ", ".join(f"{key} = {value}" for key, value in content[heading].items()))
+            lines.append(
+                f"{heading}: " + ", ".join(f"{key} = {value}" for key, value in content[heading].items())
+            )
     for key, constants in content["published"].items():
-        lines.append(f"published {key}" + ("" if constants["verified"] else "   NOT VERIFIED against the primary source"))
-        lines.append("    " + ", ".join(f"{name} = {value:.8g}" for name, value in constants["values"].items()))
+        lines.append(
+            f"published {key}"
+            + ("" if constants["verified"] else "   NOT VERIFIED against the primary source")
+        )
+        lines.append(
+            "    " + ", ".join(f"{name} = {value:.8g}" for name, value in constants["values"].items())
+        )
         said = [constants["source"], constants["counts"], constants["note"]]
         said += [f"{k} = {v}" for k, v in constants["conventions"].items()]
         lines += [f"    {text}" for text in said if text]

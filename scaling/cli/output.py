@@ -91,4 +91,6 @@ def _cell(value: Any) -> str:
 def figure(axes: Axes | Mapping[str, Axes], path: Path) -> None:
     """Save the figure that the axes belong to."""
     first = next(iter(axes.values())) if isinstance(axes, Mapping) else axes
-    first.figure.savefig(path)
+    root = first.get_figure(root=True)
+    assert root is not None  # drawn axes have a figure
+    root.savefig(path)

@@ -17,7 +17,20 @@ if TYPE_CHECKING:
     from scaling import Fit, Runs
     from scaling.schedules import Schedule
 
-OPTIONS = ("schedule", "steps", "at", "level", "output", "plot", "where", "loss", "map", "warmup", "json", "quiet")
+OPTIONS = (
+    "schedule",
+    "steps",
+    "at",
+    "level",
+    "output",
+    "plot",
+    "where",
+    "loss",
+    "map",
+    "warmup",
+    "json",
+    "quiet",
+)
 
 
 def predict(
@@ -34,7 +47,7 @@ def predict(
     printing: Printing = Printing(),
     **inputs: str,
 ) -> None:
-    """Predict losses with a saved fit: at given inputs, over a schedule, or for runs that are logged or planned.
+    """Predict losses with a saved fit: at given inputs, over a schedule, or for logged runs.
 
     Examples:
 
@@ -70,7 +83,9 @@ def predict(
     given = [bool(paths), schedule is not None, bool(inputs)]
     _check_inputs(result, inputs)
     if sum(given) != 1:
-        raise UsageError("predict needs one of: logs, --schedule, or the inputs of the law (" + _wanted(result) + ")")
+        raise UsageError(
+            "predict needs one of: logs, --schedule, or the inputs of the law (" + _wanted(result) + ")"
+        )
     if inputs and (plot or at or steps):
         raise UsageError("--plot, --at and --steps go with logs or --schedule, not with inputs of the law")
     quiet = printing.quiet or printing.json
@@ -111,7 +126,9 @@ def _check_inputs(result: Fit, inputs: dict[str, str]) -> None:
     known = () if "features" in result.law.hooks else result.law.inputs
     for name in inputs:
         if name not in known:
-            raise UsageError(f"unknown option --{name}{nearest('--' + name, ['--' + k for k in (*known, *OPTIONS)])}")
+            raise UsageError(
+                f"unknown option --{name}{nearest('--' + name, ['--' + k for k in (*known, *OPTIONS)])}"
+            )
     if inputs and (missing := [f"--{name}" for name in known if name not in inputs]):
         raise UsageError(f"law '{result.law.name}' also needs {' '.join(missing)}")
 
@@ -130,12 +147,14 @@ def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level:
     if not hasattr(target, "frame"):  # a schedule can be predicted at any of its steps
         return result.predict(target, level=level, steps=list(at))
     if missing := set(at) - set(curve["step"]):
-        raise UsageError(f"--at {min(missing)}: the logs have no row at this step; pass their schedule instead")
+        raise UsageError(
+            f"--at {min(missing)}: the logs have no row at this step; pass their schedule instead"
+        )
     return curve[curve["step"].isin(at)]
 
 
 def _with_truth(rows: pd.DataFrame, target: Any) -> pd.DataFrame:
-    """Return what is worth showing of a prediction, with the measured loss and the error where there is one."""
+    """Return what is worth showing of a prediction, with the measured loss and the error where known."""
     start = list(rows.columns).index("prediction")
     keys = ["run", "step"] if "step" in rows else list(rows.columns[:start])
     shown = rows[[*keys, *rows.columns[start:]]]

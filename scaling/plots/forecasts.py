@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scaling.plots import style
+from scaling.report import digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,27 +52,24 @@ def forecast(
     with style.styled():
         ax = style.new_axes(ax)
         _draw_data(ax, fit)
-        groups = (
-            list(predicted.groupby("run", sort=False)) if "run" in predicted else [("forecast", predicted)]
-        )
-        alone = len(groups) == 1
-        for (name, part), colour in zip(
-            groups, [style.PREDICTION] if alone else style.palette(len(groups)), strict=True
+        names = list(predicted["run"].unique())
+        alone = len(names) == 1
+        for name, colour in zip(
+            names, [style.PREDICTION] if alone else style.palette(len(names)), strict=True
         ):
-            truth = None
-            if measured is not None:
-                truth = measured[(measured["run"] == name) & measured["loss"].notna()]
-                _draw_truth(ax, truth, style.TRUTH if alone else colour)
-            _draw_prediction(
-                ax,
-                part,
-                end,
-                colour,
-                f"{name}: {fit.law.name} forecast" if alone else f"{name}: {_last_value(part)}",
+            part = predicted[predicted["run"] == name]
+            truth = (
+                part[:0]
+                if measured is None
+                else measured[(measured["run"] == name) & measured["loss"].notna()]
             )
+            if not truth.empty:
+                _draw_truth(ax, truth, style.TRUTH if alone else colour)
+            said = f"{fit.law.name} forecast" if alone else _last_value(part.iloc[-1])
+            _draw_prediction(ax, part, end, colour, f"{name}: {said}")
             if alone:
-                _annotate_last(ax, part, truth, colour)
-        _finish(ax, predicted, end, level)
+                _annotate_last(ax, part.iloc[-1], truth, colour)
+        _finish(ax, predicted, end)
     return ax
 
 
@@ -115,8 +113,6 @@ def _draw_prediction(
 
 
 def _draw_truth(ax: Axes, truth: pd.DataFrame, colour: style.Color) -> None:
-    if truth.empty:
-        return
     truth = truth.iloc[style.decimate(truth["step"].to_numpy(), TRUTH_POINTS)]
     label = "measured, not seen by the fit"
     known = {line.get_label() for line in ax.lines}
@@ -126,25 +122,25 @@ def _draw_truth(ax: Axes, truth: pd.DataFrame, colour: style.Color) -> None:
     )  # fmt: skip
 
 
-def _last_value(part: pd.DataFrame) -> str:
-    last = part.iloc[-1]
-    digits = style.decimals(last["upper"] - last["lower"])
-    return f"{last['prediction']:.{digits}f} ({last['lower']:.{digits}f} to {last['upper']:.{digits}f})"
+def _last_value(last: pd.Series) -> str:
+    half = (last["upper"] - last["lower"]) / 2
+    value, lower, upper = (digits(last[name], half) for name in ("prediction", "lower", "upper"))
+    return f"{value} ({lower} to {upper})" if np.isfinite(half) else f"{value} (no interval)"
 
 
-def _annotate_last(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame | None, colour: style.Color) -> None:
-    last, text = part.iloc[-1], _last_value(part)
-    if truth is not None and not truth.empty and truth["step"].iloc[-1] == last["step"]:
+def _annotate_last(ax: Axes, last: pd.Series, truth: pd.DataFrame, colour: style.Color) -> None:
+    text = _last_value(last)
+    if not truth.empty and truth["step"].iloc[-1] == last["step"]:
         happened = truth["loss"].iloc[-1]
-        digits = style.decimals(last["upper"] - last["lower"])
-        text += f"\nmeasured {happened:.{digits}f}, error {last['prediction'] / happened - 1:+.2%}"
+        measured = digits(happened, (last["upper"] - last["lower"]) / 2)
+        text += f"\nmeasured {measured}, error {last['prediction'] / happened - 1:+.2%}"
     ax.annotate(
-        text, (last["step"], last["upper"]), xytext=(4, 14), textcoords="offset points",
-        ha="right", va="bottom", fontsize=9, color=colour, linespacing=1.3,
+        text, (last["step"], np.nanmax([last["prediction"], last["upper"]])), xytext=(4, 14),
+        textcoords="offset points", ha="right", va="bottom", fontsize=9, color=colour, linespacing=1.3,
     )  # fmt: skip
 
 
-def _finish(ax: Axes, predicted: pd.DataFrame, end: float | None, level: float) -> None:
+def _finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
     ax.set_ylim(*style.loss_limits(np.concatenate([line.get_ydata() for line in ax.lines])))
     if end is not None and (predicted["step"] > end).any():
         ax.axvline(end, color="#444444", linewidth=0.8, zorder=1)
@@ -155,5 +151,4 @@ def _finish(ax: Axes, predicted: pd.DataFrame, end: float | None, level: float) 
     style.label_steps(ax)
     ax.set_ylabel(style.LABELS["loss"])
     ax.legend(loc="upper right")
-    caption = f"band: {level:.0%} interval, {predicted.attrs['interval']}"
-    ax.set_title(textwrap.fill(caption, 95), fontsize=8, color="#555555")
+    ax.set_title(textwrap.fill(f"band: {predicted.attrs['interval']}", 95), fontsize=8, color="#555555")

@@ -76,11 +76,12 @@ def label_steps(ax: Axes) -> None:
 def palette(n: int, *, ordered: bool = False) -> list[Color]:
     """Return `n` colours that colour-blind readers can tell apart; ordered values run through viridis."""
     import matplotlib as mpl
+    from matplotlib.colors import to_rgb
 
     if not ordered:
         for size, name in ((4, "okabe_ito"), (6, "petroff6"), (8, "petroff8")):
             if n <= size:
-                return list(mpl.color_sequences[name][:n])
+                return [to_rgb(colour) for colour in mpl.color_sequences[name][:n]]
     return [tuple(mpl.colormaps["viridis"](x)) for x in np.linspace(0, 0.9, n)]
 
 
@@ -102,8 +103,3 @@ def loss_limits(losses: Any, *, skip: float = 0.02) -> tuple[float, float]:
     low, high = values.min(), np.quantile(values, 1 - skip)
     pad = 0.06 * (high - low) or 0.05 * abs(low) or 1.0
     return low - pad, high + pad
-
-
-def decimals(width: float) -> int:
-    """Return how many decimals a number deserves whose uncertainty is `width`: two digits of the width."""
-    return int(np.clip(1 - np.floor(np.log10(width)), 0, 6)) if np.isfinite(width) and width > 0 else 4
