@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from scaling import Fit, Runs
     from scaling.formula import Law
 
+Objective = Literal[
+    "log_huber", "huber", "log_squares", "squares", "log_soft_l1", "soft_l1", "log_student_t", "student_t"
+]  # fmt: skip
+
 
 def fit(
     *paths: str,
     law: str,
     reading: Reading = Reading(),
     fixed: Many = (),
-    objective: Literal["log_huber", "huber", "squares", "log_squares"] = "log_huber",
+    objective: Objective = "log_huber",
     delta: Number = 1e-3,
     seed: int = 0,
     output_: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
@@ -42,8 +46,8 @@ def fit(
     Parameters
     ----------
     paths
-        Loss curves: files, folders or globs. For laws without a schedule also tables, CSV files with the inputs
-        of the law and `loss` as columns.
+        Loss curves: files, folders or globs. For laws without a schedule also CSV tables with the inputs of
+        the law and `loss` as columns.
     law
         Name of the law, with its conventions where they differ: annealing:lam=0.995.
     fixed
