@@ -126,18 +126,30 @@ def test_forecast_is_solid_inside_the_data_and_dashed_beyond(fit):
     assert solid.get_xdata().max() == 1000 == dashed.get_xdata().min()
     assert dashed.get_xdata().max() == 3000
     assert [text.get_text() for text in ax.texts if "data" in text.get_text()] == ["end of data"]
-    truth = [line for line in ax.lines if line.get_label() == "measured, not seen by the fit"]
+    truth = [line for line in ax.lines if line.get_label() == "measured, not used in the fit"]
     assert truth[0].get_markerfacecolor() == "none" and truth[0].get_xdata().max() == 3000
 
 
 def test_forecast_says_the_last_value_its_interval_the_truth_and_the_assumption(fit):
     ax = plots.forecast(fit, runs(run("long", 2500)), level=0.8)
-    said = "\n".join(text.get_text() for text in ax.texts)
+    said = ax.child_axes[0].get_title(loc="right")
     assert "2.100 (2.088 to 2.112)" in said
     assert "measured 2.100, error +0.00%" in said
     assert ax.get_title(loc="left") == "band: 80% interval, assumes the law is exact"
-    (band,) = ax.collections
-    assert band.get_alpha() == 0.2
+    assert [band.get_alpha() for band in ax.collections] == [0.2]
+
+
+def test_forecast_zooms_into_the_end_of_the_run(fit):
+    ax = plots.forecast(fit, runs(run("long", 3000)))
+    (inset,) = ax.child_axes
+    assert inset.get_xlim()[0] > 2500 and inset.get_xlim()[1] > 3000
+    assert [band.get_alpha() for band in inset.collections] == [0.2]
+    assert inset.get_ylim()[1] - inset.get_ylim()[0] < 0.1 < ax.get_ylim()[1] - ax.get_ylim()[0]
+
+
+def test_forecast_of_a_run_in_the_fit_does_not_call_it_unseen(fit):
+    labels = [text.get_text() for text in plots.forecast(fit, fit.runs).get_legend().texts]
+    assert "measured" in labels and "measured, not used in the fit" not in labels
 
 
 def test_forecast_inside_the_data_has_no_end_of_data(fit):
@@ -155,7 +167,7 @@ def test_forecasts_of_several_runs_share_the_axes(fit):
     ax = plots.forecast(fit, runs(run("long", 3000), run("longer", 4000)))
     labels = [text.get_text() for text in ax.get_legend().texts]
     assert "longer: 2.079 (2.067 to 2.091)" in labels
-    assert labels.count("measured, not seen by the fit") == 1
+    assert labels.count("measured, not used in the fit") == 1
     assert len(ax.collections) == 2
 
 

@@ -72,17 +72,16 @@ def fit(
     held = {name: _value(name, text) for name, text in pairs(fixed, "--fixed").items()}
     found = find(law)
     found.check_names(held)
-    quiet = printing.quiet or printing.json
-    data = measurements(paths, found, reading, quiet=quiet)
+    data = measurements(paths, found, reading, quiet=printing.quiet)
     result = scaling.fit(data, found, objective=objective, delta=delta, fixed=held or None, seed=seed)
     if not printing.json:
         print(result)
     if output_ is not None:
         result.save(output_)
-        output.notes([f"saved {output_}"], quiet=quiet)
+        output.notes([f"saved {output_}"], quiet=printing.quiet)
     if plot is not None:
         output.figure(scaling.plots.curve(result), plot)
-        output.notes([f"drew {plot}"], quiet=quiet)
+        output.notes([f"drew {plot}"], quiet=printing.quiet)
     if printing.json:
         output.document(describe(result) | {"saved": output_, "figure": plot})
     if not result.ok:
@@ -135,5 +134,5 @@ def describe(result: Fit) -> dict[str, Any]:
         "values": result.values,
         "parameters": result.summary().rename_axis("name").reset_index(),
         "rows": len(result.data),
-        "notes": [*(result.runs.notes if result.runs is not None else ())],
+        "notes": result.design.notes,
     }

@@ -67,25 +67,25 @@ def plain(x: Any) -> Any:
 
 
 def table(frame: pd.DataFrame) -> str:
-    """Return the frame as aligned text: words to the left, numbers to the right, nothing cut off."""
-    cells = {str(name): [_cell(value) for value in frame[name]] for name in frame}
+    """Return the frame as aligned text: words left, numbers right, columns without a value left out."""
     columns = []
-    for name, column in cells.items():
-        width = max(len(name), *map(len, column)) if column else len(name)
-        numeric = all(isinstance(v, int | float) or not isinstance(v, str) for v in frame[name])
-        columns.append([text.rjust(width) if numeric else text.ljust(width) for text in (name, *column)])
+    for name in frame:
+        cells = [str(name), *_cells(list(plain(frame[name])))]
+        if any(cells[1:]):
+            align = str.ljust if any(isinstance(value, str) for value in frame[name]) else str.rjust
+            columns.append([align(cell, max(map(len, cells))) for cell in cells])
     return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
 
 
-def _cell(value: Any) -> str:
-    value = plain(value)
-    if value is None:
-        return ""
-    if isinstance(value, bool | str):
-        return str(value)
-    if isinstance(value, float) and value != int(value):
-        return f"{value:.5g}"
-    return f"{value:.0f}" if abs(value) < 1e7 else f"{value:.4g}"
+def _cells(column: list[Any]) -> list[str]:
+    numbers = [abs(x) for x in column if isinstance(x, int | float) and x != 0]
+    if numbers and all(x == int(x) and x < 1e7 for x in numbers):
+        form = ".0f"
+    elif numbers and 0.1 <= max(numbers) < 1e4:
+        form = ".4f"
+    else:
+        form = ".4g"
+    return ["" if x is None else x if isinstance(x, str) else format(x, form) for x in column]
 
 
 def figure(axes: Axes | Mapping[str, Axes], path: Path) -> None:

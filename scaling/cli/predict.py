@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from scaling.cli import output
 from scaling.cli.options import Count, Printing, Reading, UsageError, check_figure, nearest, number
@@ -14,8 +14,7 @@ from scaling.cli.options import Count, Printing, Reading, UsageError, check_figu
 if TYPE_CHECKING:
     import pandas as pd
 
-    from scaling import Fit, Runs
-    from scaling.schedules import Schedule
+    from scaling import Fit
 
 OPTIONS = (
     "schedule",
@@ -40,7 +39,7 @@ def predict(
     schedule: str | None = None,
     steps: Count | None = None,
     at: Annotated[Sequence[Count], Parameter(negative="", show_default=False)] = (),
-    level: float = 0.9,
+    level: Annotated[float, Parameter(validator=validators.Number(gt=0, lt=1))] = 0.9,
     output_: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     plot: Path | None = None,
     reading: Reading = Reading(),
@@ -80,55 +79,52 @@ def predict(
 
     check_figure(plot)
     result = scaling.load(fit)
-    given = [bool(paths), schedule is not None, bool(inputs)]
-    _check_inputs(result, inputs)
-    if sum(given) != 1:
-        raise UsageError(
-            "predict needs one of: logs, --schedule, or the inputs of the law (" + _wanted(result) + ")"
-        )
-    if inputs and (plot or at or steps):
-        raise UsageError("--plot, --at and --steps go with logs or --schedule, not with inputs of the law")
-    quiet = printing.quiet or printing.json
-    target: Runs | Schedule | dict[str, float]
+    _check(result, bool(paths), schedule is not None, inputs)
+    if inputs and (plot is not None or at):
+        raise UsageError("--plot and --at go with logs or --schedule, not with inputs of the law")
+    if steps is not None and schedule is None:
+        raise UsageError("--steps goes with --schedule; --at picks steps of logged runs")
+    if not paths and reading != Reading():
+        raise UsageError("--where, --loss, --map and --warmup go with logs")
+    target: Any  # Runs, Schedule or the law's inputs
     if paths:
-        target = reading.read(paths, quiet=quiet)
+        target = reading.read(paths, quiet=printing.quiet)
     elif schedule is not None:
         target = scaling.schedule(schedule, **({} if steps is None else {"steps": steps}))
     else:
         target = {name: _value(name, text) for name, text in inputs.items()}
     curve = result.predict(target, level=level)
-    rows = curve if inputs else _at(result, target, curve, at, level)
-    shown = _with_truth(rows, target)
+    shown = _with_truth(curve if inputs else _at(result, target, curve, at, level), target)
+    said = {key: curve.attrs[key] for key in ("interval", "extrapolation")}
+    if not printing.json:
+        print(f"{result.law.name}   {result.law.formula}\n\n{output.table(_readable(shown))}\n")
+        print("\n".join(f"{key}: {text}" for key, text in said.items()))
     if output_ is not None:
         _with_truth(curve, target).to_csv(output_, index=False)
-        output.notes([f"saved {output_}"], quiet=quiet)
+        output.notes([f"saved {output_}"], quiet=printing.quiet)
     if plot is not None:
         output.figure(scaling.plots.forecast(result, target, level=level), plot)
-        output.notes([f"drew {plot}"], quiet=quiet)
-    said = {"interval": curve.attrs["interval"], "extrapolation": curve.attrs["extrapolation"]}
+        output.notes([f"drew {plot}"], quiet=printing.quiet)
     if printing.json:
         files = {"saved": output_, "figure": plot}
         output.document({"law": result.law.name, "level": level, **said, "predictions": shown, **files})
-    else:
-        print(f"{result.law.name}   {result.law.formula}\n\n{output.table(shown)}\n")
-        print("\n".join(f"{key}: {text}" for key, text in said.items()))
     if not result.ok:
         output.warning("the fit is not trustworthy: " + "; ".join(result.verdict.failures))
 
 
-def _wanted(result: Fit) -> str:
-    if "features" in result.law.hooks:
-        return f"law '{result.law.name}' takes a schedule, or runs that have one"
-    return " ".join(f"--{name}" for name in result.law.inputs)
-
-
-def _check_inputs(result: Fit, inputs: dict[str, str]) -> None:
-    known = () if "features" in result.law.hooks else result.law.inputs
+def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> None:
+    """Refuse a target that this law cannot be predicted at."""
+    over_schedule = "features" in result.law.hooks
+    known = () if over_schedule else result.law.inputs
     for name in inputs:
         if name not in known:
-            raise UsageError(
-                f"unknown option --{name}{nearest('--' + name, ['--' + k for k in (*known, *OPTIONS)])}"
-            )
+            hint = nearest(f"--{name}", [f"--{option}" for option in (*known, *OPTIONS)])
+            raise UsageError(f"unknown option --{name}{hint}")
+    if logs + planned + bool(inputs) != 1:
+        wanted = (
+            "logs or --schedule" if over_schedule else "logs or " + " ".join(f"--{name}" for name in known)
+        )
+        raise UsageError(f"law '{result.law.name}' is predicted for one of: {wanted}")
     if inputs and (missing := [f"--{name}" for name in known if name not in inputs]):
         raise UsageError(f"law '{result.law.name}' also needs {' '.join(missing)}")
 
@@ -142,15 +138,20 @@ def _value(name: str, text: str) -> float:
 
 def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level: float) -> pd.DataFrame:
     """Return the rows of the steps asked for, or the last row of each run."""
+    import pandas as pd
+
     if not at:
         return curve.groupby("run", sort=False).tail(1)
-    if not hasattr(target, "frame"):  # a schedule can be predicted at any of its steps
+    if not hasattr(target, "frame"):
         return result.predict(target, level=level, steps=list(at))
-    if missing := set(at) - set(curve["step"]):
-        raise UsageError(
-            f"--at {min(missing)}: the logs have no row at this step; pass their schedule instead"
-        )
-    return curve[curve["step"].isin(at)]
+    if "features" not in result.law.hooks:
+        if missing := set(at) - set(curve["step"]):
+            raise UsageError(f"--at {min(missing)}: the logs have no row at this step")
+        return curve[curve["step"].isin(at)]
+    # the schedule behind the logs can be predicted at any of its steps, logged or not
+    plans = {run: target.schedules[run] for run in target}
+    parts = [result.predict(plan, level=level, steps=list(at)).assign(run=run) for run, plan in plans.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _with_truth(rows: pd.DataFrame, target: Any) -> pd.DataFrame:
@@ -163,3 +164,9 @@ def _with_truth(rows: pd.DataFrame, target: Any) -> pd.DataFrame:
     measured = target.frame[["run", "step", "loss"]].rename(columns={"loss": "measured"})
     shown = shown.merge(measured, on=["run", "step"], how="left")
     return shown.assign(error=shown["prediction"] / shown["measured"] - 1)
+
+
+def _readable(shown: pd.DataFrame) -> pd.DataFrame:
+    if "error" not in shown:
+        return shown
+    return shown.assign(error=[f"{100 * x:+.2f} %" if x == x else "" for x in shown["error"]])

@@ -20,7 +20,7 @@ def runs(*paths: str, reading: Reading = Reading(), printing: Printing = Printin
     paths
         Files, folders or globs.
     """
-    found = reading.read(paths, quiet=printing.quiet or printing.json)
+    found = reading.read(paths, quiet=printing.quiet)
     if printing.json:
         output.document({"runs": found.table().reset_index(), "notes": found.notes})
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from scaling.schedules import Schedule
 
 CONTEXT_POINTS = 200  # per run of the fit: enough to show where the data were
-TRUTH_POINTS = 60  # hollow markers need room
+TRUTH_POINTS, ZOOM_POINTS = 60, 25  # hollow markers need room
+ZOOM = 0.15  # part of the run that the inset shows
+
+
+class Look(NamedTuple):
+    """How one run is drawn: where its dashes begin, colours, and what its measured values are called."""
+
+    end: float | None
+    colour: style.Color
+    truth_colour: style.Color
+    measured: str
 
 
 def forecast(
@@ -47,30 +57,34 @@ def forecast(
         band, the data of the fit in grey, and the last value with its interval.
     """
     predicted = fit.predict(target, interval=interval, level=level)
-    measured = getattr(target, "frame", None)  # a Schedule or its text has none
+    names = list(predicted["run"].unique())
     end = _last_fitted_step(fit)
     with style.styled():
         ax = style.new_axes(ax)
         _draw_data(ax, fit)
-        names = list(predicted["run"].unique())
-        alone = len(names) == 1
-        for name, colour in zip(
-            names, [style.PREDICTION] if alone else style.palette(len(names)), strict=True
-        ):
-            part = predicted[predicted["run"] == name]
-            truth = (
-                part[:0]
-                if measured is None
-                else measured[(measured["run"] == name) & measured["loss"].notna()]
-            )
-            if not truth.empty:
-                _draw_truth(ax, truth, style.TRUTH if alone else colour)
-            said = f"{fit.law.name} forecast" if alone else _last_value(part.iloc[-1])
-            _draw_prediction(ax, part, end, colour, f"{name}: {said}")
-            if alone:
-                _annotate_last(ax, part.iloc[-1], truth, colour)
+        seen = set() if fit.runs is None else set(fit.runs.frame["run"])
+        for name, colour in zip(names, style.palette(len(names)), strict=True):
+            part, truth = predicted[predicted["run"] == name], _measured(target, name)
+            measured = "measured" if name in seen else "measured, not used in the fit"
+            short = name.partition(":")[0]  # of a schedule its name
+            if len(names) == 1:
+                look = Look(end, style.PREDICTION, style.TRUTH, measured)
+                _draw(ax, part, truth, look, f"{short}: {fit.law.name} forecast")
+                _zoom(ax, part, truth, look)
+            else:
+                _draw(ax, part, truth, Look(end, colour, colour, measured), f"{short}: {_last_value(part)}")
         _finish(ax, predicted, end)
     return ax
+
+
+def _measured(target: Runs | Schedule | str, name: str) -> pd.DataFrame:
+    """Return the rows of a run that have a measured loss; a schedule has none."""
+    import pandas as pd
+
+    if not hasattr(target, "frame"):
+        return pd.DataFrame({"step": [], "loss": []})
+    rows = target.frame
+    return rows[(rows["run"] == name) & rows["loss"].notna()]
 
 
 def _last_fitted_step(fit: Fit) -> float | None:
@@ -94,50 +108,60 @@ def _draw_data(ax: Axes, fit: Fit) -> None:
         )  # fmt: skip
 
 
-def _draw_prediction(
-    ax: Axes, part: pd.DataFrame, end: float | None, colour: style.Color, label: str
+def _draw(
+    ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look, label: str, points: int = TRUTH_POINTS
 ) -> None:
+    """Draw prediction, band and measured values of one run."""
     part = part.iloc[style.decimate(part["step"].to_numpy())]
     step = part["step"].to_numpy()
-    inside = np.ones(len(step), bool) if end is None else step <= end
+    inside = np.ones(len(step), bool) if look.end is None else step <= look.end
     beyond = ~inside
     if beyond.any():  # the two pieces meet at the last fitted step
         beyond[max(int(beyond.argmax()) - 1, 0)] = True
     for piece, line in ((inside, "-"), (beyond, (0, (4, 1.8)))):
         if piece.any():
-            ax.plot(
-                step[piece], part["prediction"][piece], color=colour, linestyle=line, label=label, zorder=3
-            )
+            prediction = part["prediction"][piece]
+            ax.plot(step[piece], prediction, color=look.colour, linestyle=line, label=label, zorder=3)
             label = "_beyond the data"
-    ax.fill_between(step, part["lower"], part["upper"], color=colour, alpha=0.2, linewidth=0, zorder=2)
-
-
-def _draw_truth(ax: Axes, truth: pd.DataFrame, colour: style.Color) -> None:
-    truth = truth.iloc[style.decimate(truth["step"].to_numpy(), TRUTH_POINTS)]
-    label = "measured, not seen by the fit"
+    ax.fill_between(step, part["lower"], part["upper"], color=look.colour, alpha=0.2, linewidth=0, zorder=2)
+    if truth.empty:
+        return
+    few = truth.iloc[style.decimate(truth["step"].to_numpy(), points)]
     known = {line.get_label() for line in ax.lines}
     ax.plot(
-        truth["step"], truth["loss"], linestyle="none", marker="o", markersize=4.5, markeredgewidth=0.9,
-        markerfacecolor="none", color=colour, label="_truth" if label in known else label, zorder=4,
+        few["step"], few["loss"], linestyle="none", marker="o", markersize=4.5, markeredgewidth=0.9,
+        markerfacecolor="none", color=look.truth_colour, zorder=4,
+        label="_" if look.measured in known else look.measured,
     )  # fmt: skip
 
 
-def _last_value(last: pd.Series) -> str:
+def _last_value(part: pd.DataFrame, truth: pd.DataFrame | None = None) -> str:
+    """Return the last predicted value with its interval, and what was measured there."""
+    last = part.iloc[-1]
     half = (last["upper"] - last["lower"]) / 2
     value, lower, upper = (digits(last[name], half) for name in ("prediction", "lower", "upper"))
-    return f"{value} ({lower} to {upper})" if np.isfinite(half) else f"{value} (no interval)"
+    said = f"{value} ({lower} to {upper})" if np.isfinite(half) else f"{value} (no interval)"
+    if truth is None or truth.empty or truth["step"].iloc[-1] != last["step"]:
+        return said
+    happened = truth["loss"].iloc[-1]
+    return f"{said}\nmeasured {digits(happened, half)}, error {last['prediction'] / happened - 1:+.2%}"
 
 
-def _annotate_last(ax: Axes, last: pd.Series, truth: pd.DataFrame, colour: style.Color) -> None:
-    text = _last_value(last)
-    if not truth.empty and truth["step"].iloc[-1] == last["step"]:
-        happened = truth["loss"].iloc[-1]
-        measured = digits(happened, (last["upper"] - last["lower"]) / 2)
-        text += f"\nmeasured {measured}, error {last['prediction'] / happened - 1:+.2%}"
-    ax.annotate(
-        text, (last["step"], np.nanmax([last["prediction"], last["upper"]])), xytext=(4, 14),
-        textcoords="offset points", ha="right", va="bottom", fontsize=9, color=colour, linespacing=1.3,
-    )  # fmt: skip
+def _zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None:
+    """Draw an inset of the end of the run, where band and error are too small for the whole picture."""
+    first, last = part["step"].iloc[0], part["step"].iloc[-1]
+    start = last - ZOOM * (last - first)
+    inset = ax.inset_axes((0.58, 0.37, 0.4, 0.26))
+    inset.set_title(_last_value(part, truth), loc="right", fontsize=9, color=look.colour, linespacing=1.25)
+    part, truth = part[part["step"] >= start], truth[truth["step"] >= start]
+    _draw(inset, part, truth, look, "_end", ZOOM_POINTS)
+    shown = np.concatenate([part["prediction"], part["lower"], part["upper"], truth["loss"]])
+    inset.set(xlim=(start, last + 0.03 * (last - start)), ylim=style.loss_limits(shown, skip=0))
+    inset.tick_params(labelsize=7.5)
+    inset.locator_params(nbins=4)
+    style.label_steps(inset)
+    inset.set_xlabel("")
+    ax.indicate_inset_zoom(inset, edgecolor=style.CONTEXT, alpha=0.6, linewidth=0.7)
 
 
 def _finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
@@ -151,4 +175,6 @@ def _finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
     style.label_steps(ax)
     ax.set_ylabel(style.LABELS["loss"])
     ax.legend(loc="upper right")
-    ax.set_title(textwrap.fill(f"band: {predicted.attrs['interval']}", 95), fontsize=8, color="#555555")
+    plans = [name for name in predicted["run"].unique() if ":" in name]  # a schedule's text
+    caption = [textwrap.fill(text, 90) for text in (*plans, f"band: {predicted.attrs['interval']}")]
+    ax.set_title("\n".join(caption), fontsize=8, color="#555555")
