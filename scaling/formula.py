@@ -156,6 +156,11 @@ class Law:
         self.hooks["optimum"] = hook
         return hook
 
+    def sample(self, hook):
+        """Decorator: hook(rng, n) -> dict of n plausible inputs, for test beds and contract tests."""
+        self.hooks["sample"] = hook
+        return hook
+
     def components(self, hook):
         """Decorator: hook(*inputs, **params) -> dict label -> part of the prediction; the parts add up to it."""
         self.hooks["components"] = hook

@@ -68,6 +68,9 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None) -> Design:
 
 
 def _table(frame: pd.DataFrame, law: Law, fitting: bool) -> Design:
+    for name in law.inputs:  # an input such as x may be named by a convention: x=tokens
+        if name not in frame and law.conventions.get(name) in frame:
+            frame = frame.assign(**{name: frame[law.conventions[name]]})
     needed = [*law.inputs, *(["loss"] if fitting else [])]
     if missing := [c for c in needed if c not in frame]:
         raise DataError(f"law '{law.name}' needs columns {', '.join(needed)}; missing {', '.join(missing)}. "

@@ -28,7 +28,12 @@ class Covariance:
 
 def covariance(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray,
                held: np.ndarray) -> Covariance:
-    """Asymptotic covariance of the robust fit at its optimum; coordinates `held` at a bound are left out (zero)."""
+    """Sandwich covariance at the optimum; coordinates `held` at a bound are left out (zero).
+
+    H^-1 (sum_i w_i psi_i^2 J_i J_i^T / (1 - h_i)^2) H^-1 with leverages h_i (HC3), which holds when rows scatter by different
+    amounts, as losses of runs of different sizes do. A threshold far below the scatter leaves too few rows inside it to
+    measure the curvature H; it is then measured over one robust standard deviation.
+    """
     terms = model.terms(t[None])
     f = model.value(terms)
     J = model.jacobian(terms, f)[0]
@@ -38,26 +43,36 @@ def covariance(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: L
     free = np.flatnonzero(~held)
     p, rows = len(free), weights.sum()
     dof = max(rows - p, 1.0)
-    slope, curvature, _ = loss.slopes(r)
     noise = float(np.sqrt((weights * r**2).sum() / dof))
-    efficiency = (weights * curvature).sum() / rows
-    spread = np.sqrt((weights * slope**2).sum() / dof) / efficiency if efficiency > 0 else noise
     A = (J[free] * np.sqrt(weights)).T
     size = np.sqrt((A**2).sum(0))
-    scaled = A / np.where(size > 0, size, 1.0)
-    _, s, Vt = np.linalg.svd(scaled, full_matrices=False)
+    A = A / np.where(size > 0, size, 1.0)
+    Q, s, Vt = np.linalg.svd(A, full_matrices=False)
     condition = float(s[0] / s[-1]) if len(s) == p and s[-1] > 0 else np.inf
     names = np.array(model.frame.names)[free]
     weakest = tuple(names[np.abs(Vt[-1]) > 0.3]) if condition > 1e3 else ()
     if (size == 0).any():
         condition, weakest = np.inf, tuple(names[size == 0])
     rho = lag_one(r, runs)
+    slope, curvature = _slopes(loss, r)
+    leverage = np.minimum((Q**2).sum(1) / np.maximum(weights, 1e-300), 0.99)
+    inner = (Q.T * curvature) @ Q  # H in the basis of left singular vectors
+    outer = (Q.T * (slope / (1 - leverage)) ** 2) @ Q
+    half = np.linalg.pinv(inner, rcond=1e-10, hermitian=True)
     inverse = 1 / np.maximum(s, s[0] * 1e-12)
     root = (Vt.T * inverse) / np.where(size > 0, size, 1.0)[:, None]
     matrix = np.zeros((len(t), len(t)))
     # rows of one run that lean the same way carry less than their number says
-    matrix[np.ix_(free, free)] = root @ root.T * spread**2 * (1 + rho) / (1 - rho)
+    matrix[np.ix_(free, free)] = root @ (half @ outer @ half) @ root.T * (1 + rho) / (1 - rho)
     return Covariance(matrix, noise, dof, condition, rho, weakest)
+
+
+def _slopes(loss: Loss, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    slope, curvature, _ = loss.slopes(r)
+    width = 1.4826 * float(np.median(np.abs(r)))
+    if loss.name == "huber" and width > loss.delta:
+        return slope, np.where(np.abs(r) <= width, loss.delta / width, 0.0)
+    return slope, np.maximum(curvature, 0.0)
 
 
 def lag_one(r: np.ndarray, runs: np.ndarray) -> float:

@@ -8,7 +8,7 @@ def _table1(E: float, N0: float, alpha: float, domain: str) -> Published:
                      counts="x = non-embedding parameters; loss in nats/token")
 
 
-@law("arXiv:2010.14701", published={
+@law("arXiv:2010.14701", conventions={"x": "tokens"}, published={
     "henighan2020_image8": _table1(3.12, 8.0e1, 0.24, "image 8x8"),
     "henighan2020_image32": _table1(2.20, 6.3e1, 0.13, "image 32x32"),
     "henighan2020_video": _table1(1.01, 3.7e4, 0.24, "video VQ 16x16x16"),

@@ -1,0 +1,200 @@
+"""Golden numbers of the Chinchilla replication (arXiv:2404.10102) on its public data, and what a fit must not depend on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scaling
+from scaling.errors import DataError, FitError
+from scaling.fitting.losses import Loss
+
+OPTIMUM = 0.0010182740178006
+
+
+@pytest.fixture(scope="module")
+def epoch(shared_data):
+    raw = pd.read_csv(shared_data / "analyzing-chinchilla/data/svg_extracted_data.csv")
+    raw = raw[raw["loss"] < sorted(raw["loss"])[-5]]
+    N = raw["Model Size"]
+    return pd.DataFrame({"N": N, "D": raw["Training FLOP"] / (6 * N), "loss": raw["loss"]})
+
+
+def test_global_optimum_from_no_start(epoch):
+    assert len(epoch) == 240
+    fit = scaling.fit(epoch, "chinchilla")
+    assert fit.objective == pytest.approx(OPTIMUM, rel=1e-9)
+    logs = [np.log(fit.values[k]) for k in "ABE"] + [fit.values["alpha"], fit.values["beta"]]
+    np.testing.assert_allclose(logs, [6.16924637, 7.67015673, 0.59730681, 0.34731050, 0.36717243], atol=1e-6)
+    assert fit.ok and fit.verdict.agree == 8
+    assert "tied to alpha" in fit.summary().loc["A", "note"]
+
+
+@pytest.mark.parametrize(("objective", "delta", "values", "tolerance"), [
+    ("squares", 1e-3, (1.88281, 567.81, 7581.85, 0.35762, 0.42762), 2e-5),
+    ("log_squares", 1e-3, (1.86455, 593.32, 4875.64, 0.36025, 0.40588), 2e-5),
+    ("log_huber", 1e-5, (1.8167, 481.4, 2081.4, 0.3477, 0.3658), 5e-3),
+])
+def test_other_objectives(epoch, objective, delta, values, tolerance):
+    fit = scaling.fit(epoch, "chinchilla", objective=objective, delta=delta)
+    np.testing.assert_allclose([fit.values[k] for k in ("E", "A", "B", "alpha", "beta")], values, rtol=tolerance)
+    if objective == "squares":
+        assert fit.objective == pytest.approx(0.0832038076933, rel=1e-9)
+
+
+@pytest.mark.parametrize(("name", "objective"), [("hoffmann2022_rounded", 0.00412101), ("hoffmann2022", 0.00123116),
+                                                 ("besiroglu2024", 0.00101874)])
+def test_published_constants_have_the_published_objective(epoch, name, objective):
+    constants = scaling.laws["chinchilla"].published[name]
+    r = np.log(constants(epoch["N"], epoch["D"])) - np.log(epoch["loss"])
+    assert Loss("huber", True, 1e-3).value(r.to_numpy()).sum() == pytest.approx(objective, rel=1e-5)
+
+
+@pytest.mark.parametrize(("name", "N", "D", "loss"), [
+    ("hoffmann2022_rounded", 32.19e9, 2.982e12, 1.9307), ("hoffmann2022", 40.36e9, 2.379e12, 1.9184),
+    ("besiroglu2024", 72.35e9, 1.327e12, 1.9740)])
+def test_compute_optimal_allocation(name, N, D, loss):
+    law = scaling.laws["chinchilla"]
+    best = law.hooks["optimum"](5.76e23, **law.published[name])
+    assert best["N"] == pytest.approx(N, rel=5e-4)
+    assert best["D"] == pytest.approx(D, rel=5e-4)
+    assert best["loss"] == pytest.approx(loss, abs=6e-5)
+
+
+def test_bootstrap_spread(epoch):
+    """Their 4000 resamples, drawn as they drew them: standard errors to three digits."""
+    from scaling.fitting.solver import minimise
+
+    fit = scaling.fit(epoch.sort_index(), "chinchilla")
+    model = fit._model(fit.design)
+    np.random.seed(42)  # noqa: NPY002 - the protocol's own generator
+    order = fit.design.frame.index.get_indexer(epoch.index)
+    picks = np.stack([np.bincount(order[np.random.choice(240, 240)], minlength=240) for _ in range(4000)])  # noqa: NPY002
+    found = minimise(model, fit.loss.link(fit.design.loss), np.tile(fit.t, (4000, 1)), picks.astype(float), fit.loss)
+    assert found.converged.all()
+    spread = dict(zip(fit.frame.names, fit.frame.to_params(found.t).std(0, ddof=1), strict=True))
+    expected = {"A": 124.494, "B": 1293.17, "E": 0.025657, "alpha": 0.0153975, "beta": 0.0205942}
+    for name, se in expected.items():
+        assert spread[name] == pytest.approx(se, rel=1e-3), name
+        assert fit.errors()[name] == pytest.approx(se, rel=0.45), name
+
+
+def test_bootstrap_is_reproducible_and_named(epoch):
+    fit = scaling.fit(epoch, "chinchilla", fixed={"E": 1.8})
+    draws = fit.bootstrap(20, seed=3)
+    assert list(draws) == ["E", "A", "B", "alpha", "beta", "converged"] and draws["converged"].all()
+    assert (draws["E"] == 1.8).all() and draws["A"].nunique() == 20
+    pd.testing.assert_frame_equal(draws, fit.bootstrap(20, seed=3))
+    with pytest.raises(FitError, match="resample by 'row' or by 'run'"):
+        fit.bootstrap(5, by="day")
+
+
+@pytest.mark.parametrize("factor", [1e-12, 1e6, 1e24])
+@pytest.mark.parametrize("objective", ["log_huber", "log_squares"])
+def test_units_do_not_matter(epoch, factor, objective):
+    fit = scaling.fit(epoch, "chinchilla", objective=objective)
+    other = scaling.fit(epoch.assign(N=epoch["N"] * factor, D=epoch["D"] / factor), "chinchilla", objective=objective)
+    target = pd.DataFrame({"N": [1e8, 7e10], "D": [1e10, 1.4e12]})
+    here = fit.predict(target)
+    there = other.predict(target.assign(N=target["N"] * factor, D=target["D"] / factor))
+    for column in ("prediction", "lower", "upper"):
+        np.testing.assert_allclose(there[column], here[column], rtol=1e-8)
+
+
+def test_row_order_and_duplicates_do_not_matter(epoch):
+    fit = scaling.fit(epoch, "chinchilla")
+    target = pd.DataFrame({"N": [7e10], "D": [1.4e12]})
+    shuffled = scaling.fit(epoch.sample(frac=1, random_state=0), "chinchilla")
+    assert shuffled.values == fit.values
+    twice = scaling.fit(pd.concat([epoch, epoch]).assign(weight=0.5), "chinchilla")
+    assert twice.objective == pytest.approx(fit.objective, rel=1e-10)
+    assert twice.predict(target)["prediction"][0] == pytest.approx(fit.predict(target)["prediction"][0], rel=1e-8)
+    assert fit.predict(target)["prediction"][0] == pytest.approx(1.97337, abs=1e-5)
+
+
+def test_components_add_up_and_extrapolation_is_said(epoch):
+    out = scaling.fit(epoch, "chinchilla").predict({"N": [7e10], "D": [1.4e12]})
+    parts = out[["E", "A / N^alpha", "B / D^beta"]].sum(axis=1)
+    np.testing.assert_allclose(parts, out["prediction"])
+    assert (out["lower"] < out["prediction"]).all() and (out["prediction"] < out["upper"]).all()
+    assert "4.33x beyond the largest parameters seen" in out.attrs["extrapolation"]
+    assert "assumes the law is exact" in out.attrs["interval"]
+
+
+def test_fixed_parameters_and_bounds(epoch):
+    import lmfit
+
+    fit = scaling.fit(epoch, "chinchilla", fixed={"E": 1.69})
+    assert fit.values["E"] == 1.69 and fit.objective > OPTIMUM * 1.1
+    assert fit.summary().loc["E", "note"] == "fixed"
+    bounded = lmfit.Parameters()
+    bounded.add("E", value=1.75, min=1.7, max=1.8)
+    fit = scaling.fit(epoch, "chinchilla", params=bounded)
+    assert fit.values["E"] == pytest.approx(1.8) and not fit.ok
+    assert fit.verdict.at_bound == ("E",) and np.isnan(fit.errors()["E"])
+    assert (fit.errors().drop("E") > 0).all()
+
+
+def test_user_law_is_fitted_like_a_built_in_one(epoch):
+    from scaling.formula import Exponent, Positive
+    from scaling.laws import _registry
+
+    @scaling.law("arXiv:0000.00000", name="own")
+    def own(N, D, *, E: Positive, A: Positive, B: Positive, alpha: Exponent = 0.3, beta: Exponent = 0.3):
+        """L = E + A / N^alpha + B / D^beta, written so that it cannot be traced"""
+        return E + A * np.exp(-alpha * np.log(N)) + B * np.exp(-beta * np.log(D))
+
+    try:
+        fit = scaling.fit(epoch, own)
+        assert fit.objective == pytest.approx(OPTIMUM, rel=1e-7)
+    finally:
+        del _registry["own"]
+
+
+def test_a_fit_survives_saving(epoch, tmp_path):
+    fit = scaling.fit(epoch, "chinchilla")
+    fit.save(tmp_path / "fit.json")
+    again = scaling.load(tmp_path / "fit.json")
+    assert again.values == fit.values and str(again) == str(fit)
+    target = {"N": [7e10], "D": [1.4e12]}
+    pd.testing.assert_frame_equal(again.predict(target), fit.predict(target))
+    pd.testing.assert_frame_equal(again.bootstrap(5), fit.bootstrap(5))
+    assert list(tmp_path.iterdir()) == [tmp_path / "fit.json"]
+
+
+@pytest.mark.parametrize(("change", "error", "message"), [
+    (lambda d: d.head(5), FitError, "need at least 6 rows to fit 5 parameters"),
+    (lambda d: d.assign(N=1e8), FitError, "all rows have N = 1e\\+08"),
+    (lambda d: d.assign(loss=d["loss"].where(d.index != d.index[7], -1.0)), DataError, "column 'loss', row"),
+    (lambda d: d.assign(D=0.0), DataError, "column 'D', row"),
+    (lambda d: d.assign(N=d["N"].astype(str)), DataError, "column 'N' holds"),
+    (lambda d: d.drop(columns="D"), DataError, "missing D"),
+    (lambda d: d.assign(loss=np.inf), DataError, "column 'loss'"),
+])
+def test_bad_data_is_refused_with_its_place(epoch, change, error, message):
+    with pytest.raises(error, match=message):
+        scaling.fit(change(epoch), "chinchilla")
+
+
+def test_missing_losses_are_counted_not_lost(epoch):
+    holes = epoch.assign(loss=epoch["loss"].where(np.arange(len(epoch)) % 10 > 0))
+    fit = scaling.fit(holes, "chinchilla")
+    assert len(fit.data) == 216 and "24 of 240 rows have no loss" in str(fit)
+
+
+def test_a_term_the_data_do_not_show_is_said():
+    rng = np.random.default_rng(0)
+    N, D = np.exp(rng.uniform(15, 22, 60)), np.exp(rng.uniform(20, 26, 60))
+    flat = pd.DataFrame({"N": N, "D": D, "loss": 400 / N**0.3 + 300 / D**0.3})
+    fit = scaling.fit(flat, "chinchilla")
+    assert fit.values["E"] < 1e-6
+    assert fit.values["alpha"] == pytest.approx(0.3, abs=1e-5)
+    assert any("E" in w and "zero" in w for w in fit.warnings)
+
+
+def test_unknown_objective_and_interval(epoch):
+    with pytest.raises(FitError, match="unknown objective 'l2'"):
+        scaling.fit(epoch, "chinchilla", objective="l2")
+    with pytest.raises(FitError, match="interval='bayes'"):
+        scaling.fit(epoch, "chinchilla").predict(epoch, interval="bayes")
+    with pytest.raises(FitError, match="level=90"):
+        scaling.fit(epoch, "chinchilla").predict(epoch, level=90)
