@@ -27,8 +27,8 @@ def loaded_by(code: str) -> set[str]:
     [
         ("import scaling", (*HEAVY, "pandas", "scipy")),
         ("import scaling; scaling.plots", ("torch", "matplotlib.pyplot", "lmfit")),
-        ("from scaling.cli import main; main(['--help'], exit=False)", (*HEAVY, "pandas", "scipy")),
-        ("from scaling.cli import main; main(['fit', '--help'], exit=False)", (*HEAVY, "pandas", "scipy")),
+        ("from scaling.cli import main; main(['--help'])", (*HEAVY, "pandas", "scipy")),
+        ("from scaling.cli import main; main(['fit', '--help'])", (*HEAVY, "pandas", "scipy")),
     ],
 )
 def test_heavy_modules_wait_until_they_are_needed(code, heavy):

@@ -54,6 +54,7 @@ app = App(
     help_prologue=EXAMPLES,
     help_epilogue=EXIT_CODES,
     help_format="markdown",
+    suppress_keyboard_interrupt=False,  # main says so and leaves with 130
     version=scaling.__version__,
 )
 app["--help"].group = app["--version"].group = "Help"

@@ -37,7 +37,7 @@ def fit(
 ) -> int:
     """Fit a law to logs and print the report, verdict first.
 
-    Examples:
+    For example:
 
         scaling fit logs/short-*.csv --law multi_power_5 -o fit.json --plot fit.png
         scaling fit logs/ --law annealing:lam=0.995 --where "step > 500" --strict

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def show(name: str | None = None, /, *, printing: Printing = Printing()) -> None:
     """List the laws, or show one: formula, parameters, published constants.
 
-    Examples:
+    For example:
 
         scaling laws
         scaling laws chinchilla

@@ -63,7 +63,7 @@ def plain(x: Any) -> Any:
         return x if math.isfinite(x) else None
     if isinstance(x, Iterable):
         return [plain(value) for value in x]
-    return None if x != x else str(x)  # pandas.NA and NaT compare as unequal or unknown
+    return None if str(x) in ("<NA>", "NaT") else str(x)
 
 
 def table(frame: pd.DataFrame) -> str:

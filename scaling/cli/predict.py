@@ -48,7 +48,7 @@ def predict(
 ) -> None:
     """Predict losses with a saved fit: at given inputs, over a schedule, or for logged runs.
 
-    Examples:
+    For example:
 
         scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k --plot forecast.png
         scaling predict fit.json long-run.csv --at 50k --at 100k

@@ -9,7 +9,7 @@ from scaling.cli.options import Printing, Reading
 def runs(*paths: str, reading: Reading = Reading(), printing: Printing = Printing()) -> None:
     """Read logs and print one row per run.
 
-    Examples:
+    For example:
 
         scaling runs logs/
         scaling runs logs/a.csv logs/b.csv --map step=_step --loss val_loss

@@ -24,7 +24,7 @@ def train(
 ) -> int:
     """Train one small model and write its loss curve; go on where an interrupted run stopped.
 
-    Examples:
+    For example:
 
         scaling train out/ --schedule cosine:peak=1e-2,steps=2000,warmup=100
         scaling train out/ --schedule wsd:peak=1e-2,steps=6000,warmup=100 --d-model 64 --name long
