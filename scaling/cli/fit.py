@@ -72,7 +72,7 @@ def fit(
     held = {name: _value(name, text) for name, text in pairs(fixed, "--fixed").items()}
     found = find(law)
     found.check_names(held)
-    data = measurements(paths, found, reading, quiet=printing.quiet)
+    data = measurements(paths, found, reading)
     result = scaling.fit(data, found, objective=objective, delta=delta, fixed=held or None, seed=seed)
     if not printing.json:
         print(result)
@@ -96,10 +96,11 @@ def _value(name: str, text: str) -> float:
         raise UsageError(f"--fixed {name}={text}: must be {wanted}") from None
 
 
-def measurements(paths: Sequence[str], law: Law, reading: Reading, *, quiet: bool) -> Runs | pd.DataFrame:
+def measurements(paths: Sequence[str], law: Law, reading: Reading) -> Runs | pd.DataFrame:
     """Read curves as Runs, or a table of the law's inputs and losses as it stands."""
     table = None if "features" in law.hooks else _table(paths, law, reading)
-    return reading.read(paths, quiet=quiet) if table is None else table
+    # what the reader noticed is part of the report
+    return reading.read(paths, quiet=True) if table is None else table
 
 
 def _table(paths: Sequence[str], law: Law, reading: Reading) -> pd.DataFrame | None:

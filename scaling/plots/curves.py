@@ -80,7 +80,7 @@ def _draw(
     look = {"linestyle": "none", "marker": marker, "color": colour, "markeredgewidth": 0.8}
     look["markerfacecolor"] = colour if seen else "none"
     every = part.iloc[style.decimate(part["step"].to_numpy())]
-    few = part.iloc[style.decimate(part["step"].to_numpy(), LOSS_POINTS)]
+    few = part.iloc[:: len(part) // LOSS_POINTS + 1]
     if "loss" in axes:
         axes["loss"].plot(few["step"], few["loss"], markersize=4.5, alpha=0.55, label=name, **look)
         axes["loss"].plot(every["step"], every["prediction"], color=colour, linewidth=1.3, label="_fit")
@@ -95,12 +95,16 @@ def _draw(
 
 def _finish(axes: Mapping[str, Axes], table: pd.DataFrame, law: str) -> None:
     if loss := axes.get("loss"):
-        loss.set_ylim(*style.loss_limits(table["loss"]))
+        loss.set_ylim(*style.loss_limits(table["step"], table["loss"]))
         loss.set_ylabel(style.LABELS["loss"])
         loss.plot([], [], color="#444444", label=f"{law} (fit)")
         loss.legend(loc="upper right", ncols=1 + table["run"].nunique() // 8)
     if residual := axes.get("residual"):
         residual.axhline(0, color="#444444", linewidth=0.8, zorder=1)
+        # outliers may leave the picture
+        limit = 1.4e3 * float((table["prediction"] - table["loss"]).abs().quantile(0.95))
+        if limit > 0:
+            residual.set_ylim(-limit, limit)
         residual.set_ylabel("fit − data\n(10⁻³ nats)")
     if lr := axes.get("lr"):
         lr.set_ylim(bottom=0)

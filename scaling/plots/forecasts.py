@@ -155,8 +155,10 @@ def _zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None
     inset.set_title(_last_value(part, truth), loc="right", fontsize=9, color=look.colour, linespacing=1.25)
     part, truth = part[part["step"] >= start], truth[truth["step"] >= start]
     _draw(inset, part, truth, look, "_end", ZOOM_POINTS)
-    shown = np.concatenate([part["prediction"], part["lower"], part["upper"], truth["loss"]])
-    inset.set(xlim=(start, last + 0.03 * (last - start)), ylim=style.loss_limits(shown, skip=0))
+    losses = [part["prediction"], part["lower"], part["upper"], truth["loss"]]
+    steps = [part["step"]] * 3 + [truth["step"]]
+    inset.set_xlim(start, last + 0.03 * (last - start))
+    inset.set_ylim(*style.loss_limits(np.concatenate(steps), np.concatenate(losses), skip=0))
     inset.tick_params(labelsize=7.5)
     inset.locator_params(nbins=4)
     style.label_steps(inset)
@@ -165,7 +167,8 @@ def _zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None
 
 
 def _finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
-    ax.set_ylim(*style.loss_limits(np.concatenate([line.get_ydata() for line in ax.lines])))
+    steps, losses = (np.concatenate(xy) for xy in zip(*(line.get_data() for line in ax.lines), strict=True))
+    ax.set_ylim(*style.loss_limits(steps, losses))
     if end is not None and (predicted["step"] > end).any():
         ax.axvline(end, color="#444444", linewidth=0.8, zorder=1)
         ax.annotate(

@@ -96,10 +96,9 @@ def decimate(x: np.ndarray, limit: int = MAX_POINTS) -> np.ndarray:
     return np.unique(np.r_[0, np.clip(np.searchsorted(x, wanted), 0, n - 1), n - 1])
 
 
-def loss_limits(losses: Any, *, skip: float = 0.02) -> tuple[float, float]:
-    """Return y limits that show what matters: the steep first `skip` of the points may leave the picture."""
-    values = np.asarray(losses, float)
-    values = values[np.isfinite(values)]
-    low, high = values.min(), np.quantile(values, 1 - skip)
-    pad = 0.06 * (high - low) or 0.05 * abs(low) or 1.0
-    return low - pad, high + pad
+def loss_limits(step: Any, loss: Any, *, skip: float = 0.04) -> tuple[float, float]:
+    """Return y limits that show what matters: the steep first `skip` of the steps may leave the picture."""
+    step, loss = np.asarray(step, float), np.asarray(loss, float)
+    shown = loss[np.isfinite(loss) & (step >= skip * step.max())]
+    pad = 0.06 * np.ptp(shown) or 0.05 * abs(shown[0]) or 1.0
+    return shown.min() - pad, shown.max() + pad
