@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaling.errors import DataError
+from scaling.errors import DataError, ScheduleError
 from scaling.logs import Runs, read
 from scaling.schedules import Schedule, schedule
 
@@ -95,6 +95,26 @@ def test_step_convention_follows_the_rows() -> None:
         frame = pd.DataFrame({"step": step, "lr": rates[step - first], "loss": 3.0})
         table = Runs.from_frame(frame, facts={"schedule": text}).schedules["run"]
         assert table.first == first and np.array_equal(table.rates[table.index(step)], frame["lr"])
+
+
+def test_constant_rates_fit_both_step_conventions() -> None:
+    frame = pd.DataFrame({"step": [50, 100], "lr": 1.0, "loss": 3.0})
+    for form, first in (
+        ("linear", 1),
+        ("linspace", 0),
+    ):  # a first rate of 0 belongs to step 0, not to an update
+        text = f"constant:peak=1,steps=101,warmup=10,warmup_form={form}"
+        assert Runs.from_frame(frame, facts={"schedule": text}).schedules["run"].first == first
+
+
+def test_wrong_schedule_texts() -> None:
+    frame = pd.DataFrame({"step": [1, 2], "lr": 1.0, "loss": 3.0})
+    with pytest.raises(DataError, match=r"DataFrame: unknown schedule 'cosin'.*or pass schedule"):
+        Runs.from_frame(frame, facts={"schedule": "cosin:peak=1"}).schedules["run"]
+    with pytest.raises(ScheduleError, match="unknown schedule"):
+        Runs.from_frame(frame, schedule="cosin:peak=1")
+    label = Runs.from_frame(frame, facts={"schedule": "cosine"})  # a label says nothing the rows do not
+    assert label.schedules["run"].rates.tolist() == [1, 1] and label.table()["schedule"]["run"] == "cosine"
 
 
 def test_public_curves(shared_data: Path) -> None:
@@ -221,6 +241,7 @@ def test_frames_read_like_files(ladder: Path) -> None:
     assert back.schedules["small"] == runs.schedules["small"]
 
 
+@settings(max_examples=50)
 @given(st.permutations(range(12)))
 def test_rows_in_any_order_are_read_or_refused(order: list[int]) -> None:
     rows = pd.DataFrame(
@@ -235,6 +256,7 @@ def test_rows_in_any_order_are_read_or_refused(order: list[int]) -> None:
             Runs.from_frame(shuffled)
 
 
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from("ab"), min_size=1, max_size=30))
 def test_interleaved_runs_are_sorted_out(runs: list[str]) -> None:
     rows = pd.DataFrame({"run": runs, "step": np.arange(len(runs)), "loss": 2.0, "lr": 1.0})

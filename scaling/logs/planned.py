@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scaling.errors import DataError, ScheduleError
+from scaling.logs.findings import some
 from scaling.schedules import Schedule, schedule
 
 
@@ -28,13 +29,15 @@ class Plan:
         try:
             table = schedule(self.source)
         except ScheduleError as error:
-            raise ScheduleError(f"{self.place}: {error}") from None
-        labels = (table.first,) if isinstance(self.source, Schedule) else (1, 0)
-        wrong = {first: self._wrong(table, first) for first in labels}
-        first = min(wrong, key=lambda label: int(wrong[label].sum()))
+            raise DataError(f"{self.place}: {error}. Correct it, or pass schedule=...") from None
+        labels: tuple[int, ...] = (1, 0) if table.rates[0] else (0, 1)  # the first wins if the rows fit both
+        if isinstance(self.source, Schedule):
+            labels = (table.first,)
+        first = min(labels, key=lambda label: self._distance(table, label))
         table = replace(table, first=first)
-        if wrong[first].any():
-            i = np.flatnonzero(wrong[first])[0]
+        wrong = self._wrong(table, first)
+        if wrong.any():
+            i = np.flatnonzero(wrong)[0]
             text = (
                 f"{self.place}: the logged rate at step {self.step[i]} is {self.lr[i]:.6g}, but the schedule "
                 f"{table!r} gives {self._rate(table, first)[i]:.6g} there"
@@ -53,6 +56,10 @@ class Plan:
         index = self.step - first
         inside = (index >= 0) & (index < table.steps)
         return np.where(inside, table.rates[np.clip(index, 0, table.steps - 1)], np.nan)
+
+    def _distance(self, table: Schedule, first: int) -> tuple[int, float]:
+        """How badly the logged rates fit if the first update has label `first`: smaller is better."""
+        return int(self._wrong(table, first).sum()), float(np.nansum(abs(self._rate(table, first) - self.lr)))
 
     def _wrong(self, table: Schedule, first: int) -> np.ndarray:
         """Rows that disagree by more than the four digits a log may be rounded to."""
@@ -98,6 +105,9 @@ class Schedules(Mapping[str, Schedule]):
 
     def __len__(self) -> int:
         return len(self.plans)
+
+    def __repr__(self) -> str:
+        return f"Schedules of {len(self)} runs: {some(list(self), 8)}"
 
     def only(self, runs: list[str]) -> "Schedules":
         """The same schedules for some of the runs; what was built stays built."""
