@@ -88,6 +88,10 @@ class Runs:
     def names(self) -> tuple[str, ...]:
         return self._names
 
+    def joined(self) -> pd.DataFrame:
+        """The frame with the facts of its run in every row (a copy); a fact named like a column is `<name>_of_run`."""
+        return self._frame.join(self._facts, on="run", rsuffix="_of_run")
+
     def select(self, query: str) -> "Runs":
         """Rows for which a pandas query holds, over the frame joined with the facts; schedules stay whole.
 
