@@ -37,6 +37,14 @@ class Corpus:
     n_files: int
     sha256: str
 
+    def require(self, context: int) -> None:
+        """Raise TrainingError if the training side is shorter than one window."""
+        if len(self.train) <= context:
+            raise TrainingError(
+                f"corpus {self.source!r}: a window of context = {context} needs {context + 1} bytes, the "
+                f"training files have {len(self.train)}\nuse a larger corpus or a smaller context"
+            )
+
 
 def read_corpus(source: str = "python") -> Corpus:
     """

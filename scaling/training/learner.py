@@ -13,7 +13,7 @@ from scaling.training.spec import RunSpec
 
 
 class Learner:
-    """The state of a run on a device; with it a run can go on, since rates and data depend on the step alone."""
+    """The state of a run on a device, and all of it: rates and data depend on the step alone."""
 
     def __init__(self, spec: RunSpec, device: torch.device):
         self.model = GPT(*spec.shape, seed=spec.seed).to(device)

@@ -20,7 +20,7 @@ def conditions_of(spec: RunSpec, corpus: Corpus, device: torch.device, threads: 
     return {
         "corpus_sha256": corpus.sha256,
         "rates_sha256": hashlib.sha256(spec.table.rates.astype("<f8").tobytes()).hexdigest()[:16],
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a subclass of str, which a checkpoint of plain types would refuse
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": threads,
     }

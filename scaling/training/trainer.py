@@ -67,6 +67,7 @@ def train(
         return done
     where = prepare(device, threads)
     corpus = read_corpus(spec.corpus)
+    corpus.require(spec.context)
     conditions = conditions_of(spec, corpus, where, threads)
     outcome = _loop(spec, files, corpus, conditions, where, checkpoint_seconds)
     record = run_record(spec, files, corpus, conditions, outcome, dict(labels or {}))
