@@ -30,8 +30,10 @@ test: .venv/dev
 test-all: .venv/dev
 	$(BIN)/python -m pytest -q -n 2 -m ""
 
+# every file of benchmarks/ that can be run is a benchmark
 bench: .venv/dev
-	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+	@set -e; for file in $$(grep -rl --include='*.py' '^if __name__' benchmarks); do \
+	  echo "== $$file"; $(BIN)/python -m $$(echo $${file%.py} | tr / .); done
 
 lint: .venv/dev
 	$(BIN)/ruff check .
