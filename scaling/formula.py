@@ -57,9 +57,17 @@ class Published(Mapping[str, float]):
     errors : standard errors where published.
     """
 
-    def __init__(self, *, source: str, counts: str = "", verified: bool = True, note: str = "",
-                 conventions: Mapping[str, Any] | None = None, errors: Mapping[str, float] | None = None,
-                 **values: float) -> None:
+    def __init__(
+        self,
+        *,
+        source: str,
+        counts: str = "",
+        verified: bool = True,
+        note: str = "",
+        conventions: Mapping[str, Any] | None = None,
+        errors: Mapping[str, float] | None = None,
+        **values: float,
+    ) -> None:
         self.values_ = MappingProxyType(dict(values))
         self.source, self.counts, self.verified, self.note = source, counts, verified, note
         self.conventions = MappingProxyType(dict(conventions or {}))
@@ -205,7 +213,7 @@ class Law:
 def _restore(name: str, conventions: dict[str, Any]) -> Law:
     from scaling.laws import laws
 
-    found = laws[name]
+    found: Law = laws[name]  # type: ignore[index]  # the module is its own mapping
     return found if conventions == dict(found.conventions) else found.using(**conventions)
 
 
@@ -215,8 +223,13 @@ def _bind(made: Law) -> Law:
     return made
 
 
-def law(cite: str | Callable | None = None, *, published: Mapping[str, Published] | None = None,
-        conventions: Mapping[str, Any] | None = None, name: str | None = None):
+def law(
+    cite: str | Callable | None = None,
+    *,
+    published: Mapping[str, Published] | None = None,
+    conventions: Mapping[str, Any] | None = None,
+    name: str | None = None,
+):
     """Make a law of a function and register it under the function's name.
 
     Parameters
@@ -245,12 +258,25 @@ def law(cite: str | Callable | None = None, *, published: Mapping[str, Published
         return law()(cite)
 
     def decorate(fn):
-        made = _bind(Law(fn, name or fn.__name__, str(cite or "unpublished"), *_signature(fn),
-                         published=dict(published or {}), conventions=dict(conventions or {}),
-                         title=inspect.cleandoc(fn.__doc__ or "").splitlines()[0] if fn.__doc__ else ""))
+        made = _bind(
+            Law(
+                fn,
+                name or fn.__name__,
+                str(cite or "unpublished"),
+                *_signature(fn),
+                published=dict(published or {}),
+                conventions=dict(conventions or {}),
+                title=inspect.cleandoc(fn.__doc__ or "").splitlines()[0] if fn.__doc__ else "",
+            )
+        )
         # frozen dataclass: write the function's identity straight into the instance
-        made.__dict__.update(__doc__=fn.__doc__, __wrapped__=fn, __name__=fn.__name__, __module__=fn.__module__,
-                             __qualname__=fn.__qualname__)
+        made.__dict__.update(
+            __doc__=fn.__doc__,
+            __wrapped__=fn,
+            __name__=fn.__name__,
+            __module__=fn.__module__,
+            __qualname__=fn.__qualname__,
+        )
         from scaling.laws import register
 
         return register(made)
@@ -273,8 +299,10 @@ def _signature(fn) -> tuple[dict[str, Parameter], tuple[str, ...]]:
         elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
             inputs.append(p.name)
     if not inputs or not params:
-        raise LawError(f"{fn.__name__}: a law needs positional inputs and keyword-only parameters, "
-                       "for example `def f(x, *, A: Positive, alpha: Exponent)`.")
+        raise LawError(
+            f"{fn.__name__}: a law needs positional inputs and keyword-only parameters, "
+            "for example `def f(x, *, A: Positive, alpha: Exponent)`."
+        )
     return params, tuple(inputs)
 
 

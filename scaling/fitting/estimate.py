@@ -27,9 +27,19 @@ GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basin
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
 
 
-def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float = 1e-3,
-        fixed: Mapping[str, float] | None = None, params: Any = None, seed: int = 0, where: str | None = None,
-        min_step: int | None = None, top_budgets: int | None = None) -> Fit:
+def fit(
+    data: Any,
+    law: Law | str,
+    *,
+    objective: str = "log_huber",
+    delta: float = 1e-3,
+    fixed: Mapping[str, float] | None = None,
+    params: Any = None,
+    seed: int = 0,
+    where: str | None = None,
+    min_step: int | None = None,
+    top_budgets: int | None = None,
+) -> Fit:
     """Fit a law to data, globally and from no user start.
 
     Parameters
@@ -65,12 +75,16 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
     if not specs:
         raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
     if len(made) <= len(specs):
-        raise FitError(f"need at least {len(specs) + 1} rows to fit {len(specs)} parameters of '{law.name}'; got {len(made)}. "
-                       "Add runs, or fix parameters.")
+        raise FitError(
+            f"need at least {len(specs) + 1} rows to fit {len(specs)} parameters of '{law.name}'; got {len(made)}. "
+            "Add runs, or fix parameters."
+        )
     for name, x in made.inputs.items():
         if isinstance(x, np.ndarray) and len(x) and np.ptp(x) <= 1e-12 * np.abs(x).max() and np.any(x):
-            raise FitError(f"all rows have {name} = {x[0]:.6g}, so '{law.name}' cannot tell its terms apart. "
-                           f"Add rows with other {name}, or fit a law without it.")
+            raise FitError(
+                f"all rows have {name} = {x[0]:.6g}, so '{law.name}' cannot tell its terms apart. "
+                f"Add rows with other {name}, or fit a law without it."
+            )
     with threadpool_limits(1):
         return _fit(chosen, law, made, loss, fixed, specs, seed, params is not None)
 
@@ -100,6 +114,7 @@ def _free(law: Law, fixed, params) -> tuple[dict[str, float], tuple]:
 def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     y = loss.link(made.loss)
     model = models.build(law, specs, made.inputs, fixed, loss)
+
     def thinned(rows: int):
         few = made if len(made) <= rows else made.take(np.linspace(0, len(made) - 1, rows).round().astype(int))
         return few, model if few is made else models.build(law, specs, few.inputs, fixed, loss, frame=model.frame)
@@ -107,7 +122,9 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     few, coarse = thinned(GRID_ROWS)
     start = seeds(coarse, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed, given)
     if not len(start):
-        raise FitError(f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs.")
+        raise FitError(
+            f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs."
+        )
     few, search = thinned(SEARCH_ROWS)
     found = minimise(search, loss.link(few.loss), start, few.weights, loss)
     rounding = made.weights.sum() * (1e-13 * max(1.0, np.abs(y).max())) ** 2
@@ -134,13 +151,34 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     names = np.array(frame.names)
     values = {**fixed, **dict(zip(frame.names, map(float, theta), strict=True))}
     values = {k: values[k] for k in law.params}
-    verdict = judge(law, made, values, cov, converged=converged, agree=int(near.sum()), tried=len(start),
-                    rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
-                    at_bound=tuple(names[at_bound & ~gone]), vanished=tuple(names[gone]))
+    verdict = judge(
+        law,
+        made,
+        values,
+        cov,
+        converged=converged,
+        agree=int(near.sum()),
+        tried=len(start),
+        rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
+        at_bound=tuple(names[at_bound & ~gone]),
+        vanished=tuple(names[gone]),
+    )
     from scaling.logs import Runs
 
-    return Fit(law=law, values=values, objective=cost * loss.scale, loss=loss, fixed=fixed, frame=frame, t=t, cov=cov,
-               verdict=verdict, design=made, runs=data if isinstance(data, Runs) else None, seed=seed)
+    return Fit(
+        law=law,
+        values=values,
+        objective=cost * loss.scale,
+        loss=loss,
+        fixed=fixed,
+        frame=frame,
+        t=t,
+        cov=cov,
+        verdict=verdict,
+        design=made,
+        runs=data if isinstance(data, Runs) else None,
+        seed=seed,
+    )
 
 
 def _best_first(found: Solution, rounding: float) -> np.ndarray:

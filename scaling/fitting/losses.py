@@ -29,8 +29,11 @@ class Loss:
         log = objective.startswith("log_")
         name = objective.removeprefix("log_")
         if name not in NAMES:
-            raise FitError(f"unknown objective '{objective}'; use one of "
-                           + ", ".join(f"{p}{n}" for n in NAMES for p in ("log_", "")) + ".")
+            raise FitError(
+                f"unknown objective '{objective}'; use one of "
+                + ", ".join(f"{p}{n}" for n in NAMES for p in ("log_", ""))
+                + "."
+            )
         if not delta > 0:
             raise FitError(f"delta={delta} must be positive.")
         return cls(name, log, float(delta))

@@ -96,8 +96,9 @@ class Fit:
             raise FitError("resampling runs needs at least 3 of them; use by='row'.")
         y = self.loss.link(self.design.loss)
         with threadpool_limits(1):
-            t, converged = bootstrap(self._model(self.design), self.t, y, self.design.weights, self.loss, replicates, seed,
-                                     groups)
+            t, converged = bootstrap(
+                self._model(self.design), self.t, y, self.design.weights, self.loss, replicates, seed, groups
+            )
         out = pd.DataFrame(self.frame.to_params(t), columns=self.frame.names)
         for name, value in self.fixed.items():
             out[name] = value
@@ -115,8 +116,8 @@ class Fit:
         theta = np.array([self.values[n] for n in self.frame.names])
         se = np.where(self.frame.logs, theta, 1.0) * u_sd
         undetermined = (self.cov.condition > 1e8) | (np.diag(self.cov.matrix) == 0)
-        se = pd.Series(np.where(undetermined, np.nan, se), self.frame.names)
-        return se.reindex(list(self.law.params), fill_value=np.nan)
+        named = pd.Series(np.where(undetermined, np.nan, se), self.frame.names)
+        return named.reindex(list(self.law.params), fill_value=np.nan)
 
     def summary(self) -> pd.DataFrame:
         """One row per parameter: value, 95 % interval, standard error, note."""

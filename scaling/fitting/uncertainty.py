@@ -26,8 +26,9 @@ class Covariance:
     weakest: tuple[str, ...]
 
 
-def covariance(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray,
-               held: np.ndarray) -> Covariance:
+def covariance(
+    model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, held: np.ndarray
+) -> Covariance:
     """Covariance at the optimum; coordinates `held` at a bound are left out (zero).
 
     Least squares: sigma^2 (J^T W J)^-1, as the objective itself assumes rows of equal scatter. Robust losses: the sandwich
@@ -91,8 +92,9 @@ def lag_one(r: np.ndarray, runs: np.ndarray) -> float:
     return float(np.clip(top / bottom, 0.0, 0.98)) if bottom > 0 else 0.0
 
 
-def bootstrap(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, replicates: int, seed: int,
-              groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def bootstrap(
+    model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, replicates: int, seed: int, groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Refit `replicates` resamples of whole groups, warm-started: (t (replicates, p), converged (replicates,))."""
     rng = np.random.default_rng(seed)
     count = groups.max() + 1

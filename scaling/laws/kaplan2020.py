@@ -3,12 +3,26 @@
 from scaling.formula import Exponent, Positive, Published, law
 
 
-@law("arXiv:2001.08361", conventions={"x": "tokens"}, published={
-    "kaplan2020_N": Published(A=8.8e13**0.076, alpha=0.076, source="arXiv:2001.08361, eq. 1.1 (N_c=8.8e13)",
-                              counts="x = non-embedding parameters; loss in nats/token, WebText2", verified=False),
-    "kaplan2020_D": Published(A=5.4e13**0.095, alpha=0.095, source="arXiv:2001.08361, eq. 1.2 (D_c=5.4e13)",
-                              counts="x = tokens; loss in nats/token, WebText2", verified=False),
-})
+@law(
+    "arXiv:2001.08361",
+    conventions={"x": "tokens"},
+    published={
+        "kaplan2020_N": Published(
+            A=8.8e13**0.076,
+            alpha=0.076,
+            source="arXiv:2001.08361, eq. 1.1 (N_c=8.8e13)",
+            counts="x = non-embedding parameters; loss in nats/token, WebText2",
+            verified=False,
+        ),
+        "kaplan2020_D": Published(
+            A=5.4e13**0.095,
+            alpha=0.095,
+            source="arXiv:2001.08361, eq. 1.2 (D_c=5.4e13)",
+            counts="x = tokens; loss in nats/token, WebText2",
+            verified=False,
+        ),
+    },
+)
 def power_law(x, *, A: Positive = 10.0, alpha: Exponent = 0.1):
     """L(x) = A / x^alpha
 
