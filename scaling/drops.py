@@ -42,7 +42,7 @@ class RateDrops:
         short decays keep their shape.
         """
         at = schedule.index(steps)
-        changing = np.count_nonzero(schedule.drops(warmup_in_ld))
+        changing = int(np.count_nonzero(schedule.drops(warmup_in_ld)))
         size = min(block, max(1, changing // FINE))
         blocks = schedule.blocks(size, warmup_in_ld=warmup_in_ld, floor=lr_floor)
         S = schedule.area[at][:, None] - blocks.area[None, :]

@@ -169,3 +169,46 @@ def test_identified_form_has_smaller_errors_than_the_amplitudes(surface):
     assert relative < 0.3 * fit.errors()["A"] / fit.values["A"]
     a = table.loc["exponent of N* in C"]
     assert a["lower"] < 0.37 / 0.72 < a["upper"] and a["upper"] - a["lower"] < 0.1
+
+
+@pytest.mark.parametrize("objective", ["log_soft_l1", "log_student_t", "log_one_sided", "huber", "student_t"])
+def test_every_objective_is_at_its_minimum(surface, objective):
+    fit = scaling.fit(surface, "chinchilla", objective=objective, delta=5e-3)
+    assert fit.ok
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        moved = {k: v * (1 + 1e-3 * rng.normal()) for k, v in fit.values.items()}
+        r = fit.loss.link(fit.law(surface["N"].to_numpy(), surface["D"].to_numpy(), **moved))
+        assert fit.loss.value(r - fit.loss.link(surface["loss"].to_numpy())).sum() >= fit.objective
+
+
+def test_one_sided_ignores_badly_tuned_runs(surface):
+    worse = surface.copy()
+    worse.loc[::2, "loss"] *= 1.05
+    clean = scaling.fit(surface, "chinchilla")
+    target = {"N": [1e10], "D": [1e11]}
+    at = lambda fit: fit.predict(target)["prediction"][0]
+    plain, lower = scaling.fit(worse, "chinchilla"), scaling.fit(worse, "chinchilla", objective="log_one_sided")
+    assert abs(at(lower) - at(clean)) < 0.5 * abs(at(plain) - at(clean))
+
+
+def test_delta_may_follow_the_residuals(surface):
+    fit = scaling.fit(surface, "chinchilla", delta="mad")
+    assert fit.loss.delta == pytest.approx(0.004, rel=0.25)
+
+
+def test_standard_errors_of_losses_weigh_rows(surface):
+    rng = np.random.default_rng(3)
+    se = np.where(np.arange(120) % 2, 0.2, 0.004) * surface["loss"]
+    noisy = surface.assign(loss=surface["loss"] + se * rng.normal(size=120))
+    weighed = scaling.fit(noisy.assign(loss_se=se), "chinchilla", objective="log_squares")
+    plain = scaling.fit(noisy, "chinchilla", objective="log_squares")
+    law = scaling.laws["chinchilla"]
+    truth = law(surface["N"], surface["D"], E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.37)
+    miss = lambda fit: np.sqrt(((fit.predict(surface)["prediction"] / truth - 1) ** 2).mean())
+    assert miss(weighed) < 0.2 * miss(plain)
+
+
+def test_selected_rows_are_reported(surface):
+    fit = scaling.fit(surface, "chinchilla", where="N > 1e8", top_budgets=60)
+    assert "selected N > 1e8" in str(fit) and "60 largest budgets" in str(fit) and 60 <= len(fit.data) < 90

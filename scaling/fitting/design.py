@@ -88,6 +88,8 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
         )
     columns = {c: _numbers(frame[c], c) for c in dict.fromkeys([*needed, *(["loss"] if "loss" in frame else [])])}
     weights = _numbers(frame["weight"], "weight") if "weight" in frame else np.ones(len(frame))
+    if fitting and "loss_se" in frame:
+        weights = weights * _precision(_numbers(frame["loss_se"], "loss_se"), columns["loss"], positive)
     powers = {base for term in trace(law) or [] for base, (_, slopes) in term.powers.items() if slopes}
     for name in law.inputs:
         bad = np.flatnonzero(~np.isfinite(columns[name]) | ((columns[name] <= 0) & (name in powers)))
@@ -118,6 +120,14 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     out = frame.iloc[kept]
     loss = columns["loss"][kept] if "loss" in columns else np.full(len(kept), np.nan)
     return Design(out, {k: columns[k][kept] for k in law.inputs}, loss, weights[kept], notes)
+
+
+def _precision(se: np.ndarray, loss: np.ndarray, relative: bool) -> np.ndarray:
+    """Weights 1 / se^2, scaled to a mean of one so that rows keep counting as rows."""
+    if (bad := ~(se > 0) & ~np.isnan(loss)).any():
+        raise DataError(f"column 'loss_se', row {np.flatnonzero(bad)[0]}: standard errors must be positive.")
+    weight = 1 / (se / loss if relative else se) ** 2
+    return weight / np.nanmean(weight)
 
 
 def _numbers(column: pd.Series, name: str) -> np.ndarray:

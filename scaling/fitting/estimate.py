@@ -34,7 +34,7 @@ def fit(
     law: Law | str,
     *,
     objective: str = "log_huber",
-    delta: float = 1e-3,
+    delta: float | str = 1e-3,
     fixed: Mapping[str, float] | None = None,
     params: Any = None,
     seed: int = 0,
@@ -46,12 +46,13 @@ def fit(
 
     Parameters
     ----------
-    data : Runs, or a DataFrame with the law's inputs and ``loss`` (for schedule laws: ``step``, ``lr``, ``loss``, and ``run``
-        if there are several). An optional column ``weight`` counts rows.
+    data : Runs, or a DataFrame with the law's inputs and ``loss`` (for schedule laws: ``step``, ``lr``, ``loss``, and
+    ``run`` if there are several). Optional columns: ``weight`` counts rows, ``loss_se`` is a loss's standard error.
     law : a Law, its name, or text with conventions such as ``"annealing:lam=0.995"``.
     objective : summed over rows: "log_huber" (Huber loss of ln prediction - ln loss), "log_squares", "squares", "huber",
-        "log_soft_l1", "soft_l1", "log_student_t", "student_t".
-    delta : threshold of the robust losses, in the units of the residual.
+        "log_soft_l1", "soft_l1", "log_student_t", "student_t", "log_one_sided", "one_sided" (see `fitting.losses.Loss`).
+    delta : threshold of the robust losses, in the units of the residual; "mad" for one robust standard deviation of the
+        residuals, found by refitting until it settles.
     fixed : parameters held at given values.
     params : lmfit.Parameters; their bounds, and values of those with vary=False, are honoured.
     seed : of the start grid, where it is random (three or more non-linear parameters).
@@ -69,6 +70,23 @@ def fit(
         Unknown law or parameter, unusable data, fewer rows than parameters.
     """
     law = find(law)
+    if isinstance(delta, str):
+        if delta != "mad":
+            raise FitError(f"delta='{delta}' is unknown; give a number, or 'mad' to scale it to the residuals.")
+        return _scaled_to_residuals(
+            lambda delta: fit(
+                data,
+                law,
+                objective=objective,
+                delta=delta,
+                fixed=fixed,
+                params=params,
+                seed=seed,
+                where=where,
+                min_step=min_step,
+                top_budgets=top_budgets,
+            )
+        )
     loss = Loss.parse(objective, delta)
     chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
     made = design(chosen, law, fitting=True, positive=loss.log)
@@ -89,6 +107,20 @@ def fit(
             )
     with threadpool_limits(1):
         return _fit(chosen, law, made, loss, fixed, specs, seed, params is not None)
+
+
+def _scaled_to_residuals(refit) -> Fit:
+    """Refit with delta = 1.4826 median |r| until it changes by less than 1 %."""
+    found = refit(1e-2)
+    for _ in range(20):
+        made = found.design
+        r = found.loss.link(found.law(*made.inputs.values(), **found.values)) - found.loss.link(made.loss)
+        delta = max(1.4826 * float(np.median(np.abs(r))), 1e-12)
+        settled = abs(delta / found.loss.delta - 1) < 0.01
+        found = refit(delta)
+        if settled:
+            break
+    return found
 
 
 def _free(law: Law, fixed, params) -> tuple[Law, dict[str, float], tuple]:

@@ -15,13 +15,35 @@ from scaling.fitting.bins import axis, binned
 from scaling.fitting.solver import minimise
 
 if TYPE_CHECKING:
-    from scaling.fitting.result import Fit
+    from collections.abc import Callable
+
+    from scaling.fitting.coordinates import Coordinates
+    from scaling.fitting.design import Design
+    from scaling.fitting.losses import Loss
+    from scaling.fitting.uncertainty import Covariance
+    from scaling.formula import Law
 
 
 class Explore:
     """Methods of `Fit` that refit it in variations, all warm-started and most of them in one batch."""
 
-    def profile(self: Fit, name: str, *, level: float = 0.95, points: int = 25) -> pd.DataFrame:
+    if TYPE_CHECKING:  # what `Fit` brings
+        law: Law
+        values: dict[str, float]
+        fixed: dict[str, float]
+        loss: Loss
+        frame: Coordinates
+        t: np.ndarray
+        cov: Covariance
+        design: Design
+
+        @property
+        def warnings(self) -> list[str]: ...
+
+        errors: Callable[[], pd.Series]
+        _model: Callable[[Design], Any]
+
+    def profile(self, name: str, *, level: float = 0.95, points: int = 25) -> pd.DataFrame:
         """The objective with one parameter held on a grid and all others refitted.
 
         Parameters
@@ -67,7 +89,7 @@ class Explore:
         out.attrs["level"] = level
         return out
 
-    def _held(self: Fit, made, y, name: str, value: float, warm: dict[str, float]) -> tuple[float, dict[str, float]]:
+    def _held(self, made, y, name: str, value: float, warm: dict[str, float]) -> tuple[float, dict[str, float]]:
         params = tuple(p for p in self.frame.params if p.name != name)
         if not params:
             model = models.build(self.law, self.frame.params, made.inputs, self.fixed, self.loss)
@@ -79,7 +101,7 @@ class Explore:
         found = minimise(model, y, start[None], made.weights, self.loss, damping=1e-3)
         return float(found.cost[0]), dict(zip(warm, model.frame.to_params(found.t[0]).tolist(), strict=True))
 
-    def _likelihood_scale(self: Fit, made, y, best: float) -> float:
+    def _likelihood_scale(self, made, y, best: float) -> float:
         """Turns a rise of the cost into a statistic that is chi-squared with one degree of freedom."""
         rows = made.weights.sum()
         if self.loss.name == "squares":
@@ -91,7 +113,7 @@ class Explore:
         slope, curvature = slopes_for_errors(self.loss, r)
         return 2 * (made.weights * curvature).sum() / max((made.weights * slope**2).sum(), 1e-300)
 
-    def influence(self: Fit) -> pd.DataFrame:
+    def influence(self) -> pd.DataFrame:
         """Refit without each run (each row, where rows are runs): how far every parameter moves, in standard errors.
 
         Returns
@@ -115,7 +137,7 @@ class Explore:
         shift.insert(0, "run", labels)
         return shift.sort_values("largest", ascending=False, ignore_index=True)
 
-    def drift(self: Fit, cutoffs: Any = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)) -> pd.DataFrame:
+    def drift(self, cutoffs: Any = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)) -> pd.DataFrame:
         """Refit on growing parts of the data, smallest compute (or earliest steps) first: do the parameters settle?
 
         Parameters
@@ -149,7 +171,7 @@ class Explore:
             out.insert(0, column, values)
         return out
 
-    def identified(self: Fit) -> pd.DataFrame:
+    def identified(self) -> pd.DataFrame:
         """Parameters in the form the data determine: each scale as its whole term at the data's geometric mean.
 
         A and alpha are tied to each other; the contribution A / N0^alpha at the typical N0 is not. Laws with an allocation
@@ -185,7 +207,7 @@ class Explore:
                 rows[name] = (at, at - half, at + half, "derived")
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "lower", "upper", "what"])
 
-    def diagnose(self: Fit) -> list[str]:
+    def diagnose(self) -> list[str]:
         """Every reason not to trust the fit, with those that take refits: influence of single runs, drift with the cutoff."""
         found = list(self.warnings)
         try:

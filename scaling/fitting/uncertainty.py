@@ -77,8 +77,8 @@ def slopes_for_errors(loss: Loss, r: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Slope and curvature of the loss, the curvature measured over enough rows (see `covariance`)."""
     slope, curvature, _ = loss.slopes(r)
     width = 1.4826 * float(np.median(np.abs(r)))
-    if loss.name == "huber" and width > loss.delta:
-        return slope, np.where(np.abs(r) <= width, loss.delta / width, 0.0)
+    if loss.name in ("huber", "one_sided") and width > loss.delta:
+        return slope, np.where(np.abs(r) <= width, loss.delta / width, 0.0) * (curvature.max() or 1.0)
     return slope, np.maximum(curvature, 0.0)
 
 
