@@ -14,6 +14,7 @@ from scaling.errors import FitError
 from scaling.fitting.coordinates import Coordinates
 from scaling.fitting.design import Design
 from scaling.fitting.diagnostics import Verdict
+from scaling.fitting.lmfit_face import LmfitVocabulary
 from scaling.fitting.losses import Loss
 from scaling.fitting.uncertainty import Covariance, bootstrap
 from scaling.formula import Law
@@ -21,7 +22,7 @@ from scaling.logs import Runs
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit:
+class Fit(LmfitVocabulary):
     """A fitted law.
 
     Attributes
