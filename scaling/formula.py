@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from scaling.errors import LawError
+from scaling.ties import resolve, sort_ties
 
 if TYPE_CHECKING:
     import lmfit
@@ -111,6 +112,7 @@ class Law:
     inputs : names of the positional arguments.
     params : name -> Parameter, in the order of the signature, without the held ones.
     held : name -> value of parameters this variant holds fixed.
+    ties : name -> expression in other parameters that this variant computes it from.
     conventions : settings that are not fitted but change what the inputs mean (warm-up, decay of momentum, ...).
     published : name -> Published.
     """
@@ -123,6 +125,7 @@ class Law:
     published: Mapping[str, Published] = field(default_factory=dict)
     conventions: Mapping[str, Any] = field(default_factory=dict)
     held: Mapping[str, float] = field(default_factory=dict)
+    ties: Mapping[str, str] = field(default_factory=dict)
     hooks: dict[str, Callable[..., Any]] = field(default_factory=dict)
     title: str = ""
 
@@ -182,6 +185,11 @@ class Law:
         self.hooks["needs"] = hook
         return hook
 
+    def derived(self, hook):
+        """Decorator: hook(**params) -> dict of quantities that follow from the parameters, for `Fit.identified`."""
+        self.hooks["derived"] = hook
+        return hook
+
     def using(self, **conventions) -> Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
         if unknown := set(conventions) - set(self.conventions):
@@ -208,6 +216,21 @@ class Law:
         from scaling.fitting.lmfit_face import guess
 
         return guess(self, data, objective=objective, delta=delta, seed=seed)
+
+    def tie(self, **expressions: str) -> Law:
+        """The law with parameters computed from others, for example ``laws["chinchilla"].tie(beta="alpha")``."""
+        self.check_names(expressions)
+        rest = {k: p for k, p in self.params.items() if k not in expressions}
+        given = sort_ties({**self.ties, **expressions}, {*rest, *self.held})
+
+        def fn(*inputs, **params):
+            return self.fn(*inputs, **resolve(given, params))
+
+        fn.__doc__ = self.fn.__doc__
+        fn.__module__ = self.fn.__module__
+        # derivative hooks are written for the untied parameters
+        hooks = {k: h for k, h in self.hooks.items() if k not in ("jacobian", "optimum")}
+        return replace(self, fn=fn, params=rest, ties=given, published={}, hooks=hooks)
 
     def check_names(self, names) -> None:
         for wanted in names:

@@ -20,8 +20,9 @@ def summary(fit: Fit) -> pd.DataFrame:
     rows = {}
     for name, value in fit.values.items():
         error = se[name]
-        if name in fit.fixed:
-            rows[name] = (value, np.nan, np.nan, np.nan, "fixed")
+        if name in fit.fixed or name in fit.law.ties:
+            note = f"= {fit.law.ties[name]}" if name in fit.law.ties else "fixed"
+            rows[name] = (value, np.nan, np.nan, np.nan, note)
             continue
         if logs[name] and math.isfinite(error) and value > 0:
             factor = math.exp(min(1.96 * error / value, 700.0))

@@ -94,7 +94,7 @@ def test_bootstrap_is_reproducible_and_named(epoch):
     assert list(draws) == ["E", "A", "B", "alpha", "beta", "converged"] and draws["converged"].all()
     assert (draws["E"] == 1.8).all() and draws["A"].nunique() == 20
     pd.testing.assert_frame_equal(draws, fit.bootstrap(20, seed=3))
-    with pytest.raises(FitError, match="resample by 'row' or by 'run'"):
+    with pytest.raises(FitError, match="resample by 'row', 'run' or 'block'"):
         fit.bootstrap(5, by="day")
 
 

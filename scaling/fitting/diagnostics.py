@@ -15,7 +15,8 @@ WEAK = 1e3
 @dataclass(frozen=True)
 class Verdict:
     """converged: gradient zero to rounding. agree of tried starts ended at the best objective. rival: relative excess of
-    the best other basin (inf if none). at_bound: parameters on the edge of their domain. iterations: solver steps, all starts."""
+    the best other basin (inf if none). at_bound: parameters on the edge of their domain. iterations: steps of
+    the solver over all starts."""
 
     converged: bool
     agree: int

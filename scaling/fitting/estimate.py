@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from scaling.errors import FitError
 from scaling.fitting import model as models
+from scaling.fitting.bins import binned
 from scaling.fitting.design import Design, design
 from scaling.fitting.diagnostics import judge
 from scaling.fitting.losses import Loss
@@ -21,6 +22,7 @@ from scaling.fitting.starts import seeds
 from scaling.fitting.uncertainty import covariance
 from scaling.formula import Law
 from scaling.laws import find
+from scaling.ties import resolve
 
 STARTS = 8
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
@@ -71,7 +73,7 @@ def fit(
     chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
     made = design(chosen, law, fitting=True, positive=loss.log)
     made = replace(made, notes=(*notes, *made.notes))
-    fixed, specs = _free(law, fixed, params)
+    law, fixed, specs = _free(law, fixed, params)
     if not specs:
         raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
     if len(made) <= len(specs):
@@ -89,15 +91,17 @@ def fit(
         return _fit(chosen, law, made, loss, fixed, specs, seed, params is not None)
 
 
-def _free(law: Law, fixed, params) -> tuple[dict[str, float], tuple]:
-    """Which parameters are held, and the specifications of the free ones."""
+def _free(law: Law, fixed, params) -> tuple[Law, dict[str, float], tuple]:
+    """The law with its ties, which parameters are held, and the specifications of the free ones."""
+    law.check_names(params or {})
+    if tied := {name: p.expr for name, p in (params or {}).items() if p.expr}:
+        law = law.tie(**tied)
     fixed = {k: float(v) for k, v in (fixed or {}).items()}
     law.check_names(fixed)
     specs = dict(law.params)
     for name, p in (params or {}).items():
-        law.check_names([name])
         if p.expr:
-            raise FitError(f"parameter '{name}' is tied by expr='{p.expr}'; tied parameters are not supported yet.")
+            continue
         if not p.vary:
             fixed[name] = float(p.value)
         else:
@@ -108,16 +112,21 @@ def _free(law: Law, fixed, params) -> tuple[dict[str, float], tuple]:
         d = law.params[name].domain
         if not d.lo <= value <= d.hi:
             raise FitError(f"fixed {name}={value} is outside its domain ({d.lo}, {d.hi}).")
-    return fixed, tuple(p for k, p in specs.items() if k not in fixed)
+    return law, fixed, tuple(p for k, p in specs.items() if k not in fixed)
 
 
 def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     y = loss.link(made.loss)
     model = models.build(law, specs, made.inputs, fixed, loss)
 
+    short = binned(made)
+    made = replace(made, notes=short.notes)
+
     def thinned(rows: int):
-        few = made if len(made) <= rows else made.take(np.linspace(0, len(made) - 1, rows).round().astype(int))
-        return few, model if few is made else models.build(law, specs, few.inputs, fixed, loss, frame=model.frame)
+        few = short if len(short) <= rows else short.take(np.linspace(0, len(short) - 1, rows).round().astype(int))
+        return few, model if len(few) == len(made) else models.build(
+            law, specs, few.inputs, fixed, loss, frame=model.frame
+        )
 
     few, coarse = thinned(GRID_ROWS)
     start = seeds(coarse, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed, given)
@@ -133,7 +142,7 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     near = found.cost <= best * (1 + SAME) + rounding
     others = found.cost[~near]
     iterations = int(found.iterations.sum())
-    if few is not made:
+    if len(few) < len(made):
         ends = _distinct(found, order)
         found = minimise(model, y, ends, made.weights, loss, damping=1e-3)
         iterations += int(found.iterations.sum())
@@ -151,8 +160,8 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     gone = frame.logs & (t < -25)
     cov = covariance(model, t, y, made.weights, loss, made.runs, at_bound | gone)
     names = np.array(frame.names)
-    values = {**fixed, **dict(zip(frame.names, map(float, theta), strict=True))}
-    values = {k: values[k] for k in law.params}
+    values = resolve(law.ties, {**law.held, **fixed, **dict(zip(frame.names, map(float, theta), strict=True))})
+    values = {k: float(values[k]) for k in (*law.params, *law.ties)}
     verdict = judge(
         law,
         made,

@@ -40,6 +40,7 @@ def to_dict(fit: Fit) -> dict[str, Any]:
             "scaling": scaling.__version__,
             "law": fit.law.name,
             "conventions": dict(fit.law.conventions),
+            "ties": dict(fit.law.ties),
             "cite": fit.law.cite,
             "values": fit.values,
             "fixed": fit.fixed,
@@ -87,6 +88,7 @@ def load(path: str | Path) -> Fit:
         )
     try:
         law = find(saved["law"]).using(**saved["conventions"])
+        law = law.tie(**saved["ties"]) if saved["ties"] else law
     except LawError as error:
         raise LawError(f"{path}: {error} Import the module that defines '{saved['law']}' first.") from error
     inner = saved["internal"]

@@ -26,8 +26,12 @@ from scaling.formula import Law, Parameter
 
 if TYPE_CHECKING:
     import lmfit
+    import pandas as pd
 
-    from scaling.fitting.result import Fit
+    from scaling.fitting.coordinates import Coordinates
+    from scaling.fitting.design import Design
+    from scaling.fitting.diagnostics import Verdict
+    from scaling.fitting.uncertainty import Covariance
 
 UNDETERMINED = 1e8  # condition beyond which errors of single parameters are rounding errors
 
@@ -84,16 +88,36 @@ def _parameters(params: Sequence[Parameter], values: Mapping[str, float]) -> lmf
 class LmfitVocabulary:
     """What lmfit.ModelResult offers, for `Fit`. Sums of squares are of the objective's residual (log loss for log_*)."""
 
+    if TYPE_CHECKING:  # what `Fit` has
+        law: Law
+        values: dict[str, float]
+        fixed: dict[str, float]
+        frame: Coordinates
+        t: np.ndarray
+        objective: float
+        loss: Loss
+        cov: Covariance
+        verdict: Verdict
+        design: Design
+
+        @property
+        def ok(self) -> bool: ...
+        def errors(self) -> pd.Series: ...
+        def profile(self, name: str, *, level: float = 0.95, points: int = 25) -> pd.DataFrame: ...
+
     @property
-    def params(self: Fit) -> lmfit.Parameters:
+    def params(self) -> lmfit.Parameters:
         """Values with bounds, ``stderr`` and ``correl``; stderr is None where the data or a bound leave none to give."""
-        made = {p.name: p for p in self.frame.params}
-        out = _parameters([made.get(n, self.law.params[n]) for n in self.law.params], self.values)
+        fitted = {p.name: p for p in self.frame.params}
+        out = _parameters([fitted.get(n, p) for n, p in self.law.params.items()], self.values)
+        for name, expression in self.law.ties.items():
+            out.add(name, expr=expression)
         se = self.errors()
         known = [n for n in self.frame.names if np.isfinite(se[n])]
         covar = dict(zip(self.frame.names, self.covar, strict=True))
         for name, p in out.items():
-            p.vary = name not in self.fixed
+            if name in self.fixed:
+                p.vary = False
             if name not in known:
                 continue
             p.stderr = float(se[name])
@@ -102,16 +126,16 @@ class LmfitVocabulary:
         return out
 
     @property
-    def best_values(self: Fit) -> dict[str, float]:
+    def best_values(self) -> dict[str, float]:
         return dict(self.values)
 
     @property
-    def var_names(self: Fit) -> list[str]:
+    def var_names(self) -> list[str]:
         """The fitted parameters, in the order of `covar`."""
         return list(self.frame.names)
 
     @property
-    def covar(self: Fit) -> np.ndarray:
+    def covar(self) -> np.ndarray:
         """Covariance of the fitted parameters in the paper's units; rows without an error are NaN."""
         theta = np.array([self.values[n] for n in self.frame.names])
         scale = np.where(self.frame.logs, theta, 1.0)
@@ -122,65 +146,65 @@ class LmfitVocabulary:
         return out
 
     @property
-    def nvarys(self: Fit) -> int:
+    def nvarys(self) -> int:
         return len(self.frame.names)
 
     @property
-    def ndata(self: Fit) -> float:
+    def ndata(self) -> float:
         """Rows, counted by weight."""
         return float(self.design.weights.sum())
 
     @property
-    def nfree(self: Fit) -> float:
+    def nfree(self) -> float:
         return self.cov.dof
 
     @property
-    def chisqr(self: Fit) -> float:
+    def chisqr(self) -> float:
         return self.redchi * self.nfree
 
     @property
-    def redchi(self: Fit) -> float:
+    def redchi(self) -> float:
         return self.cov.noise**2
 
     @property
-    def aic(self: Fit) -> float:
+    def aic(self) -> float:
         return self._likelihood + 2 * self.nvarys
 
     @property
-    def bic(self: Fit) -> float:
+    def bic(self) -> float:
         return self._likelihood + np.log(self.ndata) * self.nvarys
 
     @property
-    def _likelihood(self: Fit) -> float:
+    def _likelihood(self) -> float:
         return float(self.ndata * np.log(max(self.chisqr, 1e-250 * self.ndata) / self.ndata))
 
     @property
-    def nfev(self: Fit) -> int:
+    def nfev(self) -> int:
         """Steps of the solver over all starts; each evaluates the law at least once."""
         return self.verdict.iterations
 
     @property
-    def errorbars(self: Fit) -> bool:
+    def errorbars(self) -> bool:
         """Has every fitted parameter a standard error?"""
         return bool(self.errors()[self.frame.names].notna().all())
 
     @property
-    def success(self: Fit) -> bool:
+    def success(self) -> bool:
         """`ok`: converged, no parameter at a bound, and every parameter determined. lmfit's means the first alone."""
         return self.ok
 
     @property
-    def message(self: Fit) -> str:
+    def message(self) -> str:
         v = self.verdict
         head = f"{'converged' if v.converged else 'not converged'}, {v.agree} of {v.tried} starts agree"
         return "; ".join([head, *v.failures, *([] if v.failures else ["all parameters determined"])])
 
     @property
-    def best_fit(self: Fit) -> np.ndarray:
+    def best_fit(self) -> np.ndarray:
         """The law at the fitted rows."""
         return self.eval()
 
-    def eval(self: Fit, params: Mapping[str, Any] | None = None, **inputs: Any) -> np.ndarray:
+    def eval(self, params: Mapping[str, Any] | None = None, **inputs: Any) -> np.ndarray:
         """The law's value.
 
         Parameters
@@ -192,7 +216,7 @@ class LmfitVocabulary:
         self.law.check_names(values)
         return np.asarray(self.law(*self._inputs(inputs).values(), **{**self.values, **values}))
 
-    def eval_uncertainty(self: Fit, sigma: float = 1.0, **inputs: Any) -> np.ndarray:
+    def eval_uncertainty(self, sigma: float = 1.0, **inputs: Any) -> np.ndarray:
         """Half-width of the interval of the law's mean by the delta method; row noise is not in it (see `predict`).
 
         Parameters
@@ -217,13 +241,13 @@ class LmfitVocabulary:
         probability = sigma if sigma < 1 else erf(sigma / np.sqrt(2))
         return np.where(lost, np.nan, student.ppf((1 + probability) / 2, self.cov.dof) * sd)
 
-    def _inputs(self: Fit, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if unknown := sorted(set(given) - set(self.law.inputs)):
             raise FitError(f"law '{self.law.name}' has no input {', '.join(unknown)}; its inputs: {self.law.inputs}.")
         return {k: given.get(k, self.design.inputs[k]) for k in self.law.inputs}
 
     def conf_interval(
-        self: Fit, p_names: Sequence[str] | None = None, sigmas: Sequence[float] = (1, 2, 3)
+        self, p_names: Sequence[str] | None = None, sigmas: Sequence[float] = (1, 2, 3)
     ) -> dict[str, list[tuple[float, float]]]:
         """Intervals of parameters from their profiles, all others refitted: they need not be symmetric.
 
@@ -240,7 +264,7 @@ class LmfitVocabulary:
         levels = sorted(float(s if s < 1 else erf(s / np.sqrt(2))) for s in sigmas)
         return {name: _ends(self, name, levels) for name in p_names or self.frame.names}
 
-    def fit_report(self: Fit, show_correl: bool = True, min_correl: float = 0.1) -> str:
+    def fit_report(self, show_correl: bool = True, min_correl: float = 0.1) -> str:
         """lmfit's report with the verdict before it."""
         import lmfit
 
@@ -252,13 +276,14 @@ class LmfitVocabulary:
         lines = ["[[Model]]", f"    {self.law.name}: {self.law.formula}", "[[Verdict]]"]
         lines += [f"    {'OK' if self.ok else 'NOT TRUSTWORTHY'}: {self.message}"]
         lines += [f"##  Warning: {w}" for w in self.verdict.warnings]
-        lines += ["[[Fit Statistics]]", f"    objective          = {self.objective:.8g} ({self.loss.name}{' of log loss' if self.loss.log else ''})"]
+        what = f"{self.loss.name}{' of log loss' if self.loss.log else ''}"
+        lines += ["[[Fit Statistics]]", f"    objective          = {self.objective:.8g} ({what})"]
         lines += [f"    {label:<18} = {getattr(self, n):.8g}" for label, n in zip(labels, numbers, strict=True)]
         body = lmfit.fit_report(self.params, show_correl=show_correl, min_correl=min_correl)
         return "\n".join(lines) + "\n" + body.replace(" (init = ?)", "")
 
 
-def _ends(fit: Fit, name: str, levels: Sequence[float]) -> list[tuple[float, float]]:
+def _ends(fit: LmfitVocabulary, name: str, levels: Sequence[float]) -> list[tuple[float, float]]:
     """Where the profile crosses the levels on each side."""
     profile = fit.profile(name, level=levels[-1])
     best, side = fit.values[name], {}

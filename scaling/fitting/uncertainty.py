@@ -59,7 +59,7 @@ def covariance(
     if loss.name == "squares":
         core = noise**2 * np.eye(p)
     else:
-        slope, curvature = _slopes(loss, r)
+        slope, curvature = slopes_for_errors(loss, r)
         leverage = np.minimum((Q**2).sum(1) / np.maximum(weights, 1e-300), 0.99)
         inner = (Q.T * curvature) @ Q  # H in the basis of left singular vectors
         outer = (Q.T * (slope / (1 - leverage)) ** 2) @ Q
@@ -73,7 +73,8 @@ def covariance(
     return Covariance(matrix, noise, dof, condition, rho, weakest)
 
 
-def _slopes(loss: Loss, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def slopes_for_errors(loss: Loss, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and curvature of the loss, the curvature measured over enough rows (see `covariance`)."""
     slope, curvature, _ = loss.slopes(r)
     width = 1.4826 * float(np.median(np.abs(r)))
     if loss.name == "huber" and width > loss.delta:

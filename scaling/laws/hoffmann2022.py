@@ -55,6 +55,11 @@ def chinchilla(
     return E + A / N**alpha + B / D**beta
 
 
+@chinchilla.derived
+def _(*, E, A, B, alpha, beta):
+    return {"exponent of N* in C": beta / (alpha + beta), "exponent of D* in C": alpha / (alpha + beta)}
+
+
 @chinchilla.optimum
 def _(C, *, E, A, B, alpha, beta):
     """Minimise L(N, D) subject to C = 6 N D (appendix D.3, eq. 4): N* = G (C/6)^a, D* = (C/6)^b / G."""
