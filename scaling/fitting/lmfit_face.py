@@ -7,6 +7,7 @@ parameter at its bound leaves the errors of the others alone, and `fit.warnings`
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -280,7 +281,7 @@ class LmfitVocabulary:
         lines += ["[[Fit Statistics]]", f"    objective          = {self.objective:.8g} ({what})"]
         lines += [f"    {label:<18} = {getattr(self, n):.8g}" for label, n in zip(labels, numbers, strict=True)]
         body = lmfit.fit_report(self.params, show_correl=show_correl, min_correl=min_correl)
-        return "\n".join(lines) + "\n" + body.replace(" (init = ?)", "")
+        return "\n".join(lines) + "\n" + re.sub(r" \(init = .*?\)", "", body)  # starts come from a grid
 
 
 def _ends(fit: LmfitVocabulary, name: str, levels: Sequence[float]) -> list[tuple[float, float]]:
