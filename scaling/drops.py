@@ -8,6 +8,8 @@ import numpy as np
 
 from scaling.schedules import Schedule
 
+FINE = 256  # blocks per run that are cheap enough
+
 
 @dataclass(frozen=True, eq=False)
 class RateDrops:
@@ -34,9 +36,15 @@ class RateDrops:
     def before(
         cls, steps: np.ndarray, schedule: Schedule, *, block: int, warmup_in_ld: bool, lr_floor: float
     ) -> RateDrops:
-        """Drops up to and including each step, `block` changing steps compressed into one (arXiv:2503.12811 sums all)."""
+        """Drops up to and including each step (arXiv:2503.12811 sums all of them).
+
+        Up to `block` changing steps are compressed into one, fewer where a run has fewer than `FINE` * block of them, so that
+        short decays keep their shape.
+        """
         at = schedule.index(steps)
-        blocks = schedule.blocks(block, warmup_in_ld=warmup_in_ld, floor=lr_floor)
+        changing = np.count_nonzero(schedule.drops(warmup_in_ld))
+        size = min(block, max(1, changing // FINE))
+        blocks = schedule.blocks(size, warmup_in_ld=warmup_in_ld, floor=lr_floor)
         S = schedule.area[at][:, None] - blocks.area[None, :]
         seen = (blocks.first[None, :] <= at[:, None]) & (S > 0)
         row, col = np.nonzero(seen)

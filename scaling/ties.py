@@ -26,7 +26,9 @@ def names_in(name: str, text: str) -> set[str]:
             f"{name} = '{text}' is not an expression ({error.msg}); write for example '2 * alpha'."
         ) from error
     for node in ast.walk(tree):
-        if not isinstance(node, _NODES) or (isinstance(node, ast.Call) and not isinstance(node.func, ast.Name)):
+        if not isinstance(node, _NODES) or (
+            isinstance(node, ast.Constant) and not isinstance(node.value, (int, float))
+        ):
             raise LawError(f"{name} = '{text}': only arithmetic of parameters, exp, log and sqrt can be used.")
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(FUNCTIONS)
 

@@ -84,13 +84,12 @@ def slopes_for_errors(loss: Loss, r: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def lag_one(r: np.ndarray, runs: np.ndarray) -> float:
     """Lag-1 autocorrelation of residuals within runs of at least 10 rows, between 0 and 0.98; 0 without such runs."""
-    top = bottom = 0.0
-    for run in np.unique(runs):
-        x = r[runs == run]
-        if len(x) >= 10:
-            top += (x[1:] * x[:-1]).sum()
-            bottom += (x * x).sum()
-    return float(np.clip(top / bottom, 0.0, 0.98)) if bottom > 0 else 0.0
+    _, code, size = np.unique(runs, return_inverse=True, return_counts=True)
+    order = np.argsort(code, kind="stable")
+    x = np.where(size[code[order]] >= 10, r[order], 0.0)
+    same = code[order][1:] == code[order][:-1]
+    bottom = x @ x
+    return float(np.clip((x[1:] * x[:-1])[same].sum() / bottom, 0.0, 0.98)) if bottom > 0 else 0.0
 
 
 def bootstrap(
