@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from scaling.fitting.diagnostics import Verdict
     from scaling.fitting.uncertainty import Covariance
 
-UNDETERMINED = 1e8  # condition beyond which errors of single parameters are rounding errors
-
 
 class Formula:
     """A law as lmfit calls it: everything by keyword. Pickles with the law's name."""
@@ -234,13 +232,13 @@ class LmfitVocabulary:
         terms = model.terms(self.t[None])
         value = model.value(terms)
         J = model.jacobian(terms, value)[0]
-        sd = np.sqrt(np.maximum(np.einsum("pn,pq,qn->n", J, self.cov.matrix, J), 0.0))
-        lost = (self.cov.condition > UNDETERMINED) & ~(sd < np.abs(value[0]))
+        sd = self.cov.spread(J, np.abs(value[0]))
+        lost = np.isnan(sd)
         if lost.any():
             reasons = "; ".join(self.verdict.failures) or "a combination of parameters is not determined"
             warnings.warn(f"{lost.sum()} of {len(lost)} uncertainties are NaN: {reasons}", stacklevel=2)
         probability = sigma if sigma < 1 else erf(sigma / np.sqrt(2))
-        return np.where(lost, np.nan, student.ppf((1 + probability) / 2, self.cov.dof) * sd)
+        return student.ppf((1 + probability) / 2, self.cov.dof) * sd
 
     def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if unknown := sorted(set(given) - set(self.law.inputs)):
