@@ -174,9 +174,11 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     best = found.cost[order[0]]
     near = found.cost <= best * (1 + SAME) + rounding
     others = found.cost[~near]
+    iterations = int(found.iterations.sum())
     if len(few) < len(made):
         ends = _distinct(found, order)
         found = minimise(model, y, ends, made.weights, loss, damping=1e-3)
+        iterations += int(found.iterations.sum())
         order = _best_first(found, rounding)
     winner = order[0]
     t, cost = found.t[winner], float(found.cost[winner])
@@ -204,6 +206,7 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
         rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
         at_bound=tuple(names[at_bound & ~gone]),
         vanished=tuple(names[gone]),
+        iterations=iterations,
     )
     from scaling.logs import Runs
 

@@ -107,7 +107,7 @@ def load(path: str | Path) -> Fit:
     cov = Covariance(
         **{
             **cov,
-            "matrix": np.array(cov["matrix"]),
+            "root": np.array(cov["root"]),
             "condition": _number(cov["condition"]),
             "weakest": tuple(cov["weakest"]),
         }
