@@ -166,6 +166,20 @@ class Law:
         self.hooks["components"] = hook
         return hook
 
+    def contains(self, simpler: str):
+        """Decorator: hook(*inputs, **values) -> list of this law's parameters that say what `simpler` says at `values`.
+
+        `simpler` names a law over some of the same inputs. Its optimum is then among the starts, so that the richer law
+        never fits worse; several dicts of parameters place what is new at several points.
+        """
+
+        def decorate(hook):
+            self.hooks["contains"] = hook
+            hook.simpler = simpler
+            return hook
+
+        return decorate
+
     def needs(self, hook):
         """Decorator: hook(*inputs) -> list of reasons, in plain words, why these inputs cannot determine the law."""
         self.hooks["needs"] = hook
