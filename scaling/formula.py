@@ -113,6 +113,7 @@ class Law:
     conventions: Mapping[str, Any] = field(default_factory=dict)
     held: Mapping[str, float] = field(default_factory=dict)
     hooks: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    simpler: list[str] = field(default_factory=list)
     title: str = ""
 
     def __call__(self, *inputs, **params):
@@ -151,6 +152,15 @@ class Law:
         self.hooks["natural"] = hook
         return hook
 
+    def straight(self, hook):
+        """Decorator: hook(*inputs) -> (to, back), maps between solver's parameters and the paper's, each dict -> dict.
+
+        For laws whose parameters trade off along curved valleys: `to` takes parameters that the data fix one by one, with
+        the same names and domains, to the paper's; `back` inverts it. Both must accept complex numbers.
+        """
+        self.hooks["straight"] = hook
+        return hook
+
     def optimum(self, hook):
         """Decorator: hook(C, **params) -> dict with the optimal allocation of compute C."""
         self.hooks["optimum"] = hook
@@ -175,7 +185,7 @@ class Law:
 
         def decorate(hook):
             self.hooks["contains"] = hook
-            hook.simpler = simpler
+            self.simpler.append(simpler)
             return hook
 
         return decorate

@@ -137,7 +137,7 @@ def _simpler(law: Law, few: Design, loss: Loss, specs, fixed, frame, seed: int) 
     """Starts that say what the best fit of a simpler law says, where the law declares one it contains."""
     if (hook := law.hooks.get("contains")) is None:
         return np.empty((0, len(specs)))
-    simple = find(hook.simpler)
+    simple = find(law.simpler[0])
     inputs = {k: few.inputs[k] for k in simple.inputs}
     part = Design(few.frame, inputs, few.loss, few.weights)
     params = tuple(simple.params.values())
