@@ -77,7 +77,8 @@ def load(path: str | Path) -> Fit:
                           for k in ("M", "c", "lower", "upper"))
     runs = Runs.from_dict(saved["data"]["runs"]) if "runs" in saved["data"] else None
     data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
-    made = design(data, law, fitting=True)
+    loss = Loss(**saved["loss"])
+    made = design(data, law, fitting=True, positive=loss.log)
     frame = Coordinates(params, M, c, lower, upper, straight(law, made.inputs, saved["fixed"]))
     cov = saved["covariance"]
     cov = Covariance(**{**cov, "matrix": np.array(cov["matrix"]), "condition": _number(cov["condition"]),
@@ -85,7 +86,7 @@ def load(path: str | Path) -> Fit:
     v = saved["verdict"]
     verdict = Verdict(**{**v, **{k: tuple(v[k]) for k in ("at_bound", "failures", "warnings")},
                          "rival": _number(v["rival"]), "condition": _number(v["condition"])})
-    return Fit(law=law, values=saved["values"], objective=saved["objective"], loss=Loss(**saved["loss"]), fixed=saved["fixed"],
+    return Fit(law=law, values=saved["values"], objective=saved["objective"], loss=loss, fixed=saved["fixed"],
                frame=frame, t=np.array(inner["t"]), cov=cov, verdict=verdict, design=made, runs=runs, seed=saved["seed"])
 
 
