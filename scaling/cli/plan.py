@@ -73,7 +73,7 @@ def plan(
         rates=rates, level=level, replicates=replicates, seed=seed,
     )  # fmt: skip
     if printing.json:
-        output.document({**rows.attrs, "level": level, "plan": rows})
+        output.document({**{str(k): v for k, v in rows.attrs.items()}, "level": level, "plan": rows})
         return
     facts = {key: text for key, text in rows.attrs.items() if key != "law"}
     print(f"{rows.attrs['law']}\n\n{_tall(rows)}\n\n" + "\n".join(f"{key}: {text}" for key, text in facts.items()))

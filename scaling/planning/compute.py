@@ -77,7 +77,7 @@ def plan(source: Fit | Published | str, flops: float | Sequence[float] | None = 
     if unique is not None:
         out.insert(4, "epochs", out["D"] / unique)
     if rates is not None:
-        out = out.assign(**recommended(rates, out))
+        out = out.assign(**recommended(rates, out, counts))
     out.attrs.update(law=law.name, counts=counts, cost="C = 6 N D" + (f" + 2 N x {served:g} tokens served" if served else ""))
     out.attrs["interval"] = _said(draws, level) if fit is not None else "none: published constants without their data"
     if fit is not None:
@@ -112,7 +112,7 @@ def _extra(law: Law, unique: float | None, inputs: Mapping[str, float] | None) -
 
 
 def _asked(flops, loss, N, D) -> None:
-    if flops is not None and loss is not None or (flops is None and sum(x is not None for x in (loss, N, D)) != 1):
+    if (flops is not None and loss is not None) or (flops is None and sum(x is not None for x in (loss, N, D)) != 1):
         raise FitError("a plan needs one of flops=, loss=, N= or D=; with flops= one of N= and D= may be held.")
     if N is not None and D is not None:
         raise FitError("N= and D= together leave nothing to plan; fit.predict gives the loss of such a run.")
@@ -164,7 +164,7 @@ def _row(found: list[dict[str, np.ndarray]], s: Surface, budget: Budget, level: 
     for part in found:
         part["tokens_per_param"] = part["D"] / part["N"]
     order = [k for k in ("flops", "N", "D", "tokens_per_param", "loss", "wasted") if k in found[0]]
-    row = {k: float(found[0][k][0]) for k in order}
+    row: dict[str, float] = {k: float(found[0][k][0]) for k in order}
     for part in found[1:]:
         for k in order:
             if np.ptp(part[k]) > 1e-9 * row[k]:  # what was asked for does not vary
