@@ -127,6 +127,7 @@ class Law:
     held: Mapping[str, float] = field(default_factory=dict)
     ties: Mapping[str, str] = field(default_factory=dict)
     hooks: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    simpler: list[str] = field(default_factory=list)
     title: str = ""
 
     def __call__(self, *inputs, **params):
@@ -165,6 +166,15 @@ class Law:
         self.hooks["natural"] = hook
         return hook
 
+    def straight(self, hook):
+        """Decorator: hook(*inputs) -> (to, back), maps between solver's parameters and the paper's, each dict -> dict.
+
+        For laws whose parameters trade off along curved valleys: `to` takes parameters that the data fix one by one, with
+        the same names and domains, to the paper's; `back` inverts it. Both must accept complex numbers.
+        """
+        self.hooks["straight"] = hook
+        return hook
+
     def optimum(self, hook):
         """Decorator: hook(C, **params) -> dict with the optimal allocation of compute C."""
         self.hooks["optimum"] = hook
@@ -179,6 +189,20 @@ class Law:
         """Decorator: hook(*inputs, **params) -> dict label -> part of the prediction; the parts add up to it."""
         self.hooks["components"] = hook
         return hook
+
+    def contains(self, simpler: str):
+        """Decorator: hook(*inputs, **values) -> list of this law's parameters that say what `simpler` says at `values`.
+
+        `simpler` names a law over some of the same inputs. Its optimum is then among the starts, so that the richer law
+        never fits worse; several dicts of parameters place what is new at several points.
+        """
+
+        def decorate(hook):
+            self.hooks["contains"] = hook
+            self.simpler.append(simpler)
+            return hook
+
+        return decorate
 
     def needs(self, hook):
         """Decorator: hook(*inputs) -> list of reasons, in plain words, why these inputs cannot determine the law."""

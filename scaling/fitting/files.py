@@ -12,7 +12,7 @@ import pandas as pd
 
 import scaling
 from scaling.errors import DataError, LawError
-from scaling.fitting.coordinates import Coordinates
+from scaling.fitting.coordinates import Coordinates, straight
 from scaling.fitting.design import design
 from scaling.fitting.diagnostics import Verdict
 from scaling.fitting.losses import Loss
@@ -96,13 +96,15 @@ def load(path: str | Path) -> Fit:
         Parameter(p["name"], Domain(_number(p["lo"]), _number(p["hi"]), p["log"], tuple(p["grid"])), p["start"])
         for p in inner["params"]
     )
-    frame = Coordinates(
-        params,
-        *(
-            np.array([_number(x) for x in np.ravel(inner[k])]).reshape(np.shape(inner[k]))
-            for k in ("M", "c", "lower", "upper")
-        ),
+    M, c, lower, upper = (
+        np.array([_number(x) for x in np.ravel(inner[k])]).reshape(np.shape(inner[k]))
+        for k in ("M", "c", "lower", "upper")
     )
+    runs = Runs.from_dict(saved["data"]["runs"]) if "runs" in saved["data"] else None
+    data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
+    loss = Loss(**saved["loss"])
+    made = design(data, law, fitting=True, positive=loss.log)
+    frame = Coordinates(params, M, c, lower, upper, straight(law, made.inputs, saved["fixed"]))
     cov = saved["covariance"]
     cov = Covariance(
         **{
@@ -121,10 +123,6 @@ def load(path: str | Path) -> Fit:
             "condition": _number(v["condition"]),
         }
     )
-    runs = Runs.from_dict(saved["data"]["runs"]) if "runs" in saved["data"] else None
-    data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
-    loss = Loss(**saved["loss"])
-    made = design(data, law, fitting=True, positive=loss.log)
     return Fit(
         law=law,
         values=saved["values"],

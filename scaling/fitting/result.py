@@ -107,12 +107,10 @@ class Fit(Explore, LmfitVocabulary):
 
     def errors(self) -> pd.Series:
         """Standard error of every parameter in the paper's units; NaN where held at a bound or not determined."""
-        inverse = self.frame.inverse
-        u_sd = np.sqrt(np.maximum(np.diag(inverse @ self.cov.matrix @ inverse.T), 0.0))
-        theta = np.array([self.values[n] for n in self.frame.names])
-        se = np.where(self.frame.logs, theta, 1.0) * u_sd
+        slopes = self.frame.slopes(self.t)
+        size = np.sqrt(np.maximum(np.diag(slopes @ self.cov.matrix @ slopes.T), 0.0))
         undetermined = (self.cov.condition > UNDETERMINED) | (np.diag(self.cov.matrix) == 0)
-        named = pd.Series(np.where(undetermined, np.nan, se), self.frame.names)
+        named = pd.Series(np.where(undetermined, np.nan, size), self.frame.names)
         return named.reindex(list(self.values), fill_value=np.nan)
 
     def summary(self) -> pd.DataFrame:

@@ -178,13 +178,13 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
         if finished.any():
             who = live[finished]
             done.t[who], done.cost[who], done.iterations[who] = t[finished], cost[finished], iteration
-            done.converged[who] = still[finished] >= 1
+            done.converged[who] = (still[finished] >= 1) | (cost[finished] <= floor[who])
             keep = ~finished
             live, t, terms, cost, w = live[keep], t[keep], [a[keep] for a in terms], cost[keep], w[keep]
             lam, still, fresh, g, H, D, grow = (a[keep] for a in (lam, still, fresh, g, H, D, grow))
             if bend:
                 J, inner = J[keep], inner[keep]
-    done.t[live], done.cost[live] = t, cost
+    done.t[live], done.cost[live], done.converged[live] = t, cost, cost <= floor[live]
     return done
 
 

@@ -1,0 +1,3 @@
+"""From a law with parameters to what to train next."""
+
+from scaling.planning.compute import plan as plan
