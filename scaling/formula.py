@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
 from scaling.errors import LawError
+from scaling.ties import resolve, sort_ties
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,17 @@ class Published(Mapping[str, float]):
     errors : standard errors where published.
     """
 
-    def __init__(self, *, source: str, counts: str = "", verified: bool = True, note: str = "",
-                 conventions: Mapping[str, Any] | None = None, errors: Mapping[str, float] | None = None,
-                 **values: float) -> None:
+    def __init__(
+        self,
+        *,
+        source: str,
+        counts: str = "",
+        verified: bool = True,
+        note: str = "",
+        conventions: Mapping[str, Any] | None = None,
+        errors: Mapping[str, float] | None = None,
+        **values: float,
+    ) -> None:
         self.values_ = MappingProxyType(dict(values))
         self.source, self.counts, self.verified, self.note = source, counts, verified, note
         self.conventions = MappingProxyType(dict(conventions or {}))
@@ -100,6 +109,7 @@ class Law:
     inputs : names of the positional arguments.
     params : name -> Parameter, in the order of the signature, without the held ones.
     held : name -> value of parameters this variant holds fixed.
+    ties : name -> expression in other parameters that this variant computes it from.
     conventions : settings that are not fitted but change what the inputs mean (warm-up, decay of momentum, ...).
     published : name -> Published.
     """
@@ -112,6 +122,7 @@ class Law:
     published: Mapping[str, Published] = field(default_factory=dict)
     conventions: Mapping[str, Any] = field(default_factory=dict)
     held: Mapping[str, float] = field(default_factory=dict)
+    ties: Mapping[str, str] = field(default_factory=dict)
     hooks: dict[str, Callable[..., Any]] = field(default_factory=dict)
     simpler: list[str] = field(default_factory=list)
     title: str = ""
@@ -195,6 +206,11 @@ class Law:
         self.hooks["needs"] = hook
         return hook
 
+    def derived(self, hook):
+        """Decorator: hook(**params) -> dict of quantities that follow from the parameters, for `Fit.identified`."""
+        self.hooks["derived"] = hook
+        return hook
+
     def using(self, **conventions) -> Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
         if unknown := set(conventions) - set(self.conventions):
@@ -209,6 +225,21 @@ class Law:
         from scaling.laws import register
 
         return register(_bind(variant))
+
+    def tie(self, **expressions: str) -> Law:
+        """The law with parameters computed from others, for example ``laws["chinchilla"].tie(beta="alpha")``."""
+        self.check_names(expressions)
+        rest = {k: p for k, p in self.params.items() if k not in expressions}
+        given = sort_ties({**self.ties, **expressions}, {*rest, *self.held})
+
+        def fn(*inputs, **params):
+            return self.fn(*inputs, **resolve(given, params))
+
+        fn.__doc__ = self.fn.__doc__
+        fn.__module__ = self.fn.__module__
+        # derivative hooks are written for the untied parameters
+        hooks = {k: h for k, h in self.hooks.items() if k not in ("jacobian", "optimum")}
+        return replace(self, fn=fn, params=rest, ties=given, published={}, hooks=hooks)
 
     def check_names(self, names) -> None:
         for wanted in names:
@@ -229,7 +260,7 @@ class Law:
 def _restore(name: str, conventions: dict[str, Any]) -> Law:
     from scaling.laws import laws
 
-    found = laws[name]
+    found: Law = laws[name]  # type: ignore[index]  # the module is its own mapping
     return found if conventions == dict(found.conventions) else found.using(**conventions)
 
 
@@ -239,8 +270,13 @@ def _bind(made: Law) -> Law:
     return made
 
 
-def law(cite: str | Callable | None = None, *, published: Mapping[str, Published] | None = None,
-        conventions: Mapping[str, Any] | None = None, name: str | None = None):
+def law(
+    cite: str | Callable | None = None,
+    *,
+    published: Mapping[str, Published] | None = None,
+    conventions: Mapping[str, Any] | None = None,
+    name: str | None = None,
+):
     """Make a law of a function and register it under the function's name.
 
     Parameters
@@ -269,12 +305,25 @@ def law(cite: str | Callable | None = None, *, published: Mapping[str, Published
         return law()(cite)
 
     def decorate(fn):
-        made = _bind(Law(fn, name or fn.__name__, str(cite or "unpublished"), *_signature(fn),
-                         published=dict(published or {}), conventions=dict(conventions or {}),
-                         title=inspect.cleandoc(fn.__doc__ or "").splitlines()[0] if fn.__doc__ else ""))
+        made = _bind(
+            Law(
+                fn,
+                name or fn.__name__,
+                str(cite or "unpublished"),
+                *_signature(fn),
+                published=dict(published or {}),
+                conventions=dict(conventions or {}),
+                title=inspect.cleandoc(fn.__doc__ or "").splitlines()[0] if fn.__doc__ else "",
+            )
+        )
         # frozen dataclass: write the function's identity straight into the instance
-        made.__dict__.update(__doc__=fn.__doc__, __wrapped__=fn, __name__=fn.__name__, __module__=fn.__module__,
-                             __qualname__=fn.__qualname__)
+        made.__dict__.update(
+            __doc__=fn.__doc__,
+            __wrapped__=fn,
+            __name__=fn.__name__,
+            __module__=fn.__module__,
+            __qualname__=fn.__qualname__,
+        )
         from scaling.laws import register
 
         return register(made)
@@ -297,8 +346,10 @@ def _signature(fn) -> tuple[dict[str, Parameter], tuple[str, ...]]:
         elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
             inputs.append(p.name)
     if not inputs or not params:
-        raise LawError(f"{fn.__name__}: a law needs positional inputs and keyword-only parameters, "
-                       "for example `def f(x, *, A: Positive, alpha: Exponent)`.")
+        raise LawError(
+            f"{fn.__name__}: a law needs positional inputs and keyword-only parameters, "
+            "for example `def f(x, *, A: Positive, alpha: Exponent)`."
+        )
     return params, tuple(inputs)
 
 

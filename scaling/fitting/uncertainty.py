@@ -26,8 +26,9 @@ class Covariance:
     weakest: tuple[str, ...]
 
 
-def covariance(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray,
-               held: np.ndarray) -> Covariance:
+def covariance(
+    model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, held: np.ndarray
+) -> Covariance:
     """Covariance at the optimum; coordinates `held` at a bound are left out (zero).
 
     Least squares: sigma^2 (J^T W J)^-1, as the objective itself assumes rows of equal scatter. Robust losses: the sandwich
@@ -58,7 +59,7 @@ def covariance(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: L
     if loss.name == "squares":
         core = noise**2 * np.eye(p)
     else:
-        slope, curvature = _slopes(loss, r)
+        slope, curvature = slopes_for_errors(loss, r)
         leverage = np.minimum((Q**2).sum(1) / np.maximum(weights, 1e-300), 0.99)
         inner = (Q.T * curvature) @ Q  # H in the basis of left singular vectors
         outer = (Q.T * (slope / (1 - leverage)) ** 2) @ Q
@@ -72,27 +73,28 @@ def covariance(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: L
     return Covariance(matrix, noise, dof, condition, rho, weakest)
 
 
-def _slopes(loss: Loss, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def slopes_for_errors(loss: Loss, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and curvature of the loss, the curvature measured over enough rows (see `covariance`)."""
     slope, curvature, _ = loss.slopes(r)
     width = 1.4826 * float(np.median(np.abs(r)))
-    if loss.name == "huber" and width > loss.delta:
-        return slope, np.where(np.abs(r) <= width, loss.delta / width, 0.0)
+    if loss.name in ("huber", "one_sided") and width > loss.delta:
+        return slope, np.where(np.abs(r) <= width, loss.delta / width, 0.0) * (curvature.max() or 1.0)
     return slope, np.maximum(curvature, 0.0)
 
 
 def lag_one(r: np.ndarray, runs: np.ndarray) -> float:
     """Lag-1 autocorrelation of residuals within runs of at least 10 rows, between 0 and 0.98; 0 without such runs."""
-    top = bottom = 0.0
-    for run in np.unique(runs):
-        x = r[runs == run]
-        if len(x) >= 10:
-            top += (x[1:] * x[:-1]).sum()
-            bottom += (x * x).sum()
-    return float(np.clip(top / bottom, 0.0, 0.98)) if bottom > 0 else 0.0
+    _, code, size = np.unique(runs, return_inverse=True, return_counts=True)
+    order = np.argsort(code, kind="stable")
+    x = np.where(size[code[order]] >= 10, r[order], 0.0)
+    same = code[order][1:] == code[order][:-1]
+    bottom = x @ x
+    return float(np.clip((x[1:] * x[:-1])[same].sum() / bottom, 0.0, 0.98)) if bottom > 0 else 0.0
 
 
-def bootstrap(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, replicates: int, seed: int,
-              groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def bootstrap(
+    model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, replicates: int, seed: int, groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Refit `replicates` resamples of whole groups, warm-started: (t (replicates, p), converged (replicates,))."""
     rng = np.random.default_rng(seed)
     count = groups.max() + 1
