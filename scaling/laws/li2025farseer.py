@@ -106,7 +106,7 @@ def _(rng, n):
 
 @farseer.contains("chinchilla")
 def _(N, D, *, E, A, B, alpha, beta):
-    """Hoffmann's E + A / N^alpha as exp(s N^q + S), by least squares of its logarithm for a few q; a data term alike for all N."""
+    """Its E + A / N^alpha as exp(s N^q + S), by least squares of logarithms; a data term alike for all N."""
     starts = []
     for q in (0.05, 0.13, 0.3):
         s, S = np.polyfit(N**q, np.log(E + A / N**alpha), 1)
