@@ -13,10 +13,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from scaling.errors import LawError
 from scaling.ties import resolve, sort_ties
+
+if TYPE_CHECKING:
+    import lmfit
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,18 @@ class Law:
         from scaling.laws import register
 
         return register(_bind(variant))
+
+    def lmfit_model(self) -> lmfit.Model:
+        """The law as an `lmfit.Model`: independent variables are its inputs, ``make_params()`` has starts and bounds."""
+        from scaling.fitting.lmfit_face import lmfit_model
+
+        return lmfit_model(self)
+
+    def guess(self, data, *, objective: str = "log_huber", delta: float = 1e-3, seed: int = 0) -> lmfit.Parameters:
+        """Starting values for these data, as `lmfit.Parameters`: the best node of the grid `scaling.fit` starts from."""
+        from scaling.fitting.lmfit_face import guess
+
+        return guess(self, data, objective=objective, delta=delta, seed=seed)
 
     def tie(self, **expressions: str) -> Law:
         """The law with parameters computed from others, for example ``laws["chinchilla"].tie(beta="alpha")``."""

@@ -15,7 +15,8 @@ WEAK = 1e3
 @dataclass(frozen=True)
 class Verdict:
     """converged: gradient zero to rounding. agree of tried starts ended at the best objective. rival: relative excess of
-    the best other basin (inf if none). at_bound: parameters on the edge of their domain."""
+    the best other basin (inf if none). at_bound: parameters on the edge of their domain. iterations: steps of
+    the solver over all starts."""
 
     converged: bool
     agree: int
@@ -25,6 +26,7 @@ class Verdict:
     condition: float
     failures: tuple[str, ...]
     warnings: tuple[str, ...]
+    iterations: int = 0
 
     @property
     def ok(self) -> bool:
@@ -43,6 +45,7 @@ def judge(
     rival: float,
     at_bound: tuple[str, ...],
     vanished: tuple[str, ...],
+    iterations: int,
 ) -> Verdict:
     failures, warnings = [], []
     if not converged:
@@ -80,9 +83,8 @@ def judge(
     warnings += [n for n in design.notes if "assumed" in n]
     if "needs" in law.hooks:
         failures += law.hooks["needs"](*design.inputs.values())
-    return Verdict(
-        converged, agree, tried, rival, at_bound, cov.condition, tuple(failures), tuple(dict.fromkeys(warnings))
-    )
+    reasons = tuple(failures), tuple(dict.fromkeys(warnings))
+    return Verdict(converged, agree, tried, rival, at_bound, cov.condition, *reasons, iterations)
 
 
 def _list(names) -> str:

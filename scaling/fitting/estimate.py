@@ -47,14 +47,15 @@ def fit(
     Parameters
     ----------
     data : Runs, or a DataFrame with the law's inputs and ``loss`` (for schedule laws: ``step``, ``lr``, ``loss``, and
-    ``run`` if there are several). Optional columns: ``weight`` counts rows, ``loss_se`` is a loss's standard error.
+        ``run`` if there are several). Optional: ``weight`` counts rows, ``loss_se`` is the standard error of a loss.
     law : a Law, its name, or text with conventions such as ``"annealing:lam=0.995"``.
-    objective : summed over rows: "log_huber" (Huber loss of ln prediction - ln loss), "log_squares", "squares", "huber",
-        "log_soft_l1", "soft_l1", "log_student_t", "student_t", "log_one_sided", "one_sided" (see `fitting.losses.Loss`).
+    objective : summed over rows: "log_huber" (Huber loss of ln prediction - ln loss), "log_squares", "log_soft_l1",
+        "log_student_t", "log_one_sided", and the same without "log_" for prediction - loss; see `fitting.losses.Loss`.
     delta : threshold of the robust losses, in the units of the residual; "mad" for one robust standard deviation of the
         residuals, found by refitting until it settles.
     fixed : parameters held at given values.
-    params : lmfit.Parameters; their bounds, and values of those with vary=False, are honoured.
+    params : lmfit.Parameters; their bounds, expr, and values of those with vary=False are honoured, other values are
+        tried as starts beside our own.
     seed : of the start grid, where it is random (three or more non-linear parameters).
     where, min_step, top_budgets : which rows are fitted: a pandas query, a first step, the k largest compute budgets.
         Rows inside the warm-up are never fitted by schedule laws. The choice is reported with the result.
@@ -174,9 +175,11 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     best = found.cost[order[0]]
     near = found.cost <= best * (1 + SAME) + rounding
     others = found.cost[~near]
+    iterations = int(found.iterations.sum())
     if len(few) < len(made):
         ends = _distinct(found, order)
         found = minimise(model, y, ends, made.weights, loss, damping=1e-3)
+        iterations += int(found.iterations.sum())
         order = _best_first(found, rounding)
     winner = order[0]
     t, cost = found.t[winner], float(found.cost[winner])
@@ -204,6 +207,7 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
         rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
         at_bound=tuple(names[at_bound & ~gone]),
         vanished=tuple(names[gone]),
+        iterations=iterations,
     )
     from scaling.logs import Runs
 

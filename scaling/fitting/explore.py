@@ -195,15 +195,16 @@ class Explore:
                 rows[p.name] = (t, t - half, t + half, p.name)
         if "derived" in self.law.hooks:
             hook = self.law.hooks["derived"]
-            u0 = np.array([self.values[n] for n in self.frame.names])
             value = hook(**self.law.held, **self.values)
-            C = self.frame.inverse @ self.cov.matrix @ self.frame.inverse.T
+            slopes = self.frame.slopes(self.t)
             for name, at in value.items():
-                slope = np.empty(len(u0))
+                gradient = np.empty(len(self.t))
                 for j, n in enumerate(self.frame.names):
-                    moved = {**self.values, n: u0[j] + 1e-30j * (u0[j] if self.frame.logs[j] else 1.0)}
-                    slope[j] = np.imag(hook(**self.law.held, **moved)[name]) / 1e-30
-                half = 1.96 * np.sqrt(max(slope @ C @ slope, 0.0))
+                    h = 1e-30 * (abs(self.values[n]) or 1.0)
+                    moved = {**self.values, n: self.values[n] + 1j * h}
+                    gradient[j] = np.imag(hook(**self.law.held, **moved)[name]) / h
+                slope = gradient @ slopes
+                half = 1.96 * np.sqrt(max(slope @ self.cov.matrix @ slope, 0.0))
                 rows[name] = (at, at - half, at + half, "derived")
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "lower", "upper", "what"])
 

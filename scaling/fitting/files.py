@@ -100,11 +100,16 @@ def load(path: str | Path) -> Fit:
         np.array([_number(x) for x in np.ravel(inner[k])]).reshape(np.shape(inner[k]))
         for k in ("M", "c", "lower", "upper")
     )
+    runs = Runs.from_dict(saved["data"]["runs"]) if "runs" in saved["data"] else None
+    data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
+    loss = Loss(**saved["loss"])
+    made = design(data, law, fitting=True, positive=loss.log)
+    frame = Coordinates(params, M, c, lower, upper, straight(law, made.inputs, saved["fixed"]))
     cov = saved["covariance"]
     cov = Covariance(
         **{
             **cov,
-            "matrix": np.array(cov["matrix"]),
+            "root": np.array(cov["root"]),
             "condition": _number(cov["condition"]),
             "weakest": tuple(cov["weakest"]),
         }
@@ -118,17 +123,13 @@ def load(path: str | Path) -> Fit:
             "condition": _number(v["condition"]),
         }
     )
-    runs = Runs.from_dict(saved["data"]["runs"]) if "runs" in saved["data"] else None
-    data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
-    loss = Loss(**saved["loss"])
-    made = design(data, law, fitting=True, positive=loss.log)
     return Fit(
         law=law,
         values=saved["values"],
         objective=saved["objective"],
         loss=loss,
         fixed=saved["fixed"],
-        frame=Coordinates(params, M, c, lower, upper, straight(law, made.inputs, saved["fixed"])),
+        frame=frame,
         t=np.array(inner["t"]),
         cov=cov,
         verdict=verdict,

@@ -16,16 +16,17 @@ from scaling.fitting.coordinates import Coordinates
 from scaling.fitting.design import Design
 from scaling.fitting.diagnostics import Verdict
 from scaling.fitting.explore import Explore
+from scaling.fitting.lmfit_face import LmfitVocabulary
 from scaling.fitting.losses import Loss
 from scaling.fitting.resampling import groups
-from scaling.fitting.uncertainty import Covariance, bootstrap
+from scaling.fitting.uncertainty import UNDETERMINED, Covariance, bootstrap
 from scaling.formula import Law
 from scaling.logs import Runs
 from scaling.ties import resolve
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(Explore):
+class Fit(Explore, LmfitVocabulary):
     """A fitted law.
 
     Attributes
@@ -108,7 +109,7 @@ class Fit(Explore):
         """Standard error of every parameter in the paper's units; NaN where held at a bound or not determined."""
         slopes = self.frame.slopes(self.t)
         size = np.sqrt(np.maximum(np.diag(slopes @ self.cov.matrix @ slopes.T), 0.0))
-        undetermined = (self.cov.condition > 1e8) | (np.diag(self.cov.matrix) == 0)
+        undetermined = (self.cov.condition > UNDETERMINED) | (np.diag(self.cov.matrix) == 0)
         named = pd.Series(np.where(undetermined, np.nan, size), self.frame.names)
         return named.reindex(list(self.values), fill_value=np.nan)
 

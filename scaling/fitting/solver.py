@@ -244,4 +244,4 @@ def _newton(g, H, D, lam, held) -> tuple[np.ndarray, np.ndarray]:
         z = np.linalg.solve(scaled, rhs[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:
         z = (np.linalg.pinv(scaled, hermitian=True) @ rhs[:, :, None])[:, :, 0]
-    return z * s, bad
+    return z * s, np.asarray(bad)

@@ -71,7 +71,7 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
 
     if missing := {"run", "N", "B", "S", "loss"} - set(curves):
         raise DataError(f"the trajectory needs columns run, N, B, S, loss; missing {', '.join(sorted(missing))}.")
-    ends = curves.groupby("N", as_index=False)["loss"].min() if converged is None else converged
+    ends = curves.groupby("N")["loss"].min().reset_index() if converged is None else converged
     sizes = scaling.fit(ends.rename(columns={"N": "x"})[["x", "loss"]], "power_law", objective="log_squares").values
     N_c = sizes["A"] ** (1 / sizes["alpha"])
     levels = _levels(curves)
@@ -108,9 +108,9 @@ def _levels(curves: pd.DataFrame) -> pd.DataFrame:
     import scaling
 
     batches = curves.groupby("N")["B"].nunique()
-    N = batches.idxmax()
-    if batches[N] < 3:
-        raise FitError(f"no size was run at three or more batches (N = {N:g} has {batches[N]}); B_crit needs them.")
+    N, most = float(batches.sort_values().index.to_numpy()[-1]), int(batches.max())
+    if most < 3:
+        raise FitError(f"no size was run at three or more batches (N = {N:g} has {most}); B_crit needs them.")
     runs = [g.sort_values("S") for _, g in curves[curves["N"] == N].groupby("run")]
     high = min(g["loss"].max() for g in runs)
     low = max(g["loss"].min() for g in runs)
