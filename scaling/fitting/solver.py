@@ -14,6 +14,8 @@ import numpy as np
 
 from scaling.fitting.losses import Loss
 
+WILD, FEW = 20.0, 2.0  # logarithms: a longer step than WILD says nothing about the function; one of FEW is cautious
+SUNK = -8.0  # ln of a scale in natural units below which its term has all but vanished
 BEND = 0.1  # fraction of the step at which the valley's bend is measured
 CHUNK = 128  # problems solved together; larger batches fall out of the processor's cache
 
@@ -153,7 +155,7 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
             if bend:
                 J[some], inner[some] = found[3:]
         held = ((t <= lower) & (g > 0)) | ((t >= upper) & (g < 0))
-        step, predicted = _step(g, H, D, lam, held)
+        step, predicted = _step(g, H, D, lam, held, model.frame.logs & (t < SUNK))
         if bend:
             step = step + _bent(model, y, t, terms, step, J, inner, H, D, lam, held, loss)
         trial = np.clip(t + step, lower, upper)
@@ -207,8 +209,25 @@ def _cost(model, y, terms, weights, loss) -> np.ndarray:
     return np.where(np.isfinite(total), total, np.inf)
 
 
-def _step(g, H, D, lam, held) -> tuple[np.ndarray, np.ndarray]:
-    """Damped Newton step and the decrease it predicts, with coordinates held at a bound left out."""
+def _step(g, H, D, lam, held, sunk=None) -> tuple[np.ndarray, np.ndarray]:
+    """Damped Newton step and the decrease it predicts, with coordinates held at a bound left out.
+
+    A scale that has all but vanished has next to no slope and even less curvature, so its Newton step is astronomic and
+    would have every step rejected. Such coordinates (of `sunk`) climb or sink by FEW instead, and the others ignore them.
+    """
+    step, bad = _newton(g, H, D, lam, held)
+    if sunk is not None:
+        wild = (np.abs(step) > WILD) & sunk
+        if wild.any():
+            again, bad = _newton(g, H, D, lam, held | wild)
+            step = np.where(wild, FEW * np.sign(step), again)
+    predicted = -(g * step).sum(1) - 0.5 * (step[:, None, :] @ H @ step[:, :, None])[:, 0, 0]
+    predicted[bad | ~np.isfinite(predicted)] = -1.0
+    return step, predicted
+
+
+def _newton(g, H, D, lam, held) -> tuple[np.ndarray, np.ndarray]:
+    """Solve (H + lam D) step = -g over the coordinates not held; also which problems have no finite system."""
     p = g.shape[1]
     i = np.arange(p)
     diagonal = D[:, i, i]
@@ -225,7 +244,4 @@ def _step(g, H, D, lam, held) -> tuple[np.ndarray, np.ndarray]:
         z = np.linalg.solve(scaled, rhs[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:
         z = (np.linalg.pinv(scaled, hermitian=True) @ rhs[:, :, None])[:, :, 0]
-    step = z * s
-    predicted = -(g * step).sum(1) - 0.5 * (step[:, None, :] @ H @ step[:, :, None])[:, 0, 0]
-    predicted[bad | ~np.isfinite(predicted)] = -1.0
-    return step, predicted
+    return z * s, np.asarray(bad)
