@@ -85,9 +85,8 @@ def test_derivatives_agree_with_differences(law, log):
     t = model.frame.from_params(np.array(list(draw(law, rng).values())))[None]
     terms = model.terms(t)
     J = model.jacobian(terms, model.value(terms))[0]
-    if model.second is not None:
-        s = rng.normal(size=(1, model.n))
-        H = model.second(terms, s)[0]
+    s = rng.normal(size=(1, model.n))
+    H = model.second(terms, s)[0]
     for j in range(t.shape[1]):
         h = 1e-5 * max(1.0, abs(t[0, j]))
         up, down = t.copy(), t.copy()
@@ -96,9 +95,8 @@ def test_derivatives_agree_with_differences(law, log):
         T = [model.terms(x) for x in (up, down)]
         rise = (model.value(T[0]) - model.value(T[1]))[0] / (2 * h)
         np.testing.assert_allclose(J[j], rise, atol=1e-6 * np.abs(J).max(), rtol=1e-5)
-        if model.second is not None:
-            grads = [(model.jacobian(x, model.value(x)) @ s[0])[0] for x in T]
-            np.testing.assert_allclose(H[j], (grads[0] - grads[1]) / (2 * h), atol=1e-5 * np.abs(H).max())
+        grads = [(model.jacobian(x, model.value(x)) @ s[0])[0] for x in T]
+        np.testing.assert_allclose(H[j], (grads[0] - grads[1]) / (2 * h), atol=1e-5 * np.abs(H).max())
 
 
 @pytest.mark.parametrize("law", [p for p in LAWS if "jacobian" in p.values[0].hooks])

@@ -15,7 +15,7 @@ from scaling.fitting.design import Design, design
 from scaling.fitting.diagnostics import judge
 from scaling.fitting.losses import Loss
 from scaling.fitting.result import Fit
-from scaling.fitting.solver import Solution, minimise
+from scaling.fitting.solver import Solution, minimise, polish
 from scaling.fitting.starts import seeds
 from scaling.fitting.uncertainty import covariance
 from scaling.formula import Law
@@ -66,7 +66,7 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
             raise FitError(f"all rows have {name} = {x[0]:.6g}, so '{law.name}' cannot tell its terms apart. "
                            f"Add rows with other {name}, or fit a law without it.")
     with threadpool_limits(1):
-        return _fit(data, law, made, loss, fixed, specs, seed)
+        return _fit(data, law, made, loss, fixed, specs, seed, params is not None)
 
 
 def _free(law: Law, fixed, params) -> tuple[dict[str, float], tuple]:
@@ -91,7 +91,7 @@ def _free(law: Law, fixed, params) -> tuple[dict[str, float], tuple]:
     return fixed, tuple(p for k, p in specs.items() if k not in fixed)
 
 
-def _fit(data, law, made: Design, loss, fixed, specs, seed) -> Fit:
+def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     y = loss.link(made.loss)
     model = models.build(law, specs, made.inputs, fixed, loss)
     def thinned(rows: int):
@@ -99,21 +99,23 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed) -> Fit:
         return few, model if few is made else models.build(law, specs, few.inputs, fixed, loss, frame=model.frame)
 
     few, coarse = thinned(GRID_ROWS)
-    start = seeds(coarse, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed)
+    start = seeds(coarse, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed, given)
     if not len(start):
         raise FitError(f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs.")
     few, search = thinned(SEARCH_ROWS)
     found = minimise(search, loss.link(few.loss), start, few.weights, loss)
-    order = np.argsort(found.cost, kind="stable")
+    order = _best_first(found)
     best = found.cost[order[0]]
     near = found.cost <= best * (1 + SAME) + 1e-30
     others = found.cost[~near]
     if few is not made:
         ends = _distinct(found, order)
         found = minimise(model, y, ends, made.weights, loss, damping=1e-3)
-        order = np.argsort(found.cost, kind="stable")
+        order = _best_first(found)
     winner = order[0]
     t, cost = found.t[winner], float(found.cost[winner])
+    if loss.name == "squares":
+        t, cost = polish(model, y, t, made.weights, loss)
     frame = model.frame
     theta = frame.to_params(t)
     at_bound = (t <= frame.lower) | (t >= frame.upper)
@@ -130,6 +132,13 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed) -> Fit:
 
     return Fit(law=law, values=values, objective=cost * loss.scale, loss=loss, fixed=fixed, frame=frame, t=t, cov=cov,
                verdict=verdict, design=made, runs=data if isinstance(data, Runs) else None, seed=seed)
+
+
+def _best_first(found: Solution) -> np.ndarray:
+    """Order by objective; among equals an earlier start wins, so that exchangeable terms keep the user's order."""
+    best = found.cost.min()
+    tied = found.cost <= best * (1 + 1e-9)
+    return np.lexsort([np.where(tied, best, found.cost)])
 
 
 def _distinct(found: Solution, order: np.ndarray) -> np.ndarray:

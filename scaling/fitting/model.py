@@ -32,6 +32,8 @@ def build(law: Law, params: tuple[Parameter, ...], inputs: Mapping[str, Any], fi
 class MonomialModel:
     """Sum of K exp(Z t): every derivative in closed form, so the solver can take exact Newton steps."""
 
+    cheap_second = True
+
     def __init__(self, terms: list[Monomial], frame: Coordinates, inputs: Mapping[str, np.ndarray], log: bool) -> None:
         self.frame, self.log = frame, log
         self.n = len(next(iter(inputs.values())))
@@ -91,6 +93,8 @@ class MonomialModel:
 
 class GeneralModel:
     """Any law: derivatives from its hook, else by complex step, else by central differences."""
+
+    cheap_second = False
 
     def __init__(self, law: Law, frame: Coordinates, inputs: Mapping[str, Any], fixed: Mapping[str, float],
                  log: bool) -> None:
@@ -155,7 +159,19 @@ class GeneralModel:
             return False
         return True
 
-    second = None
+    def second(self, terms: list[np.ndarray], s: np.ndarray) -> np.ndarray:
+        """sum_i s_i d2(value_i)/dt2 by differencing the first derivatives: 2 p Jacobians, so only for slow valleys."""
+        t = terms[1]
+        H = np.empty((len(t), t.shape[1], t.shape[1]))
+        for k in range(t.shape[1]):
+            h = 1e-5 * np.maximum(1.0, np.abs(t[:, k]))
+            sides = []
+            for sign in (1, -1):
+                moved = t.copy()
+                moved[:, k] += sign * h
+                sides.append((self.jacobian([terms[0], moved], terms[0]) @ s[:, :, None])[:, :, 0])
+            H[:, k] = (sides[0] - sides[1]) / (2 * h)[:, None]
+        return (H + H.transpose(0, 2, 1)) / 2
 
 
 def _batched(fn: Callable[..., Any], inputs: list[Any], n: int, frame: Coordinates, fixed: Mapping[str, float]):

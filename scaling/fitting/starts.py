@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
+from scipy.stats import norm, qmc
 
 from scaling.fitting.losses import Loss
 from scaling.fitting.solver import costs
@@ -49,52 +49,67 @@ def linear_params(model) -> list[int]:
     return found
 
 
-def seeds(model, y: np.ndarray, raw_y: np.ndarray, weights: np.ndarray, loss: Loss, keep: int, seed: int) -> np.ndarray:
-    """The `keep` best starts, shape (k, p), best first."""
-    params = model.frame.params
+def seeds(model, y: np.ndarray, raw_y: np.ndarray, weights: np.ndarray, loss: Loss, keep: int, seed: int,
+          given: bool) -> np.ndarray:
+    """The starts, shape (k, p): the best `keep` nodes of the grid; before them, if a start is `given`, that start itself
+    and `keep` - 1 scattered around it, none of them projected."""
+    frame = model.frame
     linear = linear_params(model)
-    nonlinear = [j for j in range(len(params)) if j not in linear]
-    nodes = _grid(params, nonlinear, seed)
-    theta = np.tile([p.start for p in params], (len(nodes), 1)).astype(float)
-    t = model.frame.from_params(theta)
-    for column, j in enumerate(nonlinear):
-        t[:, j] = nodes[:, column]  # grid nodes are internal variables: natural units
-    t = np.clip(t, model.frame.lower, model.frame.upper)
+    nonlinear = [j for j in range(len(frame.params)) if j not in linear]
+    theta = np.array([p.start for p in frame.params])
+    plain = frame.from_params(theta)
+    nodes = _grid(frame.params, nonlinear, seed, plain, given)
+    t = np.tile(plain, (len(nodes), 1))
+    t[:, nonlinear] = nodes
+    t = np.clip(t, frame.lower, frame.upper)
+    scattered = t[:0]
+    if given:
+        near = theta * np.exp(0.5 * norm.ppf(qmc.Halton(len(theta), rng=np.random.default_rng(seed)).random(keep)))
+        scattered = frame.from_params(np.vstack([theta, near[1:]]))
     if linear:
         t = _amplitudes(model, t, linear, raw_y, weights, loss)
     t = t[np.isfinite(t).all(1)]
     total = costs(model, y, t, weights, loss)
     order = np.argsort(total, kind="stable")
     order = order[np.isfinite(total[order])][:keep]
-    return t[order]
+    return np.vstack([scattered, t[order]])
 
 
-def _grid(params, nonlinear: list[int], seed: int) -> np.ndarray:
-    """Nodes over the non-linear parameters in internal variables: logarithms for scales, values otherwise."""
-    if not nonlinear:
+def _grid(params, nonlinear: list[int], seed: int, plain: np.ndarray, given: bool) -> np.ndarray:
+    """Nodes over the non-linear parameters in internal variables: logarithms for scales, values otherwise.
+
+    A parameter that may be any real number has no natural range: its nodes scatter around its start by factors of e^0.5.
+    """
+    count = len(nonlinear)
+    if not count:
         return np.zeros((1, 0))
-    ranges = []
-    for j in nonlinear:
-        d: Domain = params[j].domain
-        lo, hi = d.grid
-        if d.log:
-            natural = d.lo == 0 and np.isinf(d.hi)
-            lo, hi = (lo, hi) if natural else (max(d.lo, 1e-12 * d.hi), d.hi if np.isfinite(d.hi) else 1e6 * d.lo)
-        else:
-            lo, hi = max(lo, d.lo), min(hi, d.hi)
-        ranges.append((lo, hi, lo > 0))
-    if len(nonlinear) <= 2:
-        size = LINE if len(nonlinear) == 1 else SQUARE
-        unit = np.stack(np.meshgrid(*[np.linspace(0, 1, size)] * len(nonlinear), indexing="ij"), -1)
-        unit = unit.reshape(-1, len(nonlinear))
+    if count <= 2:
+        axis = np.linspace(0, 1, LINE if count == 1 else SQUARE)
+        unit = np.stack(np.meshgrid(*[axis] * count, indexing="ij"), -1).reshape(-1, count)
     else:
-        unit = qmc.Halton(len(nonlinear), rng=np.random.default_rng(seed)).random(CLOUD)
+        unit = qmc.Halton(count, rng=np.random.default_rng(seed)).random(CLOUD)
     nodes = np.empty_like(unit)
-    for k, (lo, hi, geometric) in enumerate(ranges):
-        nodes[:, k] = lo * (hi / lo) ** unit[:, k] if geometric else lo + (hi - lo) * unit[:, k]
-        if params[nonlinear[k]].domain.log:
+    for k, j in enumerate(nonlinear):
+        domain = params[j].domain
+        lo, hi = _range(domain)
+        if np.isinf(domain.lo) and np.isinf(domain.hi) and (given or params[j].start):
+            nodes[:, k] = (plain[j] or 1.0) * np.exp(0.5 * norm.ppf(np.clip(unit[:, k], 0.01, 0.99)))
+        elif lo > 0:
+            nodes[:, k] = lo * (hi / lo) ** unit[:, k]
+        else:
+            nodes[:, k] = lo + (hi - lo) * unit[:, k]
+        if domain.log:
             nodes[:, k] = np.log(nodes[:, k])
     return nodes
+
+
+def _range(d: Domain) -> tuple[float, float]:
+    lo, hi = d.grid
+    if not d.log:
+        return max(lo, d.lo), min(hi, d.hi)
+    if d.lo == 0 and np.isinf(d.hi):
+        return lo, hi
+    return max(d.lo, 1e-12 * d.hi), d.hi if np.isfinite(d.hi) else 1e6 * d.lo
 
 
 def _amplitudes(model, t: np.ndarray, linear: list[int], y: np.ndarray, weights: np.ndarray, loss: Loss) -> np.ndarray:

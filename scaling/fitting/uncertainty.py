@@ -28,8 +28,9 @@ class Covariance:
 
 def covariance(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray,
                held: np.ndarray) -> Covariance:
-    """Sandwich covariance at the optimum; coordinates `held` at a bound are left out (zero).
+    """Covariance at the optimum; coordinates `held` at a bound are left out (zero).
 
+    Least squares: sigma^2 (J^T W J)^-1, as the objective itself assumes rows of equal scatter. Robust losses: the sandwich
     H^-1 (sum_i w_i psi_i^2 J_i J_i^T / (1 - h_i)^2) H^-1 with leverages h_i (HC3), which holds when rows scatter by different
     amounts, as losses of runs of different sizes do. A threshold far below the scatter leaves too few rows inside it to
     measure the curvature H; it is then measured over one robust standard deviation.
@@ -54,16 +55,20 @@ def covariance(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: L
     if (size == 0).any():
         condition, weakest = np.inf, tuple(names[size == 0])
     rho = lag_one(r, runs)
-    slope, curvature = _slopes(loss, r)
-    leverage = np.minimum((Q**2).sum(1) / np.maximum(weights, 1e-300), 0.99)
-    inner = (Q.T * curvature) @ Q  # H in the basis of left singular vectors
-    outer = (Q.T * (slope / (1 - leverage)) ** 2) @ Q
-    half = np.linalg.pinv(inner, rcond=1e-10, hermitian=True)
+    if loss.name == "squares":
+        core = noise**2 * np.eye(p)
+    else:
+        slope, curvature = _slopes(loss, r)
+        leverage = np.minimum((Q**2).sum(1) / np.maximum(weights, 1e-300), 0.99)
+        inner = (Q.T * curvature) @ Q  # H in the basis of left singular vectors
+        outer = (Q.T * (slope / (1 - leverage)) ** 2) @ Q
+        half = np.linalg.pinv(inner, rcond=1e-10, hermitian=True)
+        core = half @ outer @ half
     inverse = 1 / np.maximum(s, s[0] * 1e-12)
     root = (Vt.T * inverse) / np.where(size > 0, size, 1.0)[:, None]
     matrix = np.zeros((len(t), len(t)))
     # rows of one run that lean the same way carry less than their number says
-    matrix[np.ix_(free, free)] = root @ (half @ outer @ half) @ root.T * (1 + rho) / (1 - rho)
+    matrix[np.ix_(free, free)] = root @ core @ root.T * (1 + rho) / (1 - rho)
     return Covariance(matrix, noise, dof, condition, rho, weakest)
 
 

@@ -1,0 +1,150 @@
+"""Sheets -> runs: choose columns and loss, add facts and schedules, put all runs into one `Runs`."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.errors import DataError
+from scaling.logs import facts as facts_
+from scaling.logs.columns import ALIASES, LOSSES, resolve
+from scaling.logs.findings import Findings
+from scaling.logs.planned import Plan, Schedules
+from scaling.logs.rows import clean
+from scaling.logs.runs import Runs
+from scaling.logs.sheet import Sheet
+from scaling.schedules import schedule
+
+ORDER = ("run", "step", "tokens", "lr", "loss")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The rows of one run."""
+
+    parts: tuple[str, ...]  # folders, file stem and run column: its id is the shortest distinct tail
+    place: str
+    rows: pd.DataFrame
+    facts: dict[str, Any]
+
+
+def pieces(
+    sheet: Sheet, columns: dict[str, str], loss: str | None, table: facts_.Facts | None, findings: Findings
+) -> list[Piece]:
+    """The runs of one sheet; `table` holds the facts of its runs.csv. None after a problem was recorded."""
+    found = resolve(list(sheet.columns), columns, loss, sheet.name, findings)
+    frame = clean(sheet, found, findings) if found else None
+    if found is None or frame is None:
+        return []
+    chosen = _choose(frame, found, loss, sheet.name, findings)
+    if chosen is None:
+        return []
+    run = frame["run"].to_numpy()
+    left = {name: cells for name, cells in sheet.columns.items() if name and name not in found.values()}
+    constant = facts_.constant_columns(left, frame.index.to_numpy(), run, sheet.name, findings)
+    made = []
+    for key, rows in frame.groupby("run", sort=False):
+        name = str(key)
+        parts = (*sheet.parts, name) if name else sheet.parts
+        place = f"{sheet.name}, run {name}" if name else sheet.name
+        known = {} if table is None else table.get(parts[-1])
+        if known is None:
+            findings.note(f"not listed in {facts_.TABLE}, so without its facts", place)
+        merged = facts_.joined(place, known or {}, constant[name], findings)
+        made.append(Piece(parts, place, rows, {**merged, "loss_from": chosen}))
+    return made
+
+
+def _choose(
+    frame: pd.DataFrame, found: dict[str, str], loss: str | None, name: str, findings: Findings
+) -> str | None:
+    """Set `loss` to one of the losses in place; the name of its column in the file."""
+    evaluated = {kind: int(frame[kind].notna().sum()) for kind in LOSSES if kind in frame}
+    if "loss" in frame:
+        kind = "loss"
+    elif loss is not None:
+        kind = loss
+    else:
+        kind = "val_loss" if evaluated.get("val_loss") or "train_loss" not in evaluated else "train_loss"
+        if len(evaluated) == 2:
+            other = "train_loss" if kind == "val_loss" else "val_loss"
+            findings.note(
+                f"two losses are logged; loss is {kind} ({evaluated[kind]} of {len(frame)} rows); the other "
+                f"({evaluated[other]} rows) with loss={other!r}",
+                name,
+            )
+    frame["loss"] = frame[kind]
+    empty = int(frame["loss"].isna().sum())
+    rated = int(frame.loc[frame["loss"].isna(), "lr"].notna().sum()) if "lr" in frame else 0
+    if empty == len(frame) and not rated:
+        findings.problem(
+            name,
+            f"column {found[kind]!r} is empty in all {empty} rows, and there is no rate; nothing to read",
+        )
+        return None
+    if rated:
+        findings.note(f"{rated} rows have a rate but no loss (not evaluated): kept as planned schedule", name)
+    if empty > rated:
+        findings.note(f"{empty - rated} rows have neither loss nor rate: kept, not evaluated", name)
+    return found[kind]
+
+
+def assemble(pieces: list[Piece], facts: Any, override: Any, warmup: int | None, findings: Findings) -> Runs:
+    """All runs in one table, with distinct names; `override` is the schedule given to `scaling.read`."""
+    findings.raise_problems()
+    names = _distinct([piece.parts for piece in pieces])
+    by_name = dict(sorted(zip(names, pieces, strict=True), key=lambda pair: pair[0]))
+    frame = pd.concat([piece.rows.assign(run=name) for name, piece in by_name.items()])
+    one_loss = not all(kind in frame for kind in LOSSES)  # then it is `loss`, and fact loss_from says which
+    order = dict.fromkeys((*ORDER, *ALIASES))
+    columns = [name for name in order if name in frame and not (one_loss and name in LOSSES)]
+    frame = frame[columns].reset_index(drop=True)
+    extra = facts_.given(facts, list(by_name))
+    known = {name: {**piece.facts, **extra.get(name, {})} for name, piece in by_name.items()}
+    table = pd.DataFrame(list(known.values()), index=pd.Index(list(known), name="run"))
+    losses = sorted(set(table["loss_from"]))
+    if len(losses) > 1:
+        findings.note(f"losses come from columns {', '.join(losses)}: are they comparable?", "all runs")
+    plans = _plans(by_name, known, override, warmup)
+    return Runs(frame, table, Schedules(plans), findings.notes)
+
+
+def _distinct(parts: list[tuple[str, ...]]) -> list[str]:
+    """The last part of each, with as many parts before it as make it unique."""
+    depth = [1] * len(parts)
+    while True:
+        names = ["/".join(part[-d:]) for part, d in zip(parts, depth, strict=True)]
+        uses = Counter(names)
+        clash = [i for i, name in enumerate(names) if uses[name] > 1 and depth[i] < len(parts[i])]
+        if not clash:
+            return names
+        for i in clash:
+            depth[i] += 1
+
+
+def _plans(
+    pieces: dict[str, Piece], facts: facts_.Facts, override: Any, warmup: int | None
+) -> dict[str, Plan]:
+    if isinstance(override, Mapping):
+        for name in override:
+            if name not in pieces:
+                raise DataError(f"schedule: no run {name!r}{facts_.nearest(str(name), list(pieces))}")
+    else:
+        override = dict.fromkeys(pieces, override)
+    plans = {}
+    for name, piece in pieces.items():
+        step = piece.rows["step"].to_numpy()
+        lr = piece.rows["lr"].to_numpy() if "lr" in piece.rows else np.full(len(step), np.nan)
+        rated = ~np.isnan(lr)
+        source = override.get(name)
+        won = source is not None
+        if won and not isinstance(source, str):
+            source = schedule(source)
+        if not won and ":" in str(facts[name].get("schedule", "")):
+            source = facts[name]["schedule"]  # without a colon it is a label, such as `cosine`
+        if source is not None or rated.any():
+            plans[name] = Plan(piece.place, step[rated], lr[rated], int(step[-1]), source, won, warmup)
+    return plans

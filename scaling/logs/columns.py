@@ -1,0 +1,103 @@
+"""Canonical column names and the names other tools use for them."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from scaling.errors import DataError
+from scaling.logs.findings import Findings, some
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "run": ("run", "run_id", "curve"),
+    "step": ("step", "_step", "global_step", "iter", "iteration", "trainer/global_step"),
+    "tokens": (
+        "tokens", "total_tokens", "num_input_tokens_seen", "throughput/total_tokens",
+        "optim/total_tokens",
+    ),
+    "lr": ("lr", "learning_rate", "optim/lr", "optim/learning_rate_group0", "train/lr"),
+    "train_loss": (
+        "train_loss", "loss", "train/loss", "loss/out", "train/CrossEntropyLoss", "lm loss",
+        "loss_metrics/global_avg_loss",
+    ),
+    "val_loss": (
+        "val_loss", "eval_loss", "val/loss", "valid_loss", "validation_metrics/loss",
+        "eval/*/CrossEntropyLoss",
+    ),
+    "train_window": ("train_window",),
+    "val_tokens": ("val_tokens",),
+    "val_se": ("val_se",),
+    "grad_norm": ("grad_norm", "train/grad_norm", "optim/grad_norm", "optim/total_grad_norm"),
+    "elapsed_s": ("elapsed_s",),
+}  # fmt: skip
+LOSSES = ("train_loss", "val_loss")
+
+
+def resolve(
+    header: list[str], columns: Mapping[str, str], loss: str | None, name: str, findings: Findings
+) -> dict[str, str] | None:
+    """Canonical name -> column of this file; None after the problems were recorded.
+
+    A loss named by its column appears under `loss`, besides the canonical name it belongs to.
+    """
+    found: dict[str, str] = {}
+    good = True
+    wanted = dict(columns)
+    if loss is not None and loss not in LOSSES:
+        wanted["loss"] = loss
+    for canonical, column in wanted.items():
+        if column not in header:
+            close = get_close_matches(column, header, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {some(header, 8)}"
+            findings.problem(name, f"no column {column!r}, asked for as {canonical}; {hint}")
+            good = False
+        found[canonical] = column
+    for canonical, aliases in ALIASES.items():
+        if canonical in found:
+            continue
+        matches = [column for column in header if _matches(column, aliases)]
+        if found.get("loss") in matches:
+            matches = [canonical] if canonical in matches else [found["loss"]]
+        matches = [m for m in matches if m not in columns.values()]
+        if len(matches) == 1:
+            found[canonical] = matches[0]
+        elif len(matches) > 1 and not (canonical in LOSSES and loss is not None and loss != canonical):
+            findings.problem(
+                name,
+                f"{len(matches)} columns could be {canonical}: {some(matches, 5)}. Choose one: "
+                f"columns={{{canonical!r}: {matches[0]!r}}} (command line: --map {canonical}={matches[0]})",
+            )
+            good = False
+    if good and "step" not in found:
+        good = _missing("step", ALIASES["step"], header, name, findings)
+    if good and not (
+        {"loss", *LOSSES} & found.keys() if loss is None or loss not in LOSSES else loss in found
+    ):
+        kind = loss or "train_loss"
+        names = (
+            ALIASES[kind] if loss else ("loss", "train_loss", "val_loss", "eval_loss", "train/loss", "...")
+        )
+        good = _missing(kind, names, header, name, findings)
+    return found if good else None
+
+
+def check_names(columns: Mapping[str, str] | None) -> dict[str, str]:
+    """The user's mapping, or DataError for a canonical name that does not exist."""
+    for canonical in columns or {}:
+        if canonical not in ALIASES:
+            raise DataError(
+                f"columns: {canonical!r} is not a canonical name; use one of {', '.join(ALIASES)}"
+            )
+    return dict(columns or {})
+
+
+def _matches(column: str, aliases: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(column.lower(), alias.lower()) for alias in aliases)
+
+
+def _missing(kind: str, names: tuple[str, ...], header: list[str], name: str, findings: Findings) -> bool:
+    findings.problem(
+        name,
+        f"no column for {'loss' if kind in LOSSES else kind} (looked for {', '.join(names)}; the file has "
+        f"{some(header, 8)}). Name it: columns={{{kind!r}: COLUMN}} (command line: --map {kind}=COLUMN)",
+    )
+    return False

@@ -1,0 +1,117 @@
+"""Facts of a run: one value for the whole run, from runs.csv, from constant columns, or from the caller."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.errors import DataError
+from scaling.logs.findings import Findings, some
+from scaling.logs.sheet import from_file
+
+TABLE = "runs.csv"
+ALIASES_OF_FACTS = {
+    "batch_size_in_tokens": "batch_tokens",
+    "learning_rate_peak": "peak_lr",
+    "num_params": "n_params",
+    "n_parameters": "n_params",
+    "seq_len": "context",
+}
+
+
+Facts = dict[str, dict[str, Any]]
+
+
+def constant_columns(
+    cells: Mapping[str, Any], rows: np.ndarray, run: np.ndarray, name: str, findings: Findings
+) -> Facts:
+    """Facts by run: the columns (of those not part of the curve) that hold one value per run."""
+    facts: Facts = {key: {} for key in dict.fromkeys(run)}
+    varying = []
+    for column, values in cells.items():
+        seen: dict[str, str] = {}
+        for i, key in zip(rows, run, strict=True):
+            cell = str(values[i]).strip()
+            if cell not in ("", "nan", "None") and seen.setdefault(key, cell) != cell:
+                varying.append(column)
+                break
+        else:
+            for key, cell in seen.items():
+                facts[key][ALIASES_OF_FACTS.get(column, column)] = parse(cell)
+    if varying:
+        findings.note(f"columns not read, as no canonical name matches: {some(varying, 3)}", name)
+    return facts
+
+
+def from_table(path: Path, findings: Findings) -> Facts | None:
+    """Facts by run id from a runs.csv."""
+    sheet = from_file(path, findings)
+    if sheet is None:
+        return None
+    key = next((alias for alias in ("run_id", "run") if alias in sheet.columns), None)
+    if key is None:
+        findings.problem(
+            str(path), f"no column run_id (it has {some(list(sheet.columns), 8)}); name the runs there"
+        )
+        return None
+    facts: Facts = {}
+    for i, name in enumerate(sheet.columns[key]):
+        if not name or name in facts:
+            findings.problem(sheet.place(i, key), f"run id {name!r} is empty or repeated; one row per run")
+            continue
+        cells = {column: cells[i] for column, cells in sheet.columns.items() if column not in (key, "")}
+        facts[name] = {ALIASES_OF_FACTS.get(c, c): parse(cell) for c, cell in cells.items() if cell != ""}
+    return facts
+
+
+def find_table(path: Path) -> Path | None:
+    """The runs.csv beside a curve file or in the folder above."""
+    folder = path.absolute().parent
+    return next((f / TABLE for f in (folder, folder.parent) if (f / TABLE).is_file()), None)
+
+
+def joined(
+    place: str, table: Mapping[str, Any], columns: Mapping[str, Any], findings: Findings
+) -> dict[str, Any]:
+    """Facts of one run from both sources, which must agree."""
+    for key in table.keys() & columns.keys():
+        if table[key] != columns[key]:
+            findings.problem(
+                place,
+                f"{key} is {columns[key]!r} in the curve file but {table[key]!r} in {TABLE}; correct one",
+            )
+    return {**table, **columns}
+
+
+def given(facts: Any, runs: list[str]) -> Facts:
+    """Facts by run from a DataFrame indexed by run, {run: {fact: value}}, or {fact: value} for all runs."""
+    if facts is None:
+        return {}
+    if isinstance(facts, pd.DataFrame):
+        facts = {str(run): row.dropna().to_dict() for run, row in facts.iterrows()}
+    if not all(isinstance(value, Mapping) for value in facts.values()):
+        if any(isinstance(value, Mapping) for value in facts.values()):
+            raise DataError("facts: give {run: {fact: value}} or {fact: value} for all runs, not a mixture")
+        return {run: dict(facts) for run in runs}
+    for run in facts:
+        if run not in runs:
+            raise DataError(f"facts: no run {run!r}{nearest(str(run), runs)}")
+    return {run: dict(values) for run, values in facts.items()}
+
+
+def parse(cell: str) -> Any:
+    """A whole number, a number, or the text itself."""
+    for kind in (int, float):
+        try:
+            return kind(cell) if "_" not in cell else cell
+        except ValueError:
+            continue
+    return cell
+
+
+def nearest(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; the runs are {some(known, 8)}"

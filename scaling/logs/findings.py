@@ -1,0 +1,46 @@
+"""What reading a log turns up: problems, which end it, and notes, which go with the result."""
+
+from collections.abc import Sequence
+
+from scaling.errors import DataError
+
+SHOWN = 5
+
+
+class Findings:
+    """Problems of all files, so that one attempt shows several, and notes, so that nothing is silent."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, list[str]] = {}
+        self._notes: dict[str, list[str]] = {}
+
+    def problem(self, place: str, text: str) -> None:
+        """`place` is file, line and column, as far as known; equal problems are told once."""
+        self._problems.setdefault(text, []).append(place)
+
+    def note(self, text: str, name: str) -> None:
+        """`name` is the file or run concerned; equal notes are told once."""
+        self._notes.setdefault(text, []).append("/".join(name.split("/")[-2:]))
+
+    @property
+    def count(self) -> int:
+        """Number of problems so far."""
+        return sum(map(len, self._problems.values()))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(f"{some(list(dict.fromkeys(names)), 3)}: {text}" for text, names in self._notes.items())
+
+    def raise_problems(self) -> None:
+        if not self._problems:
+            return
+        shown = [f"{some(places, 3)}: {text}" for text, places in self._problems.items()]
+        if len(shown) > SHOWN:
+            shown[SHOWN:] = [f"... and {len(shown) - SHOWN} more problems"]
+        raise DataError("\n".join(shown))
+
+
+def some(names: Sequence[object], shown: int) -> str:
+    """`a, b, c and 4 more`."""
+    text = ", ".join(map(str, names[:shown]))
+    return text if len(names) <= shown else f"{text} and {len(names) - shown} more"

@@ -1,0 +1,89 @@
+"""`read`: paths -> Runs."""
+
+import glob
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scaling.logs import facts as facts_
+from scaling.logs import sheet as sheets
+from scaling.logs.assemble import assemble, pieces
+from scaling.logs.columns import check_names
+from scaling.logs.findings import Findings, some
+from scaling.logs.runs import Runs
+
+
+def read(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    columns: Mapping[str, str] | None = None,
+    loss: str | None = None,
+    facts: Any = None,
+    schedule: Any = None,
+    warmup: int | None = None,
+) -> Runs:
+    """Read loss curves from CSV files.
+
+    Parameters
+    ----------
+    paths : a file, a glob, a folder (its *.csv, or its curves/*.csv if it has a runs.csv), or several.
+        A file holds one run, named by the file's stem, or several, told apart by a column run, run_id or
+        curve. Equal names are made distinct by the folders above.
+    columns : canonical name -> column of the files, where names are unknown or ambiguous, as in
+        `{"step": "_step"}`. The canonical names are the keys of `scaling.logs.columns.ALIASES`.
+    loss : `"train_loss"`, `"val_loss"` or a column of the files; default val_loss where it is logged, else
+        train_loss. A column named `loss` counts as train_loss.
+    facts : facts of the runs: a DataFrame indexed by run, `{run: {fact: value}}`, or `{fact: value}` for
+        all. They win over constant columns of the files and over a runs.csv beside them or one folder up.
+    schedule : text, table or Schedule for all runs, or `{run: schedule}`; wins over the logged rates.
+    warmup : number of warm-up updates of runs whose rows begin after it, to rebuild their schedule.
+
+    Raises
+    ------
+    DataError : what cannot be read: up to 5 problems with file, line, column, text seen and remedy.
+    """
+    names = check_names(columns)
+    findings = Findings()
+    files = _files([paths] if isinstance(paths, (str, Path)) else list(paths), findings)
+    findings.raise_problems()
+    tables: dict[Path, facts_.Facts | None] = {}
+    read_pieces = []
+    for path in files:
+        sheet = sheets.from_file(path, findings)
+        if sheet is None:
+            continue
+        beside = facts_.find_table(path)
+        if beside is not None and beside not in tables:
+            tables[beside] = facts_.from_table(beside, findings)
+        table = tables[beside] if beside is not None else None
+        read_pieces += pieces(sheet, names, loss, table, findings)
+    return assemble(read_pieces, facts, schedule, warmup, findings)
+
+
+def _files(paths: list[str | Path], findings: Findings) -> list[Path]:
+    found: dict[Path, Path] = {}
+    for given in paths:
+        path = Path(given).expanduser()
+        if path.is_dir():
+            inside = (
+                path / "curves" if (path / facts_.TABLE).is_file() and (path / "curves").is_dir() else path
+            )
+            files = [file for file in sorted(inside.glob("*.csv")) if file.name != facts_.TABLE]
+            if not files:
+                deeper = sorted({str(file.parent) for file in path.glob("**/*.csv")})
+                hint = f"; there are some in {some(deeper, 5)}" if deeper else "; only CSV files can be read"
+                findings.problem(str(given), f"the folder has no .csv file{hint}")
+        elif any(mark in str(given) for mark in "*?[") and not path.exists():
+            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+            files = [Path(match) for match in matches if Path(match).name != facts_.TABLE]
+            if not files:
+                findings.problem(str(given), "no file matches; check the pattern")
+        else:
+            files = [path]
+        for file in files:
+            if file.resolve() in found:
+                findings.note("given twice, read once", str(file))
+            found.setdefault(file.resolve(), file)
+    if not paths:
+        findings.problem("read", "no paths given; name a file, a pattern or a folder")
+    return list(found.values())

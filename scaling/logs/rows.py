@@ -1,0 +1,149 @@
+"""From the cells of a sheet to checked numbers: one row per run and step, steps rising."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.logs.columns import LOSSES
+from scaling.logs.findings import Findings, some
+from scaling.logs.sheet import Sheet
+
+NUMBER = "expected a number like 3.25; correct the cell or remove the line"
+DIVERGED = (
+    "the run diverged here, and only finite losses can be fitted. Remove the rows from here on; if it means "
+    "'not evaluated', leave the cell empty"
+)
+
+
+def clean(sheet: Sheet, found: dict[str, str], findings: Findings) -> pd.DataFrame | None:
+    """Canonical columns as numbers, plus `run` ("" without a run column); None after a problem."""
+    known = findings.count
+    data: dict[str, Any] = {}
+    faults: dict[tuple[str, str], np.ndarray] = {}  # (column, what must hold) -> rows where it does not
+    for canonical, column in found.items():
+        cells = sheet.columns[column]
+        if canonical == "run":
+            data["run"] = [str(cell) for cell in cells]
+            faults[column, "every row needs its run; name it"] = np.array([not _filled(c) for c in cells])
+            continue
+        data[canonical], text, filled = _numbers(cells)
+        for why, rows in _check(canonical, data[canonical], text, filled).items():
+            faults[column, why] = rows
+    frame = pd.DataFrame({"run": "", **data})
+    end = list(sheet.columns)[-1]
+    canonical = {column: name for name, column in found.items()}.get(end, "run")
+    if sheet.torn and len(frame) > 1 and canonical != "run" and _cut(data[canonical], sheet.columns[end]):
+        findings.note(f"line {sheet.lines[-1]}, the last, has no newline, looks cut off: dropped", sheet.name)
+        frame = frame.iloc[:-1]
+        faults = {key: rows[:-1] for key, rows in faults.items()}
+    for (column, why), rows in faults.items():
+        if rows.any():
+            _report(sheet, column, why, np.flatnonzero(rows), findings)
+    if findings.count > known:
+        return None
+    frame["step"] = frame["step"].astype(np.int64)
+    frame = frame.iloc[np.argsort(pd.factorize(frame["run"])[0], kind="stable")]
+    _backward(frame, sheet, found["step"], findings)
+    if findings.count > known:
+        return None
+    frame = _merge(frame, sheet, found, findings)
+    return None if findings.count > known else frame
+
+
+def _filled(cell: Any) -> bool:
+    return cell is not None and cell == cell and cell != ""
+
+
+def _numbers(cells: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values (NaN where none), which cells are text and no number, which cells are filled."""
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
+        values = cells.astype(np.float64)
+        return values, np.zeros(len(values), bool), ~np.isnan(values)
+    if not isinstance(cells, np.ndarray) and not any("_" in cell for cell in cells):
+        try:  # most columns are numbers throughout, and this is several times faster
+            return np.array(list(map(float, cells))), np.zeros(len(cells), bool), np.ones(len(cells), bool)
+        except ValueError:
+            pass
+    values = np.full(len(cells), np.nan)
+    text, filled = np.zeros(len(cells), bool), np.array([_filled(cell) for cell in cells])
+    for i in np.flatnonzero(filled):
+        try:
+            values[i] = float(cells[i])
+            text[i] = isinstance(cells[i], str) and "_" in cells[i]
+        except (TypeError, ValueError):
+            text[i] = True
+    return values, text, filled
+
+
+def _check(canonical: str, x: np.ndarray, text: np.ndarray, filled: np.ndarray) -> dict[str, np.ndarray]:
+    """What must hold and what to do -> the rows where it does not."""
+    lost = filled & ~text & ~np.isfinite(x)
+    bad = {NUMBER: text}
+    if canonical == "step":
+        bad["every row needs its step; fill it in or remove the line"] = ~filled
+        bad["steps are whole numbers from 0 on"] = lost | (x < 0) | (np.isfinite(x) & (x != np.floor(x)))
+    elif canonical in ("loss", *LOSSES):
+        bad[DIVERGED] = lost
+        bad["a loss in nats is above 0, and laws take its logarithm; name a column that holds it"] = x <= 0
+    elif canonical in ("lr", "tokens"):
+        bad[f"{canonical} is finite and not negative; leave the cell empty if unknown"] = lost | (x < 0)
+    return bad
+
+
+def _report(sheet: Sheet, column: str, why: str, rows: np.ndarray, findings: Findings) -> None:
+    cell = sheet.columns[column][rows[0]]
+    more = f" ({len(rows)} such {sheet.unit}s: {some(sheet.lines[rows], 4)})" if len(rows) > 1 else ""
+    seen = f"found {str(cell)!r}" if _filled(cell) else "empty cell"
+    findings.problem(sheet.place(rows[0], column), f"{seen}; {why}{more}")
+
+
+def _cut(x: np.ndarray, cells: list[str]) -> bool:
+    """Is the last cell of a file without final newline cut? It begins a number, or is short and jumps."""
+    if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d*)?([eE][-+]?)?", cells[-1]) and np.isnan(x[-1]) and cells[-1]:
+        return True
+    if len(x) < 10:
+        return False
+    change = np.abs(np.diff(x[-50:]))
+    jumps = change[-1] > 8 * np.nanmedian(change[:-1])
+    return bool(jumps and len(cells[-1]) < min(len(cell) for cell in cells[-50:-1]))
+
+
+def _backward(frame: pd.DataFrame, sheet: Sheet, column: str, findings: Findings) -> None:
+    for _, rows in frame.groupby("run", sort=False):
+        step, line = rows["step"].to_numpy(), sheet.lines[rows.index]
+        back = np.flatnonzero(np.diff(step) < 0) + 1
+        if len(back):
+            i = back[0]
+            again = line[:i][step[:i] >= step[i]][0]
+            more = f" ({len(back)} such places)" if len(back) > 1 else ""
+            findings.problem(
+                sheet.place(rows.index[i], column),
+                f"step {step[i]} comes after {step[i - 1]}, but steps must rise{more}. If a resumed run "
+                f"wrote them again, remove {sheet.unit}s {again} to {line[i - 1]}; else sort by step",
+            )
+
+
+def _merge(frame: pd.DataFrame, sheet: Sheet, found: dict[str, str], findings: Findings) -> pd.DataFrame:
+    """One row per step: joins equal rows, and rows that fill each other's empty cells (train, eval)."""
+    step, run = frame["step"].to_numpy(), frame["run"].to_numpy()
+    same = np.append(False, (np.diff(step) == 0) & (run[1:] == run[:-1]))
+    if not same.any():
+        return frame
+    group = np.cumsum(~same) - 1
+    values = frame.drop(columns=["run", "step"])
+    spread = values.groupby(group).max() > values.groupby(group).min()
+    for column in spread.columns[spread.any()]:
+        rows = frame.index[spread[column].to_numpy()[group] & same]
+        why = f"another value than the {sheet.unit} above, for one step. Keep the newer of a resumed run"
+        _report(sheet, found[column], why, rows, findings)
+    known = values.fillna(-1).to_numpy()
+    equal = int((same[1:] & (known[1:] == known[:-1]).all(axis=1)).sum())
+    if equal:
+        findings.note(f"{equal} rows that repeat the row above were dropped", sheet.name)
+    if same.sum() > equal:
+        findings.note(f"{same.sum() - equal} rows were joined with another of the same step", sheet.name)
+    merged = frame.groupby(group).first()
+    merged.index = frame.index[~same]
+    return merged

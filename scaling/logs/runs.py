@@ -1,0 +1,240 @@
+"""`Runs`: loss curves in one tidy table, the facts of every run, and the schedules behind them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.errors import DataError
+from scaling.logs.columns import check_names
+from scaling.logs.facts import nearest
+from scaling.logs.findings import Findings
+from scaling.logs.planned import Plan, Schedules
+from scaling.logs.sheet import sheet_of
+
+SCHEMA = "scaling.runs/1"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Runs:
+    """Loss curves of one or more runs; immutable. Make one with `scaling.read` or `Runs.from_frame`.
+
+    Attributes
+    ----------
+    notes : everything that was counted, assumed or dropped while reading.
+    """
+
+    _frame: pd.DataFrame
+    _facts: pd.DataFrame
+    _schedules: Schedules
+    notes: tuple[str, ...] = ()
+    _names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_names", tuple(self._facts.index))
+
+    @classmethod
+    def from_frame(
+        cls,
+        df: pd.DataFrame,
+        *,
+        columns: Mapping[str, str] | None = None,
+        loss: str | None = None,
+        facts: Any = None,
+        schedule: Any = None,
+        warmup: int | None = None,
+    ) -> "Runs":
+        """Runs from a DataFrame with the columns of a log, checked like a file; arguments as in `read`.
+
+        NaN in a loss column means not evaluated. A column `loss` is the loss, whatever else is there.
+        """
+        from scaling.logs.assemble import assemble, pieces  # it makes Runs, so it cannot be imported above
+
+        if df.empty:
+            raise DataError("DataFrame: no rows, so there is no curve to read")
+        findings = Findings()
+        sheet = sheet_of(df)
+        loss = "loss" if loss is None and "loss" in sheet.columns else loss
+        return assemble(
+            pieces(sheet, check_names(columns), loss, None, findings), facts, schedule, warmup, findings
+        )
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per run and step, sorted (a copy): run, step, tokens and lr if logged, loss, other metrics.
+
+        loss is NaN where it was not evaluated; such rows with a rate are part of the planned schedule.
+        """
+        return self._frame.copy()
+
+    @property
+    def facts(self) -> pd.DataFrame:
+        """One row per run (a copy), indexed by run: n_params, batch_tokens, schedule, loss_from, ..."""
+        return self._facts.copy()
+
+    @property
+    def schedules(self) -> Mapping[str, Any]:
+        """run -> Schedule, for the runs whose rates are known; built on first use.
+
+        Raises
+        ------
+        DataError : on access, if the logged rates contradict the run's schedule text, naming the first row.
+        """
+        return self._schedules
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self._names
+
+    def select(self, query: str) -> "Runs":
+        """Rows for which a pandas query holds, over the frame joined with the facts; schedules stay whole.
+
+        `runs.select("n_params < 1e8 and step > 2000")`. A fact with the name of a column is `<name>_of_run`.
+        """
+        try:
+            facts = self._facts.rename(columns=lambda name: f"{name}_of_run" if name in self._frame else name)
+            rows = self._frame.join(facts, on="run").query(query).index
+        except (pd.errors.UndefinedVariableError, SyntaxError, TypeError) as error:
+            names = [*self._frame.columns, *self._facts.columns]
+            raise DataError(f"select({query!r}): {error}; columns and facts: {', '.join(names)}") from error
+        if rows.empty:
+            raise DataError(f"select({query!r}): no row is left; the runs are {', '.join(self.names[:8])}")
+        return self._part(self._frame.loc[rows])
+
+    def __getitem__(self, run: str) -> "Runs":
+        if run not in self.names:
+            raise KeyError(f"no run {run!r}{nearest(run, list(self.names))}")
+        return self._part(self._frame[self._frame["run"] == run])
+
+    def _part(self, frame: pd.DataFrame) -> "Runs":
+        names = [name for name in self.names if name in set(frame["run"])]
+        schedules = self._schedules.only(names)
+        return replace(
+            self, _frame=frame.reset_index(drop=True), _facts=self._facts.loc[names], _schedules=schedules
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def table(self) -> pd.DataFrame:
+        """One row per run, indexed by run.
+
+        Columns: n_params, steps (last step, planned ones included), last_step (last evaluated), tokens
+        (there), peak_lr, schedule, evaluated and planned (numbers of rows), final_loss (there) and flags.
+        """
+        return pd.DataFrame(
+            [self._summary(str(run), rows) for run, rows in self._frame.groupby("run", sort=False)],
+            index=pd.Index(self.names, name="run"),
+        )
+
+    def _summary(self, run: str, rows: pd.DataFrame) -> dict[str, Any]:
+        facts = self._facts.loc[run].dropna()
+        done = rows[rows["loss"].notna()]
+        last = done.iloc[-1] if len(done) else None
+        steps, last_step = int(rows["step"].iloc[-1]), int(last["step"]) if last is not None else 0
+        tokens = last.get("tokens", np.nan) if last is not None else np.nan
+        if np.isnan(tokens) and "batch_tokens" in facts:
+            tokens = last_step * facts["batch_tokens"]
+        peak = rows["lr"].max() if "lr" in rows else np.nan
+        text = str(facts.get("schedule", ""))
+        return {
+            "n_params": facts.get("n_params", np.nan),
+            "steps": steps,
+            "last_step": last_step,
+            "tokens": tokens,
+            "peak_lr": facts.get("peak_lr", np.nan) if np.isnan(peak) else peak,
+            "schedule": text.partition(":")[0] or ("lr column" if run in self._schedules else ""),
+            "evaluated": len(done),
+            "planned": len(rows) - len(done),
+            "final_loss": np.nan if last is None else last["loss"],
+            "flags": ", ".join(_flags(done, steps)),
+        }
+
+    def __repr__(self) -> str:
+        return f"{self._title()}\n{self._shown().to_string(max_rows=40)}{self._told()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self._title()}</p>{self._shown().to_html(max_rows=40)}<pre>{self._told().strip()}</pre>"
+
+    def _title(self) -> str:
+        rows = f"{len(self._frame):,} row{'s' * (len(self._frame) != 1)}"
+        return f"{len(self)} run{'s' * (len(self) != 1)}, {rows}"
+
+    def _shown(self) -> pd.DataFrame:
+        table = self.table()
+        table = table.drop(columns=[c for c in table if table[c].isna().all() or (table[c] == "").all()])
+        for name, form in {"n_params": ".4g", "tokens": ".4g", "peak_lr": ".4g", "final_loss": ".4f"}.items():
+            if name in table:
+                table[name] = [format(x, form) for x in table[name]]
+        return table
+
+    def _told(self) -> str:
+        return "".join(f"\nnote: {note}" for note in self.notes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as plain types that JSON holds exactly; `Runs.from_dict` reads it back."""
+        return {
+            "schema": SCHEMA,
+            "frame": {name: _plain(self._frame[name]) for name in self._frame},
+            "facts": {name: _plain(self._facts[name]) for name in self._facts},
+            "runs": list(self.names),
+            "notes": list(self.notes),
+            "schedules": {run: plan.to_dict() for run, plan in self._schedules.plans.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Runs":
+        if data.get("schema") != SCHEMA:
+            raise DataError(
+                f"saved runs have schema {data.get('schema')!r}, this version reads {SCHEMA!r}; read the logs"
+            )
+        frame = pd.DataFrame({name: _column(values) for name, values in data["frame"].items()})
+        facts = pd.DataFrame(
+            {name: _column(values) for name, values in data["facts"].items()},
+            index=pd.Index(data["runs"], name="run"),
+        )
+        plans = {run: Plan.from_dict(plan) for run, plan in data["schedules"].items()}
+        return cls(frame, facts, Schedules(plans), tuple(data["notes"]))
+
+
+def _flags(done: pd.DataFrame, steps: int) -> Iterator[str]:
+    """What a reader should look at before fitting."""
+    step, loss = done["step"].to_numpy(), done["loss"].to_numpy()
+    if not len(step):
+        yield "nothing evaluated"
+        return
+    if step[-1] < steps:
+        yield f"unfinished: {step[-1]} of {steps}"
+    stride = np.diff(step)
+    if len(stride) > 2:
+        if step[0] > 5 * np.median(stride):
+            yield f"starts at step {step[0]}"
+        if stride.max() > 10 * np.median(stride):
+            yield f"gap after step {step[stride.argmax()]}"
+        rise = np.diff(loss)
+        if rise.max() > max(20 * np.median(np.abs(rise)), 0.02 * loss[-1]):
+            yield f"loss jumps at step {step[rise.argmax() + 1]}"
+
+
+def _plain(column: pd.Series) -> list[Any]:
+    values = column.astype(object).where(column.notna(), None)
+    return [value.item() if isinstance(value, np.generic) else value for value in values]
+
+
+def _column(values: list[Any]) -> Any:
+    numbers = all(
+        value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values
+    )
+    if not numbers:
+        return (
+            pd.Series(values, dtype=None if None not in values else object)
+            .where(lambda x: x.notna(), np.nan)
+            .to_numpy()
+        )
+    whole = all(isinstance(value, int) for value in values)
+    return np.array(values, np.int64) if whole and values else np.array(values, np.float64)
