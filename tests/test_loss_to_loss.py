@@ -47,7 +47,12 @@ def column(loss_name):
 def test_the_table_is_what_it_says(sweep):
     assert len(sweep) == 529 and sweep["data"].nunique() == 6
     np.testing.assert_allclose(sweep["C"], 6 * sweep["N"] * sweep["D"], rtol=1e-12)
-    own = np.concatenate([rows[f"{formats.brandfonbrener.OWN[name]}_val"] - rows["loss"] for name, rows in sweep.groupby("data")])
+    own = np.concatenate(
+        [
+            rows[f"{formats.brandfonbrener.OWN[name]}_val"] - rows["loss"]
+            for name, rows in sweep.groupby("data")
+        ]
+    )
     assert np.abs(own).max() < 0.02
 
 
@@ -57,11 +62,17 @@ def test_stored_constants_have_their_stored_objective(sweep, stored):
         if column(row.loss_name) not in sweep:
             continue  # suite averages are not in the table
         rows = sweep[sweep["data"] == row.data]
-        value = scaling.laws[row.form](rows["N"], rows["D"], A=row.A, B=row.B, E=row.E, alpha=row.alpha, beta=row.beta)
+        value = scaling.laws[row.form](
+            rows["N"], rows["D"], A=row.A, B=row.B, E=row.E, alpha=row.alpha, beta=row.beta
+        )
         loss = rows[column(row.loss_name)]
         residual = np.log(value) - np.log(loss)
-        assert Loss("huber", True, 1e-3).value(residual.to_numpy()).mean() == pytest.approx(row.loss, rel=1e-5)
-        assert 1 - ((value - loss) ** 2).sum() / ((loss - loss.mean()) ** 2).sum() == pytest.approx(row.r_squared, abs=1e-6)
+        assert Loss("huber", True, 1e-3).value(residual.to_numpy()).mean() == pytest.approx(
+            row.loss, rel=1e-5
+        )
+        assert 1 - ((value - loss) ** 2).sum() / ((loss - loss.mean()) ** 2).sum() == pytest.approx(
+            row.r_squared, abs=1e-6
+        )
         checked += 1
     assert checked >= 250
 
@@ -82,19 +93,27 @@ def test_optimal_split_is_the_minimum(joint):
 
     v, law = joint[EDU].values, scaling.laws["kaplan_offset"]
     best = law.hooks["optimum"](1e21, **v)
-    found = minimize_scalar(lambda x: law(np.exp(x), 1e21 / 6 / np.exp(x), **v), bounds=(15, 30), method="bounded",
-                            options={"xatol": 1e-10})
+    found = minimize_scalar(
+        lambda x: law(np.exp(x), 1e21 / 6 / np.exp(x), **v),
+        bounds=(15, 30),
+        method="bounded",
+        options={"xatol": 1e-10},
+    )
     assert np.exp(found.x) == pytest.approx(best["N"], rel=1e-4)
     assert best["loss"] == pytest.approx(found.fun, rel=1e-12)
 
 
 KAPPA = {  # source, target: pairs, kappa, K, R2
-    (EDU, "fineweb-100b"): (86, 1.000469, 1.014431, 0.99977), (EDU, "proof-pile-2"): (83, 1.066258, 0.604887, 0.99904),
-    (EDU, "slimpajama-chunk1"): (85, 0.969777, 1.054002, 0.99965), (EDU, "smollm-corpus"): (86, 1.006216, 1.070232, 0.99988),
-    (EDU, "starcoder"): (80, 1.100237, 0.633102, 0.99788), ("fineweb-100b", "starcoder"): (80, 1.090414, 0.623031, 0.99711),
+    (EDU, "fineweb-100b"): (86, 1.000469, 1.014431, 0.99977),
+    (EDU, "proof-pile-2"): (83, 1.066258, 0.604887, 0.99904),
+    (EDU, "slimpajama-chunk1"): (85, 0.969777, 1.054002, 0.99965),
+    (EDU, "smollm-corpus"): (86, 1.006216, 1.070232, 0.99988),
+    (EDU, "starcoder"): (80, 1.100237, 0.633102, 0.99788),
+    ("fineweb-100b", "starcoder"): (80, 1.090414, 0.623031, 0.99711),
     ("proof-pile-2", "smollm-corpus"): (82, 0.944239, 1.719383, 0.99902),
     ("proof-pile-2", "starcoder"): (76, 1.030754, 1.062956, 0.99913),
-    ("starcoder", "slimpajama-chunk1"): (79, 0.880749, 1.575744, 0.99866)}
+    ("starcoder", "slimpajama-chunk1"): (79, 0.880749, 1.575744, 0.99866),
+}
 
 
 def test_all_thirty_pairs(sweep, joint, stored):
@@ -107,22 +126,36 @@ def test_all_thirty_pairs(sweep, joint, stored):
             found = relate(joint[a], joint[b], E0=E[a], E1=E[b])
             x, y = np.log(found.pairs["x"] - E[a]), np.log(found.pairs["loss"] - E[b])
             slope, intercept = np.polyfit(x, y, 1)  # the authors' protocol, by another road
-            assert (found.kappa, found.K) == (pytest.approx(slope, rel=1e-9), pytest.approx(np.exp(intercept), rel=1e-9))
+            assert (found.kappa, found.K) == (
+                pytest.approx(slope, rel=1e-9),
+                pytest.approx(np.exp(intercept), rel=1e-9),
+            )
             own = relate(joint[a], joint[b])  # with our own joint fits in place of the stored ones
-            assert own.kappa == pytest.approx(found.kappa, rel=1e-5) and own.K == pytest.approx(found.K, rel=1e-5)
+            assert own.kappa == pytest.approx(found.kappa, rel=1e-5) and own.K == pytest.approx(
+                found.K, rel=1e-5
+            )
             r2.append(found.r2)
             if (a, b) in KAPPA:
                 n, kappa, K, expected = KAPPA[a, b]
                 assert len(found.pairs) == n
                 assert found.kappa == pytest.approx(kappa, rel=1e-5) and found.K == pytest.approx(K, rel=1e-5)
                 assert found.r2 == pytest.approx(expected, abs=1e-5)
-    assert len(r2) == 30 and np.mean(r2) == pytest.approx(0.99903, abs=1e-5) and min(r2) == pytest.approx(0.99711, abs=1e-5)
+    assert (
+        len(r2) == 30
+        and np.mean(r2) == pytest.approx(0.99903, abs=1e-5)
+        and min(r2) == pytest.approx(0.99711, abs=1e-5)
+    )
 
 
-TASKS = {"hellaswag": (1.080291, 0.930607, 0.99973), "winogrande": (1.539237, 0.596830, 0.99721),
-         "piqa": (1.055026, 1.094015, 0.99502), "mmlu_stem": (0.531866, 2.346284, 0.98346),
-         "mmlu_humanities": (0.959047, 1.141143, 0.98176), "arc_challenge": (0.314503, 4.337900, 0.97064),
-         "arc_easy": (0.356630, 4.684099, 0.95020)}
+TASKS = {
+    "hellaswag": (1.080291, 0.930607, 0.99973),
+    "winogrande": (1.539237, 0.596830, 0.99721),
+    "piqa": (1.055026, 1.094015, 0.99502),
+    "mmlu_stem": (0.531866, 2.346284, 0.98346),
+    "mmlu_humanities": (0.959047, 1.141143, 0.98176),
+    "arc_challenge": (0.314503, 4.337900, 0.97064),
+    "arc_easy": (0.356630, 4.684099, 0.95020),
+}
 
 
 def test_train_to_test(sweep, joint, stored):
@@ -137,17 +170,32 @@ def test_train_to_test(sweep, joint, stored):
 
 
 def test_test_to_test(sweep, stored):
-    golden = {"fineweb-100b": (1.049622, 0.980707), "slimpajama-chunk1": (0.949829, 1.113552), "smollm-corpus": (0.994942, 1.011997),
-              "proof-pile-2": (0.739094, 1.601948), "starcoder": (0.742087, 1.641091)}
+    golden = {
+        "fineweb-100b": (1.049622, 0.980707),
+        "slimpajama-chunk1": (0.949829, 1.113552),
+        "smollm-corpus": (0.994942, 1.011997),
+        "proof-pile-2": (0.739094, 1.601948),
+        "starcoder": (0.742087, 1.641091),
+    }
     hella = sweep.assign(loss=sweep["hellaswag_test"])
-    E = {r.data: r.E for r in stored.itertuples() if r.form == "kaplan_offset" and column(r.loss_name) == "hellaswag_test"}
+    E = {
+        r.data: r.E
+        for r in stored.itertuples()
+        if r.form == "kaplan_offset" and column(r.loss_name) == "hellaswag_test"
+    }
     for target, (kappa, K) in golden.items():
         found = relate(hella[hella["data"] == EDU], hella[hella["data"] == target], E0=E[EDU], E1=E[target])
         assert found.kappa == pytest.approx(kappa, rel=1e-5) and found.K == pytest.approx(K, rel=1e-5)
 
 
-GOLDEN_R2 = {"fineweb-100b": 0.9904, EDU: 0.9903, "proof-pile-2": 0.9877, "slimpajama-chunk1": 0.9913, "smollm-corpus": 0.9907,
-             "starcoder": 0.9858}
+GOLDEN_R2 = {
+    "fineweb-100b": 0.9904,
+    EDU: 0.9903,
+    "proof-pile-2": 0.9877,
+    "slimpajama-chunk1": 0.9913,
+    "smollm-corpus": 0.9907,
+    "starcoder": 0.9858,
+}
 
 
 def test_few_points_translate_a_whole_law(sweep, joint):
@@ -169,7 +217,11 @@ def test_few_points_translate_a_whole_law(sweep, joint):
         assert np.mean(r2) == pytest.approx(expected, abs=5e-4), target
         # five parameters on six to eight points of their own do worse (ill-conditioned, so only the order is asserted)
         own = scaling.fit(few[few["data"] == target], "kaplan_offset")
-        own_r2 = 1 - ((loss - own.predict(whole)["prediction"].to_numpy()) ** 2).sum() / ((loss - loss.mean()) ** 2).sum()
+        own_r2 = (
+            1
+            - ((loss - own.predict(whole)["prediction"].to_numpy()) ** 2).sum()
+            / ((loss - loss.mean()) ** 2).sum()
+        )
         assert own_r2 <= 0.98 and own_r2 < np.mean(r2)
     assert min(inside) >= 0.85 and np.mean(inside) >= 0.9
 
@@ -203,8 +255,13 @@ def test_the_pairing_says_what_it_left_out(sweep):
     a, b = sweep[sweep["data"] == EDU], sweep[sweep["data"] == "starcoder"]
     pairs = pair(a, b)
     assert len(pairs) == 80
-    assert "80 pairs of 91 source and 84 target runs; 11 source runs without partner" in pairs.attrs["account"]
-    assert pd.DataFrame(pairs.attrs["unpaired"])["side"].value_counts().to_dict() == {"source": 11, "target": 4}
+    assert (
+        "80 pairs of 91 source and 84 target runs; 11 source runs without partner" in pairs.attrs["account"]
+    )
+    assert pd.DataFrame(pairs.attrs["unpaired"])["side"].value_counts().to_dict() == {
+        "source": 11,
+        "target": 4,
+    }
     with pytest.raises(DataError, match="share their size and tokens"):
         pair(sweep, b)
     with pytest.raises(DataError, match="no run of the source"):
@@ -243,4 +300,6 @@ def test_optimal_size_survives_translation(sweep, joint):
     found = relate(joint[EDU], joint["starcoder"]).translate(joint[EDU])
     optimum = scaling.laws["kaplan_offset"].hooks["optimum"]
     for C in (1e18, 1e20, 1e24):
-        assert optimum(C, **found.values)["N"] == pytest.approx(optimum(C, **joint[EDU].values)["N"], rel=1e-10)
+        assert optimum(C, **found.values)["N"] == pytest.approx(
+            optimum(C, **joint[EDU].values)["N"], rel=1e-10
+        )

@@ -37,8 +37,16 @@ def _(rng, n):
 
 
 @law("arXiv:2411.12925")
-def kaplan_offset(N, D, *, E: Positive = 1.7, A: Positive = 7e7, B: Positive = 9e8, alpha: Exponent = 0.41,
-                  beta: Exponent = 0.45):
+def kaplan_offset(
+    N,
+    D,
+    *,
+    E: Positive = 1.7,
+    A: Positive = 7e7,
+    B: Positive = 9e8,
+    alpha: Exponent = 0.41,
+    beta: Exponent = 0.45,
+):
     """L(N, D) = E + ((A / N)^(alpha/beta) + B / D)^beta
 
     Kaplan et al.'s form with an irreducible loss: the joint law that `loss_to_loss` carries over exactly. A and B count
@@ -63,8 +71,13 @@ def _(N, D, *, E, A, B, alpha, beta):
     total = size + data
     outer = beta * total ** (beta - 1)
     share = outer * size * np.log(A / N) / beta
-    return {"E": np.ones_like(total), "A": outer * size * alpha / beta / A, "B": outer / D, "alpha": share,
-            "beta": total**beta * np.log(total) - share * alpha / beta}
+    return {
+        "E": np.ones_like(total),
+        "A": outer * size * alpha / beta / A,
+        "B": outer / D,
+        "alpha": share,
+        "beta": total**beta * np.log(total) - share * alpha / beta,
+    }
 
 
 @kaplan_offset.components
@@ -80,4 +93,8 @@ def _(C, *, E, A, B, alpha, beta):
     """Minimise L(N, D) subject to C = 6 N D: N* = (G C / 6)^a with a = beta / (alpha + beta)."""
     log_G = np.log(alpha) - np.log(beta) + alpha / beta * np.log(A) - np.log(B)
     N = np.exp(beta / (alpha + beta) * (log_G + np.log(C / 6)))
-    return {"N": N, "D": C / 6 / N, "loss": kaplan_offset(N, C / 6 / N, E=E, A=A, B=B, alpha=alpha, beta=beta)}
+    return {
+        "N": N,
+        "D": C / 6 / N,
+        "loss": kaplan_offset(N, C / 6 / N, E=E, A=A, B=B, alpha=alpha, beta=beta),
+    }

@@ -20,6 +20,8 @@ def moments(fit: Fit, data: Any) -> tuple[Design, np.ndarray, np.ndarray, np.nda
     value = value[0]
     variance = np.einsum("pn,pq,qn->n", J, fit.cov.matrix, J)
     if fit.cov.condition > 1e12:
-        variance = np.full_like(variance, np.nan)  # a combination of parameters is free: any width would be invented
+        variance = np.full_like(
+            variance, np.nan
+        )  # a combination of parameters is free: any width would be invented
     noise = (fit.cov.noise * (value if fit.loss.log else np.ones_like(value))) ** 2
     return target, value, variance, noise

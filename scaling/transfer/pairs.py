@@ -28,8 +28,10 @@ def points(data: Any) -> pd.DataFrame:
     else:
         raise DataError(f"pairing needs a Fit, Runs or a DataFrame, not {type(data).__name__}.")
     if missing := [c for c in (*KEYS, "loss") if c not in frame]:
-        raise DataError(f"pairing runs by size and tokens needs columns N, D and loss; missing {', '.join(missing)}. "
-                        f"The data has {', '.join(map(str, frame.columns))}.")
+        raise DataError(
+            f"pairing runs by size and tokens needs columns N, D and loss; missing {', '.join(missing)}. "
+            f"The data has {', '.join(map(str, frame.columns))}."
+        )
     frame = frame[frame["loss"].notna()]
     return frame.assign(**{c: frame[c].astype(float) for c in (*KEYS, "loss")})
 
@@ -54,23 +56,40 @@ def pair(source: Any, target: Any) -> pd.DataFrame:
     sides = {"source": points(source), "target": points(target)}
     keys = {}
     for side, frame in sides.items():
-        key = pd.Series([f"{n:.9g} {d:.9g}" for n, d in zip(frame["N"], frame["D"], strict=True)], index=frame.index)
+        key = pd.Series(
+            [f"{n:.9g} {d:.9g}" for n, d in zip(frame["N"], frame["D"], strict=True)], index=frame.index
+        )
         if key.duplicated().any():
             n, d = key[key.duplicated()].iloc[0].split()
-            raise DataError(f"{key.duplicated(keep=False).sum()} {side} runs share their size and tokens (N={n}, D={d}, ...), so "
-                            "which to pair is undecided; select one of each, for example one seed or one data set.")
+            raise DataError(
+                f"{key.duplicated(keep=False).sum()} {side} runs share their size and tokens (N={n}, D={d}, ...), so "
+                "which to pair is undecided; select one of each, for example one seed or one data set."
+            )
         keys[side] = key.to_numpy()
     _, i, j = np.intersect1d(keys["source"], keys["target"], return_indices=True)
     order = np.argsort(i)
     i, j = i[order], j[order]
     a, b = sides["source"], sides["target"]
     if not len(i):
-        raise DataError(f"no run of the source ({len(a)}) has the size and tokens of a run of the target ({len(b)}). "
-                        "Train both on the same grid of N and D, or compare their fitted laws.")
-    out = pd.DataFrame({"N": a["N"].to_numpy()[i], "D": a["D"].to_numpy()[i], "x": a["loss"].to_numpy()[i],
-                        "loss": b["loss"].to_numpy()[j]})
-    lost = pd.concat([frame.assign(side=side)[["side", *KEYS, "loss"]].drop(frame.index[hit])
-                      for (side, frame), hit in zip(sides.items(), (i, j), strict=True)], ignore_index=True)
+        raise DataError(
+            f"no run of the source ({len(a)}) has the size and tokens of a run of the target ({len(b)}). "
+            "Train both on the same grid of N and D, or compare their fitted laws."
+        )
+    out = pd.DataFrame(
+        {
+            "N": a["N"].to_numpy()[i],
+            "D": a["D"].to_numpy()[i],
+            "x": a["loss"].to_numpy()[i],
+            "loss": b["loss"].to_numpy()[j],
+        }
+    )
+    lost = pd.concat(
+        [
+            frame.assign(side=side)[["side", *KEYS, "loss"]].drop(frame.index[hit])
+            for (side, frame), hit in zip(sides.items(), (i, j), strict=True)
+        ],
+        ignore_index=True,
+    )
     out.attrs["account"] = _account(len(i), len(a), len(b), lost)
     out.attrs["unpaired"] = lost.to_dict("list")
     return out

@@ -50,14 +50,20 @@ class Relation:
     @property
     def inverse(self) -> Relation:
         """The same curve read backwards. A fit in the other direction is another estimate, not this one."""
-        return Relation(self.K ** (-1 / self.kappa), 1 / self.kappa, self.E1, self.E0, f"inverse of ({self.how})")
+        return Relation(
+            self.K ** (-1 / self.kappa), 1 / self.kappa, self.E1, self.E0, f"inverse of ({self.how})"
+        )
 
     def then(self, other: Relation) -> Relation:
         """First this relation, then `other`, whose source is this one's target (equal irreducible loss)."""
         if not np.isclose(self.E1, other.E0, rtol=1e-9):
-            raise FitError(f"the relations do not join: the first ends at irreducible loss {self.E1:.6g}, the second starts at "
-                           f"{other.E0:.6g}. Fit both with the same joint law of the data set between.")
-        return Relation(other.K * self.K**other.kappa, self.kappa * other.kappa, self.E0, other.E1, "composed")
+            raise FitError(
+                f"the relations do not join: the first ends at irreducible loss {self.E1:.6g}, the second starts at "
+                f"{other.E0:.6g}. Fit both with the same joint law of the data set between."
+            )
+        return Relation(
+            other.K * self.K**other.kappa, self.kappa * other.kappa, self.E0, other.E1, "composed"
+        )
 
     def predict(self, x: Any, level: float = 0.9) -> pd.DataFrame:
         """Target loss with interval at measured source losses x: columns x, prediction, lower, upper."""
@@ -65,8 +71,12 @@ class Relation:
         mean = self(x)
         variance, noise = self.variance(x)
         half = student.ppf(0.5 + level / 2, self._fit.cov.dof) * np.sqrt(variance + noise)
-        out = pd.DataFrame({"x": x, "prediction": mean, "lower": np.maximum(mean - half, self.E1), "upper": mean + half})
-        out.attrs["interval"] = f"{level:.0%} interval, delta method plus row noise; {self.how} counted as exact where not fitted"
+        out = pd.DataFrame(
+            {"x": x, "prediction": mean, "lower": np.maximum(mean - half, self.E1), "upper": mean + half}
+        )
+        out.attrs["interval"] = (
+            f"{level:.0%} interval, delta method plus row noise; {self.how} counted as exact where not fitted"
+        )
         return out
 
     def variance(self, x) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +88,9 @@ class Relation:
     @property
     def _fit(self) -> Fit:
         if self.fit is None:
-            raise FitError("this relation was made by algebra and has no data behind it, so it has no interval.")
+            raise FitError(
+                "this relation was made by algebra and has no data behind it, so it has no interval."
+            )
         return self.fit
 
     def translate(self, source: Fit):
@@ -88,13 +100,17 @@ class Relation:
         return Translated(self, source)
 
     def __str__(self) -> str:
-        out = [f"loss to loss: L1 = {self.K:.6g} (L0 - {self.E0:.6g})^{self.kappa:.6g} + {self.E1:.6g}   ({self.how})"]
+        out = [
+            f"loss to loss: L1 = {self.K:.6g} (L0 - {self.E0:.6g})^{self.kappa:.6g} + {self.E1:.6g}   ({self.how})"
+        ]
         if self.pairs is not None:
             out.append(f"data         {self.pairs.attrs['account']}")
             out.append(f"R2           {self.r2:.5f} in loss space")
         if self.fit is not None:
             se = self.fit.errors()
-            out.append("errors       " + ", ".join(f"{k} {se[k]:.2g}" for k in se.index if np.isfinite(se[k])))
+            out.append(
+                "errors       " + ", ".join(f"{k} {se[k]:.2g}" for k in se.index if np.isfinite(se[k]))
+            )
         return "\n".join([*out, *(f"note         {w}" for w in self.warnings)])
 
     __repr__ = __str__
@@ -132,7 +148,9 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     x, y = pairs["x"].to_numpy(), pairs["loss"].to_numpy()
     above = (x > known.get("E0", -np.inf)) & (y > known.get("E1", -np.inf))
     if not above.all():
-        said.append(f"{(~above).sum()} of {len(pairs)} pairs lie at or below an irreducible loss and are left out")
+        said.append(
+            f"{(~above).sum()} of {len(pairs)} pairs lie at or below an irreducible loss and are left out"
+        )
     x, y = x[above], y[above]
     if len(known) == 2:
         frame = pd.DataFrame({"x": x - known["E0"], "loss": y - known["E1"]})
@@ -142,24 +160,29 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
         found = fit(pd.DataFrame({"x": x, "loss": y}), "loss_to_loss", fixed=known, objective="squares")
         values = found.values
         how = f"{' and '.join(n for n in ('E0', 'E1') if n not in known)} estimated from these pairs"
-    relation = Relation(*(values[k] for k in ("K", "kappa", "E0", "E1")), how)
+    K, kappa, E0, E1 = (values[k] for k in ("K", "kappa", "E0", "E1"))
+    relation = Relation(K, kappa, E0, E1, how)
     residual = y - relation(x)
     r2 = float(1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum())
     said += [*found.warnings, *_doubts(relation, y, len(x), 4 - len(known))]
-    return Relation(relation.K, relation.kappa, relation.E0, relation.E1, how, found, pairs, r2, tuple(said))
+    return Relation(K, kappa, E0, E1, how, found, pairs, r2, tuple(said))
 
 
 def _irreducible(joint: Fit) -> float:
     if "E" not in joint.values:
-        raise DataError(f"law '{joint.law.name}' has no irreducible loss E; fit 'kaplan_offset' or 'chinchilla', or give E0, E1.")
+        raise DataError(
+            f"law '{joint.law.name}' has no irreducible loss E; fit 'kaplan_offset' or 'chinchilla', or give E0, E1."
+        )
     return joint.values["E"]
 
 
 def _doubts(relation: Relation, y: np.ndarray, n: int, free: int) -> list[str]:
     out = []
     if relation.E1 < 0.1 * y.min() and relation.kappa < 0.5:
-        out.append(f"E1 = {relation.E1:.3g} is near zero and kappa = {relation.kappa:.3g} below 0.5: the irreducible loss is not "
-                   "identified, and kappa makes up for it")
+        out.append(
+            f"E1 = {relation.E1:.3g} is near zero and kappa = {relation.kappa:.3g} below 0.5: the irreducible loss is not "
+            "identified, and kappa makes up for it"
+        )
     if n < free + FEW:
         out.append(f"{n} pairs for {free} unknowns: the interval rests on {n - free} degrees of freedom")
     return out
