@@ -5,3 +5,4 @@ it can be given to `scaling.fit` as it is, and says in `attrs["note"]` what N, D
 """
 
 from scaling.logs.formats.brandfonbrener import loss_to_loss as loss_to_loss
+from scaling.logs.formats.gordon import mt_scaling as mt_scaling
