@@ -11,7 +11,7 @@ import pandas as pd
 
 from scaling.drops import RateDrops
 from scaling.errors import DataError, FitError, ScalingError
-from scaling.formula import Law
+from scaling.formula import ANY_POSITIVE, Law
 from scaling.logs import Runs
 from scaling.schedules import Schedule, schedule
 
@@ -78,10 +78,14 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool) -> Design:
     columns = {c: _numbers(frame[c], c) for c in dict.fromkeys([*needed, *(["loss"] if "loss" in frame else [])])}
     weights = _numbers(frame["weight"], "weight") if "weight" in frame else np.ones(len(frame))
     for name in law.inputs:
-        bad = np.flatnonzero(~(columns[name] > 0) | ~np.isfinite(columns[name]))
-        if len(bad):
-            raise DataError(f"column '{name}', row {frame.index[bad[0]]}: {columns[name][bad[0]]} is not a positive number "
-                            f"({len(bad)} such rows). Law '{law.name}' needs {name} > 0; remove or mend these rows.")
+        range_, x = law.ranges.get(name, ANY_POSITIVE), columns[name]
+        inside = (x >= range_.lo if range_.closed else x > range_.lo) & (x <= range_.hi) & np.isfinite(x)
+        if not inside.all():
+            bad = np.flatnonzero(~inside)
+            wanted = f"{name} {'>=' if range_.closed else '>'} {range_.lo:g}" + (
+                f" and {name} <= {range_.hi:g}" if np.isfinite(range_.hi) else "")
+            raise DataError(f"column '{name}', row {frame.index[bad[0]]}: {x[bad[0]]} is not a number in range "
+                            f"({len(bad)} such rows). Law '{law.name}' needs {wanted}; remove or mend these rows.")
     kept, notes = np.arange(len(frame)), ()
     if fitting:
         empty = np.isnan(columns["loss"])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from scaling.errors import FitError
@@ -20,6 +21,7 @@ from scaling.fitting.starts import seeds
 from scaling.fitting.uncertainty import covariance
 from scaling.formula import Law
 from scaling.laws import find
+from scaling.logs import Runs
 
 STARTS = 8
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
@@ -52,7 +54,7 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
     LawError, DataError, FitError
         Unknown law or parameter, unusable data, fewer rows than parameters.
     """
-    law = find(law)
+    law = _over_domains(find(law), data)
     loss = Loss.parse(objective, delta)
     made = design(data, law, fitting=True)
     fixed, specs = _free(law, fixed, params)
@@ -67,6 +69,15 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
                            f"Add rows with other {name}, or fit a law without it.")
     with threadpool_limits(1):
         return _fit(data, law, made, loss, fixed, specs, seed, params is not None)
+
+
+def _over_domains(law: Law, data: Any) -> Law:
+    """A mixture law that was named without its domains takes those the data have columns for (h_web, h_code, ...)."""
+    if law.layout is None or law is not find(law.name):
+        return law
+    frame = data.joined() if isinstance(data, Runs) else data
+    domains = law.layout.found_in([str(c) for c in frame]) if isinstance(frame, (Mapping, pd.DataFrame)) else ()
+    return law.using(domains=domains) if domains else law
 
 
 def _free(law: Law, fixed, params) -> tuple[dict[str, float], tuple]:
@@ -128,8 +139,6 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     verdict = judge(law, made, values, cov, converged=bool(found.converged[winner]), agree=int(near.sum()), tried=len(start),
                     rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
                     at_bound=tuple(names[at_bound & ~gone]), vanished=tuple(names[gone]))
-    from scaling.logs import Runs
-
     return Fit(law=law, values=values, objective=cost * loss.scale, loss=loss, fixed=fixed, frame=frame, t=t, cov=cov,
                verdict=verdict, design=made, runs=data if isinstance(data, Runs) else None, seed=seed)
 
