@@ -173,6 +173,19 @@ class Law:
         """Decorator: hook(*inputs, **params) -> dict label -> part of the prediction; the parts add up to it."""
         return self._hook("components", hook)
 
+    def contains(self, simpler: str):
+        """Decorator: hook(*inputs, **values) -> list of this law's parameters that say what `simpler` says at `values`.
+
+        `simpler` names a law over some of the same inputs. Its optimum is then among the starts, so that the richer law
+        never fits worse; several dicts of parameters place what is new at several points.
+        """
+
+        def decorate(hook):
+            hook.simpler = simpler
+            return self._hook("contains", hook)
+
+        return decorate
+
     def needs(self, hook):
         """Decorator: hook(*inputs) -> list of reasons, in plain words, why these inputs cannot determine the law."""
         return self._hook("needs", hook)

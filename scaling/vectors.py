@@ -79,6 +79,8 @@ class Layout:
         return [tuple(next(values) for _ in self.domains) if each else next(values) for _, each in names]
 
     def _written(self, result: Any) -> Any:
+        if isinstance(result, list):
+            return [self._written(r) for r in result]
         if not isinstance(result, dict):
             return result
         out = {}

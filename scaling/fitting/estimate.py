@@ -111,6 +111,7 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
 
     few, coarse = thinned(GRID_ROWS)
     start = seeds(coarse, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed, given)
+    start = np.concatenate([start, _simpler(law, few, loss, specs, fixed, coarse.frame, seed)])
     if not len(start):
         raise FitError(f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs.")
     few, search = thinned(SEARCH_ROWS)
@@ -148,6 +149,27 @@ def _best_first(found: Solution) -> np.ndarray:
     best = found.cost.min()
     tied = found.cost <= best * (1 + 1e-9)
     return np.lexsort([np.where(tied, best, found.cost)])
+
+
+def _simpler(law: Law, few: Design, loss: Loss, specs, fixed, frame, seed: int) -> np.ndarray:
+    """Starts that say what the best fit of a simpler law says, where the law declares one it contains."""
+    if (hook := law.hooks.get("contains")) is None:
+        return np.empty((0, len(specs)))
+    simple = find(hook.simpler)
+    if simple.layout is not None and law.layout is not None:
+        simple = simple.using(domains=law.layout.domains)
+    inputs = {k: few.inputs[k] for k in simple.inputs}
+    part = Design(few.frame, inputs, few.loss, few.weights)
+    params = tuple(simple.params.values())
+    model, y = models.build(simple, params, inputs, {}, loss), loss.link(few.loss)
+    start = seeds(model, y, few.loss, few.weights, loss, STARTS, seed, False)
+    start = np.concatenate([start, _simpler(simple, part, loss, params, {}, model.frame, seed)])
+    if not len(start):
+        return np.empty((0, len(specs)))
+    found = minimise(model, y, start, few.weights, loss)
+    best = dict(zip(model.frame.names, model.frame.to_params(found.t[found.cost.argmin()]), strict=True))
+    rows = [[values[p.name] for p in specs] for values in hook(*few.inputs.values(), **best)]
+    return frame.from_params(np.array(rows, float))
 
 
 def _distinct(found: Solution, order: np.ndarray) -> np.ndarray:

@@ -70,6 +70,17 @@ def _(N, D, h, *, E, A, B, alpha, beta, C, gamma):
 mixture_additive.sample(_sample)
 
 
+@mixture_additive.contains("chinchilla")
+def _(N, D, h, *, E, A, B, alpha, beta):
+    """Every domain helps alike: a mixture term that takes some part of E, bent little or much."""
+    out = []
+    for part, bend in ((0.3, 0.1), (0.3, 0.5), (0.7, 0.1), (0.7, 0.5)):
+        helped = sum(np.mean(x**bend) for x in h)
+        out.append({"E": (1 - part) * E, "A": A, "B": B, "alpha": alpha, "beta": beta,
+                    "C": (1 / (part * E * helped),) * len(h), "gamma": (bend,) * len(h)})
+    return out
+
+
 @law("arXiv:2507.09404")
 def mixture_joint(N, D, h: Shares, *, E: Positive = 1.0, alpha: Exponent = 0.35, beta: Exponent = 0.4,
                   gammaA: Power = 1.0, gammaB: Power = 1.0, C: EachPositive = 1.0, gamma: Bend = 0.4,
@@ -99,6 +110,14 @@ def _(N, D, h, *, E, alpha, beta, gammaA, gammaB, C, gamma, CA, CB):
         out[f"C{name}"] = tuple(term * power / base * share for share in h)
         out["E"] = np.ones_like(term)
     return out
+
+
+@mixture_joint.contains("mixture_additive")
+def _(N, D, h, *, E, A, B, alpha, beta, C, gamma):
+    """Sizes A and B that no mixture moves."""
+    same = {"E": E, "alpha": alpha, "beta": beta, "C": C, "gamma": gamma}
+    return [{**same, "gammaA": g, "gammaB": g, "CA": (A ** (1 / g),) * len(h), "CB": (B ** (1 / g),) * len(h)}
+            for g in (0.5, 1.0)]
 
 
 mixture_joint.sample(_sample)
