@@ -4,6 +4,10 @@ These are the estimates that take more than one fit. Each takes rows or `Fit`s a
 is made of, so that nothing of the road logs -> Runs -> Fit -> Forecast is bypassed.
 """
 
+from scaling.transfer.families import Family as Family
+from scaling.transfer.families import family as family
+from scaling.transfer.independence import Independence as Independence
+from scaling.transfer.independence import independence as independence
 from scaling.transfer.pairs import pair as pair
 from scaling.transfer.relation import Relation as Relation
 from scaling.transfer.relation import relate as relate

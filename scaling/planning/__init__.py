@@ -1,0 +1,4 @@
+"""What to run next, and with which mixture."""
+
+from scaling.planning.mixture import Mixture as Mixture
+from scaling.planning.mixture import own_shares as own_shares
