@@ -18,7 +18,7 @@ _HOMES = {
     "plots": "scaling.plots",
     "ScalingError": "scaling.errors",
 }
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
     from scaling import plots as plots

@@ -135,8 +135,8 @@ def test_bad_frames() -> None:
         Runs.from_frame(pd.DataFrame({"step": [], "loss": []}))
     with pytest.raises(DataError, match="DataFrame, row 1, column 'loss': found 'inf'"):
         Runs.from_frame(pd.DataFrame({"step": [1, 2], "loss": [3.0, float("inf")]}))
-    with pytest.raises(DataError, match="row 7, column 'step'"):
-        Runs.from_frame(pd.DataFrame({"step": [2, 1], "loss": [3.0, 2.0]}, index=[3, 7]))
+    with pytest.raises(DataError, match="row 7, column 'loss'"):
+        Runs.from_frame(pd.DataFrame({"step": [2, 2], "loss": [3.0, 2.0]}, index=[3, 7]))
 
 
 def test_what_can_be_mended_is_mended_and_told(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def _formulas(text: str) -> dict[str, str]:
     out = {}
     for name, body in lines.items():
         joined = " ".join(body).split("Parameters", 1)[1]
-        right = joined[joined.index("=") + 1 :]
+        right = re.split(r"\by[\])]?\s*=", joined, maxsplit=1)[1]
         right = right[: right.rindex("+")] if re.search(r"\+\s*e\s*$", right.strip()) else right
         out[name] = re.sub(r"\s+", " ", right.replace("[", "(").replace("]", ")")).strip()
     return out

@@ -11,8 +11,9 @@ import pandas as pd
 
 from scaling.drops import RateDrops
 from scaling.errors import DataError, FitError, ScalingError
-from scaling.formula import ANY_POSITIVE, Law
+from scaling.formula import ANY_POSITIVE, Domain, Law
 from scaling.logs import Runs
+from scaling.monomials import trace
 from scaling.schedules import Schedule, schedule
 
 # inputs of laws, by the name they have in logs
@@ -45,7 +46,7 @@ class Design:
         return pd.factorize(self.frame["run"])[0]
 
 
-def design(data: Any, law: Law, *, fitting: bool, steps: Any = None) -> Design:
+def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: bool = True) -> Design:
     """Rows of `data` as inputs of `law`.
 
     Parameters
@@ -53,6 +54,7 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None) -> Design:
     data : Runs, DataFrame or mapping of columns; for prediction also a Schedule or its text.
     fitting : rows need a loss (rows without one are counted in the notes), and rows shared by runs count once.
     steps : step labels to predict at, when data is a schedule.
+    positive : losses must be positive, as the logarithm of a log objective asks.
     """
     if isinstance(data, (Schedule, str)):
         if fitting or "features" not in law.hooks:
@@ -61,13 +63,15 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None) -> Design:
     if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
         data = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
     if isinstance(data, pd.DataFrame):
-        return _from_runs(Runs.from_frame(data), law, fitting) if "features" in law.hooks else _table(data, law, fitting)
+        if "features" in law.hooks:
+            return _from_runs(Runs.from_frame(data), law, fitting)
+        return _table(data, law, fitting, positive)
     if isinstance(data, Runs):
         return _from_runs(data, law, fitting) if "features" in law.hooks else _ends(data, law, fitting)
     raise DataError(f"data must be Runs or a DataFrame, not {type(data).__name__}; read logs with scaling.read(paths).")
 
 
-def _table(frame: pd.DataFrame, law: Law, fitting: bool) -> Design:
+def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) -> Design:
     for name in law.inputs:  # an input such as x may be named by a convention: x=tokens
         if name not in frame and law.conventions.get(name) in frame:
             frame = frame.assign(**{name: frame[law.conventions[name]]})
@@ -77,24 +81,25 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool) -> Design:
                         f"The data has {', '.join(map(str, frame.columns))}.")
     columns = {c: _numbers(frame[c], c) for c in dict.fromkeys([*needed, *(["loss"] if "loss" in frame else [])])}
     weights = _numbers(frame["weight"], "weight") if "weight" in frame else np.ones(len(frame))
+    powers = {base for term in trace(law) or [] for base, (_, slopes) in term.powers.items() if slopes}
     for name in law.inputs:
-        range_, x = law.ranges.get(name, ANY_POSITIVE), columns[name]
+        x, range_ = columns[name], law.ranges.get(name, ANY_POSITIVE if name in powers else Domain())
         inside = (x >= range_.lo if range_.closed else x > range_.lo) & (x <= range_.hi) & np.isfinite(x)
         if not inside.all():
             bad = np.flatnonzero(~inside)
-            wanted = f"{name} {'>=' if range_.closed else '>'} {range_.lo:g}" + (
-                f" and {name} <= {range_.hi:g}" if np.isfinite(range_.hi) else "")
-            raise DataError(f"column '{name}', row {frame.index[bad[0]]}: {x[bad[0]]} is not a number in range "
-                            f"({len(bad)} such rows). Law '{law.name}' needs {wanted}; remove or mend these rows.")
+            wanted = "a positive number" if range_ is ANY_POSITIVE else "a finite number" if name not in law.ranges else (
+                f"{range_.lo:g} {'<=' if range_.closed else '<'} {name} <= {range_.hi:g}")
+            raise DataError(f"column '{name}', row {frame.index[bad[0]]}: {x[bad[0]]} is not {wanted} "
+                            f"({len(bad)} such rows), as law '{law.name}' needs; remove or mend these rows.")
     kept, notes = np.arange(len(frame)), ()
     if fitting:
         empty = np.isnan(columns["loss"])
         if empty.any():
             notes = (f"{empty.sum()} of {len(frame)} rows have no loss and are not fitted",)
-        bad = np.flatnonzero(~empty & (~np.isfinite(columns["loss"]) | (columns["loss"] <= 0)))
+        bad = np.flatnonzero(~empty & (~np.isfinite(columns["loss"]) | (positive & (columns["loss"] <= 0))))
         if len(bad):
-            raise DataError(f"column 'loss', row {frame.index[bad[0]]}: {columns['loss'][bad[0]]} is not a positive number "
-                            f"({len(bad)} such rows). Losses must be positive; remove diverged rows.")
+            raise DataError(f"column 'loss', row {frame.index[bad[0]]}: {columns['loss'][bad[0]]} is not a "
+                            f"{'positive' if positive else 'finite'} number ({len(bad)} such rows); remove diverged rows.")
         bad = np.flatnonzero(~(weights >= 0) | ~np.isfinite(weights))
         if len(bad):
             raise DataError(f"column 'weight', row {frame.index[bad[0]]}: weights must be finite and not negative.")
@@ -144,15 +149,24 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
         frame = frame[frame["loss"].notna()]
     if not len(frame):
         raise DataError("none of these rows has a loss; there is nothing to fit.")
-    frames, features = [], []
+    frames, features, rising = [], [], 0
     for name, rows in frame.groupby("run", sort=False):
         plan = runs.schedules.get(name)
         if plan is None:
             raise DataError(f"run '{name}': law '{law.name}' needs its learning rates, and there is neither a column 'lr' nor "
                             "a schedule. Add the column, or pass schedule='cosine:peak=...,steps=...'.")
+        if fitting:  # before the peak is reached the laws do not hold
+            warm = rows["step"].to_numpy() < plan.first + plan.warmup - 1
+            rising, rows = rising + int(warm.sum()), rows[~warm]
+            if not len(rows):
+                continue
         features.append(_features(law, rows["step"].to_numpy(int), plan, str(name)))
         frames.append(rows)
         notes += [f"run '{name}': {n}" for n in plan.notes]
+    if rising:
+        notes.append(f"{rising} rows lie in the warm-up and are not fitted")
+    if not frames:
+        raise DataError("all rows with a loss lie in the warm-up; there is nothing to fit.")
     made = _joined(pd.concat(frames, ignore_index=True), features, law, notes)
     peaks = {runs.schedules[n].peak for n in frame["run"].unique()}
     if fitting and len(peaks) > 1 and max(peaks) > 1.001 * min(peaks):

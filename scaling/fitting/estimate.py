@@ -16,6 +16,7 @@ from scaling.fitting.design import Design, design
 from scaling.fitting.diagnostics import judge
 from scaling.fitting.losses import Loss
 from scaling.fitting.result import Fit
+from scaling.fitting.select import select
 from scaling.fitting.solver import Solution, minimise, polish
 from scaling.fitting.starts import seeds
 from scaling.fitting.uncertainty import covariance
@@ -29,7 +30,8 @@ SAME = 1e-6  # relative difference of objectives below which two starts reached 
 
 
 def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float = 1e-3,
-        fixed: Mapping[str, float] | None = None, params: Any = None, seed: int = 0) -> Fit:
+        fixed: Mapping[str, float] | None = None, params: Any = None, seed: int = 0, where: str | None = None,
+        min_step: int | None = None, top_budgets: int | None = None) -> Fit:
     """Fit a law to data, globally and from no user start.
 
     Parameters
@@ -43,6 +45,8 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
     fixed : parameters held at given values.
     params : lmfit.Parameters; their bounds, and values of those with vary=False, are honoured.
     seed : of the start grid, where it is random (three or more non-linear parameters).
+    where, min_step, top_budgets : which rows are fitted: a pandas query, a first step, the k largest compute budgets.
+        Rows inside the warm-up are never fitted by schedule laws. The choice is reported with the result.
 
     Returns
     -------
@@ -56,7 +60,9 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
     """
     law = _over_domains(find(law), data)
     loss = Loss.parse(objective, delta)
-    made = design(data, law, fitting=True)
+    chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
+    made = design(chosen, law, fitting=True, positive=loss.log)
+    made = replace(made, notes=(*notes, *made.notes))
     fixed, specs = _free(law, fixed, params)
     if not specs:
         raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
@@ -68,7 +74,7 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
             raise FitError(f"all rows have {name} = {x[0]:.6g}, so '{law.name}' cannot tell its terms apart. "
                            f"Add rows with other {name}, or fit a law without it.")
     with threadpool_limits(1):
-        return _fit(data, law, made, loss, fixed, specs, seed, params is not None)
+        return _fit(chosen, law, made, loss, fixed, specs, seed, params is not None)
 
 
 def _over_domains(law: Law, data: Any) -> Law:
@@ -116,18 +122,21 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
         raise FitError(f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs.")
     few, search = thinned(SEARCH_ROWS)
     found = minimise(search, loss.link(few.loss), start, few.weights, loss)
-    order = _best_first(found)
+    rounding = made.weights.sum() * (1e-13 * max(1.0, np.abs(y).max())) ** 2
+    order = _best_first(found, rounding)
     best = found.cost[order[0]]
-    near = found.cost <= best * (1 + SAME) + 1e-30
+    near = found.cost <= best * (1 + SAME) + rounding
     others = found.cost[~near]
     if few is not made:
         ends = _distinct(found, order)
         found = minimise(model, y, ends, made.weights, loss, damping=1e-3)
-        order = _best_first(found)
+        order = _best_first(found, rounding)
     winner = order[0]
     t, cost = found.t[winner], float(found.cost[winner])
+    converged = bool(found.converged[winner])
     if loss.name == "squares":
-        t, cost = polish(model, y, t, made.weights, loss)
+        t, cost, settled = polish(model, y, t, made.weights, loss)
+        converged |= settled
     frame = model.frame
     theta = frame.to_params(t)
     at_bound = (t <= frame.lower) | (t >= frame.upper)
@@ -137,17 +146,17 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     names = np.array(frame.names)
     values = {**fixed, **dict(zip(frame.names, map(float, theta), strict=True))}
     values = {k: values[k] for k in law.params}
-    verdict = judge(law, made, values, cov, converged=bool(found.converged[winner]), agree=int(near.sum()), tried=len(start),
+    verdict = judge(law, made, values, cov, converged=converged, agree=int(near.sum()), tried=len(start),
                     rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
                     at_bound=tuple(names[at_bound & ~gone]), vanished=tuple(names[gone]))
     return Fit(law=law, values=values, objective=cost * loss.scale, loss=loss, fixed=fixed, frame=frame, t=t, cov=cov,
                verdict=verdict, design=made, runs=data if isinstance(data, Runs) else None, seed=seed)
 
 
-def _best_first(found: Solution) -> np.ndarray:
+def _best_first(found: Solution, rounding: float) -> np.ndarray:
     """Order by objective; among equals an earlier start wins, so that exchangeable terms keep the user's order."""
     best = found.cost.min()
-    tied = found.cost <= best * (1 + 1e-9)
+    tied = found.cost <= best * (1 + 1e-9) + rounding
     return np.lexsort([np.where(tied, best, found.cost)])
 
 

@@ -83,8 +83,9 @@ def load(path: str | Path) -> Fit:
                          "rival": _number(v["rival"]), "condition": _number(v["condition"])})
     runs = Runs.from_dict(saved["data"]["runs"]) if "runs" in saved["data"] else None
     data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
-    made = design(data, law, fitting=True)
-    return Fit(law=law, values=saved["values"], objective=saved["objective"], loss=Loss(**saved["loss"]), fixed=saved["fixed"],
+    loss = Loss(**saved["loss"])
+    made = design(data, law, fitting=True, positive=loss.log)
+    return Fit(law=law, values=saved["values"], objective=saved["objective"], loss=loss, fixed=saved["fixed"],
                frame=frame, t=np.array(inner["t"]), cov=cov, verdict=verdict, design=made, runs=runs, seed=saved["seed"])
 
 

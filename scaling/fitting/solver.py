@@ -28,6 +28,7 @@ class Solution:
     iterations: np.ndarray
 
 
+@np.errstate(all="ignore")  # far starts overflow; their cost is infinite and they are dropped
 def minimise(model, y: np.ndarray, start: np.ndarray, weights: np.ndarray, loss: Loss, *, max_iter: int = 200,
              damping: float = 1e-2) -> Solution:
     """Solve B problems that share rows y (n,) and differ in start (B, p) and weights (B, n) or (n,)."""
@@ -38,11 +39,10 @@ def minimise(model, y: np.ndarray, start: np.ndarray, weights: np.ndarray, loss:
     return Solution(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("t", "cost", "converged", "iterations")))
 
 
+@np.errstate(all="ignore")
 def costs(model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss) -> np.ndarray:
     """The objective (half the residual sum of squares for least squares) at each t; infinite where undefined."""
-    r = loss.link(model.value(model.terms(t))) - y
-    total = (weights * loss.value(r)).sum(1)
-    return np.where(np.isfinite(total), total, np.inf)
+    return _cost(model, y, model.terms(t), weights, loss)
 
 
 def derivatives(model, y, terms, weights, loss: Loss, exact: bool = True):
@@ -73,18 +73,23 @@ def derivatives(model, y, terms, weights, loss: Loss, exact: bool = True):
     return gradient, hessian, damp, J, inner
 
 
-def polish(model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, rounds: int = 30) -> tuple[np.ndarray, float]:
-    """Gauss-Newton by QR from an optimum of least squares: the last digits, which normal equations cannot give."""
+@np.errstate(all="ignore")
+def polish(model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, rounds: int = 30) -> tuple[np.ndarray, float, bool]:
+    """Gauss-Newton by QR from an optimum of least squares: the last digits, which normal equations cannot give.
+
+    Returns t, cost, and whether the last step was down to rounding.
+    """
     free = (t > model.frame.lower) & (t < model.frame.upper)
     root = np.sqrt(weights)
 
     def residual(t):
         terms = model.terms(t[None])
         f = model.value(terms)
-        return terms, f, (loss.link(f) - y)[0] * root
+        r = (loss.link(f) - y)[0] * root
+        return terms, f, r, r @ r
 
-    terms, f, r = residual(t)
-    best = r @ r
+    terms, f, r, best = residual(t)
+    moved = np.inf
     for _ in range(rounds):
         J = model.jacobian(terms, f)[0][free]
         A = ((J / f if loss.log else J) * root).T
@@ -94,17 +99,17 @@ def polish(model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss,
         step[free] = np.linalg.lstsq(A / size, -r, rcond=1e-15)[0] / size
         for _ in range(40):
             new = np.clip(t + step, model.frame.lower, model.frame.upper)
-            new_terms, new_f, new_r = residual(new)
-            if (rss := new_r @ new_r) <= best:
+            new_terms, new_f, new_r, rss = residual(new)
+            if rss <= best:
                 break
             step /= 2
         else:
             break
-        moved = np.abs(new - t).max() > 1e-15 * np.abs(t).max()
+        moved = np.abs(new - t).max() / np.abs(t).max()
         t, terms, f, r, best = new, new_terms, new_f, new_r, rss
-        if not moved:
+        if moved <= 1e-15:
             break
-    return t, best / 2
+    return t, best / 2, bool(moved < 1e-9)
 
 
 def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
@@ -140,8 +145,7 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
         trial = np.clip(t + step, lower, upper)
         trial_terms = model.terms(trial)
         trial_cost = _cost(model, y, trial_terms, w, loss)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            gain = (cost - trial_cost) / predicted
+        gain = (cost - trial_cost) / predicted
         accept = (trial_cost <= cost) & (predicted > 0)
         small = (predicted <= 1e-13 * cost) | (cost <= floor[live])
         still = np.where(small & (predicted >= 0), still + 1, 0)
@@ -172,14 +176,13 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
 
 def _bent(model, y, t, terms, step, J, inner, H, D, lam, held, loss) -> np.ndarray:
     """Half the acceleration along the step, where it is well below the step itself."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        r = loss.link(model.value(terms))
-        ahead = loss.link(model.value(model.terms(t + BEND * step)))
-        second = 2 / BEND * ((ahead - r) / BEND - (step[:, None, :] @ J)[:, 0])
-        second = np.where(np.isfinite(second).all(1)[:, None], second, 0.0)
-        pull = (J @ (inner * second)[:, :, None])[:, :, 0]
+    r = loss.link(model.value(terms))
+    ahead = loss.link(model.value(model.terms(t + BEND * step)))
+    second = 2 / BEND * ((ahead - r) / BEND - (step[:, None, :] @ J)[:, 0])
+    second = np.where(np.isfinite(second).all(1)[:, None], second, 0.0)
+    pull = (J @ (inner * second)[:, :, None])[:, :, 0]
     a, _ = _step(pull, H, D, lam, held)
-    size = lambda v: np.sqrt(np.maximum((v[:, None, :] @ D @ v[:, :, None])[:, 0, 0], 0.0))
+    size = lambda v: np.sqrt((v[:, None, :] @ D @ v[:, :, None])[:, 0, 0])
     fine = 2 * size(a) <= 0.75 * size(step)
     return np.where(fine[:, None], a / 2, 0.0)
 
@@ -190,8 +193,7 @@ def _empty(B: int, p: int):
 
 def _cost(model, y, terms, weights, loss) -> np.ndarray:
     r = loss.link(model.value(terms)) - y
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = (weights * loss.value(r)).sum(1)
+    total = (weights * loss.value(r)).sum(1)
     return np.where(np.isfinite(total), total, np.inf)
 
 
@@ -215,5 +217,5 @@ def _step(g, H, D, lam, held) -> tuple[np.ndarray, np.ndarray]:
         z = (np.linalg.pinv(scaled, hermitian=True) @ rhs[:, :, None])[:, :, 0]
     step = z * s
     predicted = -(g * step).sum(1) - 0.5 * (step[:, None, :] @ H @ step[:, :, None])[:, 0, 0]
-    predicted[bad] = -1.0
+    predicted[bad | ~np.isfinite(predicted)] = -1.0
     return step, predicted

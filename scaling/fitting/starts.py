@@ -19,6 +19,7 @@ from scaling.formula import Domain
 LINE, SQUARE, CLOUD = 40, 12, 256  # nodes over one, two (per side), more non-linear parameters (Halton points)
 
 
+@np.errstate(all="ignore")
 def linear_params(model) -> list[int]:
     """Indices of a largest set of parameters in which the law is jointly affine, found by probing its values."""
     frame = model.frame
@@ -78,7 +79,8 @@ def seeds(model, y: np.ndarray, raw_y: np.ndarray, weights: np.ndarray, loss: Lo
 def _grid(params, nonlinear: list[int], seed: int, plain: np.ndarray, given: bool) -> np.ndarray:
     """Nodes over the non-linear parameters in internal variables: logarithms for scales, values otherwise.
 
-    A parameter that may be any real number has no natural range: its nodes scatter around its start by factors of e^0.5.
+    A parameter that may be any real number has no natural range: its nodes scatter around its start, by factors of e^0.5
+    and, every other one, e^2.
     """
     count = len(nonlinear)
     if not count:
@@ -93,7 +95,8 @@ def _grid(params, nonlinear: list[int], seed: int, plain: np.ndarray, given: boo
         domain = params[j].domain
         lo, hi = _range(domain)
         if np.isinf(domain.lo) and np.isinf(domain.hi) and (given or params[j].start):
-            nodes[:, k] = (plain[j] or 1.0) * np.exp(0.5 * norm.ppf(np.clip(unit[:, k], 0.01, 0.99)))
+            spread = np.where(np.arange(len(unit)) % 2, 2.0, 0.5)
+            nodes[:, k] = (plain[j] or 1.0) * np.exp(spread * norm.ppf(np.clip(unit[:, k], 0.01, 0.99)))
         elif lo > 0:
             nodes[:, k] = lo * (hi / lo) ** unit[:, k]
         else:
@@ -112,6 +115,7 @@ def _range(d: Domain) -> tuple[float, float]:
     return max(d.lo, 1e-12 * d.hi), d.hi if np.isfinite(d.hi) else 1e6 * d.lo
 
 
+@np.errstate(all="ignore")  # nodes where the law overflows are dropped by their cost
 def _amplitudes(model, t: np.ndarray, linear: list[int], y: np.ndarray, weights: np.ndarray, loss: Loss) -> np.ndarray:
     """Solve the linear parameters at every node; for scales, the best subset with all of them positive."""
     frame = model.frame

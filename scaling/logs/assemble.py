@@ -141,8 +141,9 @@ def _plans(
         rated = ~np.isnan(lr)
         source = override.get(name)
         won = source is not None
-        if won and not isinstance(source, str):
-            source = schedule(source)
+        if won:  # a text is kept, as the rows decide its step convention, but fails here if it is wrong
+            table = schedule(source)
+            source = source if isinstance(source, str) else table
         if not won and ":" in str(facts[name].get("schedule", "")):
             source = facts[name]["schedule"]  # without a colon it is a label, such as `cosine`
         if source is not None or rated.any():

@@ -29,8 +29,10 @@ class Plan:
         try:
             table = schedule(self.source)
         except ScheduleError as error:
-            raise ScheduleError(f"{self.place}: {error}") from None
-        labels = (table.first,) if isinstance(self.source, Schedule) else (1, 0)
+            raise DataError(f"{self.place}: {error}. Correct it, or pass schedule=...") from None
+        labels: tuple[int, ...] = (1, 0) if table.rates[0] else (0, 1)  # the first wins if the rows fit both
+        if isinstance(self.source, Schedule):
+            labels = (table.first,)
         first = min(labels, key=lambda label: self._distance(table, label))
         table = replace(table, first=first)
         wrong = self._wrong(table, first)

@@ -88,6 +88,11 @@ class Runs:
     def names(self) -> tuple[str, ...]:
         return self._names
 
+    def joined(self) -> pd.DataFrame:
+        """The frame with the facts of its run in every row (a copy); a fact named like a column is `<name>_of_run`."""
+        clash = {c: f"{c}_of_run" for c in self._facts if c in self._frame}
+        return self._frame.join(self._facts.rename(columns=clash), on="run")
+
     def select(self, query: str) -> "Runs":
         """Rows for which a pandas query holds, over the frame joined with the facts; schedules stay whole.
 
@@ -96,7 +101,7 @@ class Runs:
         try:
             facts = self._facts.rename(columns=lambda name: f"{name}_of_run" if name in self._frame else name)
             rows = self._frame.join(facts, on="run").query(query).index
-        except (pd.errors.UndefinedVariableError, SyntaxError, TypeError) as error:
+        except (NameError, SyntaxError, TypeError, ValueError, KeyError) as error:
             names = [*self._frame.columns, *self._facts.columns]
             raise DataError(f"select({query!r}): {error}; columns and facts: {', '.join(names)}") from error
         if rows.empty:
@@ -227,14 +232,7 @@ def _plain(column: pd.Series) -> list[Any]:
 
 
 def _column(values: list[Any]) -> Any:
-    numbers = all(
-        value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values
-    )
-    if not numbers:
-        return (
-            pd.Series(values, dtype=None if None not in values else object)
-            .where(lambda x: x.notna(), np.nan)
-            .to_numpy()
-        )
-    whole = all(isinstance(value, int) for value in values)
-    return np.array(values, np.int64) if whole and values else np.array(values, np.float64)
+    if any(isinstance(value, (str, bool)) for value in values):
+        return [np.nan if value is None else value for value in values]
+    whole = bool(values) and all(isinstance(value, int) for value in values)
+    return np.array(values, np.int64 if whole else np.float64)

@@ -16,7 +16,7 @@ from scaling.schedules.shapes import DECAYS, SHAPES, WARMUPS
 _UNITS = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 
-def _number(value: Any) -> float:
+def parse_number(value: Any) -> float:
     """3e-4, 24k, 2M, 7B or a number."""
     match = re.fullmatch(r"\s*([-+0-9.eE]+)([kKMBT]?)\s*", str(value))
     number = float(match[1]) * _UNITS[match[2]] if match else math.nan
@@ -26,20 +26,20 @@ def _number(value: Any) -> float:
 
 
 def _count(value: Any) -> int:
-    number = _number(value)
+    number = parse_number(value)
     if number != int(number) or number < 0:
         raise ValueError("a whole number of updates like 24000 or 24k")
     return int(number)
 
 
 def _positive(value: Any) -> float:
-    if (number := _number(value)) <= 0:
+    if (number := parse_number(value)) <= 0:
         raise ValueError("a number above 0")
     return number
 
 
 def _fraction(value: Any) -> float:
-    if not 0 <= (number := _number(value)) <= 1:
+    if not 0 <= (number := parse_number(value)) <= 1:
         raise ValueError("a fraction of the peak, 0 to 1")
     return number
 
@@ -65,9 +65,9 @@ _KINDS: dict[Callable[[Any], Any], str] = {
     _positive: "peak timescale power batch_tokens",
     _count: "steps warmup horizon period cycle switch",
     _fraction: "final warmup_init",
-    _number: "cycles growth decay up a b then",
+    parse_number: "cycles growth decay up a b then",
     _many(_count): "milestones periods at",
-    _many(_number): "factors levels rates",
+    _many(parse_number): "factors levels rates",
     _choice(WARMUPS): "warmup_form",
     _choice(DECAYS): "shape",
 }

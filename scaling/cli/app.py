@@ -1,0 +1,103 @@
+"""The application: its verbs, and what becomes of an error (one line on stderr and an exit code)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+import scaling
+from scaling.cli import options, output
+from scaling.cli.fit import fit
+from scaling.cli.laws import show
+from scaling.cli.predict import predict
+from scaling.cli.runs import runs
+from scaling.cli.train import train
+from scaling.errors import (
+    DataError,
+    FitError,
+    LawError,
+    MissingExtra,
+    ScalingError,
+    ScheduleError,
+    TrainingError,
+)
+
+EXAMPLES = """Examples:
+
+    scaling runs logs/
+    scaling fit logs/short-*.csv --law multi_power_5 -o fit.json
+    scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k
+    scaling train out/ --schedule cosine:peak=1e-2,steps=2000,warmup=100
+"""
+EXIT_CODES = """Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad data, 4 fit not trustworthy under --strict,
+5 missing extra, 130 interrupted. With --json the result is one JSON document, alone on stdout; notes and
+errors are on stderr.
+"""
+CODES: dict[type[Exception], int] = {
+    options.UsageError: 2,
+    LawError: 2,
+    ScheduleError: 2,
+    TrainingError: 2,
+    DataError: 3,
+    FitError: 3,
+    MissingExtra: 5,
+}
+
+app = App(
+    name="scaling",
+    help="Fit scaling laws to training logs and predict the loss of runs nobody has made yet.",
+    help_prologue=EXAMPLES,
+    help_epilogue=EXIT_CODES,
+    help_format="markdown",
+    suppress_keyboard_interrupt=False,  # main says so and leaves with 130
+    version=scaling.__version__,
+)
+app["--help"].group = app["--version"].group = "Help"
+for verb in (runs, fit, predict, show, train):
+    name = "laws" if verb is show else verb.__name__
+    app.command(name=name, help_prologue="", help_epilogue="")(verb)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: that of the process) and return its exit code."""
+    tokens = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in tokens
+    try:
+        with warnings.catch_warnings():
+            if not debug:
+                warnings.showwarning = output.show_warning
+            code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+            sys.stdout.flush()
+        return int(code or 0)
+    except BrokenPipeError:  # the reader, such as `head`, has had enough: no error, and nothing more to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        output.error("interrupted")
+        return 130
+    except Exception as problem:
+        if debug:
+            traceback.print_exc()
+        return report(problem)
+
+
+def report(problem: Exception) -> int:
+    """Say what went wrong on stderr and return the exit code that stands for it."""
+    if isinstance(problem, CycloptsError):
+        output.error(
+            f"{options.explain(problem)}\n`scaling --help` and `scaling VERB --help` show what there is"
+        )
+        return 2
+    if isinstance(problem, ScalingError | options.UsageError):
+        output.error(str(problem))
+        return next((code for kind, code in CODES.items() if isinstance(problem, kind)), 1)
+    if isinstance(problem, OSError):
+        output.error(str(problem))
+        return 1
+    output.error(f"unexpected {type(problem).__name__}: {problem}\n--debug shows where it happened")
+    return 1

@@ -1,0 +1,104 @@
+"""`scaling laws`: what can be fitted."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from scaling.cli import output
+from scaling.cli.options import Printing
+
+if TYPE_CHECKING:
+    from scaling.formula import Law
+
+
+def show(name: str | None = None, /, *, printing: Printing = Printing()) -> None:
+    """List the laws, or show one: formula, parameters, published constants.
+
+    For example:
+
+        scaling laws
+        scaling laws chinchilla
+        scaling laws annealing:lam=0.995 --json
+
+    Parameters
+    ----------
+    name
+        The law to show; all are listed without it.
+    """
+    from scaling.laws import find, laws
+
+    if name is None:
+        known = [describe(find(each)) for each in sorted(laws)]
+        if printing.json:
+            output.document(
+                {"laws": [{key: law[key] for key in ("law", "formula", "source", "inputs")} for law in known]}
+            )
+        else:
+            width = max(len(law["law"]) for law in known)
+            for law in known:
+                held = "".join(f", {name} = {value:g}" for name, value in law["held"].items())
+                print(f"{law['law']:<{width}}  {law['formula']}{held}   {law['source']}")
+        return
+    content = describe(find(name))
+    if printing.json:
+        output.document(content)
+    else:
+        print(as_text(content, find(name)))
+
+
+def describe(law: Law) -> dict[str, Any]:
+    """Return what there is to know about a law, as plain data."""
+    return {
+        "law": law.name,
+        "formula": law.formula,
+        "reference": law.reference,
+        "source": law.cite,
+        "inputs": law.inputs,
+        "parameters": [
+            {"name": p.name, "lower": p.domain.lo, "upper": p.domain.hi, "start": p.start}
+            for p in law.params.values()
+        ],
+        "held": dict(law.held),
+        "conventions": dict(law.conventions),
+        "published": {
+            key: {
+                "values": dict(constants),
+                "errors": dict(constants.errors),
+                "source": constants.source,
+                "counts": constants.counts,
+                "conventions": dict(constants.conventions),
+                "note": constants.note,
+                "verified": constants.verified,
+            }
+            for key, constants in law.published.items()
+        },
+    }
+
+
+def as_text(content: dict[str, Any], law: Law) -> str:
+    """Return the description for reading."""
+    body = inspect.cleandoc(law.fn.__doc__ or "").partition("\n")[2].strip()
+    lines = [
+        f"{content['law']}   {content['formula']}",
+        content["reference"],
+        *(["", body] if body else []),
+        "",
+    ]
+    for heading in ("held", "conventions"):
+        if content[heading]:
+            lines.append(
+                f"{heading}: " + ", ".join(f"{key} = {value}" for key, value in content[heading].items())
+            )
+    for key, constants in content["published"].items():
+        lines.append(
+            f"published {key}"
+            + ("" if constants["verified"] else "   NOT VERIFIED against the primary source")
+        )
+        lines.append(
+            "    " + ", ".join(f"{name} = {value:.8g}" for name, value in constants["values"].items())
+        )
+        said = [constants["source"], constants["counts"], constants["note"]]
+        said += [f"{k} = {v}" for k, v in constants["conventions"].items()]
+        lines += [f"    {text}" for text in said if text]
+    return "\n".join(lines)

@@ -1,0 +1,96 @@
+"""What the verbs print: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+RED, YELLOW = "31", "33"
+
+
+def _marked(word: str, colour: str) -> str:
+    plain = "NO_COLOR" in os.environ or not sys.stderr.isatty()
+    return word if plain else f"\033[{colour}m{word}\033[0m"
+
+
+def error(text: str) -> None:
+    """Print an error on stderr."""
+    print(f"{_marked('error:', RED)} {text}", file=sys.stderr)
+
+
+def warning(text: str) -> None:
+    """Print a warning on stderr."""
+    print(f"{_marked('warning:', YELLOW)} {text}", file=sys.stderr)
+
+
+def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Stand in for `warnings.showwarning`: the message without the line of source it came from."""
+    warning(str(message))
+
+
+def notes(texts: Iterable[str], *, quiet: bool) -> None:
+    """Print notes on stderr, unless they are not wanted."""
+    if not quiet:
+        for text in texts:
+            print(f"note: {text}", file=sys.stderr)
+
+
+def document(content: Mapping[str, Any]) -> None:
+    """Print the one JSON document of a verb."""
+    print(json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def plain(x: Any) -> Any:
+    """Return `x` as JSON types; a number that is not finite has no value there and becomes null."""
+    if isinstance(x, Mapping):
+        return {str(key): plain(value) for key, value in x.items()}
+    if isinstance(x, str | bool | int) or x is None:
+        return x
+    if hasattr(x, "to_dict") and hasattr(x, "columns"):  # a DataFrame, without importing pandas to ask
+        return [plain(row) for row in x.to_dict("records")]
+    if hasattr(x, "tolist"):  # numpy array or scalar
+        return plain(x.tolist())
+    if isinstance(x, float):
+        return x if math.isfinite(x) else None
+    if isinstance(x, Iterable):
+        return [plain(value) for value in x]
+    return None if str(x) in ("<NA>", "NaT") else str(x)
+
+
+def table(frame: pd.DataFrame) -> str:
+    """Return the frame as aligned text: words left, numbers right, columns without a value left out."""
+    columns = []
+    for name in frame:
+        cells = [str(name), *_cells(list(plain(frame[name])))]
+        if any(cells[1:]):
+            align = str.ljust if any(isinstance(value, str) for value in frame[name]) else str.rjust
+            columns.append([align(cell, max(map(len, cells))) for cell in cells])
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
+
+
+def _cells(column: list[Any]) -> list[str]:
+    numbers = [abs(x) for x in column if isinstance(x, int | float) and x != 0]
+    if numbers and all(x == int(x) and x < 1e7 for x in numbers):
+        form = ".0f"
+    elif numbers and 0.1 <= max(numbers) < 1e4:
+        form = ".4f"
+    else:
+        form = ".4g"
+    return ["" if x is None else x if isinstance(x, str) else format(x, form) for x in column]
+
+
+def figure(axes: Axes | Mapping[str, Axes], path: Path) -> None:
+    """Save the figure that the axes belong to."""
+    first = next(iter(axes.values())) if isinstance(axes, Mapping) else axes
+    root = first.get_figure(root=True)
+    assert root is not None  # drawn axes have a figure
+    root.savefig(path)

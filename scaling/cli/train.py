@@ -1,0 +1,53 @@
+"""`scaling train`: make a loss curve."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from scaling.cli import output
+from scaling.cli.options import Many, Printing, pairs
+from scaling.training import RunSpec
+
+
+def train(
+    out_dir: str,
+    /,
+    *,
+    spec: Annotated[RunSpec, Parameter(name="*")],
+    name: str | None = None,
+    device: Literal["cpu", "cuda"] | None = None,
+    threads: int = 1,
+    label: Many = (),
+    printing: Printing = Printing(),
+) -> int:
+    """Train one small model and write its loss curve; go on where an interrupted run stopped.
+
+    For example:
+
+        scaling train out/ --schedule cosine:peak=1e-2,steps=2000,warmup=100
+        scaling train out/ --schedule wsd:peak=1e-2,steps=6000,warmup=100 --d-model 64 --name long
+
+    Parameters
+    ----------
+    out_dir
+        Folder for curves/NAME.csv, curves/NAME.json and runs.csv.
+    name
+        Name of the run and its files; made of size, schedule and length if not given.
+    device
+        cuda if there is one, if not given.
+    threads
+        Threads of torch on the CPU; one is fastest for small models.
+    label
+        A further column of runs.csv: `--label role=short`; may be repeated.
+    """
+    from scaling.training import train as run
+
+    record = run(spec, out_dir, name=name, device=device, threads=threads, labels=pairs(label, "--label"))
+    if printing.json:
+        output.document(record)
+    else:
+        said = ("run_id", "status", "final_val_loss", "n_params", "tokens", "steps", "elapsed_s")
+        print("\n".join(f"{key:<15} {record[key]}" for key in said if record.get(key) is not None))
+    return 0

@@ -1,0 +1,11 @@
+"""Figures: functions that take a result, draw on `ax` (or make axes) and return the axes.
+
+Data are markers, the fit is solid, the extrapolation dashed past a thin line "end of data", an interval is a
+band, measured values the fit has not seen are hollow markers. Nothing is shown and no global setting is
+touched: save with ``ax.figure.savefig(...)``.
+"""
+
+from scaling.plots.curves import curve
+from scaling.plots.forecasts import forecast
+
+__all__ = ["curve", "forecast"]

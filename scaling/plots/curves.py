@@ -1,0 +1,113 @@
+"""Loss curves with their fit, what is left over, and the learning rate that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from scaling.errors import DataError
+from scaling.plots import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from scaling import Fit, Runs
+
+LOSS_POINTS = 90  # markers per run in the loss panel, so that the line of the fit stays visible between them
+PANELS = {"loss": 1.0, "residual": 0.38, "lr": 0.3}
+
+
+def curve(
+    fit: Fit, runs: Runs | None = None, *, ax: Axes | Mapping[str, Axes] | None = None
+) -> dict[str, Axes]:
+    """Draw measured and fitted loss per step; under it the residuals and the learning rate, sharing x.
+
+    Parameters
+    ----------
+    fit : Fit
+    runs : Runs, optional
+        What to draw; the runs of the fit unless given. Runs the fit has not seen get hollow markers.
+    ax : Axes or dict of Axes, optional
+        One Axes takes the loss alone; a dict takes the panels it names, of "loss", "residual", "lr".
+
+    Returns
+    -------
+    dict of str to Axes
+        "loss" (nats/token), "residual" (prediction minus measured, 1e-3 nats/token) and, where a run has
+        rates, "lr".
+
+    Raises
+    ------
+    DataError
+        There is no run with steps and measured losses to draw.
+    """
+    shown = fit.runs if runs is None else runs
+    if shown is None:
+        raise DataError(
+            f"this fit of {fit.law.name} was made on a table without runs, so it has no loss curves.\n"
+            "Pass the runs to draw: plots.curve(fit, runs)."
+        )
+    table = compared(fit, shown)
+    if table.empty:
+        raise DataError(
+            "none of the runs has a measured loss at a step that the law predicts: nothing to draw."
+        )
+    has_rates = "lr" in table and bool(table["lr"].notna().any())
+    seen = set() if fit.runs is None else set(fit.runs.frame["run"])
+    with style.styled():
+        axes = style.panels(ax, PANELS if has_rates else {k: v for k, v in PANELS.items() if k != "lr"})
+        names = list(table["run"].unique())
+        for name, colour, marker in zip(
+            names, style.palette(len(names)), style.MARKERS * len(names), strict=False
+        ):
+            part = table[table["run"] == name]
+            _draw(axes, part, name, colour, marker, seen=name in seen)
+        _finish(axes, table, fit.law.name)
+    return axes
+
+
+def compared(fit: Fit, runs: Runs) -> pd.DataFrame:
+    """Return the rows of `runs` that have a measured loss and a prediction, sorted by run and step."""
+    predicted = fit.predict(runs)[["run", "step", "prediction"]]
+    rows = runs.frame.merge(predicted, on=["run", "step"])
+    return rows[rows["loss"].notna() & rows["prediction"].notna()]
+
+
+def _draw(
+    axes: Mapping[str, Axes], part: pd.DataFrame, name: str, colour, marker: str, *, seen: bool
+) -> None:
+    look = {"linestyle": "none", "marker": marker, "color": colour, "markeredgewidth": 0.8}
+    look["markerfacecolor"] = colour if seen else "none"
+    every = part.iloc[style.decimate(part["step"].to_numpy())]
+    few = part.iloc[:: len(part) // LOSS_POINTS + 1]
+    if "loss" in axes:
+        axes["loss"].plot(few["step"], few["loss"], markersize=4.5, alpha=0.55, label=name, **look)
+        axes["loss"].plot(every["step"], every["prediction"], color=colour, linewidth=1.3, label="_fit")
+    if "residual" in axes:
+        miss = 1e3 * (every["prediction"] - every["loss"])
+        axes["residual"].plot(
+            every["step"], miss, markersize=3, alpha=0.6, rasterized=len(every) > 2000, **look
+        )
+    if "lr" in axes and part["lr"].notna().any():
+        axes["lr"].plot(every["step"], every["lr"], color=colour, linewidth=1.3)
+
+
+def _finish(axes: Mapping[str, Axes], table: pd.DataFrame, law: str) -> None:
+    if loss := axes.get("loss"):
+        loss.set_ylim(*style.loss_limits(table["step"], table["loss"]))
+        loss.set_ylabel(style.LABELS["loss"])
+        loss.plot([], [], color="#444444", label=f"{law} (fit)")
+        loss.legend(loc="upper right", ncols=1 + table["run"].nunique() // 8)
+    if residual := axes.get("residual"):
+        residual.axhline(0, color="#444444", linewidth=0.8, zorder=1)
+        # outliers may leave the picture
+        limit = 1.4e3 * float((table["prediction"] - table["loss"]).abs().quantile(0.95))
+        if limit > 0:
+            residual.set_ylim(-limit, limit)
+        residual.set_ylabel("fit − data\n(10⁻³ nats)")
+    if lr := axes.get("lr"):
+        lr.set_ylim(bottom=0)
+        lr.set_ylabel(style.LABELS["lr"])
+        lr.ticklabel_format(axis="y", scilimits=(0, 0), useMathText=True)
+    style.label_steps(list(axes.values())[-1])

@@ -1,0 +1,183 @@
+"""The forecast of a run: what was known, what is predicted, how sure, and what happened."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from scaling.plots import style
+from scaling.report import digits
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from scaling import Fit, Runs
+    from scaling.schedules import Schedule
+
+CONTEXT_POINTS = 200  # per run of the fit: enough to show where the data were
+TRUTH_POINTS, ZOOM_POINTS = 60, 25  # hollow markers need room
+ZOOM = 0.15  # part of the run that the inset shows
+
+
+class Look(NamedTuple):
+    """How one run is drawn: where its dashes begin, colours, and what its measured values are called."""
+
+    end: float | None
+    colour: style.Color
+    truth_colour: style.Color
+    measured: str
+
+
+def forecast(
+    fit: Fit,
+    target: Runs | Schedule | str,
+    *,
+    interval: str = "delta",
+    level: float = 0.9,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the loss predicted for a run over its learning-rate schedule, beyond the data of the fit.
+
+    Parameters
+    ----------
+    fit : Fit
+    target : Runs, Schedule or schedule text
+        The run, or runs, to forecast. Measured losses they have are drawn as hollow markers.
+    interval, level
+        As in `Fit.predict`; the figure says in words what the interval assumes.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        The prediction, solid over the steps that were fitted and dashed past the line "end of data", its
+        band, the data of the fit in grey, and the last value with its interval.
+    """
+    predicted = fit.predict(target, interval=interval, level=level)
+    names = list(predicted["run"].unique())
+    end = _last_fitted_step(fit)
+    with style.styled():
+        ax = style.new_axes(ax)
+        _draw_data(ax, fit)
+        seen = set() if fit.runs is None else set(fit.runs.frame["run"])
+        for name, colour in zip(names, style.palette(len(names)), strict=True):
+            part, truth = predicted[predicted["run"] == name], _measured(target, name)
+            measured = "measured" if name in seen else "measured, not used in the fit"
+            short = name.partition(":")[0]  # of a schedule its name
+            if len(names) == 1:
+                look = Look(end, style.PREDICTION, style.TRUTH, measured)
+                _draw(ax, part, truth, look, f"{short}: {fit.law.name} forecast")
+                _zoom(ax, part, truth, look)
+            else:
+                _draw(ax, part, truth, Look(end, colour, colour, measured), f"{short}: {_last_value(part)}")
+        _finish(ax, predicted, end)
+    return ax
+
+
+def _measured(target: Runs | Schedule | str, name: str) -> pd.DataFrame:
+    """Return the rows of a run that have a measured loss; a schedule has none."""
+    import pandas as pd
+
+    if not hasattr(target, "frame"):
+        return pd.DataFrame({"step": [], "loss": []})
+    rows = target.frame
+    return rows[(rows["run"] == name) & rows["loss"].notna()]
+
+
+def _last_fitted_step(fit: Fit) -> float | None:
+    if fit.runs is not None:
+        rows = fit.runs.frame
+        return float(rows.loc[rows["loss"].notna(), "step"].max())
+    return float(fit.data["step"].max()) if "step" in fit.data else None
+
+
+def _draw_data(ax: Axes, fit: Fit) -> None:
+    if fit.runs is None:
+        return
+    rows = fit.runs.frame.dropna(subset=["loss"])
+    groups = list(rows.groupby("run", sort=False))
+    label = f"data of the fit ({len(groups)} run{'s' * (len(groups) > 1)})"
+    for i, (_, part) in enumerate(groups):
+        part = part.iloc[style.decimate(part["step"].to_numpy(), CONTEXT_POINTS)]
+        ax.plot(
+            part["step"], part["loss"], linestyle="none", marker=style.MARKERS[i % len(style.MARKERS)],
+            markersize=3, markeredgewidth=0, color=style.CONTEXT, alpha=0.6, label=label if i == 0 else None,
+        )  # fmt: skip
+
+
+def _draw(
+    ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look, label: str, points: int = TRUTH_POINTS
+) -> None:
+    """Draw prediction, band and measured values of one run."""
+    part = part.iloc[style.decimate(part["step"].to_numpy())]
+    step = part["step"].to_numpy()
+    inside = np.ones(len(step), bool) if look.end is None else step <= look.end
+    beyond = ~inside
+    if beyond.any():  # the two pieces meet at the last fitted step
+        beyond[max(int(beyond.argmax()) - 1, 0)] = True
+    for piece, line in ((inside, "-"), (beyond, (0, (4, 1.8)))):
+        if piece.any():
+            prediction = part["prediction"][piece]
+            ax.plot(step[piece], prediction, color=look.colour, linestyle=line, label=label, zorder=3)
+            label = "_beyond the data"
+    ax.fill_between(step, part["lower"], part["upper"], color=look.colour, alpha=0.2, linewidth=0, zorder=2)
+    if truth.empty:
+        return
+    few = truth.iloc[style.decimate(truth["step"].to_numpy(), points)]
+    known = {line.get_label() for line in ax.lines}
+    ax.plot(
+        few["step"], few["loss"], linestyle="none", marker="o", markersize=4.5, markeredgewidth=0.9,
+        markerfacecolor="none", color=look.truth_colour, zorder=4,
+        label="_" if look.measured in known else look.measured,
+    )  # fmt: skip
+
+
+def _last_value(part: pd.DataFrame, truth: pd.DataFrame | None = None) -> str:
+    """Return the last predicted value with its interval, and what was measured there."""
+    last = part.iloc[-1]
+    half = (last["upper"] - last["lower"]) / 2
+    value, lower, upper = (digits(last[name], half) for name in ("prediction", "lower", "upper"))
+    said = f"{value} ({lower} to {upper})" if np.isfinite(half) else f"{value} (no interval)"
+    if truth is None or truth.empty or truth["step"].iloc[-1] != last["step"]:
+        return said
+    happened = truth["loss"].iloc[-1]
+    return f"{said}\nmeasured {digits(happened, half)}, error {last['prediction'] / happened - 1:+.2%}"
+
+
+def _zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None:
+    """Draw an inset of the end of the run, where band and error are too small for the whole picture."""
+    first, last = part["step"].iloc[0], part["step"].iloc[-1]
+    start = last - ZOOM * (last - first)
+    inset = ax.inset_axes((0.58, 0.37, 0.4, 0.26))
+    inset.set_title(_last_value(part, truth), loc="right", fontsize=9, color=look.colour, linespacing=1.25)
+    part, truth = part[part["step"] >= start], truth[truth["step"] >= start]
+    _draw(inset, part, truth, look, "_end", ZOOM_POINTS)
+    losses = [part["prediction"], part["lower"], part["upper"], truth["loss"]]
+    steps = [part["step"]] * 3 + [truth["step"]]
+    inset.set_xlim(start, last + 0.03 * (last - start))
+    inset.set_ylim(*style.loss_limits(np.concatenate(steps), np.concatenate(losses), skip=0))
+    inset.tick_params(labelsize=7.5)
+    inset.locator_params(nbins=4)
+    style.label_steps(inset)
+    inset.set_xlabel("")
+    ax.indicate_inset_zoom(inset, edgecolor=style.CONTEXT, alpha=0.6, linewidth=0.7)
+
+
+def _finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
+    steps, losses = (np.concatenate(xy) for xy in zip(*(line.get_data() for line in ax.lines), strict=True))
+    ax.set_ylim(*style.loss_limits(steps, losses))
+    if end is not None and (predicted["step"] > end).any():
+        ax.axvline(end, color="#444444", linewidth=0.8, zorder=1)
+        ax.annotate(
+            "end of data", (end, 0.015), xycoords=("data", "axes fraction"), xytext=(3, 0),
+            textcoords="offset points", ha="left", va="bottom", fontsize=8.5, color="#444444",
+        )  # fmt: skip
+    style.label_steps(ax)
+    ax.set_ylabel(style.LABELS["loss"])
+    ax.legend(loc="upper right")
+    plans = [name for name in predicted["run"].unique() if ":" in name]  # a schedule's text
+    caption = [textwrap.fill(text, 90) for text in (*plans, f"band: {predicted.attrs['interval']}")]
+    ax.set_title("\n".join(caption), fontsize=8, color="#555555")

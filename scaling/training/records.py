@@ -1,0 +1,132 @@
+"""Files of a run: its curve, its checkpoint, its record, and the table of all runs in a folder.
+
+    <out>/curves/<name>.csv       rows as training goes; every byte decided by spec, corpus, torch and machine
+    <out>/curves/<name>.json      the run's facts, written at its end: a run is finished when this is there
+    <out>/checkpoints/<name>.pt   state to resume from; removed when the run ends
+    <out>/runs.csv                one row a run, rebuilt from the records
+
+Elapsed time is in the record and not in the curve, so that curves can be compared byte by byte.
+"""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from scaling.errors import TrainingError
+
+CURVE_COLUMNS = ("step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_tokens", "grad_norm")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file in one move: a reader sees the old bytes or the new ones, also after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    if os.name == "posix":  # the new name is on disk only once its folder is
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+class RunFiles:
+    """Where the files of one run lie."""
+
+    def __init__(self, out_dir: str | Path, name: str):
+        self.out_dir, self.name = Path(out_dir), name
+        self.curve = self.out_dir / "curves" / f"{name}.csv"
+        self.record = self.out_dir / "curves" / f"{name}.json"
+        self.checkpoint = self.out_dir / "checkpoints" / f"{name}.pt"
+
+    def finished(self) -> dict[str, Any] | None:
+        """The record of the run, if it has ended."""
+        return json.loads(self.record.read_text()) if self.record.exists() else None
+
+    def refuse_other(self, found: Path, *, was: dict[str, Any], now: dict[str, Any]) -> None:
+        """Raise if `found`, a file under this name, was made by another run than the one now asked for."""
+        changed = [
+            f"{key} was {value!r}, is {now.get(key)!r}" for key, value in was.items() if now.get(key) != value
+        ]
+        if changed:
+            raise TrainingError(
+                f"{found} belongs to another run: {'; '.join(changed)}\n"
+                "going on would mix two runs in one curve; choose another name, restore the old setting, "
+                f"or remove the files of {self.name} to start over"
+            )
+
+    def finish(self, record: dict[str, Any]) -> None:
+        """Write the record and the table of runs; the checkpoint has done its work."""
+        write_atomically(self.record, (json.dumps(record, indent=1) + "\n").encode())
+        write_run_table(self.out_dir)
+        self.checkpoint.unlink(missing_ok=True)
+
+
+class Curve:
+    """
+    The curve file of a run, open for appending.
+
+    Parameters
+    ----------
+    path : Path
+    keep : int or None
+        Length in bytes that a checkpoint vouches for: what lies behind it is cut off and will be made again.
+        None starts a new file.
+    """
+
+    HEADER = (",".join(CURVE_COLUMNS) + "\n").encode()
+
+    def __init__(self, path: Path, keep: int | None):
+        if keep is None:
+            if path.exists() and path.read_bytes() != self.HEADER:
+                raise TrainingError(
+                    f"{path} exists without a record or a checkpoint of its run: it is not overwritten\n"
+                    "choose another name for the run, or move the file away"
+                )
+            write_atomically(path, self.HEADER)
+        elif not path.exists() or path.stat().st_size < keep:
+            raise TrainingError(
+                f"{path} is shorter than its checkpoint says ({keep} bytes): rows were lost or edited\n"
+                "bring the file back, or remove the checkpoint and the curve to start over"
+            )
+        else:
+            os.truncate(path, keep)
+        self._file = path.open("ab", buffering=0)  # whoever follows the run sees every row at once
+
+    def row(self, **values: float | int | None) -> None:
+        """Append one row; a float is written with nine digits, `lr` exactly, and None as an empty cell."""
+        cells = []
+        for column in CURVE_COLUMNS:
+            value = values[column]
+            exact = column == "lr" or isinstance(value, int)
+            cells.append("" if value is None else repr(value) if exact else f"{value:.9g}")
+        self._file.write((",".join(cells) + "\n").encode())
+
+    def sync(self) -> int:
+        """Bring all rows to disk; returns the length of the file in bytes."""
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def __enter__(self) -> "Curve":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def write_run_table(out_dir: str | Path) -> None:
+    """Rebuild `runs.csv` of a folder from the records of its finished runs, sorted by name."""
+    records = [json.loads(path.read_text()) for path in sorted(Path(out_dir).glob("curves/*.json"))]
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    write_atomically(Path(out_dir) / "runs.csv", text.getvalue().encode())

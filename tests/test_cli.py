@@ -1,0 +1,359 @@
+"""The command line: what it prints where, and with which exit code it ends."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+import scaling
+from scaling.cli import main, options, output
+from scaling.cli.fit import Objective
+
+mpl.use("Agg")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Logs of three runs that follow multi_power_5 exactly, and a table of 24 points of chinchilla."""
+    root = tmp_path_factory.mktemp("cli")
+    truth = {"L0": 2.6, "A": 0.6, "alpha": 0.45, "B": 400.0, "C": 2.0}
+    law = scaling.laws["multi_power_5"]
+    for name, text in {
+        "cosine": "cosine:peak=3e-4,steps=2000,warmup=50",
+        "wsd": "wsd:peak=3e-4,steps=2000,warmup=50",
+        "constant": "constant:peak=3e-4,steps=2000,warmup=50",
+        "long": "cosine:peak=3e-4,steps=6000,warmup=50",
+    }.items():
+        plan = scaling.schedule(text)
+        step = np.arange(100, plan.steps + 1, 20)
+        loss = law(**law.hooks["features"](step, plan, **law.conventions), **truth)
+        # rates of every update, so that nothing about the schedule has to be assumed
+        every = pd.DataFrame({"step": np.arange(1, plan.steps + 1), "lr": plan.rates})
+        noise = 1 + 1e-4 * np.cos(np.arange(len(step)) ** 2)
+        every.merge(pd.DataFrame({"step": step, "loss": loss * noise}), how="left").to_csv(
+            root / f"{name}.csv", index=False
+        )
+    N, D = (x.ravel() for x in np.meshgrid(np.geomspace(1e7, 1e9, 4), np.geomspace(1e9, 1e11, 6)))
+    points = pd.DataFrame(
+        {"N": N, "D": D, "loss": scaling.laws["chinchilla"].published["besiroglu2024"](N, D)}
+    )
+    points.rename(columns={"N": "size"}).to_csv(root / "points.csv", index=False)
+    return root
+
+
+@pytest.fixture(scope="module")
+def saved(folder) -> Path:
+    path = folder / "fit.json"
+    logs = [str(folder / f"{name}.csv") for name in ("cosine", "wsd", "constant")]
+    assert main(["fit", *logs, "--law", "multi_power_5", "-o", str(path), "--quiet"]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def surface(folder) -> Path:
+    path = folder / "surface.json"
+    table = str(folder / "points.csv")
+    assert main(["fit", table, "--law", "chinchilla", "--map", "N=size", "-o", str(path), "-q"]) == 0
+    return path
+
+
+def strict_json(text: str):
+    """Read JSON that has no NaN and no Infinity."""
+
+    def refuse(word):
+        raise AssertionError(f"{word} in JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_runs_prints_one_row_per_run_and_notes_elsewhere(folder, capsys):
+    assert main(["runs", str(folder / "cosine.csv"), str(folder / "long.csv")]) == 0
+    out, err = capsys.readouterr()
+    header, *rows = out.splitlines()
+    assert header.split()[:2] == ["run", "steps"]
+    assert [row.split()[0] for row in rows] == ["cosine", "long"]
+    assert all(line.startswith("note: ") for line in err.splitlines())
+
+
+def test_runs_as_json(folder, capsys):
+    assert main(["runs", str(folder / "cosine.csv"), "--json"]) == 0
+    found = strict_json(capsys.readouterr().out)
+    (row,) = found["runs"]
+    assert row["run"] == "cosine" and row["steps"] == 2000
+    assert row["n_params"] is None  # unknown, and NaN is no JSON
+
+
+def test_fit_prints_the_report_saves_and_draws(folder, tmp_path, capsys):
+    logs = [str(folder / f"{name}.csv") for name in ("cosine", "wsd", "constant")]
+    files = ["-o", str(tmp_path / "fit.json"), "--plot", str(tmp_path / "fit.svg")]
+    assert main(["fit", *logs, "--law", "multi_power_5", "--where", "step > 200", *files, "--strict"]) == 0
+    out, err = capsys.readouterr()
+    loaded = scaling.load(tmp_path / "fit.json")
+    assert out.strip() == str(loaded)
+    assert loaded.data["step"].min() > 200
+    assert f"saved {tmp_path / 'fit.json'}" in err and f"drew {tmp_path / 'fit.svg'}" in err
+    assert (tmp_path / "fit.svg").read_text().startswith("<?xml")
+
+
+def test_fit_as_json_with_a_parameter_held(folder, capsys):
+    table = str(folder / "points.csv")
+    assert (
+        main(["fit", table, "--law", "chinchilla", "--map", "N=size", "--fixed", "alpha=0.34781", "--json"])
+        == 0
+    )
+    found = strict_json(capsys.readouterr().out)
+    published = scaling.laws["chinchilla"].published["besiroglu2024"]
+    assert found["values"] == pytest.approx(dict(published), rel=1e-6)
+    held = next(row for row in found["parameters"] if row["name"] == "alpha")
+    assert held["note"] == "fixed" and held["lower"] is None
+    assert found["ok"] is True and found["rows"] == 24 and found["saved"] is None
+
+
+def test_predict_at_inputs_of_the_law(surface, capsys):
+    assert main(["predict", str(surface), "--N", "7B", "--D", "2T", "--json"]) == 0
+    found = strict_json(capsys.readouterr().out)
+    (row,) = found["predictions"]
+    exact = scaling.laws["chinchilla"].published["besiroglu2024"](7e9, 2e12)
+    assert row["prediction"] == pytest.approx(exact, rel=1e-6)
+    assert row["lower"] <= row["prediction"] <= row["upper"]
+    assert row["N"] == 7e9 and "7x beyond the largest parameters seen" in found["extrapolation"]
+    assert "assumes the law is exact" in found["interval"]
+
+
+def test_predict_over_a_schedule(saved, tmp_path, capsys):
+    plan = ["--schedule", "wsd:peak=3e-4,warmup=50", "--steps", "6k"]
+    files = ["-o", str(tmp_path / "curve.csv"), "--plot", str(tmp_path / "forecast.png")]
+    assert main(["predict", str(saved), *plan, "--at", "3k", "--at", "6k", *files, "--json"]) == 0
+    out, err = capsys.readouterr()
+    rows = strict_json(out)["predictions"]
+    assert [row["step"] for row in rows] == [3000, 6000]
+    assert rows[1]["prediction"] < rows[0]["prediction"]
+    assert pd.read_csv(tmp_path / "curve.csv")["step"].iloc[-1] == 6000
+    assert (tmp_path / "forecast.png").read_bytes()[:4] == b"\x89PNG"
+    assert err.count("note: ") == 2
+
+
+def test_predict_logged_runs_shows_what_was_measured(saved, folder, capsys):
+    assert main(["predict", str(saved), str(folder / "long.csv"), "--level", "0.8"]) == 0
+    out = capsys.readouterr().out
+    names = next(line for line in out.splitlines() if line.startswith("run")).split()
+    assert names[-2:] == ["measured", "error"]
+    assert "80% interval" in out and "3x beyond the largest steps seen" in out
+    row = next(line for line in out.splitlines() if line.startswith("long"))
+    assert abs(float(row.split()[-2])) < 0.05 and row.endswith("%")
+
+
+def test_predict_logged_runs_at_a_step_they_did_not_log(saved, folder, capsys):
+    assert main(["predict", str(saved), str(folder / "long.csv"), "--at", "3001", "--json"]) == 0
+    (row,) = strict_json(capsys.readouterr().out)["predictions"]
+    assert row["run"] == "long" and row["step"] == 3001 and row["measured"] is None
+
+
+def test_laws_lists_all_and_shows_one(capsys):
+    assert main(["laws"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == sorted(scaling.laws)
+    assert main(["laws", "chinchilla"]) == 0
+    shown = capsys.readouterr().out
+    assert "E + A / N^alpha + B / D^beta" in shown and "2085.43" in shown and "arXiv:2404.10102" in shown
+    assert main(["laws", "chinchilla", "--json"]) == 0
+    found = strict_json(capsys.readouterr().out)
+    assert found["published"]["besiroglu2024"]["values"]["beta"] == 0.36585
+    assert found["parameters"][0]["upper"] is None
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("fitt x.csv", 2, 'Did you mean "fit"?'),
+        ("fit x.csv", 2, "--law"),
+        ("fit x.csv --law chinchila", 2, "did you mean 'chinchilla'?"),
+        ("fit x.csv --law chinchilla --objectiv squares", 2, "--objective"),
+        ("fit x.csv --law chinchilla --fixed alpha", 2, "--fixed alpha: write --fixed name=value"),
+        ("fit x.csv --law chinchilla --fixed alpha=x", 2, "--fixed alpha=x: must be a number"),
+        ("fit x.csv --law chinchilla --fixed alph=1", 2, "did you mean 'alpha'?"),
+        ("fit x.csv --law chinchilla --delta tiny", 2, "--delta tiny: must be a number"),
+        ("fit x.csv --law chinchilla --plot x.bmp", 2, "a figure is saved as .png, .svg, .pdf"),
+        ("runs x.csv --warmup 1.5", 2, "--warmup 1.5: must be a whole number"),
+        ("runs x.csv --map step", 2, "write --map name=value"),
+        ("runs missing.csv", 3, "missing.csv"),
+        ("runs", 3, "no paths given"),
+        ("predict missing.json --N 1", 3, "missing.json: no such file"),
+    ],
+)
+def test_errors_say_what_to_do_on_stderr_alone(line, code, said, capsys):
+    assert main(line.split()) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ") and said in err
+    assert "Traceback" not in err and len(err.splitlines()) <= 4
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ("--N 7B", "also needs --D"),
+        ("--N 7B --D 2T --levl 0.9", "unknown option --levl; did you mean --level?"),
+        ("--N many --D 2T", "--N many: must be a number"),
+        ("--N 7B --D 2T --at 5", "--plot and --at go with logs or --schedule"),
+        ("--N 7B --D 2T --steps 5", "--steps goes with --schedule"),
+        ("--N 7B --D 2T --where step>1", "go with logs"),
+        ("", "one of: logs or --N --D"),
+        ("--level 90", "level"),
+    ],
+)
+def test_predict_refuses_what_does_not_go_together(surface, rest, said, capsys):
+    assert main(["predict", str(surface), *rest.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and said in err
+
+
+def test_a_schedule_law_takes_no_inputs(saved, capsys):
+    assert main(["predict", str(saved), "--N", "7B"]) == 2
+    assert "unknown option --N" in capsys.readouterr().err
+    assert main(["predict", str(saved), "--schedule", "wdd:peak=1,steps=3"]) == 2
+    assert "did you mean 'wsd'?" in capsys.readouterr().err
+
+
+def test_bad_data_exits_with_3_and_leaves_stdout_to_json(folder, tmp_path, capsys):
+    (tmp_path / "bad.csv").write_text("step,loss\n1,2.0\n2,oops\n")
+    assert main(["runs", str(tmp_path / "bad.csv"), "--json"]) == 3
+    out, err = capsys.readouterr()
+    assert out == "" and "bad.csv" in err and "oops" in err
+
+
+def test_strict_turns_a_doubtful_fit_into_exit_code_4(tmp_path, capsys):
+    # D in step with N: what belongs to which of them cannot be determined
+    N = np.geomspace(1e7, 1e9, 8)
+    pd.DataFrame({"N": N, "D": 20 * N, "loss": 2 + 400 * N**-0.3}).to_csv(tmp_path / "line.csv", index=False)
+    line = ["fit", str(tmp_path / "line.csv"), "--law", "chinchilla"]
+    assert main(line) == 0
+    out, err = capsys.readouterr()
+    assert "NOT TRUSTWORTHY" in out and "warning: this fit is not trustworthy" in err
+    assert main([*line, "--strict", "--json"]) == 4
+    assert strict_json(capsys.readouterr().out)["ok"] is False
+
+
+def test_unexpected_errors_and_interruptions(monkeypatch, capsys):
+    def broken(*_, **__):
+        raise RuntimeError("oh no")
+
+    monkeypatch.setattr(scaling, "read", broken, raising=False)
+    assert main(["runs", "x.csv"]) == 1
+    assert "unexpected RuntimeError: oh no" in capsys.readouterr().err
+    assert main(["runs", "x.csv", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scaling, "read", interrupted, raising=False)
+    assert main(["runs", "x.csv"]) == 130
+
+
+def test_a_missing_extra_exits_with_5(monkeypatch, tmp_path, capsys):
+    from scaling import training
+
+    monkeypatch.delitem(vars(training), "train", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("scaling.training.")]:
+        if name != "scaling.training.spec":
+            monkeypatch.delitem(sys.modules, name)
+    assert main(["train", str(tmp_path), "--schedule", "constant:peak=1e-2,steps=2"]) == 5
+    assert "pip install 'scaling-laws[train]'" in capsys.readouterr().err
+
+
+def test_train_hands_its_options_to_the_trainer(monkeypatch, tmp_path, capsys):
+    from scaling import training
+
+    seen = {}
+
+    def fake(spec, out_dir, **rest):
+        seen.update(spec=spec, out_dir=out_dir, **rest)
+        return {"run_id": "tiny", "status": "finished", "final_val_loss": float("nan"), "steps": 5}
+
+    monkeypatch.setitem(vars(training), "train", fake)
+    plan = "wsd:peak=1e-2,steps=5"
+    assert (
+        main(
+            ["train", str(tmp_path), "--schedule", plan, "--d-model", "16", "--label", "role=short", "--json"]
+        )
+        == 0
+    )
+    assert strict_json(capsys.readouterr().out)["final_val_loss"] is None
+    assert seen["spec"] == training.RunSpec(schedule=plan, d_model=16)
+    assert seen["labels"] == {"role": "short"} and seen["out_dir"] == str(tmp_path)
+    command = seen["spec"].command("out", "tiny")
+    assert main(command.split()[1:]) == 0, "the command a run is recorded with must parse"
+    assert seen["spec"] == training.RunSpec(schedule=plan, d_model=16) and seen["name"] == "tiny"
+
+
+@pytest.mark.parametrize("verb", ["runs", "fit", "predict", "laws", "train"])
+def test_help_puts_examples_first(verb, capsys):
+    assert main([verb, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert 0 < shown.index(f"scaling {verb} ") < shown.index("For example:") < shown.index("Parameters")
+
+
+def test_objectives_are_those_of_the_engine():
+    from scaling.fitting.losses import NAMES
+
+    assert set(get_args(Objective)) == {prefix + name for name in NAMES for prefix in ("", "log_")}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("7e9", 7e9), ("7B", 7e9), ("2T", 2e12), ("1.3M", 1.3e6), ("100k", 1e5), ("0.5", 0.5)]
+)
+def test_numbers(text, value):
+    assert options.number(text) == value
+
+
+def test_json_has_no_nan_and_knows_numpy():
+    plain = output.plain(
+        {
+            "a": np.float64("nan"),
+            "b": np.array([1, 2]),
+            "c": pd.NA,
+            "d": (np.inf, True),
+            "e": Path("x"),
+            "f": np.int64(3),
+        }
+    )
+    assert plain == {"a": None, "b": [1, 2], "c": None, "d": [None, True], "e": "x", "f": 3}
+
+
+def test_colour_only_on_a_terminal_that_wants_it(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    output.error("x")
+    monkeypatch.setenv("NO_COLOR", "1")
+    output.error("x")
+    assert capsys.readouterr().err == "\033[31merror:\033[0m x\nerror: x\n"
+
+
+def test_a_reader_that_stops_is_no_error():
+    """As in `scaling laws | head -1`."""
+    command = [sys.executable, "-m", "scaling", "laws", "--json"]
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as closed:
+        done = subprocess.run(
+            command, stdout=closed, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_installed_command_is_main():
+    done = subprocess.run(
+        [sys.executable, "-m", "scaling", "--version"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, scaling.__version__)
