@@ -120,6 +120,7 @@ class Law:
     conventions: Mapping[str, Any] = field(default_factory=dict)
     held: Mapping[str, float] = field(default_factory=dict)
     hooks: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    simpler: list[str] = field(default_factory=list)
     title: str = ""
     ranges: Mapping[str, Domain] = field(default_factory=dict)
     layout: Layout | None = None
@@ -161,6 +162,14 @@ class Law:
         """
         return self._hook("natural", hook)
 
+    def straight(self, hook):
+        """Decorator: hook(*inputs) -> (to, back), maps between solver's parameters and the paper's, each dict -> dict.
+
+        For laws whose parameters trade off along curved valleys: `to` takes parameters that the data fix one by one, with
+        the same names and domains, to the paper's; `back` inverts it. Both must accept complex numbers.
+        """
+        return self._hook("straight", hook)
+
     def optimum(self, hook):
         """Decorator: hook(C, **params) -> dict with the optimal allocation of compute C."""
         return self._hook("optimum", hook)
@@ -181,7 +190,7 @@ class Law:
         """
 
         def decorate(hook):
-            hook.simpler = simpler
+            self.simpler.append(simpler)
             return self._hook("contains", hook)
 
         return decorate

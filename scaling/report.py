@@ -35,8 +35,8 @@ def summary(fit: Fit) -> pd.DataFrame:
 def _note(fit: Fit, name: str) -> str:
     if name in fit.verdict.at_bound:
         return "at the edge of its range: no interval"
-    inverse = fit.frame.inverse
-    C = inverse @ fit.cov.matrix @ inverse.T
+    slopes = fit.frame.slopes(fit.t)
+    C = slopes @ fit.cov.matrix @ slopes.T
     sd = np.sqrt(np.maximum(np.diag(C), 0))
     i = fit.frame.names.index(name)
     if sd[i] == 0:

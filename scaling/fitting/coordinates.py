@@ -6,7 +6,7 @@ ln A into the logarithm of the term A belongs to at the data's geometric mean, w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ class Coordinates:
     c: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+    straight: tuple[Callable, Callable] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -42,11 +43,25 @@ class Coordinates:
     def to_params(self, t: np.ndarray) -> np.ndarray:
         """t (..., p) -> parameters (..., p)."""
         u = (t - self.c) @ self.inverse.T
-        with np.errstate(over="ignore"):
-            return np.where(self.logs, np.exp(np.where(self.logs, u, 0.0)), u)
+        with np.errstate(over="ignore", invalid="ignore"):
+            theta = np.where(self.logs, np.exp(np.where(self.logs, u, 0.0)), u)
+            return theta if self.straight is None else self._mapped(self.straight[0], theta)
+
+    def _mapped(self, way: Callable, theta: np.ndarray) -> np.ndarray:
+        return np.stack(list(way(dict(zip(self.names, np.moveaxis(theta, -1, 0), strict=True))).values()), -1)
+
+    def slopes(self, t: np.ndarray) -> np.ndarray:
+        """d parameter_i / d t_j, shape (..., p, p)."""
+        if self.straight is None:
+            size = np.where(self.logs, self.to_params(t), 1.0)
+            return size[..., :, None] * self.inverse
+        h = 1e-30
+        return np.stack([self.to_params(t + 1j * h * row).imag / h for row in np.eye(len(self.M))], -1)
 
     def from_params(self, theta: np.ndarray) -> np.ndarray:
         theta = np.asarray(theta, float)
+        if self.straight is not None:
+            theta = self._mapped(self.straight[1], theta)
         with np.errstate(divide="ignore", invalid="ignore"):
             u = np.where(self.logs, np.log(np.where(self.logs, theta, 1.0)), theta)
         return np.clip(u @ self.M.T + self.c, self.lower, self.upper)
@@ -71,7 +86,12 @@ def build(law: Law, params: tuple[Parameter, ...], inputs: Mapping[str, np.ndarr
             upper[i] = np.log(p.domain.hi) if np.isfinite(p.domain.hi) else _HUGE
         else:
             lower[i], upper[i] = p.domain.lo, p.domain.hi
-    return Coordinates(params, M, c, lower, upper)
+    return Coordinates(params, M, c, lower, upper, straight(law, inputs, fixed))
+
+
+def straight(law: Law, inputs: Mapping[str, np.ndarray], fixed: Mapping[str, float]) -> tuple[Callable, Callable] | None:
+    """The law's own maps out of and into its curved valleys; they need all parameters, so none may be fixed."""
+    return law.hooks["straight"](*inputs.values()) if "straight" in law.hooks and not fixed else None
 
 
 def _scales(law, names, inputs, fixed, terms) -> dict[str, tuple[float, dict[str, float]]]:

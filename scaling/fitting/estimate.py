@@ -164,7 +164,7 @@ def _simpler(law: Law, few: Design, loss: Loss, specs, fixed, frame, seed: int) 
     """Starts that say what the best fit of a simpler law says, where the law declares one it contains."""
     if (hook := law.hooks.get("contains")) is None:
         return np.empty((0, len(specs)))
-    simple = find(hook.simpler)
+    simple = find(law.simpler[0])
     if simple.layout is not None and law.layout is not None:
         simple = simple.using(domains=law.layout.domains)
     inputs = {k: few.inputs[k] for k in simple.inputs}

@@ -12,7 +12,7 @@ import pandas as pd
 
 import scaling
 from scaling.errors import DataError, LawError
-from scaling.fitting.coordinates import Coordinates
+from scaling.fitting.coordinates import Coordinates, straight
 from scaling.fitting.design import design
 from scaling.fitting.diagnostics import Verdict
 from scaling.fitting.losses import Loss
@@ -73,18 +73,19 @@ def load(path: str | Path) -> Fit:
     params = tuple(
         Parameter(p["name"], Domain(_number(p["lo"]), _number(p["hi"]), p["log"], tuple(p["grid"])), p["start"])
         for p in inner["params"])
-    frame = Coordinates(params, *(np.array([_number(x) for x in np.ravel(inner[k])]).reshape(np.shape(inner[k]))
-                                  for k in ("M", "c", "lower", "upper")))
+    M, c, lower, upper = (np.array([_number(x) for x in np.ravel(inner[k])]).reshape(np.shape(inner[k]))
+                          for k in ("M", "c", "lower", "upper"))
+    runs = Runs.from_dict(saved["data"]["runs"]) if "runs" in saved["data"] else None
+    data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
+    loss = Loss(**saved["loss"])
+    made = design(data, law, fitting=True, positive=loss.log)
+    frame = Coordinates(params, M, c, lower, upper, straight(law, made.inputs, saved["fixed"]))
     cov = saved["covariance"]
     cov = Covariance(**{**cov, "matrix": np.array(cov["matrix"]), "condition": _number(cov["condition"]),
                         "weakest": tuple(cov["weakest"])})
     v = saved["verdict"]
     verdict = Verdict(**{**v, **{k: tuple(v[k]) for k in ("at_bound", "failures", "warnings")},
                          "rival": _number(v["rival"]), "condition": _number(v["condition"])})
-    runs = Runs.from_dict(saved["data"]["runs"]) if "runs" in saved["data"] else None
-    data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
-    loss = Loss(**saved["loss"])
-    made = design(data, law, fitting=True, positive=loss.log)
     return Fit(law=law, values=saved["values"], objective=saved["objective"], loss=loss, fixed=saved["fixed"],
                frame=frame, t=np.array(inner["t"]), cov=cov, verdict=verdict, design=made, runs=runs, seed=saved["seed"])
 

@@ -127,8 +127,7 @@ class GeneralModel:
             else:
                 for k in range(len(names)):
                     D[:, k] = self._difference(theta, k)
-        D *= np.where(self.frame.logs, theta, 1.0)[:, :, None]  # derivatives in u
-        return self.frame.inverse.T @ D  # chain rule to t
+        return self.frame.slopes(t).transpose(0, 2, 1) @ D  # chain rule
 
     def _difference(self, theta: np.ndarray, k: int) -> np.ndarray:
         size = np.where(theta[:, k] != 0, np.abs(theta[:, k]), 1.0)

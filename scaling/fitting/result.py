@@ -110,12 +110,10 @@ class Fit:
 
     def errors(self) -> pd.Series:
         """Standard error of every parameter in the paper's units; NaN where held at a bound or not determined."""
-        inverse = self.frame.inverse
-        u_sd = np.sqrt(np.maximum(np.diag(inverse @ self.cov.matrix @ inverse.T), 0.0))
-        theta = np.array([self.values[n] for n in self.frame.names])
-        se = np.where(self.frame.logs, theta, 1.0) * u_sd
+        slopes = self.frame.slopes(self.t)
+        size = np.sqrt(np.maximum(np.diag(slopes @ self.cov.matrix @ slopes.T), 0.0))
         undetermined = (self.cov.condition > 1e8) | (np.diag(self.cov.matrix) == 0)
-        se = pd.Series(np.where(undetermined, np.nan, se), self.frame.names)
+        se = pd.Series(np.where(undetermined, np.nan, size), self.frame.names)
         return se.reindex(list(self.law.params), fill_value=np.nan)
 
     def summary(self) -> pd.DataFrame:

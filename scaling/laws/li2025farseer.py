@@ -6,8 +6,9 @@ import numpy as np
 
 from scaling.formula import Domain, Published, Real, law
 
-Power = Annotated[float, Domain(0.0, 2.0, grid=(0.02, 0.5))]
-Minus = Annotated[float, Domain(-2.0, 0.0)]
+# below 1e-3 the power of N has become its logarithm
+Power = Annotated[float, Domain(1e-3, 2.0, grid=(0.02, 0.5))]
+Minus = Annotated[float, Domain(-2.0, -1e-3, grid=(-0.5, -0.02))]
 
 
 @law("arXiv:2506.10972", published={
@@ -28,6 +29,30 @@ def farseer(N, D, *, s: Real = -0.06, q: Power = 0.13, S: Real = 0.13, B: Real =
     A, a, E : exponent of the data term.
     """
     return np.exp(s * N**q + S) + np.exp(B * N**b + Q - np.exp(A * N**a + E) * np.log(D))
+
+
+@farseer.straight
+def _(N, D):
+    """Value and slope of the three functions of ln N at the data's middle, the data term's taken at its middle in ln D."""
+    n, d = np.log(N).mean(), np.log(D).mean()
+
+    def to(p):
+        data = np.exp(p["E"])  # exponent of D at the middle
+        A = p["A"] / (p["a"] * np.exp(p["a"] * n))
+        rise = p["B"] + data * p["A"] * d
+        level = p["Q"] + data * d
+        return {"s": p["s"] / (p["q"] * np.exp(p["q"] * n)), "q": p["q"], "S": p["S"] - p["s"] / p["q"],
+                "B": rise / (p["b"] * np.exp(p["b"] * n)), "b": p["b"], "Q": level - rise / p["b"],
+                "A": A, "a": p["a"], "E": p["E"] - p["A"] / p["a"]}
+
+    def back(p):
+        grown = {k: np.exp(p[k] * n) for k in "qba"}
+        E, slope = p["A"] * grown["a"] + p["E"], p["A"] * p["a"] * grown["a"]
+        return {"s": p["s"] * p["q"] * grown["q"], "q": p["q"], "S": p["s"] * grown["q"] + p["S"],
+                "B": p["B"] * p["b"] * grown["b"] - np.exp(E) * slope * d, "b": p["b"],
+                "Q": p["B"] * grown["b"] + p["Q"] - np.exp(E) * d, "A": slope, "a": p["a"], "E": E}
+
+    return to, back
 
 
 @farseer.sample
