@@ -25,6 +25,7 @@ from scaling.laws import find
 from scaling.logs import Runs
 
 STARTS = 8
+MANY = 12  # parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
 
@@ -116,18 +117,20 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
         return few, model if few is made else models.build(law, specs, few.inputs, fixed, loss, frame=model.frame)
 
     few, coarse = thinned(GRID_ROWS)
-    start = seeds(coarse, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed, given)
-    start = np.concatenate([start, _simpler(law, few, loss, specs, fixed, coarse.frame, seed)])
+    start = _starts(law, coarse, few, loss, specs, fixed, seed, given)
+    many = len(specs) > MANY
     if not len(start):
         raise FitError(f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs.")
     few, search = thinned(SEARCH_ROWS)
-    found = minimise(search, loss.link(few.loss), start, few.weights, loss)
+    # a narrow robust loss has few rows inside its threshold, too few to lead many parameters anywhere: first least squares
+    wide = replace(loss, name="squares") if many else loss
+    found = minimise(search, loss.link(few.loss), start, few.weights, wide)
     rounding = made.weights.sum() * (1e-13 * max(1.0, np.abs(y).max())) ** 2
     order = _best_first(found, rounding)
     best = found.cost[order[0]]
     near = found.cost <= best * (1 + SAME) + rounding
     others = found.cost[~near]
-    if few is not made:
+    if few is not made or many:
         ends = _distinct(found, order)
         found = minimise(model, y, ends, made.weights, loss, damping=1e-3)
         order = _best_first(found, rounding)
@@ -142,13 +145,15 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     at_bound = (t <= frame.lower) | (t >= frame.upper)
     # a scale that shrinks without limit is a term the data do not show, not a bound
     gone = frame.logs & (t < -25)
-    cov = covariance(model, t, y, made.weights, loss, made.runs, at_bound | gone)
+    # an exponent of such a term has nothing left to act on, wherever it ended
+    idle = gone | (np.abs(_slopes(model, t)).max(1) < 1e-12 * np.abs(made.loss).min())
+    cov = covariance(model, t, y, made.weights, loss, made.runs, at_bound | idle)
     names = np.array(frame.names)
     values = {**fixed, **dict(zip(frame.names, map(float, theta), strict=True))}
     values = {k: values[k] for k in law.params}
     verdict = judge(law, made, values, cov, converged=converged, agree=int(near.sum()), tried=len(start),
                     rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
-                    at_bound=tuple(names[at_bound & ~gone]), vanished=tuple(names[gone]))
+                    at_bound=tuple(names[at_bound & ~idle]), vanished=tuple(names[gone]))
     return Fit(law=law, values=values, objective=cost * loss.scale, loss=loss, fixed=fixed, frame=frame, t=t, cov=cov,
                verdict=verdict, design=made, runs=data if isinstance(data, Runs) else None, seed=seed)
 
@@ -158,6 +163,14 @@ def _best_first(found: Solution, rounding: float) -> np.ndarray:
     best = found.cost.min()
     tied = found.cost <= best * (1 + 1e-9) + rounding
     return np.lexsort([np.where(tied, best, found.cost)])
+
+
+def _starts(law: Law, model, few: Design, loss: Loss, specs, fixed, seed: int, given: bool) -> np.ndarray:
+    """The best nodes of a grid, and what simpler laws say; with many parameters the latter alone, where there are any."""
+    nested = _simpler(law, few, loss, specs, fixed, model.frame, seed)
+    if len(specs) > MANY and len(nested):
+        return nested
+    return np.concatenate([seeds(model, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed, given), nested])
 
 
 def _simpler(law: Law, few: Design, loss: Loss, specs, fixed, frame, seed: int) -> np.ndarray:
@@ -171,14 +184,18 @@ def _simpler(law: Law, few: Design, loss: Loss, specs, fixed, frame, seed: int) 
     part = Design(few.frame, inputs, few.loss, few.weights)
     params = tuple(simple.params.values())
     model, y = models.build(simple, params, inputs, {}, loss), loss.link(few.loss)
-    start = seeds(model, y, few.loss, few.weights, loss, STARTS, seed, False)
-    start = np.concatenate([start, _simpler(simple, part, loss, params, {}, model.frame, seed)])
+    start = _starts(simple, model, part, loss, params, {}, seed, False)
     if not len(start):
         return np.empty((0, len(specs)))
     found = minimise(model, y, start, few.weights, loss)
     best = dict(zip(model.frame.names, model.frame.to_params(found.t[found.cost.argmin()]), strict=True))
     rows = [[values[p.name] for p in specs] for values in hook(*few.inputs.values(), **best)]
     return frame.from_params(np.array(rows, float))
+
+
+def _slopes(model, t: np.ndarray) -> np.ndarray:
+    terms = model.terms(t[None])
+    return model.jacobian(terms, model.value(terms))[0]
 
 
 def _distinct(found: Solution, order: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ from scaling.vectors import Each, EachPositive, Shares
 
 # how fast a domain's help saturates in its own share; fitted values lie between 0.001 and 3
 Bend = Annotated[tuple, Each(Domain(0.0, 10.0, grid=(0.1, 1.5)))]
-Power = Annotated[float, Domain(0.0, 10.0, grid=(0.1, 1.5))]
+# how the domains' sizes average: 1 as the sum, large as the geometric mean
+Power = Annotated[float, Domain(1e-3, 1e3, log=True, grid=(0.3, 3.0))]
 
 
 def _bias(h, C, gamma):
@@ -28,6 +29,11 @@ def _bias_slopes(h, C, gamma):
             "gamma": tuple(-(bias**2) * c * p * _log(x) for c, p, x in zip(C, powers, h, strict=True))}
 
 
+def _typical(h, gamma):
+    """Sizes in which each domain's help C h^gamma is of order one."""
+    return tuple(np.exp(g * _log(x).mean()) for x, g in zip(h, gamma, strict=True))
+
+
 def _sample(rng, n, domains):
     shares = rng.dirichlet(np.ones(len(domains)), n)
     return {"N": rng.choice([1e8, 3e8, 1e9, 3e9], n), "D": np.exp(rng.uniform(np.log(1e9), np.log(5e10), n)),
@@ -35,7 +41,7 @@ def _sample(rng, n, domains):
 
 
 @law("arXiv:2507.09404")
-def mixture_additive(N, D, h: Shares, *, E: Positive = 1.0, A: Positive = 400.0, B: Positive = 4000.0,
+def mixture_additive(N: Positive, D: Positive, h: Shares, *, E: Positive = 1.0, A: Positive = 400.0, B: Positive = 4000.0,
                      alpha: Exponent = 0.35, beta: Exponent = 0.4, C: EachPositive = 1.0, gamma: Bend = 0.4):
     """L(N, D, h) = E + 1 / (sum_i C_i h_i^gamma_i) + A / N^alpha + B / D^beta
 
@@ -51,8 +57,8 @@ def mixture_additive(N, D, h: Shares, *, E: Positive = 1.0, A: Positive = 400.0,
 
 
 @mixture_additive.natural
-def _(N, D, h, *, alpha, beta):
-    return {"A": np.exp(-alpha * np.log(N).mean()), "B": np.exp(-beta * np.log(D).mean())}
+def _(N, D, h, *, alpha, beta, gamma):
+    return {"A": np.exp(-alpha * np.log(N).mean()), "B": np.exp(-beta * np.log(D).mean()), "C": _typical(h, gamma)}
 
 
 @mixture_additive.jacobian
@@ -82,7 +88,7 @@ def _(N, D, h, *, E, A, B, alpha, beta):
 
 
 @law("arXiv:2507.09404")
-def mixture_joint(N, D, h: Shares, *, E: Positive = 1.0, alpha: Exponent = 0.35, beta: Exponent = 0.4,
+def mixture_joint(N: Positive, D: Positive, h: Shares, *, E: Positive = 1.0, alpha: Exponent = 0.35, beta: Exponent = 0.4,
                   gammaA: Power = 1.0, gammaB: Power = 1.0, C: EachPositive = 1.0, gamma: Bend = 0.4,
                   CA: EachPositive = 400.0, CB: EachPositive = 4000.0):
     """L(N, D, h) = E + 1 / (sum_i C_i h_i^gamma_i) + (sum_i CA_i h_i)^gammaA / N^alpha + (sum_i CB_i h_i)^gammaB / D^beta
@@ -97,6 +103,24 @@ def mixture_joint(N, D, h: Shares, *, E: Positive = 1.0, alpha: Exponent = 0.35,
     A = sum(c * x for c, x in zip(CA, h, strict=True)) ** gammaA
     B = sum(c * x for c, x in zip(CB, h, strict=True)) ** gammaB
     return E + _bias(h, C, gamma) + A / N**alpha + B / D**beta
+
+
+@mixture_joint.natural
+def _(N, D, h, *, alpha, beta, gamma):
+    size, data = np.exp(-alpha * np.log(N).mean()), np.exp(-beta * np.log(D).mean())
+    return {"C": _typical(h, gamma), "CA": (size,) * len(h), "CB": (data,) * len(h)}
+
+
+@mixture_joint.straight
+def _(N, D, h):
+    """In place of CA, CB: the sizes A and B of each domain alone. In place of gammaA, gammaB: 1 / gamma, regular at infinity."""
+
+    def turned(p):  # its own inverse
+        power = {k: p[f"gamma{k}"] for k in "AB"}
+        out = {k: v ** power[k[1]] if k.startswith(("CA_", "CB_")) else v for k, v in p.items()}
+        return {**out, "gammaA": 1 / power["A"], "gammaB": 1 / power["B"]}
+
+    return turned, turned
 
 
 @mixture_joint.jacobian
@@ -117,7 +141,7 @@ def _(N, D, h, *, E, A, B, alpha, beta, C, gamma):
     """Sizes A and B that no mixture moves."""
     same = {"E": E, "alpha": alpha, "beta": beta, "C": C, "gamma": gamma}
     return [{**same, "gammaA": g, "gammaB": g, "CA": (A ** (1 / g),) * len(h), "CB": (B ** (1 / g),) * len(h)}
-            for g in (0.5, 1.0)]
+            for g in (0.5, 2.0)]
 
 
 mixture_joint.sample(_sample)
