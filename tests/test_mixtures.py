@@ -51,14 +51,18 @@ def test_the_tables_are_what_they_say(mixtures, shared_data):
         formats.regmix(shared_data, "train")
 
 
-@pytest.mark.parametrize("target", DOMAINS)
+def mostly_slow(*quick):
+    return [pytest.param(d, marks=[] if d in quick else pytest.mark.slow) for d in DOMAINS]
+
+
+@pytest.mark.parametrize("target", mostly_slow("github", "wikipedia"))
 def test_additive_law_on_every_domain(mixtures, target):
     fit = scaling.fit(rows_of(mixtures, target), "mixture_additive")
     assert fit.law.conventions["domains"] == DOMAINS
     assert error(fit) <= SHUKOR[target][0] + 0.03
 
 
-@pytest.mark.parametrize("target", [pytest.param(d, marks=[] if d in ("github",) else pytest.mark.slow) for d in DOMAINS])
+@pytest.mark.parametrize("target", mostly_slow("github"))
 def test_joint_law_on_every_domain(mixtures, target):
     assert error(scaling.fit(rows_of(mixtures, target), "mixture_joint")) <= SHUKOR[target][1] + 0.03
 
