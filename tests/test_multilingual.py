@@ -130,8 +130,8 @@ def test_worst_family_with_an_irreducible_loss(runs):
 
 def test_independence_passes_families_that_are_independent(runs):
     found = independence(of(runs, "c"), "c", SHARES)
-    assert found.verdict == "independent" and found.p_value > 0.01
-    alone = independence(of(runs, "c").drop_duplicates("p_c"), "c", SHARES)
+    assert found.verdict == "independent" and found.ratio < 1.2
+    alone = independence(of(runs, "c")[lambda d: d["p_c"].isin(d["p_c"].unique()[:4])], "c", SHARES)
     assert alone.verdict == "not testable"
     with pytest.raises(DataError, match="sum to"):
         independence(of(runs, "c"), "c", {"c": "p_c", "a": "p_a"})
@@ -139,8 +139,9 @@ def test_independence_passes_families_that_are_independent(runs):
 
 @pytest.mark.slow
 def test_independence_rarely_cries_wolf():
-    alarms = [independence(of(families(seed, mixtures=6), "b"), "b", SHARES).verdict == "coupled" for seed in range(200)]
-    assert np.mean(alarms) <= 0.05
+    two = (8.5e7, 8.1e8)
+    found = [independence(of(families(seed, sizes=two), "b"), "b", SHARES).verdict for seed in range(200)]
+    assert found.count("coupled") <= 10 and "not testable" not in found
 
 
 # ---- the solver of shares

@@ -4,6 +4,8 @@ These are the estimates that take more than one fit. Each takes rows or `Fit`s a
 is made of, so that nothing of the road logs -> Runs -> Fit -> Forecast is bypassed.
 """
 
+from scaling.transfer.chain import Chain as Chain
+from scaling.transfer.chain import predictable as predictable
 from scaling.transfer.families import Family as Family
 from scaling.transfer.families import family as family
 from scaling.transfer.independence import Independence as Independence

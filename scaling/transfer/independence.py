@@ -62,10 +62,8 @@ def independence(frame: pd.DataFrame, target: str, shares: Mapping[str, str], *,
     if (p[:, mine] <= 0).any():
         raise DataError(f"row {int(p[:, mine].argmin())}: the share of '{target}' is 0, where the own-share law has no finite loss.")
     rest = np.delete(p, mine, 1)
-    split = pd.DataFrame(np.round(rest, 6)).assign(own=np.round(p[:, mine], 3)).drop_duplicates()
-    if split.groupby("own").size().max() < 2:
-        return Independence("not testable", np.nan, np.nan, f"no share of '{target}' occurs with two different splits of the rest; "
-                            "train one with the rest divided otherwise")
+    if why := _untestable(p, mine, target):
+        return Independence("not testable", np.nan, np.nan, why)
     own = fit(rows.assign(p=p[:, mine]), "multilingual")
     renamed = pd.DataFrame(p, columns=[f"h_{name}" for name in shares], index=rows.index)
     additive = fit(pd.concat([rows[["N", "D", "loss"]], renamed], axis=1), "mixture_additive")
@@ -73,12 +71,26 @@ def independence(frame: pd.DataFrame, target: str, shares: Mapping[str, str], *,
     residual = np.log(own.design.loss) - np.log(own.law(*own.design.inputs.values(), **own.values))
     groups = rows.loc[order, run] if run else rows.loc[order].groupby(["N", *shares.values()]).ngroup()
     p_value = _wald(residual, _regressors(own, rest[order], p[order, mine]), pd.factorize(groups)[0])
+    if np.isnan(p_value):
+        return Independence("not testable", np.nan, np.nan, "fewer runs than the regression has columns", own, additive)
     errors = [np.abs(f.law(*f.design.inputs.values(), **f.values) / f.design.loss - 1).mean() for f in (own, additive)]
     ratio = float(errors[0] / errors[1])
     coupled = p_value < DOUBT and ratio > RATIO
-    reason = (f"other shares {'move' if p_value < DOUBT else 'do not move'} the residuals (p = {p_value:.2g}, clustered by run); "
+    reason = (f"other shares {'move' if p_value < DOUBT else 'do not move'} the residuals (p = {p_value:.2g}, clustered by run)"
+              f"{', but little' if p_value < DOUBT and not coupled else ''}; "
               f"error {errors[0]:.3%}, {ratio:.2f} times the additive mixture law's")
     return Independence("coupled" if coupled else "independent", float(p_value), ratio, reason, own, additive)
+
+
+def _untestable(p: np.ndarray, mine: int, target: str) -> str:
+    """Why these mixtures cannot tell the other shares' effect from the own share's; empty if they can."""
+    mixtures = pd.DataFrame(np.round(p, 4)).drop_duplicates()
+    same = mixtures[mine].round(3).value_counts().max()
+    enough = p.shape[1] + 2  # mixtures that tell as many effects apart, without two of equal own share
+    if same >= 2 or len(mixtures) >= enough:
+        return ""
+    return (f"no share of '{target}' occurs with two different splits of the rest, and there are only {len(mixtures)} mixtures; "
+            f"train one with the rest divided otherwise, or {enough} mixtures in all")
 
 
 def _regressors(own: Fit, rest: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, int]:
