@@ -1,4 +1,4 @@
-"""How fast the command line answers: wall time in units of `import numpy`, best of 7. Bars are the project's own."""
+"""How fast the command line answers: wall time in units of `import numpy`, best of 7."""
 
 import subprocess
 import sys

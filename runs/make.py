@@ -11,16 +11,16 @@ from pathlib import Path
 
 from scaling.training import RunSpec, train
 
-SIZES = {"d32": {"d_model": 32, "n_head": 2}, "d16": {"d_model": 16, "n_head": 1}, "d64": {"d_model": 64, "n_head": 4}}
-START = "peak=1e-2,warmup=160"
+SIZES = {"d24": {"d_model": 24, "n_head": 2}, "d32": {"d_model": 32, "n_head": 2}, "d48": {"d_model": 48, "n_head": 3}}
+START = "peak=8e-3,warmup=160"
 SHORT = {
-    "constant": f"constant:{START},steps=2400",
-    "cosine": f"cosine:{START},steps=2400,final=0.1",
-    "wsd-linear": f"wsd:{START},steps=2400,decay=0.2,shape=linear,final=0.1",
-    "wsd-1sqrt": f"wsd:{START},steps=2400,decay=0.2,shape=1-sqrt,final=0.1",
-    "two-stage": f"two_stage:{START},steps=2400,switch=1600,then=3e-3",
+    "constant": f"constant:{START},steps=3200",
+    "cosine": f"cosine:{START},steps=3200,final=0.1",
+    "wsd-linear": f"wsd:{START},steps=3200,decay=0.2,shape=linear,final=0.1",
+    "wsd-1sqrt": f"wsd:{START},steps=3200,decay=0.2,shape=1-sqrt,final=0.1",
+    "two-stage": f"two_stage:{START},steps=3200,switch=2100,then=2.4e-3",
 }
-LONG = {"long": f"wsd:{START},steps=7200,decay=0.2,shape=1-sqrt,final=0.1"}
+LONG = {"long": f"wsd:{START},steps=9600,decay=0.2,shape=1-sqrt,final=0.1"}
 
 
 def main(wanted: list[str]) -> None:

@@ -14,6 +14,7 @@ _HOMES = {
     "laws": "scaling.laws",
     "fit": "scaling.fitting",
     "Fit": "scaling.fitting",
+    "plan": "scaling.planning",
     "load": "scaling.fitting",
     "plots": "scaling.plots",
     "ScalingError": "scaling.errors",
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from scaling.laws import laws as laws
     from scaling.logs import Runs as Runs
     from scaling.logs import read as read
+    from scaling.planning import plan as plan
     from scaling.schedules import schedule as schedule
 
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from scaling.schedules import Schedule
 
+FINE = 256  # blocks per run that are cheap enough
+
 
 @dataclass(frozen=True, eq=False)
 class RateDrops:
@@ -31,16 +33,29 @@ class RateDrops:
     span: np.ndarray
 
     @classmethod
-    def before(cls, steps: np.ndarray, schedule: Schedule, *, block: int, warmup_in_ld: bool,
-               lr_floor: float) -> RateDrops:
-        """Drops up to and including each step, `block` changing steps compressed into one (arXiv:2503.12811 sums all)."""
+    def before(
+        cls, steps: np.ndarray, schedule: Schedule, *, block: int, warmup_in_ld: bool, lr_floor: float
+    ) -> RateDrops:
+        """Drops up to and including each step (arXiv:2503.12811 sums all of them).
+
+        Up to `block` changing steps are compressed into one, fewer where a run has fewer than `FINE` * block of them, so that
+        short decays keep their shape.
+        """
         at = schedule.index(steps)
-        blocks = schedule.blocks(block, warmup_in_ld=warmup_in_ld, floor=lr_floor)
+        changing = int(np.count_nonzero(schedule.drops(warmup_in_ld)))
+        size = min(block, max(1, changing // FINE))
+        blocks = schedule.blocks(size, warmup_in_ld=warmup_in_ld, floor=lr_floor)
         S = schedule.area[at][:, None] - blocks.area[None, :]
         seen = (blocks.first[None, :] <= at[:, None]) & (S > 0)
         row, col = np.nonzero(seen)
-        return cls(blocks.drop[col], np.exp(blocks.log_rate[col]), S[row, col], seen.sum(1),
-                   np.full(len(at), schedule.peak), np.where(seen, S, 0.0).max(1, initial=0.0))
+        return cls(
+            blocks.drop[col],
+            np.exp(blocks.log_rate[col]),
+            S[row, col],
+            seen.sum(1),
+            np.full(len(at), schedule.peak),
+            np.where(seen, S, 0.0).max(1, initial=0.0),
+        )
 
     def __len__(self) -> int:
         return len(self.count)
@@ -48,13 +63,20 @@ class RateDrops:
     def __getitem__(self, rows) -> RateDrops:
         rows = np.arange(len(self))[rows]
         ends = np.cumsum(self.count)
-        pairs = np.concatenate([np.arange(ends[r] - self.count[r], ends[r]) for r in rows] or [[]]).astype(int)
-        return RateDrops(self.d[pairs], self.eta[pairs], self.S[pairs], self.count[rows], self.peak[rows],
-                         self.span[rows])
+        # positions of the pairs of the chosen rows, in the order of the rows
+        within = np.arange(self.count[rows].sum()) - np.repeat(
+            np.cumsum(self.count[rows]) - self.count[rows], self.count[rows]
+        )
+        pairs = np.repeat((ends - self.count)[rows], self.count[rows]) + within
+        return RateDrops(
+            self.d[pairs], self.eta[pairs], self.S[pairs], self.count[rows], self.peak[rows], self.span[rows]
+        )
 
     @classmethod
     def concatenate(cls, parts: list[RateDrops]) -> RateDrops:
-        return cls(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("d", "eta", "S", "count", "peak", "span")))
+        return cls(
+            *(np.concatenate([getattr(p, f) for p in parts]) for f in ("d", "eta", "S", "count", "peak", "span"))
+        )
 
     def sum(self, term) -> np.ndarray:
         """Sum term(d, eta, S) over the drops behind each row: shape (..., pairs) -> (..., n)."""

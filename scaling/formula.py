@@ -16,8 +16,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from scaling.errors import LawError
+from scaling.ties import resolve, sort_ties
 
 if TYPE_CHECKING:
+    import lmfit
+
     from scaling.vectors import Layout
 
 
@@ -63,9 +66,17 @@ class Published(Mapping[str, float]):
     errors : standard errors where published.
     """
 
-    def __init__(self, *, source: str, counts: str = "", verified: bool = True, note: str = "",
-                 conventions: Mapping[str, Any] | None = None, errors: Mapping[str, float] | None = None,
-                 **values: float) -> None:
+    def __init__(
+        self,
+        *,
+        source: str,
+        counts: str = "",
+        verified: bool = True,
+        note: str = "",
+        conventions: Mapping[str, Any] | None = None,
+        errors: Mapping[str, float] | None = None,
+        **values: float,
+    ) -> None:
         self.values_ = MappingProxyType(dict(values))
         self.source, self.counts, self.verified, self.note = source, counts, verified, note
         self.conventions = MappingProxyType(dict(conventions or {}))
@@ -107,6 +118,7 @@ class Law:
     params : name -> Parameter, in the order of the signature, without the held ones.
     held : name -> value of parameters this variant holds fixed.
     layout : how the formula is written out, where it takes one value per domain of a mixture (see scaling.vectors).
+    ties : name -> expression in other parameters that this variant computes it from.
     conventions : settings that are not fitted but change what the inputs mean (warm-up, decay of momentum, ...).
     published : name -> Published.
     """
@@ -119,6 +131,7 @@ class Law:
     published: Mapping[str, Published] = field(default_factory=dict)
     conventions: Mapping[str, Any] = field(default_factory=dict)
     held: Mapping[str, float] = field(default_factory=dict)
+    ties: Mapping[str, str] = field(default_factory=dict)
     hooks: dict[str, Callable[..., Any]] = field(default_factory=dict)
     simpler: list[str] = field(default_factory=list)
     title: str = ""
@@ -199,6 +212,10 @@ class Law:
         """Decorator: hook(*inputs) -> list of reasons, in plain words, why these inputs cannot determine the law."""
         return self._hook("needs", hook)
 
+    def derived(self, hook):
+        """Decorator: hook(**params) -> dict of quantities that follow from the parameters, for `Fit.identified`."""
+        return self._hook("derived", hook)
+
     def using(self, **conventions) -> Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
         if unknown := set(conventions) - set(self.conventions):
@@ -229,6 +246,33 @@ class Law:
 
         return register(_bind(variant))
 
+    def lmfit_model(self) -> lmfit.Model:
+        """The law as an `lmfit.Model`: independent variables are its inputs, ``make_params()`` has starts and bounds."""
+        from scaling.fitting.lmfit_face import lmfit_model
+
+        return lmfit_model(self)
+
+    def guess(self, data, *, objective: str = "log_huber", delta: float = 1e-3, seed: int = 0) -> lmfit.Parameters:
+        """Starting values for these data, as `lmfit.Parameters`: the best node of the grid `scaling.fit` starts from."""
+        from scaling.fitting.lmfit_face import guess
+
+        return guess(self, data, objective=objective, delta=delta, seed=seed)
+
+    def tie(self, **expressions: str) -> Law:
+        """The law with parameters computed from others, for example ``laws["chinchilla"].tie(beta="alpha")``."""
+        self.check_names(expressions)
+        rest = {k: p for k, p in self.params.items() if k not in expressions}
+        given = sort_ties({**self.ties, **expressions}, {*rest, *self.held})
+
+        def fn(*inputs, **params):
+            return self.fn(*inputs, **resolve(given, params))
+
+        fn.__doc__ = self.fn.__doc__
+        fn.__module__ = self.fn.__module__
+        # derivative hooks are written for the untied parameters
+        hooks = {k: h for k, h in self.hooks.items() if k not in ("jacobian", "optimum")}
+        return replace(self, fn=fn, params=rest, ties=given, published={}, hooks=hooks)
+
     def check_names(self, names) -> None:
         for wanted in names:
             if wanted not in self.params:
@@ -248,7 +292,7 @@ class Law:
 def _restore(name: str, conventions: dict[str, Any]) -> Law:
     from scaling.laws import laws
 
-    found = laws[name]
+    found: Law = laws[name]  # type: ignore[index]  # the module is its own mapping
     return found if conventions == dict(found.conventions) else found.using(**conventions)
 
 
@@ -258,8 +302,13 @@ def _bind(made: Law) -> Law:
     return made
 
 
-def law(cite: str | Callable | None = None, *, published: Mapping[str, Published] | None = None,
-        conventions: Mapping[str, Any] | None = None, name: str | None = None):
+def law(
+    cite: str | Callable | None = None,
+    *,
+    published: Mapping[str, Published] | None = None,
+    conventions: Mapping[str, Any] | None = None,
+    name: str | None = None,
+):
     """Make a law of a function and register it under the function's name.
 
     Parameters
@@ -290,12 +339,28 @@ def law(cite: str | Callable | None = None, *, published: Mapping[str, Published
     def decorate(fn):
         params, inputs, ranges, layout = _signature(fn)
         settings = {**(conventions or {}), **({} if layout is None else {"domains": layout.domains})}
-        made = _bind(Law(fn if layout is None else layout.wrap(fn), name or fn.__name__, str(cite or "unpublished"),
-                         params, inputs, published=dict(published or {}), conventions=settings, ranges=ranges,
-                         layout=layout, title=inspect.cleandoc(fn.__doc__ or "").splitlines()[0] if fn.__doc__ else ""))
+        made = _bind(
+            Law(
+                fn if layout is None else layout.wrap(fn),
+                name or fn.__name__,
+                str(cite or "unpublished"),
+                params,
+                inputs,
+                published=dict(published or {}),
+                conventions=settings,
+                title=inspect.cleandoc(fn.__doc__ or "").splitlines()[0] if fn.__doc__ else "",
+                ranges=ranges,
+                layout=layout,
+            )
+        )
         # frozen dataclass: write the function's identity straight into the instance
-        made.__dict__.update(__doc__=fn.__doc__, __wrapped__=fn, __name__=fn.__name__, __module__=fn.__module__,
-                             __qualname__=fn.__qualname__)
+        made.__dict__.update(
+            __doc__=fn.__doc__,
+            __wrapped__=fn,
+            __name__=fn.__name__,
+            __module__=fn.__module__,
+            __qualname__=fn.__qualname__,
+        )
         from scaling.laws import register
 
         return register(made)
@@ -327,13 +392,22 @@ def _signature(fn) -> tuple[dict[str, Parameter], tuple[str, ...], dict[str, Dom
                 ranges[p.name] = domain
     inputs = tuple(name for name, _ in names["inputs"])
     if not inputs or not params:
-        raise LawError(f"{fn.__name__}: a law needs positional inputs and keyword-only parameters, "
-                       "for example `def f(x, *, A: Positive, alpha: Exponent)`.")
-    layout = Layout(tuple(names["inputs"]), tuple(names["params"]), ("1", "2", "3"))
-    if not any(each for _, each in (*layout.inputs, *layout.params)):
-        return params, inputs, ranges, None
-    written = {n: ranges[name] for name, each in layout.inputs if name in ranges for n in layout.flat(((name, each),))}
-    return layout.spread(params), tuple(layout.flat(layout.inputs)), written, layout
+        params, inputs, ranges, layout = _signature(fn)
+        settings = {**(conventions or {}), **({} if layout is None else {"domains": layout.domains})}
+        made = _bind(
+            Law(
+                fn if layout is None else layout.wrap(fn),
+                name or fn.__name__,
+                str(cite or "unpublished"),
+                params,
+                inputs,
+                published=dict(published or {}),
+                conventions=settings,
+                title=inspect.cleandoc(fn.__doc__ or "").splitlines()[0] if fn.__doc__ else "",
+                ranges=ranges,
+                layout=layout,
+            )
+        )
 
 
 def parse_law(text: str) -> tuple[str, dict[str, Any]]:

@@ -23,10 +23,13 @@ class Monomial:
 
     def label(self) -> str:
         """The term as a reader would write it, for plots and tables."""
-        above, below = [], []
+        above: list[str] = []
+        below: list[str] = []
         for base, (const, slopes) in self.powers.items():
             parts = [f"{abs(c):g}{p}" if abs(c) != 1 else p for p, c in slopes.items()]
-            negative = bool(slopes) and all(c < 0 for c in slopes.values()) and const <= 0 or (not slopes and const < 0)
+            negative = (bool(slopes) and all(c < 0 for c in slopes.values()) and const <= 0) or (
+                not slopes and const < 0
+            )
             size = "+".join(parts + ([f"{abs(const):g}"] if const and (slopes or abs(const) != 1) else []))
             (below if negative else above).append(base + (f"^{size}" if size else ""))
         number = "" if abs(self.coef) == 1 and above else f"{abs(self.coef):g} "
@@ -89,7 +92,7 @@ class _Sum:
             raise _Untraceable
         const, slopes = _affine(_Sum.of(exponent))
         (term,) = self.terms
-        if slopes and term.coef != 1 or term.coef < 0:
+        if (slopes and term.coef != 1) or term.coef < 0:
             raise _Untraceable
         powers = {}
         for base, (c, s) in term.powers.items():
@@ -101,7 +104,9 @@ class _Sum:
     def _no(self, *_):
         raise _Untraceable
 
-    __rpow__ = __abs__ = __lt__ = __gt__ = __le__ = __ge__ = __bool__ = __float__ = __getitem__ = __iter__ = __len__ = _no
+    __rpow__ = __abs__ = __lt__ = __gt__ = __le__ = __ge__ = __bool__ = __float__ = __getitem__ = __iter__ = __len__ = (
+        _no
+    )
 
 
 def _product(a: Monomial, b: Monomial) -> Monomial:
@@ -114,7 +119,8 @@ def _product(a: Monomial, b: Monomial) -> Monomial:
 
 def _affine(exponent: _Sum) -> tuple[float, dict[str, float]]:
     """Read an exponent as const + sum slope * param."""
-    const, slopes = 0.0, {}
+    const = 0.0
+    slopes: dict[str, float] = {}
     for t in exponent.terms:
         if not t.powers:
             const += t.coef

@@ -20,8 +20,9 @@ def summary(fit: Fit) -> pd.DataFrame:
     rows = {}
     for name, value in fit.values.items():
         error = se[name]
-        if name in fit.fixed:
-            rows[name] = (value, np.nan, np.nan, np.nan, "fixed")
+        if name in fit.fixed or name in fit.law.ties:
+            note = f"= {fit.law.ties[name]}" if name in fit.law.ties else "fixed"
+            rows[name] = (value, np.nan, np.nan, np.nan, note)
             continue
         if logs[name] and math.isfinite(error) and value > 0:
             factor = math.exp(min(1.96 * error / value, 700.0))
@@ -66,14 +67,24 @@ def lines(fit: Fit) -> list[tuple[str, str]]:
     conventions = ", ".join(f"{k}={x}" for k, x in fit.law.conventions.items())
     state = "OK" if fit.ok else "NOT TRUSTWORTHY"
     starts = f"{v.agree} of {v.tried} starts agree"
-    head.append(("verdict", f"{state}: {starts}, condition {v.condition:.3g}, "
-                 + ("no parameter at a bound" if not v.at_bound else f"{', '.join(v.at_bound)} at a bound")))
+    head.append(
+        (
+            "verdict",
+            f"{state}: {starts}, condition {v.condition:.3g}, "
+            + ("no parameter at a bound" if not v.at_bound else f"{', '.join(v.at_bound)} at a bound"),
+        )
+    )
     head += [("  failed", text) for text in v.failures] + [("  note", text) for text in v.warnings]
     unit = "%" if fit.loss.log else ""
     noise = fit.cov.noise * (100 if fit.loss.log else 1)
     head.append(("data", f"{len(d)} rows, {runs} runs, loss {np.nanmin(d.loss):.4g} to {np.nanmax(d.loss):.4g}"))
-    head.append(("fit", f"{fit.loss.name}{' of log loss' if fit.loss.log else ''}, delta {fit.loss.delta:g}, objective "
-                 f"{fit.objective:.6g}, residual {noise:.3g}{unit}" + (f"; {conventions}" if conventions else "")))
+    head.append(
+        (
+            "fit",
+            f"{fit.loss.name}{' of log loss' if fit.loss.log else ''}, delta {fit.loss.delta:g}, objective "
+            f"{fit.objective:.6g}, residual {noise:.3g}{unit}" + (f"; {conventions}" if conventions else ""),
+        )
+    )
     head += [("  note", text) for text in d.notes if text not in v.warnings]
     return head
 
@@ -97,10 +108,14 @@ def html(fit: Fit) -> str:
     rows = "".join(
         f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left'
         + (f";background:{_COLOURS[fit.ok]};color:black" if name == "verdict" else "")
-        + f'">{escape(body)}</td></tr>' for name, body in lines(fit))
+        + f'">{escape(body)}</td></tr>'
+        for name, body in lines(fit)
+    )
     table = summary(fit)
     body = "".join(
         f"<tr><th>{escape(str(name))}</th><td>{digits(r.value, r.se)}</td><td>"
         + ("" if not math.isfinite(r.se) else f"{digits(r.lower, r.se)} to {digits(r.upper, r.se)}")
-        + f"</td><td>{escape(r.note)}</td></tr>" for name, r in table.iterrows())
-    return (f"<table>{rows}</table><table><tr><th></th><th>value</th><th>95 % interval</th><th></th></tr>{body}</table>")
+        + f"</td><td>{escape(r.note)}</td></tr>"
+        for name, r in table.iterrows()
+    )
+    return f"<table>{rows}</table><table><tr><th></th><th>value</th><th>95 % interval</th><th></th></tr>{body}</table>"

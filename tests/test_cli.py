@@ -301,6 +301,15 @@ def test_help_puts_examples_first(verb, capsys):
     assert 0 < shown.index(f"scaling {verb} ") < shown.index("For example:") < shown.index("Parameters")
 
 
+def test_every_option_is_explained():
+    from scaling.cli.app import app
+
+    for verb in ("runs", "fit", "predict", "laws", "train"):
+        for argument in app[verb].assemble_argument_collection(parse_docstring=True):
+            if argument.show:
+                assert argument.parameter.help, f"scaling {verb}: {argument.name} has no help"
+
+
 def test_objectives_are_those_of_the_engine():
     from scaling.fitting.losses import NAMES
 

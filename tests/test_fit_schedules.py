@@ -32,11 +32,39 @@ def scores(runs, prediction):
     return np.mean(out, axis=0)
 
 
-@pytest.mark.parametrize(("size", "mae", "rmse", "worst", "last"), [
-    (25, 0.00376, 0.00465, 0.00409, {"constant_72000": 3.26026, "cosine_72000": 3.20184, "wsd_20000_24000": 3.26694,
-                                     "wsdld_20000_24000": 3.26742, "wsdcon_3": 3.40001, "wsdcon_18": 3.39716}),
-    (100, 0.00435, 0.00592, 0.00583, {"constant_72000": 2.93298, "cosine_72000": 2.86176, "wsd_20000_24000": 2.93601,
-                                      "wsdld_20000_24000": 2.93662, "wsdcon_3": 3.07710, "wsdcon_18": 3.07062})])
+@pytest.mark.parametrize(
+    ("size", "mae", "rmse", "worst", "last"),
+    [
+        (
+            25,
+            0.00376,
+            0.00465,
+            0.00409,
+            {
+                "constant_72000": 3.26026,
+                "cosine_72000": 3.20184,
+                "wsd_20000_24000": 3.26694,
+                "wsdld_20000_24000": 3.26742,
+                "wsdcon_3": 3.40001,
+                "wsdcon_18": 3.39716,
+            },
+        ),
+        (
+            100,
+            0.00435,
+            0.00592,
+            0.00583,
+            {
+                "constant_72000": 2.93298,
+                "cosine_72000": 2.86176,
+                "wsd_20000_24000": 2.93601,
+                "wsdld_20000_24000": 2.93662,
+                "wsdcon_3": 3.07710,
+                "wsdcon_18": 3.07062,
+            },
+        ),
+    ],
+)
 def test_published_constants_score_as_published(curves, size, mae, rmse, worst, last):
     runs = curves(size, TEST)
     constants = scaling.laws["multi_power"].published[f"luo2025_{size}M"]
@@ -89,7 +117,9 @@ def test_tissue_example_refit(shared_data):
     for r in rows:
         made = law.hooks["features"](r["step"].to_numpy(), tables[r["run"].iloc[0]], **law.conventions)
         parts.append(pd.DataFrame({**made, "loss": r["loss"].to_numpy()}))
-    assert parts[1]["S2"].max() == pytest.approx(0.197474, abs=1e-6) or parts[0]["S2"].max() == pytest.approx(0.197474, abs=1e-6)
+    assert parts[1]["S2"].max() == pytest.approx(0.197474, abs=1e-6) or parts[0]["S2"].max() == pytest.approx(
+        0.197474, abs=1e-6
+    )
     from scaling.formula import Exponent, Positive, Real
     from scaling.laws import _registry
 
@@ -115,13 +145,25 @@ def made():
     truth = {"L0": 1.3, "A": 0.9, "alpha": 0.45, "B": 60.0, "C": 1.1}
     law = scaling.laws["multi_power_5"].using(block=1)
     frames = []
-    for text in ("constant:peak=3e-3,steps=3000,warmup=100", "cosine:peak=3e-3,steps=2500,warmup=100,final=0.1",
-                 "wsd:peak=3e-3,steps=2500,warmup=100,decay=0.2,shape=1-sqrt"):
+    for text in (
+        "constant:peak=3e-3,steps=3000,warmup=100",
+        "cosine:peak=3e-3,steps=2500,warmup=100,final=0.1",
+        "wsd:peak=3e-3,steps=2500,warmup=100,decay=0.2,shape=1-sqrt",
+    ):
         plan = scaling.schedule(text)
         steps = np.arange(120, plan.steps + 1, 20)
         rows = design(plan, law, fitting=False, steps=steps)
-        frames.append(pd.DataFrame({"run": text.split(":")[0], "step": steps, "lr": plan.rates[steps - 1],
-                                    "loss": law(*rows.inputs.values(), **truth), "schedule": text}))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "run": text.split(":")[0],
+                    "step": steps,
+                    "lr": plan.rates[steps - 1],
+                    "loss": law(*rows.inputs.values(), **truth),
+                    "schedule": text,
+                }
+            )
+        )
     return truth, law, pd.concat(frames, ignore_index=True)
 
 
@@ -142,8 +184,9 @@ def test_order_of_rows_and_runs_does_not_matter(made):
     one = scaling.fit(scaling.Runs.from_frame(noisy), "multi_power_5")
     other = scaling.fit(scaling.Runs.from_frame(noisy.sample(frac=1, random_state=1)), "multi_power_5")
     plan = "cosine:peak=3e-3,steps=9000,warmup=100"
-    np.testing.assert_allclose(other.predict(plan, steps=9000)["prediction"], one.predict(plan, steps=9000)["prediction"],
-                               rtol=1e-8)
+    np.testing.assert_allclose(
+        other.predict(plan, steps=9000)["prediction"], one.predict(plan, steps=9000)["prediction"], rtol=1e-8
+    )
 
 
 def test_constant_rate_has_no_drop_and_zero_rate_changes_nothing():
@@ -175,7 +218,9 @@ def test_blocks_of_64_are_close_to_exact():
     p = law.published["luo2025_25M"]
     plan = scaling.schedule("cosine:peak=3e-4,steps=24000,warmup=2160,final=0.1")
     steps = np.arange(2176, 24001, 128)
-    near, exact = (law(*design(plan, law.using(block=b), fitting=False, steps=steps).inputs.values(), **p) for b in (64, 1))
+    near, exact = (
+        law(*design(plan, law.using(block=b), fitting=False, steps=steps).inputs.values(), **p) for b in (64, 1)
+    )
     assert 0 < np.abs(near - exact).max() < 2e-5
 
 

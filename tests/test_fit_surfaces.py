@@ -29,11 +29,14 @@ def test_global_optimum_from_no_start(epoch):
     assert "tied to alpha" in fit.summary().loc["A", "note"]
 
 
-@pytest.mark.parametrize(("objective", "delta", "values", "tolerance"), [
-    ("squares", 1e-3, (1.88281, 567.81, 7581.85, 0.35762, 0.42762), 2e-5),
-    ("log_squares", 1e-3, (1.86455, 593.32, 4875.64, 0.36025, 0.40588), 2e-5),
-    ("log_huber", 1e-5, (1.8167, 481.4, 2081.4, 0.3477, 0.3658), 5e-3),
-])
+@pytest.mark.parametrize(
+    ("objective", "delta", "values", "tolerance"),
+    [
+        ("squares", 1e-3, (1.88281, 567.81, 7581.85, 0.35762, 0.42762), 2e-5),
+        ("log_squares", 1e-3, (1.86455, 593.32, 4875.64, 0.36025, 0.40588), 2e-5),
+        ("log_huber", 1e-5, (1.8167, 481.4, 2081.4, 0.3477, 0.3658), 5e-3),
+    ],
+)
 def test_other_objectives(epoch, objective, delta, values, tolerance):
     fit = scaling.fit(epoch, "chinchilla", objective=objective, delta=delta)
     np.testing.assert_allclose([fit.values[k] for k in ("E", "A", "B", "alpha", "beta")], values, rtol=tolerance)
@@ -41,17 +44,24 @@ def test_other_objectives(epoch, objective, delta, values, tolerance):
         assert fit.objective == pytest.approx(0.0832038076933, rel=1e-9)
 
 
-@pytest.mark.parametrize(("name", "objective"), [("hoffmann2022_rounded", 0.00412101), ("hoffmann2022", 0.00123116),
-                                                 ("besiroglu2024", 0.00101874)])
+@pytest.mark.parametrize(
+    ("name", "objective"),
+    [("hoffmann2022_rounded", 0.00412101), ("hoffmann2022", 0.00123116), ("besiroglu2024", 0.00101874)],
+)
 def test_published_constants_have_the_published_objective(epoch, name, objective):
     constants = scaling.laws["chinchilla"].published[name]
     r = np.log(constants(epoch["N"], epoch["D"])) - np.log(epoch["loss"])
     assert Loss("huber", True, 1e-3).value(r.to_numpy()).sum() == pytest.approx(objective, rel=1e-5)
 
 
-@pytest.mark.parametrize(("name", "N", "D", "loss"), [
-    ("hoffmann2022_rounded", 32.19e9, 2.982e12, 1.9307), ("hoffmann2022", 40.36e9, 2.379e12, 1.9184),
-    ("besiroglu2024", 72.35e9, 1.327e12, 1.9740)])
+@pytest.mark.parametrize(
+    ("name", "N", "D", "loss"),
+    [
+        ("hoffmann2022_rounded", 32.19e9, 2.982e12, 1.9307),
+        ("hoffmann2022", 40.36e9, 2.379e12, 1.9184),
+        ("besiroglu2024", 72.35e9, 1.327e12, 1.9740),
+    ],
+)
 def test_compute_optimal_allocation(name, N, D, loss):
     law = scaling.laws["chinchilla"]
     best = law.hooks["optimum"](5.76e23, **law.published[name])
@@ -84,7 +94,7 @@ def test_bootstrap_is_reproducible_and_named(epoch):
     assert list(draws) == ["E", "A", "B", "alpha", "beta", "converged"] and draws["converged"].all()
     assert (draws["E"] == 1.8).all() and draws["A"].nunique() == 20
     pd.testing.assert_frame_equal(draws, fit.bootstrap(20, seed=3))
-    with pytest.raises(FitError, match="resample by 'row' or by 'run'"):
+    with pytest.raises(FitError, match="resample by 'row', 'run' or 'block'"):
         fit.bootstrap(5, by="day")
 
 
@@ -161,15 +171,18 @@ def test_a_fit_survives_saving(epoch, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "fit.json"]
 
 
-@pytest.mark.parametrize(("change", "error", "message"), [
-    (lambda d: d.head(5), FitError, "need at least 6 rows to fit 5 parameters"),
-    (lambda d: d.assign(N=1e8), FitError, "all rows have N = 1e\\+08"),
-    (lambda d: d.assign(loss=d["loss"].where(d.index != d.index[7], -1.0)), DataError, "column 'loss', row"),
-    (lambda d: d.assign(D=0.0), DataError, "column 'D', row"),
-    (lambda d: d.assign(N=d["N"].astype(str)), DataError, "column 'N' holds"),
-    (lambda d: d.drop(columns="D"), DataError, "missing D"),
-    (lambda d: d.assign(loss=np.inf), DataError, "column 'loss'"),
-])
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda d: d.head(5), FitError, "need at least 6 rows to fit 5 parameters"),
+        (lambda d: d.assign(N=1e8), FitError, "all rows have N = 1e\\+08"),
+        (lambda d: d.assign(loss=d["loss"].where(d.index != d.index[7], -1.0)), DataError, "column 'loss', row"),
+        (lambda d: d.assign(D=0.0), DataError, "column 'D', row"),
+        (lambda d: d.assign(N=d["N"].astype(str)), DataError, "column 'N' holds"),
+        (lambda d: d.drop(columns="D"), DataError, "missing D"),
+        (lambda d: d.assign(loss=np.inf), DataError, "column 'loss'"),
+    ],
+)
 def test_bad_data_is_refused_with_its_place(epoch, change, error, message):
     with pytest.raises(error, match=message):
         scaling.fit(change(epoch), "chinchilla")

@@ -133,19 +133,34 @@ def test_recovers_its_own_parameters_from_noiseless_data(law):
 
     truth = draw(law, np.random.default_rng(6))
     if "features" in law.hooks:
-        texts = ["constant:peak=3e-3,steps=3000,warmup=100", "cosine:peak=3e-3,steps=2500,warmup=100,final=0.1",
-                 "two_stage:peak=3e-3,steps=2500,warmup=100,switch=1500,then=6e-4",
-                 "two_stage:peak=3e-3,steps=2500,warmup=100,switch=1000,then=1.5e-3",
-                 "wsd:peak=3e-3,steps=2000,warmup=100,decay=0.3,shape=linear,final=0.1"]
+        texts = [
+            "constant:peak=3e-3,steps=3000,warmup=100",
+            "cosine:peak=3e-3,steps=2500,warmup=100,final=0.1",
+            "two_stage:peak=3e-3,steps=2500,warmup=100,switch=1500,then=6e-4",
+            "two_stage:peak=3e-3,steps=2500,warmup=100,switch=1000,then=1.5e-3",
+            "wsd:peak=3e-3,steps=2000,warmup=100,decay=0.3,shape=linear,final=0.1",
+        ]
         frames = []
         for text in texts:
             plan = scaling.schedule(text)
             steps = np.unique(np.geomspace(120, plan.steps, 60).astype(int))
-            made = design(plan, law.using(**({"block": 1} if "block" in law.conventions else {})), fitting=False, steps=steps)
-            frames.append(pd.DataFrame({"run": text, "step": steps, "lr": plan.rates[steps - 1],
-                                        "loss": law(*made.inputs.values(), **truth)}))
+            made = design(
+                plan, law.using(**({"block": 1} if "block" in law.conventions else {})), fitting=False, steps=steps
+            )
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "run": text,
+                        "step": steps,
+                        "lr": plan.rates[steps - 1],
+                        "loss": law(*made.inputs.values(), **truth),
+                    }
+                )
+            )
         rows = scaling.Runs.from_frame(pd.concat(frames), schedule=None)
-        rows = scaling.Runs.from_frame(rows.frame, facts=pd.DataFrame({"schedule": texts}, index=pd.Index(texts, name="run")))
+        rows = scaling.Runs.from_frame(
+            rows.frame, facts=pd.DataFrame({"schedule": texts}, index=pd.Index(texts, name="run"))
+        )
         fitted = law.using(**({"block": 1} if "block" in law.conventions else {}))
         fit = scaling.fit(rows, fitted)
     else:
@@ -167,13 +182,17 @@ def test_pickles_by_name(law):
 def test_optimum_hook_is_the_minimum():
     from scipy.optimize import minimize_scalar
 
-    for law in scaling.laws.values():
-        if "optimum" not in law.hooks or law.inputs != ("N", "D"):
+    for one in scaling.laws.values():
+        if "optimum" not in one.hooks or one.inputs != ("N", "D"):
             continue
-        for constants in law.published.values():
-            best = law.hooks["optimum"](1e21, **constants)
-            found = minimize_scalar(lambda x, c=constants, law=law: law(np.exp(x), 1e21 / 6 / np.exp(x), **c),
-                                    bounds=(10, 40), method="bounded", options={"xatol": 1e-9})
+        for constants in one.published.values():
+            best = one.hooks["optimum"](1e21, **constants)
+            found = minimize_scalar(
+                lambda x, c=constants, one=one: one(np.exp(x), 1e21 / 6 / np.exp(x), **c),
+                bounds=(10, 40),
+                method="bounded",
+                options={"xatol": 1e-9},
+            )
             assert np.exp(found.x) == pytest.approx(best["N"], rel=1e-4)
             assert best["loss"] == pytest.approx(found.fun, rel=1e-12)
 
@@ -201,6 +220,7 @@ def test_errors_name_the_nearest():
     with pytest.raises(LawError, match="has no convention"):
         scaling.laws["annealing"].using(lambda_=0.9)
     with pytest.raises(LawError, match="positional inputs"):
+
         @law("arXiv:0000.00000")
         def nothing(*, A: Positive = 1.0):
             return A

@@ -14,6 +14,7 @@ import scaling
 from scaling.cli import options, output
 from scaling.cli.fit import fit
 from scaling.cli.laws import show
+from scaling.cli.plan import plan
 from scaling.cli.predict import predict
 from scaling.cli.runs import runs
 from scaling.cli.train import train
@@ -32,6 +33,7 @@ EXAMPLES = """Examples:
     scaling runs logs/
     scaling fit logs/short-*.csv --law multi_power_5 -o fit.json
     scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k
+    scaling plan fit.json --flops 1e22
     scaling train out/ --schedule cosine:peak=1e-2,steps=2000,warmup=100
 """
 EXIT_CODES = """Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad data, 4 fit not trustworthy under --strict,
@@ -58,7 +60,7 @@ app = App(
     version=scaling.__version__,
 )
 app["--help"].group = app["--version"].group = "Help"
-for verb in (runs, fit, predict, show, train):
+for verb in (runs, fit, predict, plan, show, train):
     name = "laws" if verb is show else verb.__name__
     app.command(name=name, help_prologue="", help_epilogue="")(verb)
 

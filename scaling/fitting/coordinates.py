@@ -68,8 +68,13 @@ class Coordinates:
         return np.clip(u @ self.M.T + self.c, self.lower, self.upper)
 
 
-def build(law: Law, params: tuple[Parameter, ...], inputs: Mapping[str, np.ndarray], fixed: Mapping[str, float],
-          terms: list[Monomial] | None) -> Coordinates:
+def build(
+    law: Law,
+    params: tuple[Parameter, ...],
+    inputs: Mapping[str, np.ndarray],
+    fixed: Mapping[str, float],
+    terms: list[Monomial] | None,
+) -> Coordinates:
     """Coordinates centred on the data: from the law's monomials, else from its `natural` hook, else plain logarithms."""
     names = [p.name for p in params]
     M, c = np.eye(len(names)), np.zeros(len(names))
@@ -90,7 +95,9 @@ def build(law: Law, params: tuple[Parameter, ...], inputs: Mapping[str, np.ndarr
     return Coordinates(params, M, c, lower, upper, straight(law, inputs, fixed))
 
 
-def straight(law: Law, inputs: Mapping[str, np.ndarray], fixed: Mapping[str, float]) -> tuple[Callable, Callable] | None:
+def straight(
+    law: Law, inputs: Mapping[str, np.ndarray], fixed: Mapping[str, float]
+) -> tuple[Callable, Callable] | None:
     """The law's own maps out of and into its curved valleys; they need all parameters, so none may be fixed."""
     return law.hooks["straight"](*inputs.values()) if "straight" in law.hooks and not fixed else None
 
@@ -105,7 +112,8 @@ def _scales(law, names, inputs, fixed, terms) -> dict[str, tuple[float, dict[str
             if not owners or any(o in found for o in owners):
                 continue
             sign = term.powers[owners[0]][0]
-            shift, slopes = np.log(abs(term.coef)) * sign, {}
+            shift = np.log(abs(term.coef)) * sign
+            slopes: dict[str, float] = {}
             for base, (const, exponents) in term.powers.items():
                 if base in logs:
                     shift += sign * const * logs[base]

@@ -35,8 +35,13 @@ class Design:
         return len(self.frame)
 
     def take(self, rows) -> Design:
-        return Design(self.frame.iloc[rows], {k: v[rows] for k, v in self.inputs.items()}, self.loss[rows],
-                      self.weights[rows], self.notes)
+        return Design(
+            self.frame.iloc[rows],
+            {k: v[rows] for k, v in self.inputs.items()},
+            self.loss[rows],
+            self.weights[rows],
+            self.notes,
+        )
 
     @property
     def runs(self) -> np.ndarray:
@@ -77,10 +82,14 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
             frame = frame.assign(**{name: frame[law.conventions[name]]})
     needed = [*law.inputs, *(["loss"] if fitting else [])]
     if missing := [c for c in needed if c not in frame]:
-        raise DataError(f"law '{law.name}' needs columns {', '.join(needed)}; missing {', '.join(missing)}. "
-                        f"The data has {', '.join(map(str, frame.columns))}.")
+        raise DataError(
+            f"law '{law.name}' needs columns {', '.join(needed)}; missing {', '.join(missing)}. "
+            f"The data has {', '.join(map(str, frame.columns))}."
+        )
     columns = {c: _numbers(frame[c], c) for c in dict.fromkeys([*needed, *(["loss"] if "loss" in frame else [])])}
     weights = _numbers(frame["weight"], "weight") if "weight" in frame else np.ones(len(frame))
+    if fitting and "loss_se" in frame:
+        weights = weights * _precision(_numbers(frame["loss_se"], "loss_se"), columns["loss"], positive)
     powers = {base for term in trace(law) or [] for base, (_, slopes) in term.powers.items() if slopes}
     for name in law.inputs:
         x, range_ = columns[name], law.ranges.get(name, ANY_POSITIVE if name in powers else Domain())
@@ -91,15 +100,18 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
                 f"{range_.lo:g} {'<=' if range_.closed else '<'} {name} <= {range_.hi:g}")
             raise DataError(f"column '{name}', row {frame.index[bad[0]]}: {x[bad[0]]} is not {wanted} "
                             f"({len(bad)} such rows), as law '{law.name}' needs; remove or mend these rows.")
-    kept, notes = np.arange(len(frame)), ()
+    kept = np.arange(len(frame))
+    notes: tuple[str, ...] = ()
     if fitting:
         empty = np.isnan(columns["loss"])
         if empty.any():
             notes = (f"{empty.sum()} of {len(frame)} rows have no loss and are not fitted",)
         bad = np.flatnonzero(~empty & (~np.isfinite(columns["loss"]) | (positive & (columns["loss"] <= 0))))
         if len(bad):
-            raise DataError(f"column 'loss', row {frame.index[bad[0]]}: {columns['loss'][bad[0]]} is not a "
-                            f"{'positive' if positive else 'finite'} number ({len(bad)} such rows); remove diverged rows.")
+            raise DataError(
+                f"column 'loss', row {frame.index[bad[0]]}: {columns['loss'][bad[0]]} is not a "
+                f"{'positive' if positive else 'finite'} number ({len(bad)} such rows); remove diverged rows."
+            )
         bad = np.flatnonzero(~(weights >= 0) | ~np.isfinite(weights))
         if len(bad):
             raise DataError(f"column 'weight', row {frame.index[bad[0]]}: weights must be finite and not negative.")
@@ -111,10 +123,24 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     return Design(out, {k: columns[k][kept] for k in law.inputs}, loss, weights[kept], notes)
 
 
+def _precision(se: np.ndarray, loss: np.ndarray, relative: bool) -> np.ndarray:
+    """Weights 1 / se^2, scaled to a mean of one so that rows keep counting as rows."""
+    if (bad := ~(se > 0) & ~np.isnan(loss)).any():
+        raise DataError(f"column 'loss_se', row {np.flatnonzero(bad)[0]}: standard errors must be positive.")
+    weight = 1 / (se / loss if relative else se) ** 2
+    return weight / np.nanmean(weight)
+
+
 def _numbers(column: pd.Series, name: str) -> np.ndarray:
     if not (pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)):
-        raise DataError(f"column '{name}' holds {column.dtype} values such as {column.iloc[0]!r}, not numbers; "
-                        "convert it with pandas.to_numeric.") if len(column) else DataError(f"column '{name}' has no rows.")
+        raise (
+            DataError(
+                f"column '{name}' holds {column.dtype} values such as {column.iloc[0]!r}, not numbers; "
+                "convert it with pandas.to_numeric."
+            )
+            if len(column)
+            else DataError(f"column '{name}' has no rows.")
+        )
     return column.to_numpy(float)
 
 
@@ -129,13 +155,17 @@ def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
         before = len(frame)
         frame = frame.groupby("run", sort=False).tail(1)
         if len(frame) < before:
-            notes.append(f"law '{law.name}' is fitted to the last evaluated row of each run: {len(frame)} of {before} rows")
+            notes.append(
+                f"law '{law.name}' is fitted to the last evaluated row of each run: {len(frame)} of {before} rows"
+            )
         if "flops" in names.values() and "flops" not in frame and {"n_params", "tokens"} <= set(frame.columns):
             frame = frame.assign(flops=6 * frame["n_params"] * frame["tokens"])
             notes.append("compute C counted as 6 N D")
     if missing := [f"{i} (column '{c}')" for i, c in names.items() if c not in frame]:
-        raise DataError(f"law '{law.name}' needs {', '.join(missing)}; these runs have "
-                        f"{', '.join(map(str, frame.columns))}. Add the fact to runs.csv or pass facts=.")
+        raise DataError(
+            f"law '{law.name}' needs {', '.join(missing)}; these runs have "
+            f"{', '.join(map(str, frame.columns))}. Add the fact to runs.csv or pass facts=."
+        )
     made = _table(frame.assign(**{i: frame[c] for i, c in names.items()}), law, fitting)
     return Design(made.frame, made.inputs, made.loss, made.weights, (*runs.notes, *notes, *made.notes))
 
@@ -151,10 +181,12 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
         raise DataError("none of these rows has a loss; there is nothing to fit.")
     frames, features, rising = [], [], 0
     for name, rows in frame.groupby("run", sort=False):
-        plan = runs.schedules.get(name)
+        plan = runs.schedules.get(str(name))
         if plan is None:
-            raise DataError(f"run '{name}': law '{law.name}' needs its learning rates, and there is neither a column 'lr' nor "
-                            "a schedule. Add the column, or pass schedule='cosine:peak=...,steps=...'.")
+            raise DataError(
+                f"run '{name}': law '{law.name}' needs its learning rates, and there is neither a column 'lr' nor "
+                "a schedule. Add the column, or pass schedule='cosine:peak=...,steps=...'."
+            )
         if fitting:  # before the peak is reached the laws do not hold
             warm = rows["step"].to_numpy() < plan.first + plan.warmup - 1
             rising, rows = rising + int(warm.sum()), rows[~warm]
@@ -170,8 +202,10 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
     made = _joined(pd.concat(frames, ignore_index=True), features, law, notes)
     peaks = {runs.schedules[n].peak for n in frame["run"].unique()}
     if fitting and len(peaks) > 1 and max(peaks) > 1.001 * min(peaks):
-        raise FitError(f"these runs have different peak learning rates ({', '.join(f'{p:g}' for p in sorted(peaks))}). "
-                       f"The constants of '{law.name}' hold for one peak; select runs of one peak rate.")
+        raise FitError(
+            f"these runs have different peak learning rates ({', '.join(f'{p:g}' for p in sorted(peaks))}). "
+            f"The constants of '{law.name}' hold for one peak; select runs of one peak rate."
+        )
     return _shared_once(made, law) if fitting else made
 
 

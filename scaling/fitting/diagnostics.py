@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from scaling.fitting.design import Design
 from scaling.fitting.uncertainty import Covariance
 from scaling.formula import Law
@@ -17,7 +15,8 @@ WEAK = 1e3
 @dataclass(frozen=True)
 class Verdict:
     """converged: gradient zero to rounding. agree of tried starts ended at the best objective. rival: relative excess of
-    the best other basin (inf if none). at_bound: parameters on the edge of their domain."""
+    the best other basin (inf if none). at_bound: parameters on the edge of their domain. iterations: steps of
+    the solver over all starts."""
 
     converged: bool
     agree: int
@@ -27,42 +26,70 @@ class Verdict:
     condition: float
     failures: tuple[str, ...]
     warnings: tuple[str, ...]
+    iterations: int = 0
 
     @property
     def ok(self) -> bool:
         return not self.failures
 
 
-def judge(law: Law, design: Design, values: dict[str, float], cov: Covariance, *, converged: bool, agree: int, tried: int,
-          rival: float, at_bound: tuple[str, ...], vanished: tuple[str, ...]) -> Verdict:
+def judge(
+    law: Law,
+    design: Design,
+    values: dict[str, float],
+    cov: Covariance,
+    *,
+    converged: bool,
+    agree: int,
+    tried: int,
+    rival: float,
+    at_bound: tuple[str, ...],
+    vanished: tuple[str, ...],
+    iterations: int,
+) -> Verdict:
     failures, warnings = [], []
     if not converged:
         failures.append("the solver did not converge: the objective could still fall; treat the numbers as a start")
     if at_bound:
-        failures.append(f"{_list(at_bound)} at the edge of the allowed range, so the data ask for something the law cannot give")
+        failures.append(
+            f"{_list(at_bound)} at the edge of the allowed range, so the data ask for something the law cannot give"
+        )
     if vanished:
         warnings.append(f"{_list(vanished)} fitted as zero: the data show no such term")
     if cov.condition > UNIDENTIFIED:
-        failures.append(f"{_list(cov.weakest) or 'a combination of parameters'} not determined by these data "
-                        f"(condition {cov.condition:.1e}); predictions inside the data may still hold")
+        failures.append(
+            f"{_list(cov.weakest) or 'a combination of parameters'} not determined by these data "
+            f"(condition {cov.condition:.1e}); predictions inside the data may still hold"
+        )
     elif cov.condition > WEAK:
-        warnings.append(f"{_list(cov.weakest) or 'a combination of parameters'} only weakly determined (condition {cov.condition:.1e})")
+        warnings.append(
+            f"{_list(cov.weakest) or 'a combination of parameters'} only weakly determined (condition {cov.condition:.1e})"
+        )
     if tried > 1 and agree == 1 and rival < 0.01:
-        failures.append(f"only 1 of {tried} starts reached the best objective and another basin is within {rival:.1%}: the data "
-                        "do not decide between them")
+        failures.append(
+            f"only 1 of {tried} starts reached the best objective and another basin is within {rival:.1%}: the data "
+            "do not decide between them"
+        )
     elif rival < 0.01:
         warnings.append(f"another optimum lies within {rival:.2%} of the best objective")
     n, p = len(design), len(law.params)
     if n < 2 * p:
         warnings.append(f"only {n} rows for {p} parameters")
     if cov.autocorrelation > 0.5:
-        warnings.append(f"residuals of neighbouring rows are correlated ({cov.autocorrelation:.2f}): rows count as "
-                        f"about {(1 - cov.autocorrelation) / (1 + cov.autocorrelation):.0%} of their number")
+        warnings.append(
+            f"residuals of neighbouring rows are correlated ({cov.autocorrelation:.2f}): rows count as "
+            f"about {(1 - cov.autocorrelation) / (1 + cov.autocorrelation):.0%} of their number"
+        )
     warnings += [n for n in design.notes if "assumed" in n]
     if "needs" in law.hooks:
         failures += law.hooks["needs"](*design.inputs.values())
-    return Verdict(converged, agree, tried, rival, at_bound, cov.condition, tuple(failures), tuple(dict.fromkeys(warnings)))
+    reasons = tuple(failures), tuple(dict.fromkeys(warnings))
+    return Verdict(converged, agree, tried, rival, at_bound, cov.condition, *reasons, iterations)
 
 
 def _list(names) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) + (" is" if len(names) == 1 else " are") if names else ""
+    return (
+        " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) + (" is" if len(names) == 1 else " are")
+        if names
+        else ""
+    )

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from scaling.errors import FitError
 from scaling.fitting import model as models
+from scaling.fitting.bins import binned
 from scaling.fitting.design import Design, design
 from scaling.fitting.diagnostics import judge
 from scaling.fitting.losses import Loss
@@ -23,6 +24,7 @@ from scaling.fitting.uncertainty import covariance
 from scaling.formula import Law
 from scaling.laws import find
 from scaling.logs import Runs
+from scaling.ties import resolve
 
 STARTS = 8
 MANY = 12  # parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
@@ -30,21 +32,33 @@ GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basin
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
 
 
-def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float = 1e-3,
-        fixed: Mapping[str, float] | None = None, params: Any = None, seed: int = 0, where: str | None = None,
-        min_step: int | None = None, top_budgets: int | None = None) -> Fit:
+def fit(
+    data: Any,
+    law: Law | str,
+    *,
+    objective: str = "log_huber",
+    delta: float | str = 1e-3,
+    fixed: Mapping[str, float] | None = None,
+    params: Any = None,
+    seed: int = 0,
+    where: str | None = None,
+    min_step: int | None = None,
+    top_budgets: int | None = None,
+) -> Fit:
     """Fit a law to data, globally and from no user start.
 
     Parameters
     ----------
-    data : Runs, or a DataFrame with the law's inputs and ``loss`` (for schedule laws: ``step``, ``lr``, ``loss``, and ``run``
-        if there are several). An optional column ``weight`` counts rows.
+    data : Runs, or a DataFrame with the law's inputs and ``loss`` (for schedule laws: ``step``, ``lr``, ``loss``, and
+        ``run`` if there are several). Optional: ``weight`` counts rows, ``loss_se`` is the standard error of a loss.
     law : a Law, its name, or text with conventions such as ``"annealing:lam=0.995"``.
-    objective : summed over rows: "log_huber" (Huber loss of ln prediction - ln loss), "log_squares", "squares", "huber",
-        "log_soft_l1", "soft_l1", "log_student_t", "student_t".
-    delta : threshold of the robust losses, in the units of the residual.
+    objective : summed over rows: "log_huber" (Huber loss of ln prediction - ln loss), "log_squares", "log_soft_l1",
+        "log_student_t", "log_one_sided", and the same without "log_" for prediction - loss; see `fitting.losses.Loss`.
+    delta : threshold of the robust losses, in the units of the residual; "mad" for one robust standard deviation of the
+        residuals, found by refitting until it settles.
     fixed : parameters held at given values.
-    params : lmfit.Parameters; their bounds, and values of those with vary=False, are honoured.
+    params : lmfit.Parameters; their bounds, expr, and values of those with vary=False are honoured, other values are
+        tried as starts beside our own.
     seed : of the start grid, where it is random (three or more non-linear parameters).
     where, min_step, top_budgets : which rows are fitted: a pandas query, a first step, the k largest compute budgets.
         Rows inside the warm-up are never fitted by schedule laws. The choice is reported with the result.
@@ -60,20 +74,41 @@ def fit(data: Any, law: Law | str, *, objective: str = "log_huber", delta: float
         Unknown law or parameter, unusable data, fewer rows than parameters.
     """
     law = _over_domains(find(law), data)
+    if isinstance(delta, str):
+        if delta != "mad":
+            raise FitError(f"delta='{delta}' is unknown; give a number, or 'mad' to scale it to the residuals.")
+        return _scaled_to_residuals(
+            lambda delta: fit(
+                data,
+                law,
+                objective=objective,
+                delta=delta,
+                fixed=fixed,
+                params=params,
+                seed=seed,
+                where=where,
+                min_step=min_step,
+                top_budgets=top_budgets,
+            )
+        )
     loss = Loss.parse(objective, delta)
     chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
     made = design(chosen, law, fitting=True, positive=loss.log)
     made = replace(made, notes=(*notes, *made.notes))
-    fixed, specs = _free(law, fixed, params)
+    law, fixed, specs = _free(law, fixed, params)
     if not specs:
         raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
     if len(made) <= len(specs):
-        raise FitError(f"need at least {len(specs) + 1} rows to fit {len(specs)} parameters of '{law.name}'; got {len(made)}. "
-                       "Add runs, or fix parameters.")
+        raise FitError(
+            f"need at least {len(specs) + 1} rows to fit {len(specs)} parameters of '{law.name}'; got {len(made)}. "
+            "Add runs, or fix parameters."
+        )
     for name, x in made.inputs.items():
         if isinstance(x, np.ndarray) and len(x) and np.ptp(x) <= 1e-12 * np.abs(x).max() and np.any(x):
-            raise FitError(f"all rows have {name} = {x[0]:.6g}, so '{law.name}' cannot tell its terms apart. "
-                           f"Add rows with other {name}, or fit a law without it.")
+            raise FitError(
+                f"all rows have {name} = {x[0]:.6g}, so '{law.name}' cannot tell its terms apart. "
+                f"Add rows with other {name}, or fit a law without it."
+            )
     with threadpool_limits(1):
         return _fit(chosen, law, made, loss, fixed, specs, seed, params is not None)
 
@@ -87,15 +122,31 @@ def _over_domains(law: Law, data: Any) -> Law:
     return law.using(domains=domains) if domains else law
 
 
-def _free(law: Law, fixed, params) -> tuple[dict[str, float], tuple]:
-    """Which parameters are held, and the specifications of the free ones."""
+def _scaled_to_residuals(refit) -> Fit:
+    """Refit with delta = 1.4826 median |r| until it changes by less than 1 %."""
+    found = refit(1e-2)
+    for _ in range(20):
+        made = found.design
+        r = found.loss.link(found.law(*made.inputs.values(), **found.values)) - found.loss.link(made.loss)
+        delta = max(1.4826 * float(np.median(np.abs(r))), 1e-12)
+        settled = abs(delta / found.loss.delta - 1) < 0.01
+        found = refit(delta)
+        if settled:
+            break
+    return found
+
+
+def _free(law: Law, fixed, params) -> tuple[Law, dict[str, float], tuple]:
+    """The law with its ties, which parameters are held, and the specifications of the free ones."""
+    law.check_names(params or {})
+    if tied := {name: p.expr for name, p in (params or {}).items() if p.expr}:
+        law = law.tie(**tied)
     fixed = {k: float(v) for k, v in (fixed or {}).items()}
     law.check_names(fixed)
     specs = dict(law.params)
     for name, p in (params or {}).items():
-        law.check_names([name])
         if p.expr:
-            raise FitError(f"parameter '{name}' is tied by expr='{p.expr}'; tied parameters are not supported yet.")
+            continue
         if not p.vary:
             fixed[name] = float(p.value)
         else:
@@ -106,21 +157,29 @@ def _free(law: Law, fixed, params) -> tuple[dict[str, float], tuple]:
         d = law.params[name].domain
         if not d.lo <= value <= d.hi:
             raise FitError(f"fixed {name}={value} is outside its domain ({d.lo}, {d.hi}).")
-    return fixed, tuple(p for k, p in specs.items() if k not in fixed)
+    return law, fixed, tuple(p for k, p in specs.items() if k not in fixed)
 
 
 def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     y = loss.link(made.loss)
     model = models.build(law, specs, made.inputs, fixed, loss)
+
+    short = binned(made)
+    made = replace(made, notes=short.notes)
+
     def thinned(rows: int):
-        few = made if len(made) <= rows else made.take(np.linspace(0, len(made) - 1, rows).round().astype(int))
-        return few, model if few is made else models.build(law, specs, few.inputs, fixed, loss, frame=model.frame)
+        few = short if len(short) <= rows else short.take(np.linspace(0, len(short) - 1, rows).round().astype(int))
+        return few, model if len(few) == len(made) else models.build(
+            law, specs, few.inputs, fixed, loss, frame=model.frame
+        )
 
     few, coarse = thinned(GRID_ROWS)
-    start = _starts(law, coarse, few, loss, specs, fixed, seed, given)
+    start = _starts(law, coarse, few, loss, specs, seed, given)
     many = len(specs) > MANY
     if not len(start):
-        raise FitError(f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs.")
+        raise FitError(
+            f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs."
+        )
     few, search = thinned(SEARCH_ROWS)
     # a narrow robust loss has few rows inside its threshold, too few to lead many parameters anywhere: first least squares
     wide = replace(loss, name="squares") if many else loss
@@ -130,9 +189,11 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     best = found.cost[order[0]]
     near = found.cost <= best * (1 + SAME) + rounding
     others = found.cost[~near]
-    if few is not made or many:
+    iterations = int(found.iterations.sum())
+    if len(few) < len(made) or many:
         ends = _distinct(found, order)
         found = minimise(model, y, ends, made.weights, loss, damping=1e-3)
+        iterations += int(found.iterations.sum())
         order = _best_first(found, rounding)
     winner = order[0]
     t, cost = found.t[winner], float(found.cost[winner])
@@ -149,31 +210,46 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     idle = gone | (np.abs(_slopes(model, t)).max(1) < 1e-12 * np.abs(made.loss).min())
     cov = covariance(model, t, y, made.weights, loss, made.runs, at_bound | idle)
     names = np.array(frame.names)
-    values = {**fixed, **dict(zip(frame.names, map(float, theta), strict=True))}
-    values = {k: values[k] for k in law.params}
-    verdict = judge(law, made, values, cov, converged=converged, agree=int(near.sum()), tried=len(start),
-                    rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
-                    at_bound=tuple(names[at_bound & ~idle]), vanished=tuple(names[gone]))
-    return Fit(law=law, values=values, objective=cost * loss.scale, loss=loss, fixed=fixed, frame=frame, t=t, cov=cov,
-               verdict=verdict, design=made, runs=data if isinstance(data, Runs) else None, seed=seed)
+    values = resolve(law.ties, {**law.held, **fixed, **dict(zip(frame.names, map(float, theta), strict=True))})
+    values = {k: float(values[k]) for k in (*law.params, *law.ties)}
+    verdict = judge(
+        law,
+        made,
+        values,
+        cov,
+        converged=converged,
+        agree=int(near.sum()),
+        tried=len(start),
+        rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
+        at_bound=tuple(names[at_bound & ~idle]),
+        vanished=tuple(names[gone]),
+        iterations=iterations,
+    )
+    return Fit(
+        law=law,
+        values=values,
+        objective=cost * loss.scale,
+        loss=loss,
+        fixed=fixed,
+        frame=frame,
+        t=t,
+        cov=cov,
+        verdict=verdict,
+        design=made,
+        runs=data if isinstance(data, Runs) else None,
+        seed=seed,
+    )
 
 
-def _best_first(found: Solution, rounding: float) -> np.ndarray:
-    """Order by objective; among equals an earlier start wins, so that exchangeable terms keep the user's order."""
-    best = found.cost.min()
-    tied = found.cost <= best * (1 + 1e-9) + rounding
-    return np.lexsort([np.where(tied, best, found.cost)])
-
-
-def _starts(law: Law, model, few: Design, loss: Loss, specs, fixed, seed: int, given: bool) -> np.ndarray:
+def _starts(law: Law, model, few: Design, loss: Loss, specs, seed: int, given: bool) -> np.ndarray:
     """The best nodes of a grid, and what simpler laws say; with many parameters the latter alone, where there are any."""
-    nested = _simpler(law, few, loss, specs, fixed, model.frame, seed)
+    nested = _simpler(law, few, loss, specs, model.frame, seed)
     if len(specs) > MANY and len(nested):
         return nested
     return np.concatenate([seeds(model, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed, given), nested])
 
 
-def _simpler(law: Law, few: Design, loss: Loss, specs, fixed, frame, seed: int) -> np.ndarray:
+def _simpler(law: Law, few: Design, loss: Loss, specs, frame, seed: int) -> np.ndarray:
     """Starts that say what the best fit of a simpler law says, where the law declares one it contains."""
     if (hook := law.hooks.get("contains")) is None:
         return np.empty((0, len(specs)))
@@ -184,7 +260,7 @@ def _simpler(law: Law, few: Design, loss: Loss, specs, fixed, frame, seed: int) 
     part = Design(few.frame, inputs, few.loss, few.weights)
     params = tuple(simple.params.values())
     model, y = models.build(simple, params, inputs, {}, loss), loss.link(few.loss)
-    start = _starts(simple, model, part, loss, params, {}, seed, False)
+    start = _starts(simple, model, part, loss, params, seed, False)
     if not len(start):
         return np.empty((0, len(specs)))
     found = minimise(model, y, start, few.weights, loss)
@@ -196,6 +272,13 @@ def _simpler(law: Law, few: Design, loss: Loss, specs, fixed, frame, seed: int) 
 def _slopes(model, t: np.ndarray) -> np.ndarray:
     terms = model.terms(t[None])
     return model.jacobian(terms, model.value(terms))[0]
+
+
+def _best_first(found: Solution, rounding: float) -> np.ndarray:
+    """Order by objective; among equals an earlier start wins, so that exchangeable terms keep the user's order."""
+    best = found.cost.min()
+    tied = found.cost <= best * (1 + 1e-9) + rounding
+    return np.lexsort([np.where(tied, best, found.cost)])
 
 
 def _distinct(found: Solution, order: np.ndarray) -> np.ndarray:

@@ -34,15 +34,34 @@ def to_dict(fit: Fit) -> dict[str, Any]:
     else:
         columns = [c for c in dict.fromkeys(["run", "step", "lr", *fit.law.inputs, "loss", "weight"]) if c in fit.data]
         data = {"columns": {c: fit.data[c].tolist() for c in columns}}
-    return _plain({
-        "schema": SCHEMA, "scaling": scaling.__version__, "law": fit.law.name, "conventions": dict(fit.law.conventions),
-        "cite": fit.law.cite, "values": fit.values, "fixed": fit.fixed, "objective": fit.objective,
-        "loss": vars(fit.loss), "seed": fit.seed, "ok": fit.ok, "verdict": vars(fit.verdict),
-        "standard_errors": fit.errors().to_dict(),
-        "internal": {"t": fit.t, "M": fit.frame.M, "c": fit.frame.c, "lower": fit.frame.lower, "upper": fit.frame.upper,
-                     "params": [{"name": p.name, "start": p.start, **vars(p.domain)} for p in fit.frame.params]},
-        "covariance": vars(fit.cov), "data": data,
-    })
+    return _plain(
+        {
+            "schema": SCHEMA,
+            "scaling": scaling.__version__,
+            "law": fit.law.name,
+            "conventions": dict(fit.law.conventions),
+            "ties": dict(fit.law.ties),
+            "cite": fit.law.cite,
+            "values": fit.values,
+            "fixed": fit.fixed,
+            "objective": fit.objective,
+            "loss": vars(fit.loss),
+            "seed": fit.seed,
+            "ok": fit.ok,
+            "verdict": vars(fit.verdict),
+            "standard_errors": fit.errors().to_dict(),
+            "internal": {
+                "t": fit.t,
+                "M": fit.frame.M,
+                "c": fit.frame.c,
+                "lower": fit.frame.lower,
+                "upper": fit.frame.upper,
+                "params": [{"name": p.name, "start": p.start, **vars(p.domain)} for p in fit.frame.params],
+            },
+            "covariance": vars(fit.cov),
+            "data": data,
+        }
+    )
 
 
 def load(path: str | Path) -> Fit:
@@ -64,30 +83,60 @@ def load(path: str | Path) -> Fit:
     if not isinstance(saved, dict) or "schema" not in saved:
         raise DataError(f"{path}: JSON, but not a saved fit. Write it with fit.save or `scaling fit -o`.")
     if saved["schema"] > SCHEMA:
-        raise DataError(f"{path}: written by a newer version ({saved.get('scaling')}); upgrade scaling-laws to read it.")
+        raise DataError(
+            f"{path}: written by a newer version ({saved.get('scaling')}); upgrade scaling-laws to read it."
+        )
     try:
         law = find(saved["law"]).using(**saved["conventions"])
+        law = law.tie(**saved["ties"]) if saved["ties"] else law
     except LawError as error:
         raise LawError(f"{path}: {error} Import the module that defines '{saved['law']}' first.") from error
     inner = saved["internal"]
     params = tuple(
         Parameter(p["name"], Domain(_number(p["lo"]), _number(p["hi"]), p["log"], tuple(p["grid"])), p["start"])
-        for p in inner["params"])
-    M, c, lower, upper = (np.array([_number(x) for x in np.ravel(inner[k])]).reshape(np.shape(inner[k]))
-                          for k in ("M", "c", "lower", "upper"))
+        for p in inner["params"]
+    )
+    M, c, lower, upper = (
+        np.array([_number(x) for x in np.ravel(inner[k])]).reshape(np.shape(inner[k]))
+        for k in ("M", "c", "lower", "upper")
+    )
     runs = Runs.from_dict(saved["data"]["runs"]) if "runs" in saved["data"] else None
     data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
     loss = Loss(**saved["loss"])
     made = design(data, law, fitting=True, positive=loss.log)
     frame = Coordinates(params, M, c, lower, upper, straight(law, made.inputs, saved["fixed"]))
     cov = saved["covariance"]
-    cov = Covariance(**{**cov, "matrix": np.array(cov["matrix"]), "condition": _number(cov["condition"]),
-                        "weakest": tuple(cov["weakest"])})
+    cov = Covariance(
+        **{
+            **cov,
+            "root": np.array(cov["root"]),
+            "condition": _number(cov["condition"]),
+            "weakest": tuple(cov["weakest"]),
+        }
+    )
     v = saved["verdict"]
-    verdict = Verdict(**{**v, **{k: tuple(v[k]) for k in ("at_bound", "failures", "warnings")},
-                         "rival": _number(v["rival"]), "condition": _number(v["condition"])})
-    return Fit(law=law, values=saved["values"], objective=saved["objective"], loss=loss, fixed=saved["fixed"],
-               frame=frame, t=np.array(inner["t"]), cov=cov, verdict=verdict, design=made, runs=runs, seed=saved["seed"])
+    verdict = Verdict(
+        **{
+            **v,
+            **{k: tuple(v[k]) for k in ("at_bound", "failures", "warnings")},
+            "rival": _number(v["rival"]),
+            "condition": _number(v["condition"]),
+        }
+    )
+    return Fit(
+        law=law,
+        values=saved["values"],
+        objective=saved["objective"],
+        loss=loss,
+        fixed=saved["fixed"],
+        frame=frame,
+        t=np.array(inner["t"]),
+        cov=cov,
+        verdict=verdict,
+        design=made,
+        runs=runs,
+        seed=saved["seed"],
+    )
 
 
 def _plain(x: Any) -> Any:

@@ -19,8 +19,14 @@ from scaling.monomials import Monomial, trace
 STEP = 1e-30  # of the complex-step derivative: exact to rounding
 
 
-def build(law: Law, params: tuple[Parameter, ...], inputs: Mapping[str, Any], fixed: Mapping[str, float],
-          loss: Loss, frame: Coordinates | None = None) -> MonomialModel | GeneralModel:
+def build(
+    law: Law,
+    params: tuple[Parameter, ...],
+    inputs: Mapping[str, Any],
+    fixed: Mapping[str, float],
+    loss: Loss,
+    frame: Coordinates | None = None,
+) -> MonomialModel | GeneralModel:
     """The fastest exact model the law allows; `frame` carries over the coordinates of other data."""
     terms = trace(law, fixed)
     frame = frame or coordinates.build(law, params, inputs, fixed, terms)
@@ -96,11 +102,12 @@ class GeneralModel:
 
     cheap_second = False
 
-    def __init__(self, law: Law, frame: Coordinates, inputs: Mapping[str, Any], fixed: Mapping[str, float],
-                 log: bool) -> None:
+    def __init__(
+        self, law: Law, frame: Coordinates, inputs: Mapping[str, Any], fixed: Mapping[str, float], log: bool
+    ) -> None:
         self.law, self.frame, self.log = law, frame, log
         self.inputs = [inputs[k] for k in law.inputs]
-        self.fixed = {k: float(v) for k, v in {**law.held, **fixed}.items()}
+        self.fixed: dict[str, Any] = {k: float(v) for k, v in {**law.held, **fixed}.items()}
         self.n = len(self.inputs[0])
         self.call = _batched(law.fn, self.inputs, self.n, frame, self.fixed)
         self.complex_ok = "jacobian" in law.hooks or self._complex_works()

@@ -9,19 +9,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
-from scaling.errors import FitError
+from scaling.fitting.bins import binned
 from scaling.fitting.coordinates import Coordinates
 from scaling.fitting.design import Design
 from scaling.fitting.diagnostics import Verdict
+from scaling.fitting.explore import Explore
+from scaling.fitting.lmfit_face import LmfitVocabulary
 from scaling.fitting.losses import Loss
-from scaling.fitting.uncertainty import Covariance, bootstrap
+from scaling.fitting.resampling import groups
+from scaling.fitting.uncertainty import UNDETERMINED, Covariance, bootstrap
 from scaling.formula import Law
 from scaling.logs import Runs
+from scaling.ties import resolve
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit:
+class Fit(Explore, LmfitVocabulary):
     """A fitted law.
 
     Attributes
@@ -83,25 +88,17 @@ class Fit:
 
         Parameters
         ----------
-        by : what is drawn: "row", "run", or None for runs where rows belong to at least 8 of them, else rows. Rows of one
-            curve are not independent, so resampling them understates the uncertainty.
+        by : what is drawn: "row", "run", "block" (of neighbouring rows of a run), or None for the largest of these that the
+            data have enough of; see `scaling.fitting.resampling.groups`.
         """
-        from threadpoolctl import threadpool_limits
-
-        if by not in (None, "row", "run"):
-            raise FitError(f"by='{by}' is unknown; resample by 'row' or by 'run'.")
-        runs = self.design.runs
-        groups = runs if by == "run" or (by is None and runs.max() >= 7) else np.arange(len(runs))
-        if groups.max() < 2:
-            raise FitError("resampling runs needs at least 3 of them; use by='row'.")
-        y = self.loss.link(self.design.loss)
+        made = binned(self.design)
+        y = self.loss.link(made.loss)
+        drawn = groups(made, by)
         with threadpool_limits(1):
-            t, converged = bootstrap(self._model(self.design), self.t, y, self.design.weights, self.loss, replicates, seed,
-                                     groups)
-        out = pd.DataFrame(self.frame.to_params(t), columns=self.frame.names)
-        for name, value in self.fixed.items():
-            out[name] = value
-        return out[list(self.law.params)].assign(converged=converged)
+            t, converged = bootstrap(self._model(made), self.t, y, made.weights, self.loss, replicates, seed, drawn)
+        free = dict(zip(self.frame.names, self.frame.to_params(t).T, strict=True))
+        values = resolve(self.law.ties, {**{k: np.full(replicates, v) for k, v in self.fixed.items()}, **free})
+        return pd.DataFrame({k: values[k] for k in self.values}).assign(converged=converged)
 
     def _model(self, design: Design):
         from scaling.fitting import model
@@ -112,9 +109,9 @@ class Fit:
         """Standard error of every parameter in the paper's units; NaN where held at a bound or not determined."""
         slopes = self.frame.slopes(self.t)
         size = np.sqrt(np.maximum(np.diag(slopes @ self.cov.matrix @ slopes.T), 0.0))
-        undetermined = (self.cov.condition > 1e8) | (np.diag(self.cov.matrix) == 0)
-        se = pd.Series(np.where(undetermined, np.nan, size), self.frame.names)
-        return se.reindex(list(self.law.params), fill_value=np.nan)
+        undetermined = (self.cov.condition > UNDETERMINED) | (np.diag(self.cov.matrix) == 0)
+        named = pd.Series(np.where(undetermined, np.nan, size), self.frame.names)
+        return named.reindex(list(self.values), fill_value=np.nan)
 
     def summary(self) -> pd.DataFrame:
         """One row per parameter: value, 95 % interval, standard error, note."""

@@ -31,8 +31,10 @@ def select(data: Any, *, where: str | None, min_step: int | None, top_budgets: i
     if top_budgets is not None:
         before = _rows(data)
         data, kept = _largest(data, top_budgets)
-        notes.append(f"selected the {len(kept)} largest budgets ({', '.join(f'{b:.3g}' for b in kept)} FLOP): "
-                     f"{_rows(data)} of {before} rows")
+        notes.append(
+            f"selected the {len(kept)} largest budgets ({', '.join(f'{b:.3g}' for b in kept)} FLOP): "
+            f"{_rows(data)} of {before} rows"
+        )
     return data, notes
 
 

@@ -31,13 +31,23 @@ class Solution:
 
 
 @np.errstate(all="ignore")  # far starts overflow; their cost is infinite and they are dropped
-def minimise(model, y: np.ndarray, start: np.ndarray, weights: np.ndarray, loss: Loss, *, max_iter: int = 200,
-             damping: float = 1e-2) -> Solution:
+def minimise(
+    model,
+    y: np.ndarray,
+    start: np.ndarray,
+    weights: np.ndarray,
+    loss: Loss,
+    *,
+    max_iter: int = 200,
+    damping: float = 1e-2,
+) -> Solution:
     """Solve B problems that share rows y (n,) and differ in start (B, p) and weights (B, n) or (n,)."""
     start = np.atleast_2d(start)
     weights = np.broadcast_to(weights, (len(start), len(y)))
-    parts = [_solve(model, y, start[i : i + CHUNK], weights[i : i + CHUNK], loss, max_iter, damping)
-             for i in range(0, len(start), CHUNK)]
+    parts = [
+        _solve(model, y, start[i : i + CHUNK], weights[i : i + CHUNK], loss, max_iter, damping)
+        for i in range(0, len(start), CHUNK)
+    ]
     return Solution(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("t", "cost", "converged", "iterations")))
 
 
@@ -76,7 +86,9 @@ def derivatives(model, y, terms, weights, loss: Loss, exact: bool = True):
 
 
 @np.errstate(all="ignore")
-def polish(model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, rounds: int = 30) -> tuple[np.ndarray, float, bool]:
+def polish(
+    model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, rounds: int = 30
+) -> tuple[np.ndarray, float, bool]:
     """Gauss-Newton by QR from an optimum of least squares: the last digits, which normal equations cannot give.
 
     Returns t, cost, and whether the last step was down to rounding.
@@ -126,11 +138,13 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
     live = np.flatnonzero(np.isfinite(cost))
     t, terms, cost, w = t[live], [a[live] for a in terms], cost[live], weights[live]
     lam, still = np.full(len(live), damping), np.zeros(len(live), int)
-    fresh, g, H, D = np.ones(len(live), bool), *_empty(len(live), p)
+    fresh = np.ones(len(live), bool)
+    g, H, D = np.empty((len(live), p)), np.empty((len(live), p, p)), np.empty((len(live), p, p))
     grow = np.full(len(live), 2.0)
     leap = np.where(model.frame.logs, LEAP, (upper - lower) / 10)
     bend = not model.cheap_second
-    J, inner = (np.empty((len(live), p, len(y))), np.empty((len(live), len(y)))) if bend else (None, None)
+    # the Jacobian is kept for the bend only; exact steps do not need its memory
+    J, inner = np.empty((len(live) * bend, p, len(y))), np.empty((len(live) * bend, len(y)))
     for iteration in range(1, max_iter + 1):
         if not len(live):
             break
@@ -167,13 +181,13 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
         if finished.any():
             who = live[finished]
             done.t[who], done.cost[who], done.iterations[who] = t[finished], cost[finished], iteration
-            done.converged[who] = still[finished] >= 1
+            done.converged[who] = (still[finished] >= 1) | (cost[finished] <= floor[who])
             keep = ~finished
             live, t, terms, cost, w = live[keep], t[keep], [a[keep] for a in terms], cost[keep], w[keep]
             lam, still, fresh, g, H, D, grow = (a[keep] for a in (lam, still, fresh, g, H, D, grow))
             if bend:
                 J, inner = J[keep], inner[keep]
-    done.t[live], done.cost[live] = t, cost
+    done.t[live], done.cost[live], done.converged[live] = t, cost, cost <= floor[live]
     return done
 
 
@@ -188,10 +202,6 @@ def _bent(model, y, t, terms, step, J, inner, H, D, lam, held, leap, loss) -> np
     size = lambda v: np.sqrt((v[:, None, :] @ D @ v[:, :, None])[:, 0, 0])
     fine = 2 * size(a) <= 0.75 * size(step)
     return np.where(fine[:, None], a / 2, 0.0)
-
-
-def _empty(B: int, p: int):
-    return np.empty((B, p)), np.empty((B, p, p)), np.empty((B, p, p))
 
 
 def _cost(model, y, terms, weights, loss) -> np.ndarray:

@@ -7,7 +7,6 @@ non-negative, which is settled by trying every subset of them. The nodes with th
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from scipy.stats import norm, qmc
@@ -45,13 +44,16 @@ def linear_params(model) -> list[int]:
         if not moves or np.abs(two - 2 * one + base).max() > 1e-9 * size:
             continue
         twice = times(probes, j, 2.0)
-        if all(np.abs(f(times(twice, i, 2.0)) - two - f(times(probes, i, 2.0)) + base).max() < 1e-9 * size for i in found):
+        if all(
+            np.abs(f(times(twice, i, 2.0)) - two - f(times(probes, i, 2.0)) + base).max() < 1e-9 * size for i in found
+        ):
             found.append(j)
     return found
 
 
-def seeds(model, y: np.ndarray, raw_y: np.ndarray, weights: np.ndarray, loss: Loss, keep: int, seed: int,
-          given: bool) -> np.ndarray:
+def seeds(
+    model, y: np.ndarray, raw_y: np.ndarray, weights: np.ndarray, loss: Loss, keep: int, seed: int, given: bool
+) -> np.ndarray:
     """The starts, shape (k, p): the best `keep` nodes of the grid; before them, if a start is `given`, that start itself
     and `keep` - 1 scattered around it, none of them projected."""
     frame = model.frame
@@ -154,7 +156,7 @@ def _amplitudes(model, t: np.ndarray, linear: list[int], y: np.ndarray, weights:
             except np.linalg.LinAlgError:
                 continue
             rss = -(x * b[:, idx]).sum(1)
-            rss[~np.isfinite(rss) | (x[:, len(free):] <= 0).any(1)] = np.inf
+            rss[~np.isfinite(rss) | (x[:, len(free) :] <= 0).any(1)] = np.inf
             better = rss < best - 1e-12 * np.abs(best, where=np.isfinite(best), out=np.zeros_like(best))
             best[better] = rss[better]
             coef[better] = 0.0

@@ -9,25 +9,43 @@ import numpy as np
 from scaling.fitting.losses import Loss
 from scaling.fitting.solver import minimise
 
+UNDETERMINED = 1e8  # condition beyond which the errors of single parameters are rounding errors
+
 
 @dataclass(frozen=True)
 class Covariance:
-    """matrix (p, p) of the internal variables; noise = residual sd in the objective's units; dof = rows - parameters.
+    """root (p, k): root root^T is the covariance of the internal variables. noise: residual sd in the objective's units.
+    dof: rows - parameters.
 
     condition is that of the column-scaled Jacobian: how far the data are from leaving some combination undetermined.
-    inflation is the factor by which rows are fewer than they look, from the lag-1 autocorrelation within runs.
+    autocorrelation is that of residuals within runs, lag 1, by which rows are fewer than they look.
     """
 
-    matrix: np.ndarray
+    root: np.ndarray
     noise: float
     dof: float
     condition: float
     autocorrelation: float
     weakest: tuple[str, ...]
 
+    @property
+    def matrix(self) -> np.ndarray:
+        """Covariance (p, p) of the internal variables."""
+        return self.root @ self.root.T
 
-def covariance(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray,
-               held: np.ndarray) -> Covariance:
+    def spread(self, J: np.ndarray, size: np.ndarray | float) -> np.ndarray:
+        """Standard deviation (n,) of quantities with gradients J (p, n); NaN where the data leave them undetermined:
+        some combination of parameters is free and moves the quantity by more than its own `size`.
+
+        From the root, not the matrix: what a free combination does not move is exact even beside what it does move.
+        """
+        sd = np.sqrt(((J.T @ self.root) ** 2).sum(1))
+        return np.where((self.condition > UNDETERMINED) & ~(sd < size), np.nan, sd)
+
+
+def covariance(
+    model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, held: np.ndarray
+) -> Covariance:
     """Covariance at the optimum; coordinates `held` at a bound are left out (zero).
 
     Least squares: sigma^2 (J^T W J)^-1, as the objective itself assumes rows of equal scatter. Robust losses: the sandwich
@@ -56,43 +74,42 @@ def covariance(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: L
         condition, weakest = np.inf, tuple(names[size == 0])
     rho = lag_one(r, runs)
     if loss.name == "squares":
-        core = noise**2 * np.eye(p)
+        core = noise * np.eye(p)
     else:
-        slope, curvature = _slopes(loss, r)
+        slope, curvature = slopes_for_errors(loss, r)
         leverage = np.minimum((Q**2).sum(1) / np.maximum(weights, 1e-300), 0.99)
         inner = (Q.T * curvature) @ Q  # H in the basis of left singular vectors
-        outer = (Q.T * (slope / (1 - leverage)) ** 2) @ Q
-        half = np.linalg.pinv(inner, rcond=1e-10, hermitian=True)
-        core = half @ outer @ half
+        outer = np.linalg.qr(Q * (slope / (1 - leverage))[:, None]).R
+        core = np.linalg.pinv(inner, rcond=1e-10, hermitian=True) @ outer.T
     inverse = 1 / np.maximum(s, s[0] * 1e-12)
-    root = (Vt.T * inverse) / np.where(size > 0, size, 1.0)[:, None]
-    matrix = np.zeros((len(t), len(t)))
+    root = np.zeros((len(t), p))
     # rows of one run that lean the same way carry less than their number says
-    matrix[np.ix_(free, free)] = root @ core @ root.T * (1 + rho) / (1 - rho)
-    return Covariance(matrix, noise, dof, condition, rho, weakest)
+    root[free] = (Vt.T * inverse) / np.where(size > 0, size, 1.0)[:, None] @ core * np.sqrt((1 + rho) / (1 - rho))
+    return Covariance(root, noise, dof, condition, rho, weakest)
 
 
-def _slopes(loss: Loss, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def slopes_for_errors(loss: Loss, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and curvature of the loss, the curvature measured over enough rows (see `covariance`)."""
     slope, curvature, _ = loss.slopes(r)
     width = 1.4826 * float(np.median(np.abs(r)))
-    if loss.name == "huber" and width > loss.delta:
-        return slope, np.where(np.abs(r) <= width, loss.delta / width, 0.0)
+    if loss.name in ("huber", "one_sided") and width > loss.delta:
+        return slope, np.where(np.abs(r) <= width, loss.delta / width, 0.0) * (curvature.max() or 1.0)
     return slope, np.maximum(curvature, 0.0)
 
 
 def lag_one(r: np.ndarray, runs: np.ndarray) -> float:
     """Lag-1 autocorrelation of residuals within runs of at least 10 rows, between 0 and 0.98; 0 without such runs."""
-    top = bottom = 0.0
-    for run in np.unique(runs):
-        x = r[runs == run]
-        if len(x) >= 10:
-            top += (x[1:] * x[:-1]).sum()
-            bottom += (x * x).sum()
-    return float(np.clip(top / bottom, 0.0, 0.98)) if bottom > 0 else 0.0
+    _, code, size = np.unique(runs, return_inverse=True, return_counts=True)
+    order = np.argsort(code, kind="stable")
+    x = np.where(size[code[order]] >= 10, r[order], 0.0)
+    same = code[order][1:] == code[order][:-1]
+    bottom = x @ x
+    return float(np.clip((x[1:] * x[:-1])[same].sum() / bottom, 0.0, 0.98)) if bottom > 0 else 0.0
 
 
-def bootstrap(model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, replicates: int, seed: int,
-              groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def bootstrap(
+    model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, replicates: int, seed: int, groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Refit `replicates` resamples of whole groups, warm-started: (t (replicates, p), converged (replicates,))."""
     rng = np.random.default_rng(seed)
     count = groups.max() + 1

@@ -6,7 +6,14 @@ import numpy as np
 
 from scaling.fitting.design import Design
 
-NAMES = {"N": "parameters", "D": "tokens", "C": "compute", "S1": "learning-rate area", "step": "steps", "lr": "learning rate"}
+NAMES = {
+    "N": "parameters",
+    "D": "tokens",
+    "C": "compute",
+    "S1": "learning-rate area",
+    "step": "steps",
+    "lr": "learning rate",
+}
 
 
 def extrapolation(seen: Design, target: Design) -> str:
@@ -22,6 +29,9 @@ def extrapolation(seen: Design, target: Design) -> str:
             parts.append(f"{asked.max() / inside.max():.3g}x beyond the largest {NAMES.get(name, name)} seen")
         low = asked.min()
         if name in ("lr", "N", "D") and low < inside.min() * (1 - 1e-9):
-            parts.append(f"below the smallest {NAMES.get(name, name)} seen ({low:.3g} < {inside.min():.3g})"
-                         if low > 0 else f"{NAMES.get(name, name)} goes to zero, the smallest seen is {inside.min():.3g}")
+            parts.append(
+                f"below the smallest {NAMES.get(name, name)} seen ({low:.3g} < {inside.min():.3g})"
+                if low > 0
+                else f"{NAMES.get(name, name)} goes to zero, the smallest seen is {inside.min():.3g}"
+            )
     return "; ".join(parts) if parts else "inside the range of the data"

@@ -33,10 +33,8 @@ def predict(fit: Fit, data: Any, *, interval: str, level: float, steps: Any) -> 
     value = value[0]
     if fit.loss.log:
         J = J / value
-    variance = np.einsum("pn,pq,qn->n", J, fit.cov.matrix, J)
-    half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.sqrt(variance + fit.cov.noise**2)
-    if fit.cov.condition > 1e12:
-        half = np.full_like(half, np.nan)  # a combination of parameters is free: any width would be invented
+    sd = fit.cov.spread(J, 1.0 if fit.loss.log else np.abs(value))
+    half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.hypot(sd, fit.cov.noise)
     middle = fit.loss.link(value)
     ends = (np.exp if fit.loss.log else np.asarray)([middle - half, middle + half])
     out = target.frame.reset_index(drop=True).assign(prediction=value, lower=ends[0], upper=ends[1])

@@ -15,18 +15,48 @@ RatePower = Annotated[float, Domain(0.0, 4.0, grid=(0.2, 0.9))]
 _CODE = "authors' code, src/config.py; early-stopped fits; warm-up rises counted in the loss drop"
 
 
-@law("arXiv:2503.12811",
-     conventions={"block": 64, "warmup": "real", "warmup_in_ld": False, "lr_floor": 1e-3},
-     published={
-         "luo2025_25M": Published(
-             L0=3.04045406, A=0.52468604, alpha=0.50786857, B=363.78751622, C=2.06560812, beta=0.58279013,
-             gamma=0.64142257, conventions={"warmup_in_ld": True}, source=_CODE, counts="25M model, peak rate 3e-4"),
-         "luo2025_100M": Published(
-             L0=2.6514477, A=0.60115152, alpha=0.45295811, B=437.9464276, C=2.13245612, beta=0.59785199,
-             gamma=0.65523644, conventions={"warmup_in_ld": True}, source=_CODE, counts="100M model, peak rate 3e-4"),
-     })
-def multi_power(S1, drops, *, L0: Positive = 3.0, A: Positive = 0.5, alpha: Exponent = 0.5, B: Positive = 400.0,
-                C: Positive = 2.0, beta: Kernel = 0.5, gamma: RatePower = 0.5):
+@law(
+    "arXiv:2503.12811",
+    conventions={"block": 64, "warmup": "real", "warmup_in_ld": False, "lr_floor": 1e-3},
+    published={
+        "luo2025_25M": Published(
+            L0=3.04045406,
+            A=0.52468604,
+            alpha=0.50786857,
+            B=363.78751622,
+            C=2.06560812,
+            beta=0.58279013,
+            gamma=0.64142257,
+            conventions={"warmup_in_ld": True},
+            source=_CODE,
+            counts="25M model, peak rate 3e-4",
+        ),
+        "luo2025_100M": Published(
+            L0=2.6514477,
+            A=0.60115152,
+            alpha=0.45295811,
+            B=437.9464276,
+            C=2.13245612,
+            beta=0.59785199,
+            gamma=0.65523644,
+            conventions={"warmup_in_ld": True},
+            source=_CODE,
+            counts="100M model, peak rate 3e-4",
+        ),
+    },
+)
+def multi_power(
+    S1,
+    drops,
+    *,
+    L0: Positive = 3.0,
+    A: Positive = 0.5,
+    alpha: Exponent = 0.5,
+    B: Positive = 400.0,
+    C: Positive = 2.0,
+    beta: Kernel = 0.5,
+    gamma: RatePower = 0.5,
+):
     """L(t) = L0 + A / S1^alpha - B sum_k d_k [1 - (1 + C S_k / eta_k^gamma)^-beta]
 
     Parameters
@@ -70,9 +100,13 @@ def _(S1, drops, *, L0, A, alpha, B, C, beta, gamma):
     power = S1**-alpha
     total = lambda x: drops.sum(lambda d, eta, S: d * x)
     return {
-        "L0": np.ones_like(power), "A": power, "alpha": -A * power * np.log(S1),
-        "B": -total(1 - decay), "C": -B * total(pull) / C,
-        "beta": -B * total(decay * np.log1p(z)), "gamma": B * total(pull * np.log(drops.eta)),
+        "L0": np.ones_like(power),
+        "A": power,
+        "alpha": -A * power * np.log(S1),
+        "B": -total(1 - decay),
+        "C": -B * total(pull) / C,
+        "beta": -B * total(decay * np.log1p(z)),
+        "gamma": B * total(pull * np.log(drops.eta)),
     }
 
 

@@ -7,12 +7,21 @@ from scaling.errors import LawError
 from scaling.formula import Exponent, Positive, Published, law
 
 
-@law("arXiv:2408.11029", conventions={"lam": 0.999, "warmup": "real"}, published={
-    "example_refit": Published(
-        L0=2.62780, A=0.42967, C=0.41077, alpha=0.54985, conventions={"lam": 0.999, "warmup": "max"},
-        source="refit of the 40 points in the example script accompanying arXiv:2408.11029",
-        note="not constants of the paper: the optimum of the authors' objective on their example"),
-})
+@law(
+    "arXiv:2408.11029",
+    conventions={"lam": 0.999, "warmup": "real"},
+    published={
+        "example_refit": Published(
+            L0=2.62780,
+            A=0.42967,
+            C=0.41077,
+            alpha=0.54985,
+            conventions={"lam": 0.999, "warmup": "max"},
+            source="refit of the 40 points in the example script accompanying arXiv:2408.11029",
+            note="not constants of the paper: the optimum of the authors' objective on their example",
+        ),
+    },
+)
 def annealing(S1, S2, *, L0: Positive = 2.5, A: Positive = 0.5, alpha: Exponent = 0.5, C: Positive = 0.4):
     """L(s) = L0 + A / S1^alpha - C S2
 
@@ -39,8 +48,10 @@ def _(steps, schedule, *, lam, warmup):
     return {"S1": area_under(schedule, warmup)[at], "S2": np.cumsum(momentum)[at]}
 
 
-NO_DROP = ("no drop of the learning rate in these runs, so what annealing saves cannot be learned from them: add a run that "
-           "lowers its rate, or fit 'power_law_offset:x=step'")
+NO_DROP = (
+    "no drop of the learning rate in these runs, so what annealing saves cannot be learned from them: add a run that "
+    "lowers its rate, or fit 'power_law_offset:x=step'"
+)
 
 
 @annealing.needs

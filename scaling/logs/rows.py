@@ -46,7 +46,7 @@ def clean(sheet: Sheet, found: dict[str, str], findings: Findings) -> pd.DataFra
     frame["step"] = frame["step"].astype(np.int64)
     frame = frame.iloc[np.argsort(pd.factorize(frame["run"])[0], kind="stable")]
     if sheet.unit == "row":  # a DataFrame is no log: its order says nothing about what was written when
-        in_order = np.lexsort([frame["step"], pd.factorize(frame["run"])[0]])
+        in_order = np.lexsort([frame["step"].to_numpy(), pd.factorize(frame["run"])[0]])
         if (in_order != np.arange(len(frame))).any():
             findings.note("rows were sorted by step", sheet.name)
             frame = frame.iloc[in_order]

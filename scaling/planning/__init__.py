@@ -1,5 +1,6 @@
-"""What to run next, and with which mixture."""
+"""From a law with parameters to what to train next, and with which mixture."""
 
+from scaling.planning.compute import plan as plan
 from scaling.planning.mixture import Mixture as Mixture
 from scaling.planning.mixture import own_shares as own_shares
 from scaling.planning.mixture import search as search

@@ -89,7 +89,7 @@ def _draw(
         axes["residual"].plot(
             every["step"], miss, markersize=3, alpha=0.6, rasterized=len(every) > 2000, **look
         )
-    if "lr" in axes and part["lr"].notna().any():
+    if "lr" in axes and "lr" in part and part["lr"].notna().any():
         axes["lr"].plot(every["step"], every["lr"], color=colour, linewidth=1.3)
 
 

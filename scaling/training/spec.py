@@ -23,16 +23,26 @@ class RunSpec:
     schedule : str
         Learning rate of every update as text, for example `wsd:peak=1e-2,steps=2000,warmup=100,decay=0.2`;
         its number of steps is the length of the run.
-    n_layer, d_model, n_head : int
-        Depth, width and heads; the MLP is four times as wide as the model.
+    n_layer : int
+        Depth.
+    d_model : int
+        Width; the MLP is four times as wide.
+    n_head : int
+        Attention heads; they divide the width.
     context : int
         Bytes a sequence.
     batch : int
         Sequences an update.
-    seed, data_seed : int
-        Initial weights; order of the data.
-    weight_decay, beta1, beta2 : float
-        AdamW; matrices and embeddings decay, gains do not.
+    seed : int
+        Of the initial weights.
+    data_seed : int
+        Of the order of the data.
+    weight_decay : float
+        Of AdamW; matrices and embeddings decay, gains do not.
+    beta1 : float
+        AdamW's memory of gradients.
+    beta2 : float
+        AdamW's memory of squared gradients.
     clip : float
         Largest global gradient norm; gradients above are scaled down to it.
     corpus : str
@@ -41,9 +51,10 @@ class RunSpec:
         Updates between two rows of the curve. Steps 1, 2, 4, .. come first; after the last step at the peak
         rate rows are five times denser, if that part is at most half of the run. Absolute, so that runs which
         share the start of their schedule also share rows.
-    eval_tokens, val_tokens : int
-        Bytes of validation text behind every row of the curve, and behind the final loss; multiples of
-        `context`.
+    eval_tokens : int
+        Bytes of validation text behind every row of the curve; a multiple of `context`.
+    val_tokens : int
+        Bytes of validation text behind the final loss; a multiple of `context`.
     """
 
     schedule: str

@@ -1,0 +1,96 @@
+"""`scaling plan`: what to train with a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from scaling.cli import output
+from scaling.cli.options import Number, Printing, UsageError
+
+Optional = Number | None
+
+
+def plan(
+    fit: str,
+    /,
+    *,
+    flops: Annotated[Sequence[Number], Parameter(negative="", show_default=False)] = (),
+    loss: Optional = None,
+    size: Annotated[Optional, Parameter(name=["--N"])] = None,
+    tokens: Annotated[Optional, Parameter(name=["--D"])] = None,
+    served: Number = 0.0,
+    unique: Optional = None,
+    rates: str | None = None,
+    level: float = 0.9,
+    replicates: int = 400,
+    seed: int = 0,
+    printing: Printing = Printing(),
+) -> None:
+    """Find the best size and tokens for a budget, or the cheapest run that reaches a loss.
+
+    For example:
+
+        scaling plan fit.json --flops 1e22
+        scaling plan chinchilla/besiroglu2024 --flops 5.76e23 --served 10T
+        scaling plan data_constrained/muennighoff2023 --flops 1e22 --unique 25B
+
+    Parameters
+    ----------
+    fit
+        A fit saved by `scaling fit -o`, or published constants: law/name.
+    flops
+        Compute of the run. May be repeated.
+    loss
+        Reach this loss as cheaply as possible, instead of --flops.
+    size
+        Hold the number of parameters; without --flops, the budget at which it is optimal.
+    tokens
+        Hold the number of tokens; without --flops, the budget at which it is optimal.
+    served
+        Tokens that the model will be asked for after training.
+    unique
+        Unique tokens there are, for laws that know what repetition is worth.
+    rates
+        Published rules for learning rate and batch: li2025, deepseek2024, moonlight2025.
+    level
+        Probability that the intervals are meant to cover.
+    replicates
+        Bootstrap refits behind the intervals.
+    seed
+        Seed of the bootstrap.
+    """
+    import scaling
+
+    if not flops and loss is None and size is None and tokens is None:
+        raise UsageError("plan needs --flops, --loss, --N or --D")
+    source: Any = fit if "/" in fit and not Path(fit).exists() else scaling.load(fit)
+    rows = scaling.plan(
+        source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=unique,
+        rates=rates, level=level, replicates=replicates, seed=seed,
+    )  # fmt: skip
+    if printing.json:
+        output.document({**{str(k): v for k, v in rows.attrs.items()}, "level": level, "plan": rows})
+        return
+    facts = {key: text for key, text in rows.attrs.items() if key != "law"}
+    print(f"{rows.attrs['law']}\n\n{_tall(rows)}\n\n" + "\n".join(f"{key}: {text}" for key, text in facts.items()))
+
+
+def _tall(rows: Any) -> str:
+    """Return one line per quantity, one column per budget, intervals beside their values."""
+    names = [name for name in rows if not name.endswith(("_lower", "_upper"))]
+    lines = [[name, *(_cell(row, name) for _, row in rows.iterrows())] for name in names]
+    if "flat_N_lower" in rows:
+        lines.append(["N within 0.1 % of the best loss",
+                      *(f"{row['flat_N_lower']:.4g} to {row['flat_N_upper']:.4g}" for _, row in rows.iterrows())])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def _cell(row: Any, name: str) -> str:
+    if f"{name}_lower" not in row:
+        return f"{row[name]:.4g}"
+    return f"{row[name]:.4g} ({row[f'{name}_lower']:.4g} to {row[f'{name}_upper']:.4g})"

@@ -1,0 +1,201 @@
+"""What to train with a budget: size, tokens, loss, and how much freedom there is around the optimum."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.errors import FitError, LawError
+from scaling.formula import Law, Published
+from scaling.planning.rates import recommended
+from scaling.planning.surface import Budget, Surface
+
+if TYPE_CHECKING:
+    from scaling.fitting import Fit
+
+FLAT = 1e-3  # a loss within this fraction of the best counts as equally good
+
+
+def plan(source: Fit | Published | str, flops: float | Sequence[float] | None = None, *, loss: float | None = None,
+         N: float | None = None, D: float | None = None, served: float = 0.0, unique: float | None = None,
+         rates: str | None = None, level: float = 0.9, replicates: int = 400, seed: int = 0,
+         inputs: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """The best size and number of tokens for a budget, or the cheapest run that reaches a loss.
+
+    Parameters
+    ----------
+    source : a Fit; constants such as ``laws["chinchilla"].published["besiroglu2024"]``; or their name as text,
+        ``"chinchilla/besiroglu2024"``. The law must be one over N and D (or N and M = D / N).
+    flops : compute of the run, or several: one row each. C = 6 N D, plus 2 N per token served.
+    loss : instead of flops: the loss to reach as cheaply as possible.
+    N, D : hold the size or the tokens. With `flops` the other follows from the budget, and the row says what that costs;
+        alone they ask for the budget at which this size, or these tokens, are optimal.
+    served : tokens the model will be asked for after training.
+    unique : unique tokens there are, for laws that know what repetition is worth (data_constrained).
+    rates : name of published rules for learning rate and batch ("li2025", "deepseek2024"): adds `lr` and `batch_tokens`.
+    level, replicates, seed : of the bootstrap behind the intervals, which only a Fit can have.
+    inputs : values of further inputs of the law, for example ``{"P_w": 8}``.
+
+    Returns
+    -------
+    DataFrame
+        flops, N, D, tokens_per_param, loss; `<name>_lower`, `<name>_upper` from a Fit; `flat_N_lower`, `flat_N_upper`:
+        sizes that at the same cost come within 0.1 % of the best loss; `wasted`: share of the compute that a held N or D
+        loses against the optimum; `epochs` where tokens repeat. ``attrs``: law, counts, interval, extrapolation.
+
+    Raises
+    ------
+    LawError : a law without N and D, or an input without a value.
+    FitError : no budget given, or two; a loss out of reach.
+
+    Examples
+    --------
+    >>> import scaling
+    >>> best = scaling.plan("chinchilla/besiroglu2024", 5.76e23)
+    >>> f"{best.N[0]:.3g} parameters, {best.D[0]:.3g} tokens"
+    '7.23e+10 parameters, 1.33e+12 tokens'
+    """
+    law, point, counts, fit = _source(source)
+    extra = _extra(law, unique, inputs)
+    _asked(flops, loss, N, D)
+    budget = Budget(served=float(served))
+    draws = _draws(fit, replicates, seed)
+    surfaces = [Surface.of(law, {k: np.array([v]) for k, v in point.items()}, extra)]
+    if draws is not None:
+        surfaces.append(Surface.of(law, draws, extra))
+    rows = []
+    for C in [None] if flops is None else np.atleast_1d(np.asarray(flops, float)):
+        if C is not None and not (np.isfinite(C) and C > 0):
+            raise FitError(f"flops={C} must be a positive number.")
+        found = [_solve(s, budget, C, loss, N, D) for s in surfaces]
+        rows.append(_row(found, surfaces[0], budget, level, held=flops is not None and (N or D) is not None))
+    out = pd.DataFrame(rows)
+    if unique is not None:
+        out.insert(4, "epochs", out["D"] / unique)
+    if rates is not None:
+        out = out.assign(**recommended(rates, out, counts))
+    out.attrs.update(law=law.name, counts=counts, cost="C = 6 N D" + (f" + 2 N x {served:g} tokens served" if served else ""))
+    out.attrs["interval"] = _said(draws, level) if fit is not None else "none: published constants without their data"
+    if fit is not None:
+        out.attrs["extrapolation"] = _distance(fit, out, extra)
+        for reason in fit.verdict.failures:
+            warnings.warn(f"the fit behind this plan is not trustworthy: {reason}", stacklevel=2)
+    return out
+
+
+def _source(source: Any) -> tuple[Law, dict[str, float], str, Any]:
+    if isinstance(source, str):
+        from scaling.laws import find
+
+        name, _, preset = source.partition("/")
+        law = find(name)
+        if preset not in law.published:
+            raise LawError(f"'{source}': write law/constants, for example chinchilla/besiroglu2024; '{name}' has "
+                           f"{', '.join(law.published) or 'no published constants'}.")
+        source = law.published[preset]
+    if isinstance(source, Published):
+        assert source.law is not None
+        if not source.verified:
+            warnings.warn(f"these constants are not verified against the primary source ({source.source})", stacklevel=3)
+        return source.law, dict(source), source.counts, None
+    return source.law, dict(source.values), "as in the data of the fit", source
+
+
+def _extra(law: Law, unique: float | None, inputs: Mapping[str, float] | None) -> dict[str, float]:
+    if unique is not None and "U" not in law.inputs:
+        raise LawError(f"law '{law.name}' does not know what repeated tokens are worth; use 'data_constrained' with unique=.")
+    return {**({} if unique is None else {"U": float(unique)}), **(inputs or {})}
+
+
+def _asked(flops, loss, N, D) -> None:
+    if (flops is not None and loss is not None) or (flops is None and sum(x is not None for x in (loss, N, D)) != 1):
+        raise FitError("a plan needs one of flops=, loss=, N= or D=; with flops= one of N= and D= may be held.")
+    if N is not None and D is not None:
+        raise FitError("N= and D= together leave nothing to plan; fit.predict gives the loss of such a run.")
+    for name, value in (("loss", loss), ("N", N), ("D", D)):
+        if value is not None and not value > 0:
+            raise FitError(f"{name}={value} must be positive.")
+
+
+def _draws(fit, replicates: int, seed: int) -> dict[str, np.ndarray] | None:
+    if fit is None or replicates < 1:
+        return None
+    boot = fit.bootstrap(replicates, seed=seed)
+    boot = boot[boot.pop("converged")]
+    return {k: boot[k].to_numpy() for k in boot}
+
+
+def _solve(s: Surface, budget: Budget, C, loss, N, D) -> dict[str, np.ndarray]:
+    """flops, N, D, loss (B,) and, where something is held, the share of compute it wastes."""
+    if C is None:
+        C = s.compute_for(loss, budget) if loss is not None else _budget_of(s, budget, N, D)
+        if not np.isfinite(C).any():
+            raise FitError(f"loss={loss} is out of reach: below what the law gives at 1e36 FLOP (its irreducible loss?).")
+        n, best = s.best(C, budget)
+        return {"flops": C, "N": n, "D": budget.tokens(n, C), "loss": best}
+    C = np.full(s.sets, float(C))
+    if N is None and D is None:
+        n, best = s.best(C, budget)
+        return {"flops": C, "N": n, "D": budget.tokens(n, C), "loss": best}
+    n = np.full(s.sets, float(N)) if N is not None else C / (budget.train * float(D) + budget.serve * budget.served)
+    d = budget.tokens(n, C)
+    if (d <= 0).any():
+        raise FitError(f"N={N:g} leaves no compute to train on {C[0]:g} FLOP once {budget.served:g} tokens are served.")
+    lost = s(n[:, None], d[:, None])[:, 0]
+    return {"flops": C, "N": n, "D": d, "loss": lost, "wasted": 1 - s.compute_for(lost, budget) / C}
+
+
+def _budget_of(s: Surface, budget: Budget, N, D) -> np.ndarray:
+    """Cost C (B,) at which the optimal N, or D, is the given one."""
+    low, high = np.full(s.sets, np.log(1e6)), np.full(s.sets, np.log(1e36))
+    for _ in range(48):
+        middle = 0.5 * (low + high)
+        n, _ = s.best(np.exp(middle), budget)
+        small = n < N if N is not None else budget.tokens(n, np.exp(middle)) < D
+        low, high = np.where(small, middle, low), np.where(small, high, middle)
+    return np.exp(0.5 * (low + high))
+
+
+def _row(found: list[dict[str, np.ndarray]], s: Surface, budget: Budget, level: float, held: bool) -> dict[str, float]:
+    for part in found:
+        part["tokens_per_param"] = part["D"] / part["N"]
+    order = [k for k in ("flops", "N", "D", "tokens_per_param", "loss", "wasted") if k in found[0]]
+    row: dict[str, float] = {k: float(found[0][k][0]) for k in order}
+    for part in found[1:]:
+        for k in order:
+            if np.ptp(part[k]) > 1e-9 * row[k]:  # what was asked for does not vary
+                row[f"{k}_lower"], row[f"{k}_upper"] = np.quantile(part[k], [0.5 - level / 2, 0.5 + level / 2])
+    if not held:
+        row["flat_N_lower"], row["flat_N_upper"] = _flat(s, budget, row["flops"], row["N"], row["loss"])
+    return row
+
+
+def _flat(s: Surface, budget: Budget, C: float, N: float, best: float) -> tuple[float, float]:
+    ends = []
+    for sign in (-1, 1):
+        near, far = 0.0, np.log(1e4)
+        for _ in range(50):
+            x = 0.5 * (near + far)
+            n = N * np.exp(sign * x)
+            d = budget.tokens(n, C)
+            good = d > 0 and s(np.array([[n]]), np.array([[d]]))[0, 0] <= best * (1 + FLAT)
+            near, far = (x, far) if good else (near, x)
+        ends.append(float(N * np.exp(sign * near)))
+    return ends[0], ends[1]
+
+
+def _said(draws, level: float) -> str:
+    n = 0 if draws is None else len(next(iter(draws.values())))
+    return f"{level:.0%} of {n} bootstrap refits: assumes that the law is exact" if n else "none: replicates=0"
+
+
+def _distance(fit, out: pd.DataFrame, extra: Mapping[str, float]) -> str:
+    from scaling.fitting.design import design
+    from scaling.forecasting.distance import extrapolation
+
+    rows = out.assign(M=out["tokens_per_param"], **extra)
+    return extrapolation(fit.design, design(rows[list(fit.law.inputs)], fit.law, fitting=False))

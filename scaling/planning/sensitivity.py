@@ -1,0 +1,88 @@
+"""Sensitivity to the learning rate and growth of attention logits (Wortsman et al. 2023, arXiv:2309.14322)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from scaling.errors import DataError
+
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)  # the paper's seven, nearly even in ln lr
+DIVERGED = 1e4  # attention logit above which every run of the paper diverged
+
+
+def lr_sensitivity(lr, loss, initial: float) -> dict[str, float]:
+    """How much is lost by a wrong learning rate, on average over a range of them.
+
+    Parameters
+    ----------
+    lr, loss : array_like, shape (k,), peak rates and final losses; NaN or inf stand for a diverged run.
+    initial : loss at initialisation, the worst that counts.
+
+    Returns
+    -------
+    dict
+        sensitivity: mean over the rates of min(loss, initial) - best, the paper's definition (a plain mean, so the rates
+        should be even in ln lr, as its seven from 3e-4 to 3e-1 are); above_optimum: the same over rates at or above the
+        best one, which short runs at low rates do not spoil; best_lr, best_loss.
+    """
+    lr, loss = np.asarray(lr, float), np.asarray(loss, float)
+    if lr.shape != loss.shape or lr.ndim != 1 or len(lr) < 2:
+        raise DataError(f"sensitivity needs one loss per learning rate, at least two; got {lr.shape} and {loss.shape}.")
+    if not (np.isfinite(initial) and np.isfinite(loss).any()):
+        raise DataError("sensitivity needs the loss at initialisation and at least one run that did not diverge.")
+    clipped = np.minimum(np.where(np.isfinite(loss), loss, initial), initial)
+    best = int(clipped.argmin())
+    excess = clipped - clipped[best]
+    return {"sensitivity": float(excess.mean()), "above_optimum": float(excess[lr >= lr[best]].mean()),
+            "best_lr": float(lr[best]), "best_loss": float(clipped[best])}
+
+
+def sensitivity_by_size(runs: pd.DataFrame) -> pd.DataFrame:
+    """`lr_sensitivity` for every N of a size x rate grid: columns N, lr, loss, initial_loss; one row per N."""
+    if missing := {"N", "lr", "loss", "initial_loss"} - set(runs):
+        raise DataError(f"a size x rate grid needs columns N, lr, loss, initial_loss; missing {', '.join(sorted(missing))}.")
+    rows = {N: lr_sensitivity(g["lr"], g["loss"], float(g["initial_loss"].mean())) for N, g in runs.groupby("N")}
+    rates = {N: tuple(sorted(g["lr"])) for N, g in runs.groupby("N")}
+    if len(set(rates.values())) > 1:
+        raise DataError("the sizes were run at different learning rates, so their sensitivities cannot be compared; run "
+                        "every size at the same rates.")
+    out = pd.DataFrame.from_dict(rows, orient="index")
+    out.index.name = "N"
+    return out
+
+
+@dataclass(frozen=True)
+class Growth:
+    """ln y = c2 ln^2 N + c1 ln N + c0, and where it crosses the threshold first beyond the data (inf: never)."""
+
+    c2: float
+    c1: float
+    c0: float
+    crosses_at: float
+
+    def at(self, N):
+        x = np.log(np.asarray(N, float))
+        return np.exp((self.c2 * x + self.c1) * x + self.c0)
+
+
+def extrapolate_logits(N, y, threshold: float = DIVERGED) -> Growth:
+    """Quadratic in logarithms of the largest attention logit (or any positive probe) against size, at one learning rate.
+
+    Parameters
+    ----------
+    N, y : array_like, shape (k,), k >= 3, positive.
+    """
+    x, v = np.log(np.asarray(N, float)), np.log(np.asarray(y, float))
+    if len(np.unique(x)) < 3 or not (np.isfinite(x).all() and np.isfinite(v).all()):
+        raise DataError("a quadratic needs positive values at three or more sizes.")
+    middle = x.mean()
+    q2, q1, q0 = np.polyfit(x - middle, v, 2)
+    c2, c1, c0 = q2, q1 - 2 * q2 * middle, q0 - q1 * middle + q2 * middle**2
+    shift = np.roots([q2, q1, q0 - np.log(threshold)]) + middle
+    ahead = sorted(float(r.real) for r in shift if abs(r.imag) < 1e-12 and r.real >= x.max())
+    if v[x.argmax()] >= np.log(threshold):
+        return Growth(float(c2), float(c1), float(c0), float(np.exp(x[v >= np.log(threshold)].min())))
+    return Growth(float(c2), float(c1), float(c0), float(np.exp(ahead[0])) if ahead else np.inf)

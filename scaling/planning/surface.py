@@ -1,0 +1,95 @@
+"""A loss over size and tokens, for many sets of parameters at once, and its minimum along a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.errors import LawError
+from scaling.formula import Law
+
+ZOOM, LEVELS = 65, 6  # nodes per search and searches; each narrows ln N to two node distances
+TRAIN, SERVE = 6.0, 2.0  # FLOP per parameter and token, training and serving
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Compute of a run: `train` N D for training, `serve` N T for the T = `served` tokens it will be asked for."""
+
+    served: float = 0.0
+    train: float = TRAIN
+    serve: float = SERVE
+
+    def flops(self, N, D):
+        return N * (self.train * D + self.serve * self.served)
+
+    def tokens(self, N, C):
+        return (C / N - self.serve * self.served) / self.train
+
+
+@dataclass(frozen=True)
+class Surface:
+    """L(N, D) of a law for B parameter sets: values are arrays (B, 1); other inputs of the law are given numbers."""
+
+    law: Law
+    values: Mapping[str, np.ndarray]
+    extra: Mapping[str, float]
+
+    @classmethod
+    def of(cls, law: Law, values: Mapping[str, np.ndarray], extra: Mapping[str, float]) -> Surface:
+        free = [k for k in law.inputs if k not in ("N", "D", "M", *extra)]
+        if "N" not in law.inputs or not {"D", "M"} & set(law.inputs) or free:
+            wants = f" Give inputs={{{', '.join(f'{k!r}: ...' for k in free)}}}." if free and {"N", "D"} <= set(law.inputs) else ""
+            raise LawError(f"a plan needs a law over N and D; '{law.name}' takes {', '.join(law.inputs)}.{wants}")
+        if unknown := set(extra) - set(law.inputs):
+            raise LawError(f"law '{law.name}' takes {', '.join(law.inputs)}, not {', '.join(sorted(unknown))}.")
+        return cls(law, {k: np.reshape(v, (-1, 1)) for k, v in values.items()}, extra)
+
+    @property
+    def sets(self) -> int:
+        return max(len(v) for v in self.values.values())
+
+    def __call__(self, N, D) -> np.ndarray:
+        """Loss (B, k) for N and D that broadcast with (B, k)."""
+        known = {"N": N, "D": D, "M": D / N, **self.extra}
+        shape = np.broadcast_shapes((self.sets, 1), np.shape(N), np.shape(D))
+        with np.errstate(all="ignore"):
+            loss = self.law(*(known[k] for k in self.law.inputs), **self.values)
+        return np.broadcast_to(np.nan_to_num(loss, nan=np.inf), shape)
+
+    def best(self, C, budget: Budget) -> tuple[np.ndarray, np.ndarray]:
+        """N and loss (B,) that minimise the loss at cost C (B,), by zooming in on ln N."""
+        C = np.broadcast_to(np.asarray(C, float), (self.sets,))
+        # from one parameter to the size at which a single token is left
+        low = np.zeros(self.sets)
+        high = np.log(C / (budget.train + budget.serve * budget.served))
+        nodes = np.linspace(0, 1, ZOOM)
+        for _ in range(LEVELS):
+            x = low[:, None] + (high - low)[:, None] * nodes
+            N = np.exp(x)
+            loss = self(N, np.maximum(budget.tokens(N, C[:, None]), 1e-300))
+            at = np.clip(loss.argmin(1), 1, ZOOM - 2)
+            rows = np.arange(self.sets)
+            low, high = x[rows, at - 1], x[rows, at + 1]
+        # the last three nodes carry a parabola
+        x3 = x[rows[:, None], at[:, None] + [-1, 0, 1]]
+        y3 = loss[rows[:, None], at[:, None] + [-1, 0, 1]]
+        bend = y3[:, 0] - 2 * y3[:, 1] + y3[:, 2]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shift = 0.5 * (y3[:, 0] - y3[:, 2]) / bend * (x3[:, 2] - x3[:, 1])
+        trusted = (bend > 1e-12 * np.abs(y3[:, 1])) & (np.abs(shift) < x3[:, 2] - x3[:, 1])
+        N = np.exp(x3[:, 1] + np.where(trusted, shift, 0.0))
+        return N, self(N[:, None], budget.tokens(N, C)[:, None])[:, 0]
+
+    def compute_for(self, loss, budget: Budget) -> np.ndarray:
+        """Least cost C (B,) at which the best run reaches `loss` (B,); infinite where no run does."""
+        low, high = np.full(self.sets, np.log(1e6)), np.full(self.sets, np.log(1e36))
+        target = np.broadcast_to(np.asarray(loss, float), (self.sets,))
+        never = self.best(np.exp(high), budget)[1] > target
+        for _ in range(48):
+            middle = 0.5 * (low + high)
+            reached = self.best(np.exp(middle), budget)[1] <= target
+            low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+        return np.where(never, np.inf, np.exp(0.5 * (low + high)))

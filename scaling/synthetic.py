@@ -1,0 +1,180 @@
+"""Test beds with known truth: runs drawn from any law, and an exactly solvable learner whose law nobody assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.errors import DataError
+from scaling.formula import Law, Published
+
+NOISES = ("none", "normal", "student", "one_sided", "outliers", "by_run")
+_EXACT, _NODES, _LAST = 2000, 3000, 1e40  # terms summed one by one, nodes for the rest, last term
+
+
+def runs_of(law: Law | str, values: Published | Mapping[str, float], inputs: pd.DataFrame | int, *, noise: str = "normal",
+            size: float = 0.003, seed: int = 0) -> pd.DataFrame:
+    """Rows a law would give, with noise on the logarithm of the loss.
+
+    Parameters
+    ----------
+    law, values : the truth.
+    inputs : the law's inputs, one row each (a column `run` groups them), or how many rows to draw from its `sample`.
+    noise : "none"; "normal"; "student" (3 degrees of freedom, scaled to `size`); "one_sided" (runs are worse than the
+        truth, never better: an exponential of mean `size`); "outliers" (normal, one row in twenty 20 sizes too high);
+        "by_run" (rows of a run share their error, as checkpoints do).
+    size : standard deviation of the noise, 0.003 being 0.3 %.
+
+    Returns
+    -------
+    DataFrame
+        the inputs with `loss`, and `exact`, the loss without noise.
+    """
+    from scaling.laws import find
+
+    law = find(law)
+    rng = np.random.default_rng(seed)
+    if isinstance(inputs, int):
+        if "sample" not in law.hooks:
+            raise DataError(f"law '{law.name}' does not say what inputs are plausible; pass a DataFrame of "
+                            f"{', '.join(law.inputs)}.")
+        inputs = pd.DataFrame(law.hooks["sample"](rng, inputs))
+    exact = np.broadcast_to(law(*(inputs[k].to_numpy(float) for k in law.inputs), **values), (len(inputs),))
+    return inputs.assign(loss=exact * np.exp(size * _noise(noise, inputs, rng)), exact=exact)
+
+
+def _noise(kind: str, rows: pd.DataFrame, rng) -> np.ndarray:
+    n = len(rows)
+    if kind == "none":
+        return np.zeros(n)
+    if kind == "normal":
+        return rng.normal(size=n)
+    if kind == "student":
+        return rng.standard_t(3, n) / np.sqrt(3)
+    if kind == "one_sided":
+        return rng.exponential(size=n)
+    if kind == "outliers":
+        return rng.normal(size=n) + 20 * (rng.random(n) < 0.05)
+    if kind == "by_run":
+        if "run" not in rows:
+            raise DataError("noise='by_run' needs a column run.")
+        codes = pd.factorize(rows["run"])[0]
+        return rng.normal(size=codes.max() + 1)[codes]
+    raise DataError(f"noise='{kind}' is unknown; use one of {', '.join(NOISES)}.")
+
+
+@dataclass(frozen=True)
+class RandomFeatures:
+    """Ridge regression on random features, whose test error is known exactly (arXiv:2311.14646).
+
+    Eigenvalues i^-alpha and squared target coefficients i^-beta, i = 1 ... `terms`; n samples, k features.
+    At the best ridge the error falls as n^-(beta - 1) and k^-(beta - 1), for beta - 1 < 2 alpha, towards `noise`.
+    """
+
+    alpha: float
+    beta: float
+    noise: float = 0.0
+    terms: float = _LAST
+
+    @property
+    def exponent(self) -> float:
+        """Of both n and k, in the limit of large ones."""
+        return self.beta - 1
+
+    @cached_property
+    def _spectrum(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Eigenvalues, squared coefficients, weights: exact at first, then a quadrature in ln i. Cutting the sum short
+        instead, even at 2e5 terms, shows exponents of 0.39 for a true 0.3."""
+        i = np.arange(1, min(self.terms, _EXACT) + 1, dtype=float)
+        w = np.ones_like(i)
+        if self.terms > _EXACT:
+            u = np.linspace(np.log(_EXACT + 0.5), np.log(self.terms), _NODES)
+            du = np.full(_NODES, u[1] - u[0])
+            du[[0, -1]] *= 0.5
+            i, w = np.concatenate([i, np.exp(u)]), np.concatenate([w, np.exp(u) * du])
+        return i**-self.alpha, i**-self.beta, w
+
+    def _sums(self, gamma: np.ndarray):
+        """z, q, and the two sums of the test error, for gamma (m,)."""
+        lam, v2, w = self._spectrum
+        p = lam / (lam + gamma[:, None])
+        left = gamma[:, None] / (lam + gamma[:, None])
+        return p @ w, p**2 @ w, left @ (w * v2), (p / (lam + gamma[:, None])) @ (w * v2)
+
+    def _error(self, gamma: np.ndarray, n: float, k: float, sums=None):
+        """Test error and ridge at gamma (m,) for n and k; infinite where no ridge >= 0 gives this gamma."""
+        z, q, bias, pull = self._sums(gamma) if sums is None else sums
+        with np.errstate(all="ignore"):
+            few = np.isfinite(k)
+            kappa = np.where(few, gamma * (1 - z / k), gamma)
+            ratio = np.where(few, 1 / (1 - q / k), 1.0)
+            spread = np.where(few, (q * (1 - 2 * z / k) + z**2 / k) * ratio, q) / n
+            error = (bias - kappa * pull * ratio + self.noise) / (1 - spread)
+            ridge = kappa * (n - z)
+        return np.where((kappa > 0) & (ridge >= 0) & (spread < 1), error, np.inf), ridge, kappa
+
+    def loss(self, n, k=np.inf, ridge: float | str = "best") -> np.ndarray:
+        """Exact test error for n samples and k features (inf: a kernel); n and k broadcast.
+
+        Parameters
+        ----------
+        ridge : "best", or a number delta >= 0.
+        """
+        n, k = np.broadcast_arrays(np.asarray(n, float), np.asarray(k, float))
+        if (n <= 0).any() or (k <= 0).any():
+            raise DataError("random features need n > 0 samples and k > 0 features.")
+        solve = self._best if ridge == "best" else self._at
+        return np.reshape([solve(a, b, ridge) for a, b in zip(n.ravel(), k.ravel(), strict=True)], n.shape)
+
+    @cached_property
+    def _table(self):
+        """ln gamma on a coarse grid, with the sums there: enough to find which valley is the lowest."""
+        x = np.linspace(-60.0 * self.alpha, 20.0, 400 + int(200 * self.alpha))
+        return x, self._sums(np.exp(x))
+
+    def _best(self, n: float, k: float, _) -> float:
+        x, sums = self._table
+        at = int(np.clip(self._error(np.exp(x), n, k, sums)[0].argmin(), 1, len(x) - 2))
+        low, high = x[at - 1], x[at + 1]
+        for _ in range(6):  # then zoom in
+            x = np.linspace(low, high, 9)
+            error = self._error(np.exp(x), n, k)[0]
+            at = int(np.clip(error.argmin(), 1, 7))
+            low, high = x[at - 1], x[at + 1]
+        return float(error.min())
+
+    def _at(self, n: float, k: float, ridge) -> float:
+        return float(self._error(np.array([self.gamma(n, k, float(ridge))]), n, k)[0][0])
+
+    def gamma(self, n: float, k: float, ridge: float) -> float:
+        """The effective ridge gamma of a ridge delta, by bisection: the delta of a gamma rises with it."""
+        low, high = self._least(n, k), 200.0
+        for _ in range(90):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if self._error(np.exp([middle]), n, k)[1][0] < ridge else (low, middle)
+        return float(np.exp(high))
+
+    def _least(self, n: float, k: float) -> float:
+        """ln gamma below which there is no ridge: where the samples, or the features, are used up."""
+        low, high = -200.0 * self.alpha, 200.0
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if self._sums(np.exp([middle]))[0][0] > min(n, k) else (low, middle)
+        return high
+
+    def surface(self, N, D) -> pd.DataFrame:
+        """Exact loss at the best ridge for every N (features) and D (samples), as data for a fit. True E = `noise`."""
+        rows = pd.DataFrame([(a, b) for a in np.asarray(N, float) for b in np.asarray(D, float)], columns=["N", "D"])
+        out = rows.assign(loss=self.loss(rows["D"].to_numpy(), rows["N"].to_numpy()))
+        out.attrs.update(exponent=self.exponent, E=self.noise)
+        return out
+
+
+def rf_surface(alpha: float, beta: float, N: Any, D: Any, sigma2: float = 0.0) -> pd.DataFrame:
+    """Exact losses of ridge-tuned random features: `RandomFeatures(alpha, beta, sigma2).surface(N, D)`."""
+    return RandomFeatures(alpha, beta, sigma2).surface(N, D)

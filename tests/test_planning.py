@@ -1,0 +1,156 @@
+"""Plans: published allocations, algebra of the optimum, inference, repeated data, intervals."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scaling
+from scaling.cli import main
+from scaling.errors import FitError, LawError
+from scaling.planning.surface import Budget, Surface
+
+CHINCHILLA = scaling.laws["chinchilla"]
+BESIROGLU = CHINCHILLA.published["besiroglu2024"]
+
+
+@pytest.fixture(scope="module")
+def epoch_fit(shared_data):
+    raw = pd.read_csv(shared_data / "analyzing-chinchilla/data/svg_extracted_data.csv")
+    raw = raw[raw["loss"] < sorted(raw["loss"])[-5]]
+    N = raw["Model Size"]
+    return scaling.fit(pd.DataFrame({"N": N, "D": raw["Training FLOP"] / (6 * N), "loss": raw["loss"]}), "chinchilla")
+
+
+@pytest.mark.parametrize(("preset", "N", "D", "ratio"), [
+    ("hoffmann2022_rounded", 32.2e9, 2.98e12, 92.83), ("hoffmann2022", 40.4e9, 2.38e12, 59.04),
+    ("besiroglu2024", 72.35e9, 1.327e12, 18.33)])
+def test_allocation_of_published_constants(preset, N, D, ratio):
+    rows = scaling.plan(f"chinchilla/{preset}", [5.76e23, 5.88e23])
+    assert rows["N"][0] == pytest.approx(N, rel=2e-3)
+    assert rows["D"][0] == pytest.approx(D, rel=2e-3)
+    assert rows["tokens_per_param"][1] == pytest.approx(ratio, abs=6e-3)
+    np.testing.assert_allclose(6 * rows["N"] * rows["D"], rows["flops"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["chinchilla", "over_training", "kaplan", "chinchilla_outer"])
+def test_search_agrees_with_the_closed_form(name):
+    law = scaling.laws[name]
+    sets = list(law.published.values()) or [{"E": 1.7, "A": 5e3, "B": 1e5, "alpha": 0.46, "beta": 0.55, "gamma": 0.7}]
+    for constants in sets:
+        s = Surface.of(law, {k: np.array([v]) for k, v in constants.items()}, {})
+        for C in (1e18, 1e22, 1e26):
+            N, loss = s.best(C, Budget())
+            exact = law.hooks["optimum"](C, **constants)
+            assert N[0] == pytest.approx(exact["N"], rel=1e-6)
+            assert loss[0] == pytest.approx(exact["loss"], rel=1e-12)
+            assert s.compute_for(loss, Budget())[0] == pytest.approx(C, rel=1e-6)
+
+
+def test_algebra_of_the_optimum():
+    """alpha A / N^alpha = beta B / D^beta; the budgets of a size, of a number of tokens and of a loss invert each other."""
+    row = scaling.plan(BESIROGLU, 1e22).iloc[0]
+    p = BESIROGLU
+    assert p["alpha"] * p["A"] * row["N"] ** -p["alpha"] == pytest.approx(p["beta"] * p["B"] * row["D"] ** -p["beta"], rel=1e-6)
+    for asked in ({"loss": row["loss"]}, {"N": row["N"]}, {"D": row["D"]}):
+        again = scaling.plan(BESIROGLU, **asked).iloc[0]
+        assert again["flops"] == pytest.approx(1e22, rel=1e-6)
+        assert again["N"] == pytest.approx(row["N"], rel=1e-6)
+
+
+@pytest.mark.parametrize("served", [0.0, 1e11, 1e12, 1e13])
+def test_inference_aware(served):
+    """First-order condition of arXiv:2401.00448: ratio of the two marginal losses = 1 + D_inf / (3 D)."""
+    p = BESIROGLU
+    row = scaling.plan(p, loss=2.0, served=served).iloc[0]
+    ratio = p["alpha"] * p["A"] * row["N"] ** -p["alpha"] / (p["beta"] * p["B"] * row["D"] ** -p["beta"])
+    assert ratio == pytest.approx(1 + served / (3 * row["D"]), rel=1e-5)
+    assert row["flops"] == pytest.approx(6 * row["N"] * row["D"] + 2 * row["N"] * served, rel=1e-9)
+    assert p(row["N"], row["D"]) == pytest.approx(2.0, rel=1e-9)
+
+
+def test_serving_makes_models_smaller_and_longer_trained():
+    rows = pd.concat([scaling.plan(BESIROGLU, loss=2.0, served=s) for s in (0, 1e11, 1e12, 1e13)])
+    assert (np.diff(rows["N"]) < 0).all()
+    assert (np.diff(rows["D"]) > 0).all()
+
+
+def test_repeated_data():
+    """arXiv:2305.16264: 1e22 FLOP and 25B unique tokens: 7.0B parameters, 9.5 epochs."""
+    row = scaling.plan("data_constrained/muennighoff2023", 1e22, unique=25e9).iloc[0]
+    assert row["N"] == pytest.approx(7.02e9, rel=0.01)
+    assert row["D"] == pytest.approx(2.373e11, rel=0.01)
+    assert row["epochs"] == pytest.approx(9.49, rel=0.01)
+    with pytest.raises(LawError, match="data_constrained"):
+        scaling.plan(BESIROGLU, 1e22, unique=25e9)
+    with pytest.raises(LawError, match="'U'"):
+        scaling.plan("data_constrained/muennighoff2023", 1e22)
+
+
+def test_held_sizes_say_what_they_waste():
+    best = scaling.plan(BESIROGLU, 1e22).iloc[0]
+    same = scaling.plan(BESIROGLU, 1e22, N=best["N"]).iloc[0]
+    assert abs(same["wasted"]) < 1e-6
+    small = scaling.plan(BESIROGLU, 1e22, N=best["N"] / 4).iloc[0]
+    assert small["loss"] > best["loss"]
+    equal = scaling.plan(BESIROGLU, loss=small["loss"]).iloc[0]
+    assert small["wasted"] == pytest.approx(1 - equal["flops"] / 1e22, rel=1e-6)
+    other = scaling.plan(BESIROGLU, 1e22, D=small["D"]).iloc[0]
+    assert other["N"] == pytest.approx(small["N"], rel=1e-12)
+
+
+def test_flat_region():
+    row = scaling.plan(BESIROGLU, 1e22).iloc[0]
+    for N in (row["flat_N_lower"], row["flat_N_upper"]):
+        assert BESIROGLU(N, 1e22 / 6 / N) == pytest.approx(1.001 * row["loss"], rel=1e-9)
+
+
+def test_intervals_from_the_bootstrap(epoch_fit):
+    """D/N at 5.88e23: 80 % (9.9, 29.0); at 1e26 (6.4, 31.5), in the replication's 4000 resamples."""
+    rows = scaling.plan(epoch_fit, [5.88e23, 1e26], level=0.8, replicates=2000)
+    assert rows["tokens_per_param"][0] == pytest.approx(17.911, abs=1e-3)
+    assert rows["tokens_per_param"][1] == pytest.approx(15.528, abs=1e-3)
+    for row, (low, high) in enumerate([(9.9, 29.0), (6.4, 31.5)]):
+        assert rows["tokens_per_param_lower"][row] == pytest.approx(low, rel=0.06)
+        assert rows["tokens_per_param_upper"][row] == pytest.approx(high, rel=0.06)
+    assert "bootstrap" in rows.attrs["interval"]
+    assert "beyond the largest parameters" in rows.attrs["extrapolation"]
+    target = scaling.plan(epoch_fit, loss=1.95, replicates=50)
+    assert "loss_lower" not in target and target["flops_lower"][0] < target["flops"][0] < target["flops_upper"][0]
+
+
+def test_rates_come_with_their_conventions():
+    with pytest.warns(UserWarning, match="non-embedding"):
+        row = scaling.plan(BESIROGLU, 1e22, rates="li2025").iloc[0]
+    assert row["lr"] == pytest.approx(1.79 * row["N"] ** -0.713 * row["D"] ** 0.307, rel=1e-12)
+    assert row["batch_tokens"] == pytest.approx(0.58 * row["D"] ** 0.571, rel=1e-12)
+
+
+@pytest.mark.parametrize(("asked", "error", "said"), [
+    ({}, FitError, "one of flops"), ({"flops": 1e22, "loss": 2.0}, FitError, "one of flops"),
+    ({"flops": 1e22, "N": 1e9, "D": 1e10}, FitError, "nothing to plan"), ({"flops": -1.0}, FitError, "positive"),
+    ({"loss": 1.5}, FitError, "out of reach"), ({"flops": 1e22, "rates": "none"}, LawError, "li2025"),
+    ({"flops": 1e18, "N": 1e12, "served": 1e9}, FitError, "leaves no compute")])
+def test_refusals(asked, error, said):
+    with pytest.raises(error, match=said):
+        scaling.plan(BESIROGLU, **asked)
+
+
+def test_refuses_laws_without_size_and_tokens():
+    with pytest.raises(LawError, match="over N and D"):
+        scaling.plan("annealing/example_refit", 1e22)
+    with pytest.raises(LawError, match="has hoffmann"):
+        scaling.plan("chinchilla/besiroglu", 1e22)
+
+
+def test_command_line(capsys, tmp_path, epoch_fit):
+    assert main(["plan", "chinchilla/besiroglu2024", "--flops", "5.76e23", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["plan"]
+    assert row["N"] == pytest.approx(72.35e9, rel=1e-3)
+    epoch_fit.save(tmp_path / "fit.json")
+    assert main(["plan", str(tmp_path / "fit.json"), "--flops", "1e22", "--flops", "1e23", "--replicates", "50"]) == 0
+    out = capsys.readouterr().out
+    assert "tokens_per_param" in out and " to " in out and "extrapolation:" in out
+    assert main(["plan", "chinchilla/besiroglu2024"]) == 2
+    assert main(["plan", "chinchilla/besiroglu2024", "--loss", "1.2"]) == 3
