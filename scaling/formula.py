@@ -392,22 +392,15 @@ def _signature(fn) -> tuple[dict[str, Parameter], tuple[str, ...], dict[str, Dom
                 ranges[p.name] = domain
     inputs = tuple(name for name, _ in names["inputs"])
     if not inputs or not params:
-        params, inputs, ranges, layout = _signature(fn)
-        settings = {**(conventions or {}), **({} if layout is None else {"domains": layout.domains})}
-        made = _bind(
-            Law(
-                fn if layout is None else layout.wrap(fn),
-                name or fn.__name__,
-                str(cite or "unpublished"),
-                params,
-                inputs,
-                published=dict(published or {}),
-                conventions=settings,
-                title=inspect.cleandoc(fn.__doc__ or "").splitlines()[0] if fn.__doc__ else "",
-                ranges=ranges,
-                layout=layout,
-            )
+        raise LawError(
+            f"{fn.__name__}: a law needs positional inputs and keyword-only parameters, "
+            "for example `def f(x, *, A: Positive, alpha: Exponent)`."
         )
+    layout = Layout(tuple(names["inputs"]), tuple(names["params"]), ("1", "2", "3"))
+    if not any(each for _, each in (*layout.inputs, *layout.params)):
+        return params, inputs, ranges, None
+    written = {n: ranges[name] for name, each in layout.inputs if name in ranges for n in layout.flat(((name, each),))}
+    return layout.spread(params), tuple(layout.flat(layout.inputs)), written, layout
 
 
 def parse_law(text: str) -> tuple[str, dict[str, Any]]:
