@@ -230,12 +230,26 @@ class Law:
         first = self.layout.domains[0]
         stem = {name: f"{name}_{first}" if each else name for name, each in (*layout.inputs, *layout.params)}
         params = layout.spread({name: self.params[stem[name]] for name, _ in layout.params})
-        ranges = {n: self.ranges[stem[name]] for name, each in layout.inputs if stem[name] in self.ranges
-                  for n in layout.flat(((name, each),))}
+        ranges = {
+            n: self.ranges[stem[name]]
+            for name, each in layout.inputs
+            if stem[name] in self.ranges
+            for n in layout.flat(((name, each),))
+        }
         hooks = {k: layout.wrap(h.__wrapped__) for k, h in self.hooks.items()}  # type: ignore[attr-defined]
-        return _bind(replace(self, fn=layout.wrap(inspect.unwrap(self.fn)), params=params, published={}, ranges=ranges,
-                             inputs=tuple(layout.flat(layout.inputs)), hooks=hooks, layout=layout,
-                             conventions={**self.conventions, "domains": layout.domains}))
+        return _bind(
+            replace(
+                self,
+                fn=layout.wrap(inspect.unwrap(self.fn)),
+                params=params,
+                published={},
+                ranges=ranges,
+                inputs=tuple(layout.flat(layout.inputs)),
+                hooks=hooks,
+                layout=layout,
+                conventions={**self.conventions, "domains": layout.domains},
+            )
+        )
 
     def hold(self, name: str, *, published: Mapping[str, Published] | None = None, **values: float) -> Law:
         """A variant with its own registry name in which some parameters are held at given values."""
@@ -337,7 +351,7 @@ def law(
         return law()(cite)
 
     def decorate(fn):
-        params, inputs, ranges, layout = _signature(fn)
+        params, inputs, ranges, layout = _read(fn)
         settings = {**(conventions or {}), **({} if layout is None else {"domains": layout.domains})}
         made = _bind(
             Law(
@@ -368,7 +382,12 @@ def law(
     return decorate
 
 
-def _signature(fn) -> tuple[dict[str, Parameter], tuple[str, ...], dict[str, Domain], Layout | None]:
+def _signature(fn) -> tuple[dict[str, Parameter], tuple[str, ...]]:
+    """Parameters and names of inputs of a formula in plain numbers."""
+    return _read(fn)[:2]
+
+
+def _read(fn) -> tuple[dict[str, Parameter], tuple[str, ...], dict[str, Domain], Layout | None]:
     """Parameters, names of inputs, their ranges, and the layout of a formula over several domains."""
     from scaling.vectors import Each, Layout
 

@@ -26,10 +26,10 @@ class Each:
     domain: Domain
 
 
-Shares = Annotated[tuple, Each(Domain(0.0, 1.0, closed=True))]
-Amounts = Annotated[tuple, Each(Domain(0.0, closed=True))]
-EachPositive = Annotated[tuple, Each(Domain(0.0, log=True, grid=(0.1, 300.0)))]
-EachReal = Annotated[tuple, Each(Domain())]
+Shares = Annotated[Any, Each(Domain(0.0, 1.0, closed=True))]
+Amounts = Annotated[Any, Each(Domain(0.0, closed=True))]
+EachPositive = Annotated[Any, Each(Domain(0.0, log=True, grid=(0.1, 300.0)))]
+EachReal = Annotated[Any, Each(Domain())]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Layout:
         @functools.wraps(fn)
         def written_out(*args, **named):
             if takes_inputs:
-                args = self._gather(self.inputs, iter(args))
+                args = tuple(self._gather(self.inputs, iter(args)))
             values = {name: named.pop(name) for name, each in self.params if not each and name in named}
             for name, each in self.params:
                 if each and f"{name}_{self.domains[0]}" in named:

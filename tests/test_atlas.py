@@ -9,8 +9,9 @@ from scaling.laws.longpre2025 import same_loss, same_loss_with, saturating
 ALPHA, BETA = 0.453, 0.147  # implied by the printed exponents 0.243 and 0.728
 
 
-@pytest.mark.parametrize(("r", "N", "D", "C"), [(2, 1.18, 1.66, 1.96), (4, 1.40, 2.74, 3.84), (8, 1.66, 4.54, 7.52),
-                                                (16, 1.96, 7.52, 14.7)])
+@pytest.mark.parametrize(
+    ("r", "N", "D", "C"), [(2, 1.18, 1.66, 1.96), (4, 1.40, 2.74, 3.84), (8, 1.66, 4.54, 7.52), (16, 1.96, 7.52, 14.7)]
+)
 def test_printed_multipliers(r, N, D, C):
     found = same_loss(r, alpha=ALPHA, beta=BETA)
     assert found["N"] == pytest.approx(N, abs=0.006)

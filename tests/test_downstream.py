@@ -9,14 +9,21 @@ from scaling.errors import DataError, FitError
 from scaling.logs import formats
 from scaling.transfer import Chain, predictable
 
-FIVE = [("d=96_l=8_h=4", 20), ("d=512_l=8_h=4", 20), ("d=576_l=24_h=8", 20), ("d=1024_l=24_h=8", 20), ("d=96_l=8_h=4", 320)]
+FIVE = [
+    ("d=96_l=8_h=4", 20),
+    ("d=512_l=8_h=4", 20),
+    ("d=576_l=24_h=8", 20),
+    ("d=1024_l=24_h=8", 20),
+    ("d=96_l=8_h=4", 320),
+]
 SIX = [*FIVE, ("open_lm_1b", 20)]
 FAR = {"c4_original": [("open_lm_7b", 20), ("open_lm_1b", 80)], "rpj": [("open_lm_7b", 20), ("open_lm_1b", 640)]}
 GOLDEN = {  # k, gamma, eps; signed error in percent of the chained prediction for the two far runs
     ("c4_original", "err_17"): (2.07891, 0.756121, 0.849742, -0.137, 9.582),
     ("c4_original", "err_all"): (1.28852, 0.972164, 0.758949, 0.0745, 3.082),
     ("rpj", "err_17"): (2.20649, 0.714591, 0.856992, 0.0464, 3.6365),
-    ("rpj", "err_all"): (1.32290, 0.890708, 0.760850, 2.097, 3.436)}
+    ("rpj", "err_all"): (1.32290, 0.890708, 0.760850, 2.097, 3.436),
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +72,12 @@ def test_interval_of_a_chain_covers_what_it_says():
     for _ in range(60):
         rows = pd.DataFrame({"N": N, "D": D, "loss": law(N, D) * np.exp(rng.normal(0, 2e-3, len(N)))})
         first = scaling.fit(rows, "chinchilla", fixed={"alpha": 0.34781, "beta": 0.36585}, objective="log_squares")
-        second = scaling.fit(pd.DataFrame({"L": rows["loss"], "loss": measured(rows["loss"])}), "downstream_error",
-                             objective="squares", fixed={"gamma": 0.75})
+        second = scaling.fit(
+            pd.DataFrame({"L": rows["loss"], "loss": measured(rows["loss"])}),
+            "downstream_error",
+            objective="squares",
+            fixed={"gamma": 0.75},
+        )
         out = Chain(first, second).predict({"N": [2e9], "D": [4e10]}, level=0.8).iloc[0]
         inside.append(out["lower"] < measured(law(2e9, 4e10) * np.exp(rng.normal(0, 2e-3))) < out["upper"])
     assert 0.65 <= np.mean(inside) <= 0.95
@@ -75,8 +86,13 @@ def test_interval_of_a_chain_covers_what_it_says():
 def test_single_tasks_that_are_not_predictable_are_said_so(runs):
     rows = runs[(runs["data"] == "rpj") & (runs["N"] < 5e8)]
     found = predictable(rows.assign(L=rows["loss"]), ["err_17", "err_all", "err_arc_easy", "err_copa", "err_boolq"])
-    assert found["predictable"].to_dict() == {"err_17": True, "err_all": True, "err_arc_easy": True, "err_copa": False,
-                                              "err_boolq": False}
+    assert found["predictable"].to_dict() == {
+        "err_17": True,
+        "err_all": True,
+        "err_arc_easy": True,
+        "err_copa": False,
+        "err_boolq": False,
+    }
     assert "not predictable" in found.loc["err_boolq", "reason"]
     with pytest.raises(FitError, match="missing err_x"):
         predictable(rows.assign(L=rows["loss"]), ["err_x"])

@@ -230,7 +230,7 @@ def test_untraceable_formulas_are_not_guessed():
     def make(fn):
         from scaling.formula import Law, _signature
 
-        return Law(fn, "f", "test", *_signature(fn)[:2])
+        return Law(fn, "f", "test", *_signature(fn))
 
     def logs(x, *, a: Positive = 1.0, b: Positive = 1.0):
         return a * np.log(x) + b

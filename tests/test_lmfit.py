@@ -32,7 +32,7 @@ def pair(x, *, a: Positive = 1.0, b: Positive = 1.0, d: Positive = 1.0, c: Expon
 
 
 def as_law(fn):
-    return Law(fn, fn.__name__, "test", *_signature(fn)[:2])
+    return Law(fn, fn.__name__, "test", *_signature(fn))
 
 
 @pytest.fixture(scope="module")

@@ -48,10 +48,7 @@ def test_the_table_is_what_it_says(sweep):
     assert len(sweep) == 529 and sweep["data"].nunique() == 6
     np.testing.assert_allclose(sweep["C"], 6 * sweep["N"] * sweep["D"], rtol=1e-12)
     own = np.concatenate(
-        [
-            rows[f"{formats.brandfonbrener.OWN[name]}_val"] - rows["loss"]
-            for name, rows in sweep.groupby("data")
-        ]
+        [rows[f"{formats.brandfonbrener.OWN[name]}_val"] - rows["loss"] for name, rows in sweep.groupby("data")]
     )
     assert np.abs(own).max() < 0.02
 
@@ -62,14 +59,10 @@ def test_stored_constants_have_their_stored_objective(sweep, stored):
         if column(row.loss_name) not in sweep:
             continue  # suite averages are not in the table
         rows = sweep[sweep["data"] == row.data]
-        value = scaling.laws[row.form](
-            rows["N"], rows["D"], A=row.A, B=row.B, E=row.E, alpha=row.alpha, beta=row.beta
-        )
+        value = scaling.laws[row.form](rows["N"], rows["D"], A=row.A, B=row.B, E=row.E, alpha=row.alpha, beta=row.beta)
         loss = rows[column(row.loss_name)]
         residual = np.log(value) - np.log(loss)
-        assert Loss("huber", True, 1e-3).value(residual.to_numpy()).mean() == pytest.approx(
-            row.loss, rel=1e-5
-        )
+        assert Loss("huber", True, 1e-3).value(residual.to_numpy()).mean() == pytest.approx(row.loss, rel=1e-5)
         assert 1 - ((value - loss) ** 2).sum() / ((loss - loss.mean()) ** 2).sum() == pytest.approx(
             row.r_squared, abs=1e-6
         )
@@ -131,14 +124,12 @@ def test_all_thirty_pairs(sweep, joint, stored):
                 pytest.approx(np.exp(intercept), rel=1e-9),
             )
             own = relate(joint[a], joint[b])  # with our own joint fits in place of the stored ones
-            assert own.kappa == pytest.approx(found.kappa, rel=1e-5) and own.K == pytest.approx(
-                found.K, rel=1e-5
-            )
+            assert own.kappa == pytest.approx(found.kappa, rel=1e-5) and np.isclose(own.K, found.K, rtol=1e-5)
             r2.append(found.r2)
             if (a, b) in KAPPA:
                 n, kappa, K, expected = KAPPA[a, b]
                 assert len(found.pairs) == n
-                assert found.kappa == pytest.approx(kappa, rel=1e-5) and found.K == pytest.approx(K, rel=1e-5)
+                assert found.kappa == pytest.approx(kappa, rel=1e-5) and np.isclose(found.K, K, rtol=1e-5)
                 assert found.r2 == pytest.approx(expected, abs=1e-5)
     assert (
         len(r2) == 30
@@ -164,7 +155,7 @@ def test_train_to_test(sweep, joint, stored):
     for task, (kappa, K, r2) in TASKS.items():
         found = relate(joint[EDU], rows.assign(loss=rows[f"{task}_test"]), E0=E["loss"], E1=E[f"{task}_test"])
         assert len(found.pairs) == 91
-        assert found.kappa == pytest.approx(kappa, rel=1e-5) and found.K == pytest.approx(K, rel=1e-5), task
+        assert found.kappa == pytest.approx(kappa, rel=1e-5) and np.isclose(found.K, K, rtol=1e-5), task
         assert found.r2 == pytest.approx(r2, abs=1e-5)
         assert any("not identified" in w for w in found.warnings) == task.startswith("arc")
 
@@ -185,7 +176,7 @@ def test_test_to_test(sweep, stored):
     }
     for target, (kappa, K) in golden.items():
         found = relate(hella[hella["data"] == EDU], hella[hella["data"] == target], E0=E[EDU], E1=E[target])
-        assert found.kappa == pytest.approx(kappa, rel=1e-5) and found.K == pytest.approx(K, rel=1e-5)
+        assert found.kappa == pytest.approx(kappa, rel=1e-5) and np.isclose(found.K, K, rtol=1e-5)
 
 
 GOLDEN_R2 = {
@@ -218,9 +209,7 @@ def test_few_points_translate_a_whole_law(sweep, joint):
         # five parameters on six to eight points of their own do worse (ill-conditioned, so only the order is asserted)
         own = scaling.fit(few[few["data"] == target], "kaplan_offset")
         own_r2 = (
-            1
-            - ((loss - own.predict(whole)["prediction"].to_numpy()) ** 2).sum()
-            / ((loss - loss.mean()) ** 2).sum()
+            1 - ((loss - own.predict(whole)["prediction"].to_numpy()) ** 2).sum() / ((loss - loss.mean()) ** 2).sum()
         )
         assert own_r2 <= 0.98 and own_r2 < np.mean(r2)
     assert min(inside) >= 0.85 and np.mean(inside) >= 0.9
@@ -255,9 +244,7 @@ def test_the_pairing_says_what_it_left_out(sweep):
     a, b = sweep[sweep["data"] == EDU], sweep[sweep["data"] == "starcoder"]
     pairs = pair(a, b)
     assert len(pairs) == 80
-    assert (
-        "80 pairs of 91 source and 84 target runs; 11 source runs without partner" in pairs.attrs["account"]
-    )
+    assert "80 pairs of 91 source and 84 target runs; 11 source runs without partner" in pairs.attrs["account"]
     assert pd.DataFrame(pairs.attrs["unpaired"])["side"].value_counts().to_dict() == {
         "source": 11,
         "target": 4,
@@ -300,6 +287,4 @@ def test_optimal_size_survives_translation(sweep, joint):
     found = relate(joint[EDU], joint["starcoder"]).translate(joint[EDU])
     optimum = scaling.laws["kaplan_offset"].hooks["optimum"]
     for C in (1e18, 1e20, 1e24):
-        assert optimum(C, **found.values)["N"] == pytest.approx(
-            optimum(C, **joint[EDU].values)["N"], rel=1e-10
-        )
+        assert optimum(C, **found.values)["N"] == pytest.approx(optimum(C, **joint[EDU].values)["N"], rel=1e-10)

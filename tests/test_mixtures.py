@@ -15,13 +15,31 @@ from scaling.planning import own_shares, search
 from scaling.transfer import independence
 
 # train error in percent: (refit additive, refit joint, own share), spec 6.1
-SHUKOR = {"arxiv": (0.47, 0.38, 0.79), "book": (0.27, 0.23, 1.03), "c4": (0.27, 0.23, 1.20),
-          "github": (0.63, 0.54, 2.22), "commoncrawl": (0.28, 0.23, 1.44), "stackexchange": (0.49, 0.37, 1.15),
-          "wikipedia": (0.87, 0.60, 0.85)}
+SHUKOR = {
+    "arxiv": (0.47, 0.38, 0.79),
+    "book": (0.27, 0.23, 1.03),
+    "c4": (0.27, 0.23, 1.20),
+    "github": (0.63, 0.54, 2.22),
+    "commoncrawl": (0.28, 0.23, 1.44),
+    "stackexchange": (0.49, 0.37, 1.15),
+    "wikipedia": (0.87, 0.60, 0.85),
+}
 # Spearman x 100 of c + exp(t r), spec 6.3
-REGMIX = {"arxiv": 98.72, "freelaw": 98.56, "pubmed_central": 97.31, "wikipedia_en": 96.87, "dm_mathematics": 96.11,
-          "github": 98.69, "stackexchange": 98.38, "gutenberg_pg_19": 97.94, "pile_cc": 96.58, "ubuntu_irc": 96.59,
-          "hackernews": 95.92, "pubmed_abstracts": 99.11, "uspto_backgrounds": 97.85}
+REGMIX = {
+    "arxiv": 98.72,
+    "freelaw": 98.56,
+    "pubmed_central": 97.31,
+    "wikipedia_en": 96.87,
+    "dm_mathematics": 96.11,
+    "github": 98.69,
+    "stackexchange": 98.38,
+    "gutenberg_pg_19": 97.94,
+    "pile_cc": 96.58,
+    "ubuntu_irc": 96.59,
+    "hackernews": 95.92,
+    "pubmed_abstracts": 99.11,
+    "uspto_backgrounds": 97.85,
+}
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +106,17 @@ def test_a_law_is_written_out_for_any_domains():
     assert law.inputs == ("N", "D", "h_web", "h_code")
     assert list(law.params)[-4:] == ["C_web", "C_code", "gamma_web", "gamma_code"]
     assert pickle.loads(pickle.dumps(law)).params == law.params
-    values = {"E": 1.0, "A": 2.0, "B": 3.0, "alpha": 0.5, "beta": 0.5, "C_web": 1.0, "C_code": 2.0, "gamma_web": 1.0,
-              "gamma_code": 1.0}
+    values = {
+        "E": 1.0,
+        "A": 2.0,
+        "B": 3.0,
+        "alpha": 0.5,
+        "beta": 0.5,
+        "C_web": 1.0,
+        "C_code": 2.0,
+        "gamma_web": 1.0,
+        "gamma_code": 1.0,
+    }
     assert law(4.0, 9.0, 0.5, 0.25, **values) == pytest.approx(1 + 1 / (0.5 + 0.5) + 1 + 1)
     assert law(4.0, 9.0, 0.0, 1.0, **values) == pytest.approx(1 + 0.5 + 1 + 1)
     with pytest.raises(LawError, match="different names"):
@@ -123,8 +150,11 @@ def test_best_mixture_for_one_target_is_the_exact_one():
 
     base = {"E": 1.0, "A": 300.0, "B": 3000.0, "alpha": 0.35, "beta": 0.4}
     C, gamma = [2.0, 1.0, 0.5], [0.4, 0.6, 0.3]
-    truth = {**base, **{f"C_{d}": c for d, c in zip("abc", C, strict=True)},
-             **{f"gamma_{d}": g for d, g in zip("abc", gamma, strict=True)}}
+    truth = {
+        **base,
+        **{f"C_{d}": c for d, c in zip("abc", C, strict=True)},
+        **{f"gamma_{d}": g for d, g in zip("abc", gamma, strict=True)},
+    }
     fit = simulated(truth, "a/b/c", np.random.default_rng(1), noise=1e-4)
     found = search({"a": fit}, N=1e9, D=1e10)
     exact = most_help([fit.values[f"C_{d}"] for d in "abc"], [fit.values[f"gamma_{d}"] for d in "abc"])
@@ -136,5 +166,5 @@ def test_best_mixture_for_one_target_is_the_exact_one():
         search({"a": fit})
     with pytest.raises(FitError, match="own_shares"):
         search({"a": scaling.fit(fit.data, "chinchilla")}, N=1e9, D=1e10)
-    with pytest.raises(FitError, match="use scaling.planning.mixture.search|search"):
+    with pytest.raises(FitError, match="or use scaling"):
         own_shares({"a": fit}, N=1e9, D=1e10)

@@ -11,7 +11,8 @@ from scaling.logs import formats
 GORDON = {  # n, a_N, N_C, a_D, D_C, SSE, BLEU constants
     "ruen": (66, 0.10931, 2.4427e9, 0.38048, 5.0685e8, 0.579924, 64.197, 0.43731),
     "deen": (54, 0.12222, 2.5897e8, 0.42043, 1.7793e8, 0.114139, 76.162, 0.46967),
-    "zhen": (60, 0.12136, 3.8623e8, 0.41418, 1.8413e8, 0.162730, 83.731, 0.42739)}
+    "zhen": (60, 0.12136, 3.8623e8, 0.41418, 1.8413e8, 0.162730, 83.731, 0.42739),
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,9 @@ def test_encoder_decoder_allocation():
     values = {"L_inf": 1.0, "A": 0.2 * 7**0.3 * 9**0.5, "p_e": 0.3, "p_d": 0.5}
     best = law.hooks["optimum"](40.0, **values)
     assert best["loss"] - 1.0 == pytest.approx(0.0954735959604, abs=1e-13)
-    found = minimize_scalar(lambda x: law(40 / (1 + np.exp(-x)), 40 / (1 + np.exp(x)), **values), bracket=(-2, 1), tol=1e-14)
+    found = minimize_scalar(
+        lambda x: law(40 / (1 + np.exp(-x)), 40 / (1 + np.exp(x)), **values), bracket=(-2, 1), tol=1e-14
+    )
     assert best["loss"] == pytest.approx(found.fun, rel=1e-12)
     assert best["N_e"] / 40 == pytest.approx(1 / (1 + np.exp(-found.x)), rel=1e-6)
     from scaling.laws.ghorbani2021 import reduction_at

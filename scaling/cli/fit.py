@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from scaling.cli import output
-from scaling.cli.relation import RELATION, fit_relation
 from scaling.cli.options import Flag, Many, Number, Printing, Reading, UsageError, check_figure, number, pairs
+from scaling.cli.relation import RELATION, fit_relation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,9 @@ def fit(
     check_figure(plot)
     if source or target:
         if law != RELATION or paths or fixed or output_ or plot:
-            raise UsageError(f"--source and --target go with --law {RELATION} alone, without paths, --fixed, -o or --plot")
+            raise UsageError(
+                f"--source and --target go with --law {RELATION} alone, without paths, --fixed, -o or --plot"
+            )
         return fit_relation(source, target, reading, strict, printing)
     held = {name: _value(name, text) for name, text in pairs(fixed, "--fixed").items()}
     found = find(law)

@@ -108,8 +108,12 @@ def _tall(rows: Any) -> str:
     names = [name for name in rows if not name.endswith(("_lower", "_upper"))]
     lines = [[name, *(_cell(row, name) for _, row in rows.iterrows())] for name in names]
     if "flat_N_lower" in rows:
-        lines.append(["N within 0.1 % of the best loss",
-                      *(f"{row['flat_N_lower']:.4g} to {row['flat_N_upper']:.4g}" for _, row in rows.iterrows())])
+        lines.append(
+            [
+                "N within 0.1 % of the best loss",
+                *(f"{row['flat_N_lower']:.4g} to {row['flat_N_upper']:.4g}" for _, row in rows.iterrows()),
+            ]
+        )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 

@@ -96,10 +96,17 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
         inside = (x >= range_.lo if range_.closed else x > range_.lo) & (x <= range_.hi) & np.isfinite(x)
         if not inside.all():
             bad = np.flatnonzero(~inside)
-            wanted = "a positive number" if range_ is ANY_POSITIVE else "a finite number" if name not in law.ranges else (
-                f"{range_.lo:g} {'<=' if range_.closed else '<'} {name} <= {range_.hi:g}")
-            raise DataError(f"column '{name}', row {frame.index[bad[0]]}: {x[bad[0]]} is not {wanted} "
-                            f"({len(bad)} such rows), as law '{law.name}' needs; remove or mend these rows.")
+            wanted = (
+                "a positive number"
+                if range_ is ANY_POSITIVE
+                else "a finite number"
+                if name not in law.ranges
+                else (f"{range_.lo:g} {'<=' if range_.closed else '<'} {name} <= {range_.hi:g}")
+            )
+            raise DataError(
+                f"column '{name}', row {frame.index[bad[0]]}: {x[bad[0]]} is not {wanted} "
+                f"({len(bad)} such rows), as law '{law.name}' needs; remove or mend these rows."
+            )
     kept = np.arange(len(frame))
     notes: tuple[str, ...] = ()
     if fitting:

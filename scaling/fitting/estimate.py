@@ -27,7 +27,9 @@ from scaling.logs import Runs
 from scaling.ties import resolve
 
 STARTS = 8
-MANY = 12  # parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
+MANY = (
+    12  # parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
+)
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
 

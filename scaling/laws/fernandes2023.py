@@ -11,8 +11,17 @@ Bend = Annotated[float, Domain(0.0, 10.0, grid=(0.2, 2.0))]
 
 
 @law("arXiv:2302.09650")
-def multitask(N, p: Share, *, L_inf: Positive = 1.0, beta: Positive = 100.0, alpha: Exponent = 0.3, c1: Positive = 0.5,
-              c2: Bend = 0.5, c3: Bend = 0.5):
+def multitask(
+    N,
+    p: Share,
+    *,
+    L_inf: Positive = 1.0,
+    beta: Positive = 100.0,
+    alpha: Exponent = 0.3,
+    c1: Positive = 0.5,
+    c2: Bend = 0.5,
+    c3: Bend = 0.5,
+):
     """L(N, p) = L_inf + beta / (f(p) N)^alpha, f(p) = p + c1 p^c2 (1 - p)^c3
 
     A task with weight p behaves like a model of f(p) N parameters trained on it alone; f does not depend on N. f(p) = p
@@ -38,4 +47,7 @@ def _(N, p, *, alpha):
 
 @multitask.sample
 def _(rng, n):
-    return {"N": np.exp(rng.uniform(np.log(2e7), np.log(1e9), n)), "p": rng.choice([0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95], n)}
+    return {
+        "N": np.exp(rng.uniform(np.log(2e7), np.log(1e9), n)),
+        "p": rng.choice([0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95], n),
+    }

@@ -18,9 +18,24 @@ def saturating(D, U, lam):
 
 
 @law("arXiv:2510.22037")
-def atlas(N: Positive, D_t: Positive, U_t: Positive, D: Amounts, U: Amounts, D_other: Amount, U_other: Amount, *,
-          E: Positive = 1.0, A: Positive = 300.0, B: Positive = 400.0, alpha: Exponent = 0.4, beta: Exponent = 0.3,
-          lam: Fade = 0.5, tau: EachPositive = 0.3, tau_other: Positive = 0.1):
+def atlas(
+    N: Positive,
+    D_t: Positive,
+    U_t: Positive,
+    D: Amounts,
+    U: Amounts,
+    D_other: Amount,
+    U_other: Amount,
+    *,
+    E: Positive = 1.0,
+    A: Positive = 300.0,
+    B: Positive = 400.0,
+    alpha: Exponent = 0.4,
+    beta: Exponent = 0.3,
+    lam: Fade = 0.5,
+    tau: EachPositive = 0.3,
+    tau_other: Positive = 0.1,
+):
     """L = E + A / N^alpha + B / (S(D_t) + sum_i tau_i S(D_i) + tau_other S(D_other))^beta
 
     S(D) = D up to the unique tokens U, then U (1 + (1 - exp(-lam (D/U - 1))) / lam): repeated tokens fade.
@@ -45,14 +60,31 @@ def _(N, D_t, U_t, D, U, D_other, U_other, *, alpha, beta):
 @atlas.sample
 def _(rng, n, domains):
     amount = lambda: np.exp(rng.uniform(np.log(1e9), np.log(1e11), n))
-    return {"N": np.exp(rng.uniform(np.log(1e8), np.log(8e9), n)), "D_t": amount(), "U_t": amount(),
-            "D": tuple(amount() for _ in domains), "U": tuple(amount() for _ in domains), "D_other": amount(),
-            "U_other": amount()}
+    return {
+        "N": np.exp(rng.uniform(np.log(1e8), np.log(8e9), n)),
+        "D_t": amount(),
+        "U_t": amount(),
+        "D": tuple(amount() for _ in domains),
+        "U": tuple(amount() for _ in domains),
+        "D_other": amount(),
+        "U_other": amount(),
+    }
 
 
 @law("arXiv:2510.22037")
-def multilinguality(K, N, D_t, *, L_inf: Positive = 1.0, A: Positive = 300.0, B: Positive = 400.0,
-                    alpha: Exponent = 0.45, beta: Exponent = 0.15, phi: Real = 0.11, psi: Real = -0.04):
+def multilinguality(
+    K,
+    N,
+    D_t,
+    *,
+    L_inf: Positive = 1.0,
+    A: Positive = 300.0,
+    B: Positive = 400.0,
+    alpha: Exponent = 0.45,
+    beta: Exponent = 0.15,
+    phi: Real = 0.11,
+    psi: Real = -0.04,
+):
     """L(K, N, D_t) = L_inf + A K^phi / N^alpha + B K^psi / D_t^beta
 
     K languages sampled evenly. The paper's fit over all languages has phi = 0.11, psi = -0.04 (R2 at least .87); it prints no
@@ -68,8 +100,11 @@ def multilinguality(K, N, D_t, *, L_inf: Positive = 1.0, A: Positive = 300.0, B:
 
 @multilinguality.sample
 def _(rng, n):
-    return {"K": rng.choice([1.0, 4.0, 16.0, 50.0], n), "N": np.exp(rng.uniform(np.log(1e8), np.log(8e9), n)),
-            "D_t": np.exp(rng.uniform(np.log(1e9), np.log(1e11), n))}
+    return {
+        "K": rng.choice([1.0, 4.0, 16.0, 50.0], n),
+        "N": np.exp(rng.uniform(np.log(1e8), np.log(8e9), n)),
+        "D_t": np.exp(rng.uniform(np.log(1e9), np.log(1e11), n)),
+    }
 
 
 def same_loss(r: float, *, alpha: float, beta: float, phi: float = 0.11, psi: float = -0.04) -> dict[str, float]:
@@ -83,8 +118,16 @@ def same_loss(r: float, *, alpha: float, beta: float, phi: float = 0.11, psi: fl
     return {"N": N, "D_t": D_t, "D_total": r * D_t, "C": N * r * D_t}
 
 
-def same_loss_with(r: float, N: float, *, alpha: float, beta: float, phi: float = 0.11, psi: float = -0.04,
-                   share_N: float | None = None) -> float:
+def same_loss_with(
+    r: float,
+    N: float,
+    *,
+    alpha: float,
+    beta: float,
+    phi: float = 0.11,
+    psi: float = -0.04,
+    share_N: float | None = None,
+) -> float:
     """The multiplier of D_t that keeps the loss when N is multiplied by `N`: the whole frontier of `same_loss`.
 
     Parameters

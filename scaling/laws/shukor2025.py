@@ -1,6 +1,6 @@
 """Shukor et al. 2025, Scaling Laws for Optimal Data Mixtures, arXiv:2507.09404."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from scaling.formula import Domain, Exponent, Positive, law
 from scaling.vectors import Each, EachPositive, Shares
 
 # how fast a domain's help saturates in its own share; fitted values lie between 0.001 and 3
-Bend = Annotated[tuple, Each(Domain(0.0, 10.0, grid=(0.1, 1.5)))]
+Bend = Annotated[Any, Each(Domain(0.0, 10.0, grid=(0.1, 1.5)))]
 # how the domains' sizes average: 1 as the sum, large as the geometric mean
 Power = Annotated[float, Domain(1e-3, 1e3, log=True, grid=(0.3, 3.0))]
 
@@ -25,8 +25,10 @@ def _log(x):
 def _bias_slopes(h, C, gamma):
     bias = _bias(h, C, gamma)
     powers = [x**g for x, g in zip(h, gamma, strict=True)]
-    return {"C": tuple(-(bias**2) * p for p in powers),
-            "gamma": tuple(-(bias**2) * c * p * _log(x) for c, p, x in zip(C, powers, h, strict=True))}
+    return {
+        "C": tuple(-(bias**2) * p for p in powers),
+        "gamma": tuple(-(bias**2) * c * p * _log(x) for c, p, x in zip(C, powers, h, strict=True)),
+    }
 
 
 def _typical(h, gamma):
@@ -36,13 +38,27 @@ def _typical(h, gamma):
 
 def _sample(rng, n, domains):
     shares = rng.dirichlet(np.ones(len(domains)), n)
-    return {"N": rng.choice([1e8, 3e8, 1e9, 3e9], n), "D": np.exp(rng.uniform(np.log(1e9), np.log(5e10), n)),
-            "h": tuple(shares.T)}
+    return {
+        "N": rng.choice([1e8, 3e8, 1e9, 3e9], n),
+        "D": np.exp(rng.uniform(np.log(1e9), np.log(5e10), n)),
+        "h": tuple(shares.T),
+    }
 
 
 @law("arXiv:2507.09404")
-def mixture_additive(N: Positive, D: Positive, h: Shares, *, E: Positive = 1.0, A: Positive = 400.0, B: Positive = 4000.0,
-                     alpha: Exponent = 0.35, beta: Exponent = 0.4, C: EachPositive = 1.0, gamma: Bend = 0.4):
+def mixture_additive(
+    N: Positive,
+    D: Positive,
+    h: Shares,
+    *,
+    E: Positive = 1.0,
+    A: Positive = 400.0,
+    B: Positive = 4000.0,
+    alpha: Exponent = 0.35,
+    beta: Exponent = 0.4,
+    C: EachPositive = 1.0,
+    gamma: Bend = 0.4,
+):
     """L(N, D, h) = E + 1 / (sum_i C_i h_i^gamma_i) + A / N^alpha + B / D^beta
 
     The best mixture does not depend on N and D.
@@ -64,8 +80,14 @@ def _(N, D, h, *, alpha, beta, gamma):
 @mixture_additive.jacobian
 def _(N, D, h, *, E, A, B, alpha, beta, C, gamma):
     size, data = N**-alpha, D**-beta
-    return {"E": np.ones_like(size * data), "A": size, "B": data, "alpha": -A * size * np.log(N),
-            "beta": -B * data * np.log(D), **_bias_slopes(h, C, gamma)}
+    return {
+        "E": np.ones_like(size * data),
+        "A": size,
+        "B": data,
+        "alpha": -A * size * np.log(N),
+        "beta": -B * data * np.log(D),
+        **_bias_slopes(h, C, gamma),
+    }
 
 
 @mixture_additive.components
@@ -82,15 +104,36 @@ def _(N, D, h, *, E, A, B, alpha, beta):
     out = []
     for part, bend in ((0.3, 0.1), (0.3, 0.5), (0.7, 0.1), (0.7, 0.5)):
         helped = sum(np.mean(x**bend) for x in h)
-        out.append({"E": (1 - part) * E, "A": A, "B": B, "alpha": alpha, "beta": beta,
-                    "C": (1 / (part * E * helped),) * len(h), "gamma": (bend,) * len(h)})
+        out.append(
+            {
+                "E": (1 - part) * E,
+                "A": A,
+                "B": B,
+                "alpha": alpha,
+                "beta": beta,
+                "C": (1 / (part * E * helped),) * len(h),
+                "gamma": (bend,) * len(h),
+            }
+        )
     return out
 
 
 @law("arXiv:2507.09404")
-def mixture_joint(N: Positive, D: Positive, h: Shares, *, E: Positive = 1.0, alpha: Exponent = 0.35, beta: Exponent = 0.4,
-                  gammaA: Power = 1.0, gammaB: Power = 1.0, C: EachPositive = 1.0, gamma: Bend = 0.4,
-                  CA: EachPositive = 400.0, CB: EachPositive = 4000.0):
+def mixture_joint(
+    N: Positive,
+    D: Positive,
+    h: Shares,
+    *,
+    E: Positive = 1.0,
+    alpha: Exponent = 0.35,
+    beta: Exponent = 0.4,
+    gammaA: Power = 1.0,
+    gammaB: Power = 1.0,
+    C: EachPositive = 1.0,
+    gamma: Bend = 0.4,
+    CA: EachPositive = 400.0,
+    CB: EachPositive = 4000.0,
+):
     """L(N, D, h) = E + 1 / (sum_i C_i h_i^gamma_i) + (sum_i CA_i h_i)^gammaA / N^alpha + (sum_i CB_i h_i)^gammaB / D^beta
 
     The best mixture moves with N and D.
@@ -113,7 +156,7 @@ def _(N, D, h, *, alpha, beta, gamma):
 
 @mixture_joint.straight
 def _(N, D, h):
-    """In place of CA, CB: the sizes A and B of each domain alone. In place of gammaA, gammaB: 1 / gamma, regular at infinity."""
+    """In place of CA, CB the sizes A, B of each domain alone; in place of gammaA, gammaB their inverses, regular at 0."""
 
     def turned(p):  # its own inverse
         power = {k: p[f"gamma{k}"] for k in "AB"}
@@ -141,7 +184,9 @@ def _(N, D, h, *, E, A, B, alpha, beta, C, gamma):
     """Sizes A and B that no mixture moves; once as they are, once with most of the mixture term moved into E."""
     same = {"alpha": alpha, "beta": beta, "gammaA": 1.0, "gammaB": 1.0, "CA": (A,) * len(h), "CB": (B,) * len(h)}
     bias = np.mean(_bias(h, C, gamma))
-    return [{**same, "E": E + (1 - part) * bias, "C": tuple(c / part for c in C), "gamma": gamma} for part in (1.0, 0.4)]
+    return [
+        {**same, "E": E + (1 - part) * bias, "C": tuple(c / part for c in C), "gamma": gamma} for part in (1.0, 0.4)
+    ]
 
 
 mixture_joint.sample(_sample)

@@ -29,7 +29,7 @@ class Mixture:
 
     Attributes
     ----------
-    frame : DataFrame indexed by family or domain: share, lower, upper (of the optimal share), reference, bound ("floor", "cap", "").
+    frame : DataFrame indexed by family or domain: share, lower, upper, reference, bound ("floor", "cap" or "").
     losses : DataFrame indexed by target: loss at the optimum and at the reference.
     objective : what was minimised, in words. value, at_reference : its value there.
     gain : at_reference - value. gain_lower, gain_upper : its interval from the fits' covariances.
@@ -51,7 +51,7 @@ class Mixture:
 
     @property
     def shares(self) -> dict[str, float]:
-        return self.frame["share"].to_dict()
+        return {str(name): float(p) for name, p in self.frame["share"].items()}
 
     @property
     def gain(self) -> float:
@@ -64,18 +64,33 @@ class Mixture:
 
     def __str__(self) -> str:
         table = self.frame.join(self.others) if len(self.others.columns) else self.frame
-        head = (f"{'better than' if self.worth_it else 'indistinguishable from'} the reference: {self.objective} "
-                f"{self.value:.6g} against {self.at_reference:.6g}, gain {self.gain:.3g} "
-                f"({self.level:.0%} interval {self.gain_lower:.3g} to {self.gain_upper:.3g})")
-        return "\n".join([head, table.to_string(float_format=lambda x: f"{x:.4f}"), *(f"note  {n}" for n in self.notes)])
+        head = (
+            f"{'better than' if self.worth_it else 'indistinguishable from'} the reference: {self.objective} "
+            f"{self.value:.6g} against {self.at_reference:.6g}, gain {self.gain:.3g} "
+            f"({self.level:.0%} interval {self.gain_lower:.3g} to {self.gain_upper:.3g})"
+        )
+        return "\n".join(
+            [head, table.to_string(float_format=lambda x: f"{x:.4f}"), *(f"note  {n}" for n in self.notes)]
+        )
 
     __repr__ = __str__
 
 
-def own_shares(fits: Mapping[str, Fit], *, N: float, D: float, objective: str = "normalised",
-               weights: Mapping[str, float] | None = None, floors: Any = 0.0, caps: Any = 1.0,
-               unique_tokens: Mapping[str, float] | None = None, epochs: float = 4.0,
-               reference: Mapping[str, float] | None = None, level: float = 0.9, seed: int = 0) -> Mixture:
+def own_shares(
+    fits: Mapping[str, Fit],
+    *,
+    N: float,
+    D: float,
+    objective: str = "normalised",
+    weights: Mapping[str, float] | None = None,
+    floors: Any = 0.0,
+    caps: Any = 1.0,
+    unique_tokens: Mapping[str, float] | None = None,
+    epochs: float = 4.0,
+    reference: Mapping[str, float] | None = None,
+    level: float = 0.9,
+    seed: int = 0,
+) -> Mixture:
     """Optimal shares of families whose loss depends on their own share.
 
     Parameters
@@ -107,37 +122,69 @@ def own_shares(fits: Mapping[str, Fit], *, N: float, D: float, objective: str = 
         raise FitError(f"objective '{objective}' is unknown; use one of {', '.join(OBJECTIVES)}.")
     for name, one in fits.items():
         if one.law.name not in (WHOLE, REDUCIBLE):
-            raise FitError(f"{name}: law '{one.law.name}' does not say how a family's loss depends on its own share; fit "
-                           f"'{WHOLE}' or '{REDUCIBLE}', or use scaling.planning.mixture.search.")
+            raise FitError(
+                f"{name}: law '{one.law.name}' does not say how a family's loss depends on its own share; fit "
+                f"'{WHOLE}' or '{REDUCIBLE}', or use scaling.planning.mixture.search."
+            )
     w = np.array(_by_name(weights if weights is not None else 1.0, names, 1.0, "weights"))
     lo = np.array(_by_name(floors, names, 0.0, "floors"))
     hi = np.array(_by_name(caps, names, 1.0, "caps"))
     if unique_tokens is not None:
         hi = np.minimum(hi, epochs * np.array(_by_name(unique_tokens, names, np.inf, "unique_tokens")) / D)
     ref = _reference(reference, names)
-    best = [_family(one, one.t[None], N, D) for one in fits.values()]
-    centre = tuple(np.array([b[k][0] for b in best]) for k in range(3))  # a, g, constant
+    centre = _stacked([_family(one, one.t[None], N, D) for one in fits.values()], 0)
     solved = _solve(objective, *centre, w, lo, hi, names)
     value, at_reference = (_value(objective, *centre, w, p) for p in (solved.p, ref))
     draws = [_family(one, _draws(one, seed + i), N, D) for i, one in enumerate(fits.values())]
-    drawn = [tuple(np.array([d[k][j] for d in draws]) for k in range(3)) for j in range(DRAWS)]
+    drawn = [_stacked(draws, j) for j in range(DRAWS)]
     spread = np.array([_solve(objective, *d, w, lo, hi, names).p for d in drawn])
     gains = np.array([_value(objective, *d, w, ref) - _value(objective, *d, w, solved.p) for d in drawn])
     tail = 50 * (1 - level)
-    frame = pd.DataFrame({
-        "share": solved.p, "lower": np.percentile(spread, tail, 0), "upper": np.percentile(spread, 100 - tail, 0),
-        "reference": ref, "bound": np.where(solved.at_floor, "floor", np.where(solved.at_cap, "cap", ""))}, index=names)
+    frame = pd.DataFrame(
+        {
+            "share": solved.p,
+            "lower": np.percentile(spread, tail, 0),
+            "upper": np.percentile(spread, 100 - tail, 0),
+            "reference": ref,
+            "bound": np.where(solved.at_floor, "floor", np.where(solved.at_cap, "cap", "")),
+        },
+        index=names,
+    )
     a, g, rest = centre
     losses = pd.DataFrame({"loss": a * solved.p**-g + rest, "reference": a * ref**-g + rest}, index=names)
-    others = pd.DataFrame({o: _solve(o, *centre, w, lo, hi, names).p for o in OBJECTIVES if o != objective}, index=names)
+    others = pd.DataFrame(
+        {o: _solve(o, *centre, w, lo, hi, names).p for o in OBJECTIVES if o != objective}, index=names
+    )
     low, high = np.percentile(gains, [tail, 100 - tail])
-    return Mixture(frame, losses, _words(objective), value, at_reference, float(low), float(high), level, solved.residual,
-                   others, tuple(_notes(fits, solved, objective)))
+    return Mixture(
+        frame,
+        losses,
+        _words(objective),
+        value,
+        at_reference,
+        float(low),
+        float(high),
+        level,
+        solved.residual,
+        others,
+        tuple(_notes(fits, solved, objective)),
+    )
+
+
+def _stacked(
+    families: list[tuple[np.ndarray, np.ndarray, np.ndarray]], j: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """a, gamma and constant of all families (k,) at their j-th parameter vectors."""
+    a, g, rest = (np.array([one[i][j] for one in families]) for i in range(3))
+    return a, g, rest
 
 
 def _words(objective: str) -> str:
-    return {"normalised": "sum of losses, each in units of its own loss alone,", "sum": "sum of losses",
-            "worst": "largest loss in units of its own loss alone"}[objective]
+    return {
+        "normalised": "sum of losses, each in units of its own loss alone,",
+        "sum": "sum of losses",
+        "worst": "largest loss in units of its own loss alone",
+    }[objective]
 
 
 def _by_name(given: Any, names: list[str], missing: float, what: str) -> list[float]:
@@ -220,14 +267,26 @@ def _notes(fits: Mapping[str, Fit], solved: Solved, objective: str) -> list[str]
         if p < least * (1 - 1e-9) or p > most * (1 + 1e-9):
             out.append(f"{name}: share {p:.3f} lies outside the shares it was fitted on ({least:.3g} to {most:.3g})")
     if objective == "normalised" and all(one.law.name == WHOLE for one in fits.values()):
-        out.append("these shares depend on no N, D, E, A or B: a property of normalised losses, not evidence for the law")
+        out.append(
+            "these shares depend on no N, D, E, A or B: a property of normalised losses, not evidence for the law"
+        )
     out.append("rule of thumb: a family's share follows weight x loss x gamma")
     return out
 
 
-def search(fits: Mapping[str, Fit], *, N: float | None = None, D: float | None = None,
-           weights: Mapping[str, float] | None = None, floors: Any = 0.0, caps: Any = 1.0,
-           reference: Mapping[str, float] | None = None, starts: int = 16, level: float = 0.9, seed: int = 0) -> Mixture:
+def search(
+    fits: Mapping[str, Fit],
+    *,
+    N: float | None = None,
+    D: float | None = None,
+    weights: Mapping[str, float] | None = None,
+    floors: Any = 0.0,
+    caps: Any = 1.0,
+    reference: Mapping[str, float] | None = None,
+    starts: int = 16,
+    level: float = 0.9,
+    seed: int = 0,
+) -> Mixture:
     """The mixture that minimises the weighted sum of predicted losses, for laws of the whole mixture.
 
     Parameters
@@ -243,9 +302,14 @@ def search(fits: Mapping[str, Fit], *, N: float | None = None, D: float | None =
         `residual` is the largest violation of the first-order conditions, relative to the gradient.
     """
     first = next(iter(fits.values()))
-    if any(f.law.layout is None or f.law.conventions["domains"] != first.law.conventions.get("domains") for f in fits.values()):
-        raise FitError("search needs fits of mixture laws (additive, joint, exponential) over the same domains; for laws of the "
-                       "own share use scaling.planning.mixture.own_shares.")
+    if any(
+        f.law.layout is None or f.law.conventions["domains"] != first.law.conventions.get("domains")
+        for f in fits.values()
+    ):
+        raise FitError(
+            "search needs fits of mixture laws (additive, joint, exponential) over the same domains; for laws of the "
+            "own share use scaling.planning.mixture.own_shares."
+        )
     names = list(first.law.conventions["domains"])
     w = np.array(_by_name(weights if weights is not None else 1.0, list(fits), 1.0, "weights"))
     lo, hi = bounds(len(names), _by_name(floors, names, 0.0, "floors"), _by_name(caps, names, 1.0, "caps"), names)
@@ -253,7 +317,9 @@ def search(fits: Mapping[str, Fit], *, N: float | None = None, D: float | None =
     plain = {"N": N, "D": D}
     needed = {i for f in fits.values() for i, each in f.law.layout.inputs if not each}  # type: ignore[union-attr]
     if missing := [i for i in needed if plain.get(i) is None]:
-        raise FitError(f"these laws also take {' and '.join(sorted(missing))}: give {', '.join(f'{m}=' for m in sorted(missing))}.")
+        raise FitError(
+            f"these laws also take {' and '.join(sorted(missing))}: give {', '.join(f'{m}=' for m in sorted(missing))}."
+        )
     losses = [_loss_of(f, plain) for f in fits.values()]
 
     def total(h: np.ndarray) -> np.ndarray:
@@ -271,18 +337,41 @@ def search(fits: Mapping[str, Fit], *, N: float | None = None, D: float | None =
     p = ends[int(values.argmin())]
     agree = int((values <= values.min() * (1 + 1e-8)).sum())
     notes = [f"{name}: its fit is not trustworthy ({f.warnings[0]})" for name, f in fits.items() if not f.ok]
-    notes.append("convex: this is the only optimum" if convex else
-                 f"not convex: {agree} of {len(begin)} starts agree, the others end up to {values.max() / values.min() - 1:.2%} higher")
+    notes.append(
+        "convex: this is the only optimum"
+        if convex
+        else f"not convex: {agree} of {len(begin)} starts agree; the worst ends {values.max() / values.min() - 1:.2%} higher"
+    )
     drawn = [_draws(f, seed + i) for i, f in enumerate(fits.values())]
     gains = sum(weight * (loss(ref, t) - loss(p, t)) for weight, loss, t in zip(w, losses, drawn, strict=True))
     low, high = np.percentile(gains, [50 * (1 - level), 100 - 50 * (1 - level)])
     notes.append("no interval of single shares: neighbouring mixtures are nearly as good")
-    table = pd.DataFrame({"share": p, "reference": ref,
-                          "bound": np.where((p <= lo + 1e-9) & (lo < hi), "floor", np.where((p >= hi - 1e-9) & (lo < hi), "cap", ""))},
-                         index=names)
-    at = pd.DataFrame({"loss": [float(f(p, None)) for f in losses], "reference": [float(f(ref, None)) for f in losses]}, index=list(fits))
-    return Mixture(table, at, "weighted sum of losses", float(total(p)), float(total(ref)), float(low), float(high), level,
-                   _first_order(gradient(p), p, lo, hi), pd.DataFrame(index=names), tuple(notes))
+    at_floor, at_cap = (p <= lo + 1e-9) & (lo < hi), (p >= hi - 1e-9) & (lo < hi)
+    table = pd.DataFrame(
+        {
+            "share": p,
+            "reference": ref,
+            "bound": np.where(at_floor, "floor", np.where(at_cap, "cap", "")),
+        },
+        index=names,
+    )
+    at = pd.DataFrame(
+        {"loss": [float(f(p, None)) for f in losses], "reference": [float(f(ref, None)) for f in losses]},
+        index=list(fits),
+    )
+    return Mixture(
+        table,
+        at,
+        "weighted sum of losses",
+        float(total(p)),
+        float(total(ref)),
+        float(low),
+        float(high),
+        level,
+        _first_order(gradient(p), p, lo, hi),
+        pd.DataFrame(index=names),
+        tuple(notes),
+    )
 
 
 def _loss_of(fit: Fit, plain: dict[str, float | None]) -> Callable[[np.ndarray, np.ndarray | None], Any]:
@@ -309,9 +398,15 @@ def _descend(total, gradient, start, lo, hi) -> np.ndarray:
     """Sequential quadratic programming on the simplex; shares stay 1e-9 above zero, where powers lose their slope."""
     low = np.maximum(lo, np.minimum(1e-9, hi))
     begin = np.clip(start, low, hi)
-    found = minimize(total, begin, jac=gradient, method="SLSQP", bounds=list(zip(low, hi, strict=True)),
-                     constraints={"type": "eq", "fun": lambda p: p.sum() - 1, "jac": lambda p: np.ones(len(p))},
-                     options={"ftol": 1e-15, "maxiter": 500})
+    found = minimize(
+        total,
+        begin,
+        jac=gradient,
+        method="SLSQP",
+        bounds=list(zip(low, hi, strict=True)),
+        constraints={"type": "eq", "fun": lambda p: p.sum() - 1, "jac": lambda p: np.ones(len(p))},
+        options={"ftol": 1e-15, "maxiter": 500},
+    )
     p = np.clip(found.x, low, hi)
     return p / p.sum()
 

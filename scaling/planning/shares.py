@@ -80,12 +80,18 @@ def bounds(k: int, lo, hi, names=None) -> tuple[np.ndarray, np.ndarray]:
     names = [str(n) for n in names] if names is not None else [f"number {i}" for i in range(k)]
     if not fine.all():
         i = int(np.argmin(fine))
-        raise FitError(f"{names[i]}: floor {lo[i]:g} and cap {hi[i]:g} leave no share; floors lie between 0 and the cap.")
+        raise FitError(
+            f"{names[i]}: floor {lo[i]:g} and cap {hi[i]:g} leave no share; floors lie between 0 and the cap."
+        )
     if lo.sum() > 1 + 1e-12:
-        raise FitError(f"the floors sum to {lo.sum():.4g}, more than 1: lower them, first of {names[int(lo.argmax())]}.")
+        raise FitError(
+            f"the floors sum to {lo.sum():.4g}, more than 1: lower them, first of {names[int(lo.argmax())]}."
+        )
     i = int(hi.argmin())
-    raise FitError(f"the caps sum to {hi.sum():.4g}, less than 1: {1 - hi.sum():.2%} of the tokens have no data. "
-                   f"The scarcest is {names[i]} (cap {hi[i]:.3g}); add data, allow more epochs, or train on fewer tokens.")
+    raise FitError(
+        f"the caps sum to {hi.sum():.4g}, less than 1: {1 - hi.sum():.2%} of the tokens have no data. "
+        f"The scarcest is {names[i]} (cap {hi[i]:.3g}); add data, allow more epochs, or train on fewer tokens."
+    )
 
 
 def _solve(c: np.ndarray, e: np.ndarray, lo, hi, names) -> Solved:
@@ -113,7 +119,9 @@ def _solve(c: np.ndarray, e: np.ndarray, lo, hi, names) -> Solved:
     at_floor, at_cap = ~free & (p <= lo) & (lo < hi), ~free & (p > lo) & (lo < hi)
     # stationarity of free shares, c - ln(p)/e = u, relative to the size of what is subtracted; the sum; the bounds' signs
     tilt = c - np.log(np.maximum(p, 1e-320)) / e - u
-    off = np.where(free, np.abs(tilt), np.where(at_cap, np.maximum(-tilt, 0), np.where(at_floor, np.maximum(tilt, 0), 0)))
+    off = np.where(
+        free, np.abs(tilt), np.where(at_cap, np.maximum(-tilt, 0), np.where(at_floor, np.maximum(tilt, 0), 0))
+    )
     size = np.maximum(1.0, np.abs(np.log(np.maximum(p, 1e-320)) / e))
     # with every share at a bound any u between the two kinds of bounds will do
     residual = max(float((off / size).max()) if free.any() else 0.0, abs(p.sum() - 1))

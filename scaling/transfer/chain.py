@@ -26,8 +26,10 @@ class Chain:
 
     def __post_init__(self) -> None:
         if len(self.second.law.inputs) != 1:
-            raise FitError(f"the second law must take the loss alone, as 'downstream_error' does; '{self.second.law.name}' takes "
-                           f"{', '.join(self.second.law.inputs)}.")
+            raise FitError(
+                f"the second law must take the loss alone, as 'downstream_error' does; '{self.second.law.name}' takes "
+                f"{', '.join(self.second.law.inputs)}."
+            )
 
     def __call__(self, *inputs):
         return self.second.law(self.first.law(*inputs, **self.first.values), **self.second.values)
@@ -43,13 +45,22 @@ class Chain:
         dof = min(self.first.cov.dof, self.second.cov.dof)
         half = student.ppf(0.5 + level / 2, dof) * np.sqrt(from_loss + from_error)
         out = rows.frame.reset_index(drop=True).assign(
-            loss_prediction=x, prediction=mean, lower=mean - half, upper=mean + half,
-            from_loss=np.sqrt(from_loss), from_error=np.sqrt(from_error))
+            loss_prediction=x,
+            prediction=mean,
+            lower=mean - half,
+            upper=mean + half,
+            from_loss=np.sqrt(from_loss),
+            from_error=np.sqrt(from_error),
+        )
         seen = self.second.design.inputs[name]
         below = int((x < seen.min()).sum())
         out.attrs["interval"] = f"{level:.0%} interval, delta method through both steps, each assumed exact in form"
-        out.attrs["extrapolation"] = (f"{below} of {len(x)} predicted losses lie below the smallest loss the error law has seen "
-                                      f"({seen.min():.4g})" if below else "inside the losses the error law has seen")
+        out.attrs["extrapolation"] = (
+            f"{below} of {len(x)} predicted losses lie below the smallest loss the error law has seen "
+            f"({seen.min():.4g})"
+            if below
+            else "inside the losses the error law has seen"
+        )
         return out
 
 

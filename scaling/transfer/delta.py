@@ -11,7 +11,7 @@ from scaling.fitting.design import Design, design
 
 
 def moments(fit: Fit, data: Any) -> tuple[Design, np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, prediction (n,), variance of the prediction from the parameters (n,), variance of one row's noise (n,); in loss units."""
+    """Rows, prediction (n,), its variance from the parameters (n,), variance of one row's noise (n,); in loss units."""
     target = design(data, fit.law, fitting=False)
     model = fit._model(target)
     terms = model.terms(fit.t[None])
@@ -20,8 +20,6 @@ def moments(fit: Fit, data: Any) -> tuple[Design, np.ndarray, np.ndarray, np.nda
     value = value[0]
     variance = np.einsum("pn,pq,qn->n", J, fit.cov.matrix, J)
     if fit.cov.condition > 1e12:
-        variance = np.full_like(
-            variance, np.nan
-        )  # a combination of parameters is free: any width would be invented
+        variance = np.full_like(variance, np.nan)  # a combination of parameters is free: any width would be invented
     noise = (fit.cov.noise * (value if fit.loss.log else np.ones_like(value))) ** 2
     return target, value, variance, noise

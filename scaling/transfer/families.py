@@ -48,13 +48,18 @@ class Family:
 
     def __str__(self) -> str:
         gap = self.aic[RIVAL] - self.aic[PAPER]
-        return "\n".join([
-            f"step 1       gamma = {self.slope:.5f} +- {self.slope_error:.5f}, pooled over {self.cells} cells of (N, D); "
-            f"equal slopes: p = {self.equal_slopes:.3g}",
-            f"step 2       surface with gamma held: objective {self.surface.objective:.6g}",
-            f"step 3       all parameters free: gamma = {self.fit.values['gamma']:.5f} +- {self.fit.errors()['gamma']:.5f}",
-            f"link         the share moves {'the whole loss' if gap >= 0 else 'the reducible loss alone'}: "
-            f"AIC better by {abs(gap):.1f}", *(f"note         {w}" for w in self.warnings), str(self.fit)])
+        return "\n".join(
+            [
+                f"step 1       gamma = {self.slope:.5f} +- {self.slope_error:.5f}, pooled over {self.cells} cells of (N, D); "
+                f"equal slopes: p = {self.equal_slopes:.3g}",
+                f"step 2       surface with gamma held: objective {self.surface.objective:.6g}",
+                f"step 3       all parameters free: gamma = {self.fit.values['gamma']:.5f} +- {self.fit.errors()['gamma']:.5f}",
+                f"link         the share moves {'the whole loss' if gap >= 0 else 'the reducible loss alone'}: "
+                f"AIC better by {abs(gap):.1f}",
+                *(f"note         {w}" for w in self.warnings),
+                str(self.fit),
+            ]
+        )
 
     __repr__ = __str__
 
@@ -82,10 +87,12 @@ def family(frame: pd.DataFrame, *, objective: str = "log_huber", delta: float = 
         aic[law] = len(rows) * np.log(max(squares.objective, 1e-300) / len(rows)) + 2 * len(squares.law.params)
     said = []
     if p_value < 0.01:
-        said.append(f"the slope differs between cells (p = {p_value:.2g}): gamma is not one number here, as the law says it is")
+        said.append(
+            f"the slope differs between cells (p = {p_value:.2g}): gamma is not one number here, as the law says it is"
+        )
     if abs(polished.values["gamma"] - slope) > 4 * np.hypot(error, polished.errors()["gamma"]):
         said.append("gamma of the whole fit disagrees with the pooled slope: the surface and the share do not separate")
-    return Family(polished, rival, slope, error, cells, p_value, surface, aic, tuple([*said, *polished.warnings]))
+    return Family(polished, rival, slope, error, cells, p_value, surface, aic, (*said, *polished.warnings))
 
 
 def pooled_slope(rows: pd.DataFrame) -> tuple[float, float, int, float]:
@@ -98,8 +105,10 @@ def pooled_slope(rows: pd.DataFrame) -> tuple[float, float, int, float]:
     informative = logs.groupby(keys)["x"].transform(np.ptp) > 1e-9
     centred, cell = centred[informative], rows.loc[informative].groupby(["N", "D"]).ngroup().to_numpy()
     if not len(centred):
-        raise DataError("no two rows share N and D but differ in p, so the effect of the share cannot be separated from that of "
-                        "size and tokens; train one size and length at two shares or more.")
+        raise DataError(
+            "no two rows share N and D but differ in p, so the effect of the share cannot be separated from that of "
+            "size and tokens; train one size and length at two shares or more."
+        )
     x, y = centred["x"].to_numpy(), centred["y"].to_numpy()
     cells = int(cell.max()) + 1
     slope = (x * y).sum() / (x * x).sum()

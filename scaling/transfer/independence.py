@@ -36,7 +36,9 @@ class Independence:
     __repr__ = __str__
 
 
-def independence(frame: pd.DataFrame, target: str, shares: Mapping[str, str], *, run: str | None = None) -> Independence:
+def independence(
+    frame: pd.DataFrame, target: str, shares: Mapping[str, str], *, run: str | None = None
+) -> Independence:
     """Test the own-share hypothesis of the multilingual law for one family.
 
     Parameters
@@ -56,11 +58,15 @@ def independence(frame: pd.DataFrame, target: str, shares: Mapping[str, str], *,
     rows = frame[frame["loss"].notna()].reset_index(drop=True)
     p = rows[list(shares.values())].to_numpy(float)
     if np.abs(p.sum(1) - 1).max() > 0.005:
-        raise DataError(f"row {int(np.abs(p.sum(1) - 1).argmax())}: the shares sum to {p.sum(1)[np.abs(p.sum(1) - 1).argmax()]:.4g}, "
-                        "not 1; give a column for every family.")
+        raise DataError(
+            f"row {int(np.abs(p.sum(1) - 1).argmax())}: the shares sum to {p.sum(1)[np.abs(p.sum(1) - 1).argmax()]:.4g}, "
+            "not 1; give a column for every family."
+        )
     mine = list(shares).index(target)
     if (p[:, mine] <= 0).any():
-        raise DataError(f"row {int(p[:, mine].argmin())}: the share of '{target}' is 0, where the own-share law has no finite loss.")
+        raise DataError(
+            f"row {int(p[:, mine].argmin())}: the share of '{target}' is 0, where the own-share law has no finite loss."
+        )
     rest = np.delete(p, mine, 1)
     if why := _untestable(p, mine, target):
         return Independence("not testable", np.nan, np.nan, why)
@@ -76,9 +82,11 @@ def independence(frame: pd.DataFrame, target: str, shares: Mapping[str, str], *,
     errors = [np.abs(f.law(*f.design.inputs.values(), **f.values) / f.design.loss - 1).mean() for f in (own, additive)]
     ratio = float(errors[0] / errors[1])
     coupled = p_value < DOUBT and ratio > RATIO
-    reason = (f"other shares {'move' if p_value < DOUBT else 'do not move'} the residuals (p = {p_value:.2g}, clustered by run)"
-              f"{', but little' if p_value < DOUBT and not coupled else ''}; "
-              f"error {errors[0]:.3%}, {ratio:.2f} times the additive mixture law's")
+    reason = (
+        f"other shares {'move' if p_value < DOUBT else 'do not move'} the residuals (p = {p_value:.2g}, clustered by run)"
+        f"{', but little' if p_value < DOUBT and not coupled else ''}; "
+        f"error {errors[0]:.3%}, {ratio:.2f} times the additive mixture law's"
+    )
     return Independence("coupled" if coupled else "independent", float(p_value), ratio, reason, own, additive)
 
 
@@ -89,8 +97,10 @@ def _untestable(p: np.ndarray, mine: int, target: str) -> str:
     enough = p.shape[1] + 2  # mixtures that tell as many effects apart, without two of equal own share
     if same >= 2 or len(mixtures) >= enough:
         return ""
-    return (f"no share of '{target}' occurs with two different splits of the rest, and there are only {len(mixtures)} mixtures; "
-            f"train one with the rest divided otherwise, or {enough} mixtures in all")
+    return (
+        f"no share of '{target}' occurs with two different splits of the rest, and there are only {len(mixtures)} mixtures; "
+        f"train one with the rest divided otherwise, or {enough} mixtures in all"
+    )
 
 
 def _regressors(own: Fit, rest: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, int]:
@@ -101,7 +111,9 @@ def _regressors(own: Fit, rest: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, 
     J = (model.jacobian(terms, value)[0] / value[0]).T
     size = np.sqrt((J**2).sum(0))
     J = J[:, size > 1e-9 * size.max()]
-    ratio = np.log(np.maximum(rest, 1e-4) / (1 - p)[:, None])[:, 1:]  # they sum to one: the first follows from the others
+    ratio = np.log(np.maximum(rest, 1e-4) / (1 - p)[:, None])[
+        :, 1:
+    ]  # they sum to one: the first follows from the others
     ratio = ratio - ratio.mean(0)
     return np.column_stack([J / np.sqrt((J**2).sum(0)), ratio[:, np.ptp(ratio, axis=0) > 1e-9]]), J.shape[1]
 

@@ -1,4 +1,4 @@
-"""Pair runs of two data sets that have the same size and the same number of tokens, and account for those that have no partner."""
+"""Pair runs of two data sets that have the same size and tokens, and account for those that have no partner."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ def pair(source: Any, target: Any) -> pd.DataFrame:
     sides = {"source": points(source), "target": points(target)}
     keys = {}
     for side, frame in sides.items():
-        key = pd.Series(
-            [f"{n:.9g} {d:.9g}" for n, d in zip(frame["N"], frame["D"], strict=True)], index=frame.index
-        )
+        key = pd.Series([f"{n:.9g} {d:.9g}" for n, d in zip(frame["N"], frame["D"], strict=True)], index=frame.index)
         if key.duplicated().any():
             n, d = key[key.duplicated()].iloc[0].split()
             raise DataError(

@@ -1,4 +1,4 @@
-"""Fit the loss-to-loss relation between two data sets (arXiv:2411.12925): with irreducible losses known, one of them, or none."""
+"""Fit the loss-to-loss relation between two data sets (arXiv:2411.12925), knowing both irreducible losses, one, or none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Relation:
     Attributes
     ----------
     K, kappa, E0, E1 : float. how : where E0 and E1 came from, in words.
-    fit : the Fit behind, of `loss_to_loss`; None for relations made by algebra. With both E known it is a fit of reducible losses.
+    fit : the Fit behind, of `loss_to_loss`; None for relations made by algebra. With both E known it fits reducible losses.
     pairs : the paired losses, with the account of those left out in ``attrs["account"]``. r2 : in loss space.
     warnings : what to know before using it.
     """
@@ -50,9 +50,7 @@ class Relation:
     @property
     def inverse(self) -> Relation:
         """The same curve read backwards. A fit in the other direction is another estimate, not this one."""
-        return Relation(
-            self.K ** (-1 / self.kappa), 1 / self.kappa, self.E1, self.E0, f"inverse of ({self.how})"
-        )
+        return Relation(self.K ** (-1 / self.kappa), 1 / self.kappa, self.E1, self.E0, f"inverse of ({self.how})")
 
     def then(self, other: Relation) -> Relation:
         """First this relation, then `other`, whose source is this one's target (equal irreducible loss)."""
@@ -61,9 +59,7 @@ class Relation:
                 f"the relations do not join: the first ends at irreducible loss {self.E1:.6g}, the second starts at "
                 f"{other.E0:.6g}. Fit both with the same joint law of the data set between."
             )
-        return Relation(
-            other.K * self.K**other.kappa, self.kappa * other.kappa, self.E0, other.E1, "composed"
-        )
+        return Relation(other.K * self.K**other.kappa, self.kappa * other.kappa, self.E0, other.E1, "composed")
 
     def predict(self, x: Any, level: float = 0.9) -> pd.DataFrame:
         """Target loss with interval at measured source losses x: columns x, prediction, lower, upper."""
@@ -81,16 +77,14 @@ class Relation:
 
     def variance(self, x) -> tuple[np.ndarray, np.ndarray]:
         """Variance of the relation at x from its fitted parameters, and of one target loss around it."""
-        shift = self._fit.fixed.get("E0") == 0 == self._fit.fixed.get("E1")  # fitted on reducible losses
+        shift = not self._fit.fixed.get("E0", 1) and not self._fit.fixed.get("E1", 1)  # fitted on reducible losses
         _, _, variance, noise = moments(self._fit, {"x": x - self.E0 if shift else x})
         return variance, noise
 
     @property
     def _fit(self) -> Fit:
         if self.fit is None:
-            raise FitError(
-                "this relation was made by algebra and has no data behind it, so it has no interval."
-            )
+            raise FitError("this relation was made by algebra and has no data behind it, so it has no interval.")
         return self.fit
 
     def translate(self, source: Fit):
@@ -100,17 +94,13 @@ class Relation:
         return Translated(self, source)
 
     def __str__(self) -> str:
-        out = [
-            f"loss to loss: L1 = {self.K:.6g} (L0 - {self.E0:.6g})^{self.kappa:.6g} + {self.E1:.6g}   ({self.how})"
-        ]
+        out = [f"loss to loss: L1 = {self.K:.6g} (L0 - {self.E0:.6g})^{self.kappa:.6g} + {self.E1:.6g}   ({self.how})"]
         if self.pairs is not None:
             out.append(f"data         {self.pairs.attrs['account']}")
             out.append(f"R2           {self.r2:.5f} in loss space")
         if self.fit is not None:
             se = self.fit.errors()
-            out.append(
-                "errors       " + ", ".join(f"{k} {se[k]:.2g}" for k in se.index if np.isfinite(se[k]))
-            )
+            out.append("errors       " + ", ".join(f"{k} {se[k]:.2g}" for k in se.index if np.isfinite(se[k])))
         return "\n".join([*out, *(f"note         {w}" for w in self.warnings)])
 
     __repr__ = __str__
@@ -148,9 +138,7 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     x, y = pairs["x"].to_numpy(), pairs["loss"].to_numpy()
     above = (x > known.get("E0", -np.inf)) & (y > known.get("E1", -np.inf))
     if not above.all():
-        said.append(
-            f"{(~above).sum()} of {len(pairs)} pairs lie at or below an irreducible loss and are left out"
-        )
+        said.append(f"{(~above).sum()} of {len(pairs)} pairs lie at or below an irreducible loss and are left out")
     x, y = x[above], y[above]
     if len(known) == 2:
         frame = pd.DataFrame({"x": x - known["E0"], "loss": y - known["E1"]})
@@ -178,7 +166,7 @@ def _irreducible(joint: Fit) -> float:
 
 def _doubts(relation: Relation, y: np.ndarray, n: int, free: int) -> list[str]:
     out = []
-    if relation.E1 < 0.1 * y.min() and relation.kappa < 0.5:
+    if 0.1 * y.min() > relation.E1 and relation.kappa < 0.5:
         out.append(
             f"E1 = {relation.E1:.3g} is near zero and kappa = {relation.kappa:.3g} below 0.5: the irreducible loss is not "
             "identified, and kappa makes up for it"

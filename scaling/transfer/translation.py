@@ -1,4 +1,4 @@
-"""Carry a whole (N, D) law to another data set through a loss-to-loss relation: exact for `kaplan_offset`, composed for others."""
+"""Carry a whole (N, D) law to another data set by a loss-to-loss relation: exact for `kaplan_offset`, composed for others."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Translated:
     def predict(self, data: Any, level: float = 0.9) -> pd.DataFrame:
         """Loss on the target data at rows of (N, D): columns of data, prediction, lower, upper.
 
-        The interval adds what the source law does not know, what the relation does not know, and the scatter of either around
-        its own curve, as if they were independent. Rows of one recipe share part of their scatter, which makes it wide, not narrow.
+        The interval adds what source law and relation do not know and the scatter of either around its own curve, as if
+        they were independent. Rows of one recipe share part of their scatter, which makes it wide, not narrow.
         """
         rows, x, source_variance, source_noise = moments(self.source, data)
         mean = self.relation(x)

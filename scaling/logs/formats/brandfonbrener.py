@@ -31,7 +31,7 @@ def loss_to_loss(path: str | Path) -> pd.DataFrame:
         ["run", "data", "N", "D", "C", "loss", "n_layers"], axis=1
     )
     extra = {}
-    for column in raw:
+    for column in map(str, raw):
         if column.startswith("eval/downstream_ce_loss/") and column.endswith("_test_ce_loss"):
             extra[column.split("/")[-1].removesuffix("_ce_loss")] = raw[column]
         elif column.startswith("eval/") and column.endswith("_val/CrossEntropyLoss"):

@@ -33,7 +33,9 @@ def over_training(folder: str | Path, loss: str = "c4_val") -> pd.DataFrame:
     if not paths:
         raise DataError(f"{folder}/models: no *.json; give the folder exp_data of your clone of mlfoundations/scaling.")
     out = pd.DataFrame([_run(path, folder / "evals", loss) for path in paths])
-    out.attrs["note"] = "N total parameters, D tokens, loss in nats per token; loss_lo and loss_hi: the authors' interval"
+    out.attrs["note"] = (
+        "N total parameters, D tokens, loss in nats per token; loss_lo and loss_hi: the authors' interval"
+    )
     return out
 
 
@@ -44,9 +46,18 @@ def _run(path: Path, evals: Path, chosen: str) -> dict[str, object]:
     if chosen not in losses:
         raise DataError(f"{path}: no loss on '{chosen}'; the sets are {', '.join(sorted(losses))}.")
     N, D = float(about["params"]), float(about["tokens"])  # floats: 6 N D overflows 64-bit integers
-    row = {"run": raw["name"], "data": raw["dataset_name"], "model": Path(about["model"]).name.removesuffix(".json"), "N": N, "D": D, "M": D / N,
-           "loss": losses[chosen]["loss"], "loss_lo": losses[chosen]["loss_sequences_lower_95"],
-           "loss_hi": losses[chosen]["loss_sequences_upper_95"], **{f"{k}_loss": r["loss"] for k, r in losses.items()}}
+    row = {
+        "run": raw["name"],
+        "data": raw["dataset_name"],
+        "model": Path(about["model"]).name.removesuffix(".json"),
+        "N": N,
+        "D": D,
+        "M": D / N,
+        "loss": losses[chosen]["loss"],
+        "loss_lo": losses[chosen]["loss_sequences_lower_95"],
+        "loss_hi": losses[chosen]["loss_sequences_upper_95"],
+        **{f"{k}_loss": r["loss"] for k, r in losses.items()},
+    }
     tasks = evals / f"evaluation_{path.stem}_heavy.json"
     if tasks.is_file():
         errors = {k: 1 - v for k, v in json.loads(tasks.read_text())["eval_metrics"]["icl"].items()}

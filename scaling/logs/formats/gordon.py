@@ -16,8 +16,14 @@ def mt_scaling(path: str | Path) -> pd.DataFrame:
     columns = ["DataPercent", "FeedForward", "Lang", "Layers", "ModelSize", "bleu_dev", "data_bytes", "ent_dev"]
     raw = table(path, columns, sep="\t", comment="#")
     d = raw["ModelSize"].astype(float)
-    out = pd.DataFrame({
-        "pair": raw["Lang"], "N": 2 * raw["Layers"] * (4 * d**2 + 2 * d * raw["FeedForward"]),
-        "D": raw["data_bytes"].astype(float), "loss": raw["ent_dev"], "bleu": raw["bleu_dev"]})
+    out = pd.DataFrame(
+        {
+            "pair": raw["Lang"],
+            "N": 2 * raw["Layers"] * (4 * d**2 + 2 * d * raw["FeedForward"]),
+            "D": raw["data_bytes"].astype(float),
+            "loss": raw["ent_dev"],
+            "bleu": raw["bleu_dev"],
+        }
+    )
     out.attrs["note"] = "N without embeddings, D in bytes, loss as logged (unit not stated by the authors)"
     return out

@@ -26,8 +26,10 @@ def regmix(folder: str | Path, split: str = "train") -> pd.DataFrame:
     mixture = table(folder / f"{split}_mixture_1m.csv", ["index"]).set_index("index")
     losses = table(folder / f"{split}_pile_loss_1m.csv", ["index"]).set_index("index")
     if not mixture.index.equals(losses.index):
-        raise DataError(f"{folder}: the mixtures and losses of '{split}' do not list the same runs in the same order; "
-                        "both files must come from one clone.")
+        raise DataError(
+            f"{folder}: the mixtures and losses of '{split}' do not list the same runs in the same order; "
+            "both files must come from one clone."
+        )
     total = mixture.sum(axis=1)
     if (np.abs(total - 1) > ROUNDING).any():
         run = np.abs(total - 1).idxmax()

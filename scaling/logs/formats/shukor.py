@@ -20,8 +20,10 @@ def slimpajama_mixtures(path: str | Path, *, paper_rows: bool = True) -> pd.Data
     """
     needed = ["model_size", "n_tokens", *(f"weight_{d}" for d in DOMAINS), *(f"{d}_loss" for d in DOMAINS)]
     raw = table(path, needed)
-    out = pd.DataFrame({"N": raw["model_size"], "D": raw["n_tokens"], **{f"h_{d}": raw[f"weight_{d}"] for d in DOMAINS},
-                        **{c: raw[c] for c in raw if str(c).endswith("_loss")}})
+    out = raw[["model_size", "n_tokens"]].set_axis(["N", "D"], axis=1)
+    out[[f"h_{d}" for d in DOMAINS]] = raw[[f"weight_{d}" for d in DOMAINS]].to_numpy()
+    losses = [str(c) for c in raw if str(c).endswith("_loss")]
+    out[losses] = raw[losses]
     shares = [f"h_{d}" for d in DOMAINS]
     out.insert(0, "run", out.groupby(["N", *shares], sort=False).ngroup().map("mixture-{}".format))
     if paper_rows:

@@ -15,9 +15,7 @@ def table(path: str | Path, needed: list[str], **settings: Any) -> pd.DataFrame:
         read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
         frame = read(path, **settings)
     except FileNotFoundError as error:
-        raise DataError(
-            f"{path}: no such file; give the path inside your clone of the authors' repository."
-        ) from error
+        raise DataError(f"{path}: no such file; give the path inside your clone of the authors' repository.") from error
     if missing := [c for c in needed if c not in frame]:
         raise DataError(
             f"{path}: no column {', '.join(map(repr, missing))}, so this is another format. It has "
