@@ -250,3 +250,17 @@ def test_fit_of_runs_survives_saving(made, tmp_path):
     plan = "wsd:peak=3e-3,steps=6000,warmup=100,decay=0.2,shape=linear"
     pd.testing.assert_frame_equal(again.predict(plan), fit.predict(plan))
     pd.testing.assert_frame_equal(again.bootstrap(3), fit.bootstrap(3))
+
+
+def test_rows_in_the_warm_up_are_neither_fitted_nor_predicted(made):
+    _, _, frame = made
+    plan = scaling.schedule("constant:peak=3e-3,steps=3000,warmup=100")
+    early = pd.DataFrame({"run": "constant", "step": [0, 1, 50, 99], "lr": [np.nan, *plan.rates[[0, 49, 98]]],
+                          "loss": [5.5, 5.4, 4.9, 4.0], "schedule": frame["schedule"].iloc[0]})  # fmt: skip
+    runs = scaling.Runs.from_frame(pd.concat([early, frame], ignore_index=True))
+    fit = scaling.fit(runs, "multi_power_5")
+    assert fit.values == scaling.fit(scaling.Runs.from_frame(frame), "multi_power_5").values
+    assert "4 rows lie in the warm-up and are not fitted" in str(fit)
+    out = fit.predict(runs["constant"])
+    assert len(out) == len(runs["constant"].frame) and out["prediction"].isna().sum() == 4
+    assert list(out["step"][:5]) == [0, 1, 50, 99, 120] and out["prediction"][4:].notna().all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class Design:
     loss: np.ndarray
     weights: np.ndarray
     notes: tuple[str, ...] = ()
+    asked: pd.DataFrame | None = None  # rows to predict, if some lie in the warm-up, where schedule laws say nothing
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -194,26 +195,28 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
                 f"run '{name}': law '{law.name}' needs its learning rates, and there is neither a column 'lr' nor "
                 "a schedule. Add the column, or pass schedule='cosine:peak=...,steps=...'."
             )
-        if fitting:  # before the peak is reached the laws do not hold
-            warm = rows["step"].to_numpy() < plan.first + plan.warmup - 1
-            rising, rows = rising + int(warm.sum()), rows[~warm]
-            if not len(rows):
-                continue
+        warm = rows["step"].to_numpy() < max(plan.first, plan.first + plan.warmup - 1)  # the laws hold from the peak on
+        rising, rows = rising + int(warm.sum()), rows[~warm]
+        if not len(rows):
+            continue
         features.append(_features(law, rows["step"].to_numpy(int), plan, str(name)))
         frames.append(rows)
         notes += [f"run '{name}': {n}" for n in plan.notes]
     if rising:
-        notes.append(f"{rising} rows lie in the warm-up and are not fitted")
+        notes.append(f"{rising} rows lie in the warm-up and are not {'fitted' if fitting else 'predicted'}")
     if not frames:
-        raise DataError("all rows with a loss lie in the warm-up; there is nothing to fit.")
+        raise DataError("all rows lie in the warm-up, where the law does not hold.")
+    if not fitting:
+        made = _joined(pd.concat(frames), features, law, notes)
+        return replace(made, asked=frame if rising else None)
     made = _joined(pd.concat(frames, ignore_index=True), features, law, notes)
     peaks = {runs.schedules[n].peak for n in frame["run"].unique()}
-    if fitting and len(peaks) > 1 and max(peaks) > 1.001 * min(peaks):
+    if len(peaks) > 1 and max(peaks) > 1.001 * min(peaks):
         raise FitError(
             f"these runs have different peak learning rates ({', '.join(f'{p:g}' for p in sorted(peaks))}). "
             f"The constants of '{law.name}' hold for one peak; select runs of one peak rate."
         )
-    return _shared_once(made, law) if fitting else made
+    return _shared_once(made, law)
 
 
 def _features(law: Law, steps: np.ndarray, plan: Schedule, run: str) -> dict[str, Any]:
@@ -248,7 +251,8 @@ def _planned(plan: Schedule | str, law: Law, steps) -> Design:
     plan = schedule(plan)
     last = plan.first + plan.steps - 1
     if steps is None:
-        steps = np.unique(np.linspace(max(plan.first, 1), last, PREDICTED_ROWS).round().astype(int))
+        start = max(plan.first + plan.warmup - 1, 1)
+        steps = np.unique(np.linspace(min(start, last), last, PREDICTED_ROWS).round().astype(int))
     steps = np.atleast_1d(np.asarray(steps, float))
     if (steps != steps.round()).any():
         raise DataError(f"steps must be whole numbers, not {steps[steps != steps.round()][0]}.")

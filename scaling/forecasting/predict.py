@@ -37,9 +37,12 @@ def predict(fit: Fit, data: Any, *, interval: str, level: float, steps: Any) -> 
     half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.hypot(sd, fit.cov.noise)
     middle = fit.loss.link(value)
     ends = (np.exp if fit.loss.log else np.asarray)([middle - half, middle + half])
-    out = target.frame.reset_index(drop=True).assign(prediction=value, lower=ends[0], upper=ends[1])
+    out = target.frame.assign(prediction=value, lower=ends[0], upper=ends[1])
     for name, part in _components(fit, target).items():
         out[name] = part
+    if target.asked is not None:  # rows in the warm-up have no prediction
+        out = target.asked.join(out[[c for c in out if c not in target.asked]])
+    out = out.reset_index(drop=True)
     out.attrs["interval"] = f"{level:.0%} interval, {EXACT}"
     out.attrs["extrapolation"] = extrapolation(fit.design, target)
     return out

@@ -1,7 +1,6 @@
 """Tissue, Wang and Wang 2024, Scaling Law with Learning Rate Annealing, arXiv:2408.11029."""
 
 import numpy as np
-from scipy.signal import lfilter
 
 from scaling.errors import LawError
 from scaling.formula import Exponent, Positive, Published, law
@@ -41,6 +40,8 @@ def annealing(S1, S2, *, L0: Positive = 2.5, A: Positive = 0.5, alpha: Exponent 
 
 @annealing.features
 def _(steps, schedule, *, lam, warmup):
+    from scipy.signal import lfilter  # slow to import, and only needed here
+
     if not 0 < lam < 1:
         raise LawError(f"annealing: lam={lam} must lie between 0 and 1 (0.99 to 0.999 in the paper).")
     at = schedule.index(steps)
