@@ -226,7 +226,7 @@ def test_neither_irreducible_loss_known(sweep):
             kappa, lnK = np.polyfit(np.log(x - E0), np.log(y - E1), 1)
             best = min(best, ((np.exp(lnK) * (x - E0) ** kappa + E1 - y) ** 2).sum())
     assert found.fit.objective <= best * 1.001
-    assert "E0 and E1 estimated" in found.how and "do not decide" in " ".join(found.warnings)
+    assert "E0 and E1 estimated" in found.how and "do not determine" in " ".join(found.warnings)
 
 
 def test_inside_the_sweep_what_enters_the_fit_matters_more_than_the_formula(sweep):
@@ -288,3 +288,15 @@ def test_optimal_size_survives_translation(sweep, joint):
     optimum = scaling.laws["kaplan_offset"].hooks["optimum"]
     for C in (1e18, 1e20, 1e24):
         assert optimum(C, **found.values)["N"] == pytest.approx(optimum(C, **joint[EDU].values)["N"], rel=1e-10)
+
+
+def test_figure_is_a_line_in_reducible_losses(joint):
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    found = relate(joint[EDU], joint["starcoder"])
+    ax = scaling.plots.relation(found)
+    x, y = ax.lines[1].get_data()
+    slope = np.diff(np.log(y)) / np.diff(np.log(x))
+    np.testing.assert_allclose(slope, found.kappa, rtol=1e-9)
+    assert f"{found.E0:.4g}" in ax.get_xlabel() and "slope 1.100" in ax.get_legend().get_texts()[1].get_text()

@@ -104,6 +104,16 @@ def test_optimal_shares_from_fits(fits):
     assert not same.worth_it and "indistinguishable" in str(same)
 
 
+def test_figure_says_whether_it_is_worth_it(fits):
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    ax = scaling.plots.shares(own_shares(fits, N=1.2e9, D=5e10))
+    assert [t.get_text() for t in ax.get_xticklabels()] == list(GAMMA)
+    title = ax.get_title(loc="left")
+    assert "more than its uncertainty" in title and "not more" not in title
+
+
 def test_caps_floors_weights(fits):
     capped = own_shares(fits, N=1.2e9, D=5e10, floors=0.05, unique_tokens={"c": 2.5e9}, epochs=4)
     assert capped.shares["c"] == pytest.approx(0.2) and capped.frame.loc["c", "bound"] == "cap"

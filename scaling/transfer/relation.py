@@ -14,6 +14,7 @@ from scaling.fitting import Fit, fit
 from scaling.transfer.delta import moments
 from scaling.transfer.pairs import pair
 
+LOOSE = 0.5  # relative standard error beyond which an irreducible loss is not called determined
 FEW = 3  # pairs beyond the number of free parameters below which an interval rests on almost nothing
 
 
@@ -153,6 +154,11 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     residual = y - relation(x)
     r2 = float(1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum())
     said += [*found.warnings, *_doubts(relation, y, len(x), 4 - len(known))]
+    se = found.errors()
+    if loose := [n for n in ("E0", "E1") if n not in known and not se[n] < LOOSE * values[n]]:
+        said.append(
+            f"these pairs do not determine {' and '.join(loose)}, nor kappa with it: take irreducible losses from joint fits"
+        )
     return Relation(K, kappa, E0, E1, how, found, pairs, r2, tuple(said))
 
 
