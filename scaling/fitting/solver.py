@@ -219,7 +219,8 @@ def _step(g, H, D, lam, held, leap) -> tuple[np.ndarray, np.ndarray]:
     p = g.shape[1]
     i = np.arange(p)
     diagonal = D[:, i, i]
-    held = held | (diagonal <= VANISHED * diagonal.max(1, keepdims=True))
+    # curvatures can be compared where coordinates have no unit: scales and exponents, whose leap is finite
+    held = held | (np.isfinite(leap) & (diagonal <= VANISHED * diagonal.max(1, keepdims=True)))
     s = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 1.0)
     free = ~held
     mask = free[:, :, None] & free[:, None, :]
