@@ -91,9 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def report(problem: Exception) -> int:
     """Say what went wrong on stderr and return the exit code that stands for it."""
     if isinstance(problem, CycloptsError):
-        output.error(
-            f"{options.explain(problem)}\n`scaling --help` and `scaling VERB --help` show what there is"
-        )
+        output.error(f"{options.explain(problem)}\n`scaling --help` and `scaling VERB --help` show what there is")
         return 2
     if isinstance(problem, ScalingError | options.UsageError):
         output.error(str(problem))

@@ -121,9 +121,7 @@ def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> No
             hint = nearest(f"--{name}", [f"--{option}" for option in (*known, *OPTIONS)])
             raise UsageError(f"unknown option --{name}{hint}")
     if logs + planned + bool(inputs) != 1:
-        wanted = (
-            "logs or --schedule" if over_schedule else "logs or " + " ".join(f"--{name}" for name in known)
-        )
+        wanted = "logs or --schedule" if over_schedule else "logs or " + " ".join(f"--{name}" for name in known)
         raise UsageError(f"law '{result.law.name}' is predicted for one of: {wanted}")
     if inputs and (missing := [f"--{name}" for name in known if name not in inputs]):
         raise UsageError(f"law '{result.law.name}' also needs {' '.join(missing)}")

@@ -20,8 +20,6 @@ def __getattr__(name: str):
     except ModuleNotFoundError as missing:
         if missing.name != "torch":
             raise
-        raise MissingExtra(
-            "training needs torch, which is not installed\npip install 'scaling-laws[train]'"
-        ) from None
+        raise MissingExtra("training needs torch, which is not installed\npip install 'scaling-laws[train]'") from None
     globals()["train"] = train
     return train

@@ -23,9 +23,7 @@ def prepare(device: str | None, threads: int) -> torch.device:
     if device not in (None, "cpu", "cuda"):
         raise TrainingError(f"device {device!r}: choose 'cpu' or 'cuda'")
     if device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError(
-            "device 'cuda': torch sees no CUDA device here; use device 'cpu', or a CUDA build of torch"
-        )
+        raise TrainingError("device 'cuda': torch sees no CUDA device here; use device 'cpu', or a CUDA build of torch")
     if threads < 1:
         raise TrainingError(f"threads = {threads}: must be 1 or more")
     torch.set_num_threads(threads)

@@ -36,9 +36,7 @@ class Learner:
     def save(self, path: Path, **facts: Any) -> None:
         """Write an atomic checkpoint: tensors and `facts`, which are plain values."""
         content = io.BytesIO()
-        torch.save(
-            {**facts, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}, content
-        )
+        torch.save({**facts, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}, content)
         write_atomically(path, content.getvalue())
 
     def restore(self, checkpoint: dict[str, Any]) -> None:

@@ -69,9 +69,7 @@ class GPT(nn.Module):
         Decides the initial weights alone; no global random state is read or changed by them.
     """
 
-    def __init__(
-        self, n_layer: int, d_model: int, n_head: int, context: int, vocab: int = 256, *, seed: int = 0
-    ):
+    def __init__(self, n_layer: int, d_model: int, n_head: int, context: int, vocab: int = 256, *, seed: int = 0):
         super().__init__()
         self.embedding = nn.Embedding(vocab, d_model)
         self.positions = nn.Embedding(context, d_model)

@@ -52,9 +52,7 @@ class RunFiles:
 
     def refuse_other(self, found: Path, *, was: dict[str, Any], now: dict[str, Any]) -> None:
         """Raise if `found`, a file under this name, was made by another run than the one now asked for."""
-        changed = [
-            f"{key} was {value!r}, is {now.get(key)!r}" for key, value in was.items() if now.get(key) != value
-        ]
+        changed = [f"{key} was {value!r}, is {now.get(key)!r}" for key, value in was.items() if now.get(key) != value]
         if changed:
             raise TrainingError(
                 f"{found} belongs to another run: {'; '.join(changed)}\n"

@@ -90,9 +90,7 @@ class RunSpec:
             )
         for name in ("eval_tokens", "val_tokens"):
             if getattr(self, name) < 1 or getattr(self, name) % self.context:
-                raise TrainingError(
-                    f"{name} = {getattr(self, name)}: must be a multiple of context = {self.context}"
-                )
+                raise TrainingError(f"{name} = {getattr(self, name)}: must be a multiple of context = {self.context}")
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and self.clip > 0):
             raise TrainingError(
                 f"beta1 = {self.beta1}, beta2 = {self.beta2}, clip = {self.clip}: "

@@ -108,9 +108,7 @@ def _loop(
         window, window_sum = 0, torch.zeros((), dtype=torch.float64, device=device)
         status = "finished"
         for update in range(step, len(rates)):
-            batch = training_batch(
-                corpus.train, update, batch=spec.batch, context=spec.context, seed=spec.data_seed
-            )
+            batch = training_batch(corpus.train, update, batch=spec.batch, context=spec.context, seed=spec.data_seed)
             loss, grad_norm = learner.update(on_device(batch, device), float(rates[update]))
             window, window_sum = (
                 window + 1,
