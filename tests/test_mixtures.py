@@ -168,3 +168,16 @@ def test_best_mixture_for_one_target_is_the_exact_one():
         search({"a": scaling.fit(fit.data, "chinchilla")}, N=1e9, D=1e10)
     with pytest.raises(FitError, match="or use scaling"):
         own_shares({"a": fit}, N=1e9, D=1e10)
+
+
+def test_scalebench_mixtures(shared_data):
+    pytest.importorskip("pyarrow")
+    (path,) = (shared_data / "scalebench/domain_mixture_scaling_law").glob("train-*.parquet")
+    rows = formats.scalebench_mixtures(path)
+    assert len(rows) == 80 and rows.groupby("N").size().tolist() == [20] * 4
+    shares = rows.filter(regex=r"^r_")
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=0.005)
+    assert ((shares == 0).sum() > 0).all()
+    one = rows[rows["group"] == "410M"]
+    fit = scaling.fit(one.assign(loss=one["1_loss"]), "mixture_exponential", objective="squares")
+    assert fit.law.conventions["domains"] == ("1", "2", "3", "4", "5") and error(fit) < 2

@@ -1,18 +1,17 @@
 """Which share of the tokens each language or domain should get, and whether that is worth more than noise.
 
-`own_shares` serves laws in which a family's loss depends on its own share (multilingual): exact, by one equation.
-`search` serves laws of the whole mixture (additive, joint, exponential), by a convex solver with several starts.
+`own_shares` serves laws in which a family's loss depends on its own share (multilingual): exact, by one equation. For laws
+of the whole mixture (additive, joint, exponential) see scaling.planning.search.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
 
 from scaling.errors import FitError
 from scaling.fitting import Fit
@@ -124,19 +123,19 @@ def own_shares(
         if one.law.name not in (WHOLE, REDUCIBLE):
             raise FitError(
                 f"{name}: law '{one.law.name}' does not say how a family's loss depends on its own share; fit "
-                f"'{WHOLE}' or '{REDUCIBLE}', or use scaling.planning.mixture.search."
+                f"'{WHOLE}' or '{REDUCIBLE}', or use scaling.planning.search."
             )
-    w = np.array(_by_name(weights if weights is not None else 1.0, names, 1.0, "weights"))
-    lo = np.array(_by_name(floors, names, 0.0, "floors"))
-    hi = np.array(_by_name(caps, names, 1.0, "caps"))
+    w = np.array(by_name(weights if weights is not None else 1.0, names, 1.0, "weights"))
+    lo = np.array(by_name(floors, names, 0.0, "floors"))
+    hi = np.array(by_name(caps, names, 1.0, "caps"))
     if unique_tokens is not None:
-        hi = np.minimum(hi, epochs * np.array(_by_name(unique_tokens, names, np.inf, "unique_tokens")) / D)
-    ref = _reference(reference, names)
+        hi = np.minimum(hi, epochs * np.array(by_name(unique_tokens, names, np.inf, "unique_tokens")) / D)
+    ref = mixture_of(reference, names)
     centre = _stacked([_family(one, one.t[None], N, D) for one in fits.values()], 0)
     solved = _solve(objective, *centre, w, lo, hi, names)
     value, at_reference = (_value(objective, *centre, w, p) for p in (solved.p, ref))
-    draws = [_family(one, _draws(one, seed + i), N, D) for i, one in enumerate(fits.values())]
-    drawn = [_stacked(draws, j) for j in range(DRAWS)]
+    sampled = [_family(one, draws(one, seed + i), N, D) for i, one in enumerate(fits.values())]
+    drawn = [_stacked(sampled, j) for j in range(DRAWS)]
     spread = np.array([_solve(objective, *d, w, lo, hi, names).p for d in drawn])
     gains = np.array([_value(objective, *d, w, ref) - _value(objective, *d, w, solved.p) for d in drawn])
     tail = 50 * (1 - level)
@@ -187,7 +186,7 @@ def _words(objective: str) -> str:
     }[objective]
 
 
-def _by_name(given: Any, names: list[str], missing: float, what: str) -> list[float]:
+def by_name(given: Any, names: list[str], missing: float, what: str) -> list[float]:
     if not isinstance(given, Mapping):
         return [float(given)] * len(names)
     if unknown := [n for n in given if n not in names]:
@@ -195,16 +194,16 @@ def _by_name(given: Any, names: list[str], missing: float, what: str) -> list[fl
     return [float(given.get(n, missing)) for n in names]
 
 
-def _reference(given: Mapping[str, float] | None, names: list[str]) -> np.ndarray:
+def mixture_of(given: Mapping[str, float] | None, names: list[str]) -> np.ndarray:
     if given is None:
         return np.full(len(names), 1 / len(names))
-    p = np.array(_by_name(given, names, 0.0, "reference"))
+    p = np.array(by_name(given, names, 0.0, "reference"))
     if not (p >= 0).all() or abs(p.sum() - 1) > 0.005:
         raise FitError(f"the reference shares sum to {p.sum():.4g}; they must be at least 0 and sum to 1.")
     return p / p.sum()
 
 
-def _draws(fit: Fit, seed: int) -> np.ndarray:
+def draws(fit: Fit, seed: int) -> np.ndarray:
     """DRAWS internal parameter vectors from the fit's normal approximation, inside its box."""
     rng = np.random.default_rng(seed)
     values, vectors = np.linalg.eigh(fit.cov.matrix)
@@ -272,149 +271,3 @@ def _notes(fits: Mapping[str, Fit], solved: Solved, objective: str) -> list[str]
         )
     out.append("rule of thumb: a family's share follows weight x loss x gamma")
     return out
-
-
-def search(
-    fits: Mapping[str, Fit],
-    *,
-    N: float | None = None,
-    D: float | None = None,
-    weights: Mapping[str, float] | None = None,
-    floors: Any = 0.0,
-    caps: Any = 1.0,
-    reference: Mapping[str, float] | None = None,
-    starts: int = 16,
-    level: float = 0.9,
-    seed: int = 0,
-) -> Mixture:
-    """The mixture that minimises the weighted sum of predicted losses, for laws of the whole mixture.
-
-    Parameters
-    ----------
-    fits : target -> Fit of a mixture law; all over the same domains.
-    N, D : size and tokens of the planned run, where the laws take them.
-    weights : target -> how much its loss counts (1 if not given). floors, caps : as in `own_shares`, by domain.
-    starts : where the problem is not convex, how many starts; their spread is reported.
-
-    Returns
-    -------
-    Mixture
-        `residual` is the largest violation of the first-order conditions, relative to the gradient.
-    """
-    first = next(iter(fits.values()))
-    if any(
-        f.law.layout is None or f.law.conventions["domains"] != first.law.conventions.get("domains")
-        for f in fits.values()
-    ):
-        raise FitError(
-            "search needs fits of mixture laws (additive, joint, exponential) over the same domains; for laws of the "
-            "own share use scaling.planning.mixture.own_shares."
-        )
-    names = list(first.law.conventions["domains"])
-    w = np.array(_by_name(weights if weights is not None else 1.0, list(fits), 1.0, "weights"))
-    lo, hi = bounds(len(names), _by_name(floors, names, 0.0, "floors"), _by_name(caps, names, 1.0, "caps"), names)
-    ref = _reference(reference, names)
-    plain = {"N": N, "D": D}
-    needed = {i for f in fits.values() for i, each in f.law.layout.inputs if not each}  # type: ignore[union-attr]
-    if missing := [i for i in needed if plain.get(i) is None]:
-        raise FitError(
-            f"these laws also take {' and '.join(sorted(missing))}: give {', '.join(f'{m}=' for m in sorted(missing))}."
-        )
-    losses = [_loss_of(f, plain) for f in fits.values()]
-
-    def total(h: np.ndarray) -> np.ndarray:
-        return sum(weight * loss(h, None) for weight, loss in zip(w, losses, strict=True))
-
-    def gradient(h: np.ndarray) -> np.ndarray:
-        stepped = h[:, None] + 1j * 1e-30 * np.eye(len(h))  # complex step over all shares at once: exact to rounding
-        return np.imag(total(stepped)) / 1e-30
-
-    convex = all(_convex(f) for f in fits.values())
-    rng = np.random.default_rng(seed)
-    begin = [ref, *([] if convex else rng.dirichlet(np.ones(len(names)), starts - 1))]
-    ends = [_descend(total, gradient, b, lo, hi) for b in begin]
-    values = np.array([total(p) for p in ends])
-    p = ends[int(values.argmin())]
-    agree = int((values <= values.min() * (1 + 1e-8)).sum())
-    notes = [f"{name}: its fit is not trustworthy ({f.warnings[0]})" for name, f in fits.items() if not f.ok]
-    notes.append(
-        "convex: this is the only optimum"
-        if convex
-        else f"not convex: {agree} of {len(begin)} starts agree; the worst ends {values.max() / values.min() - 1:.2%} higher"
-    )
-    drawn = [_draws(f, seed + i) for i, f in enumerate(fits.values())]
-    gains = sum(weight * (loss(ref, t) - loss(p, t)) for weight, loss, t in zip(w, losses, drawn, strict=True))
-    low, high = np.percentile(gains, [50 * (1 - level), 100 - 50 * (1 - level)])
-    notes.append("no interval of single shares: neighbouring mixtures are nearly as good")
-    at_floor, at_cap = (p <= lo + 1e-9) & (lo < hi), (p >= hi - 1e-9) & (lo < hi)
-    table = pd.DataFrame(
-        {
-            "share": p,
-            "reference": ref,
-            "bound": np.where(at_floor, "floor", np.where(at_cap, "cap", "")),
-        },
-        index=names,
-    )
-    at = pd.DataFrame(
-        {"loss": [float(f(p, None)) for f in losses], "reference": [float(f(ref, None)) for f in losses]},
-        index=list(fits),
-    )
-    return Mixture(
-        table,
-        at,
-        "weighted sum of losses",
-        float(total(p)),
-        float(total(ref)),
-        float(low),
-        float(high),
-        level,
-        _first_order(gradient(p), p, lo, hi),
-        pd.DataFrame(index=names),
-        tuple(notes),
-    )
-
-
-def _loss_of(fit: Fit, plain: dict[str, float | None]) -> Callable[[np.ndarray, np.ndarray | None], Any]:
-    """h (k,) or (k, m) -> loss at the fit's values; at internal parameter vectors t (B, p) -> (B,)."""
-    inputs = fit.law.layout.inputs  # type: ignore[union-attr]
-
-    def loss(h: np.ndarray, t: np.ndarray | None):
-        args = [x for name, each in inputs for x in (h if each else [plain[name]])]
-        if t is None:
-            return fit.law(*args, **fit.values)
-        theta = dict(zip(fit.frame.names, fit.frame.to_params(t).T, strict=True))
-        return fit.law(*args, **{**fit.fixed, **theta})
-
-    return loss
-
-
-def _convex(fit: Fit) -> bool:
-    if fit.law.name == "mixture_exponential":
-        return True
-    return fit.law.name == "mixture_additive" and all(v <= 1 for k, v in fit.values.items() if k.startswith("gamma_"))
-
-
-def _descend(total, gradient, start, lo, hi) -> np.ndarray:
-    """Sequential quadratic programming on the simplex; shares stay 1e-9 above zero, where powers lose their slope."""
-    low = np.maximum(lo, np.minimum(1e-9, hi))
-    begin = np.clip(start, low, hi)
-    found = minimize(
-        total,
-        begin,
-        jac=gradient,
-        method="SLSQP",
-        bounds=list(zip(low, hi, strict=True)),
-        constraints={"type": "eq", "fun": lambda p: p.sum() - 1, "jac": lambda p: np.ones(len(p))},
-        options={"ftol": 1e-15, "maxiter": 500},
-    )
-    p = np.clip(found.x, low, hi)
-    return p / p.sum()
-
-
-def _first_order(slope: np.ndarray, p: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> float:
-    free = (p > lo + 1e-8) & (p < hi - 1e-8)
-    if not free.any():
-        return 0.0
-    level = np.average(slope[free], weights=p[free])
-    off = np.where(free, np.abs(slope - level), np.where(p >= hi - 1e-8, slope - level, level - slope))
-    return float(np.maximum(off, 0).max() / np.abs(slope).max())

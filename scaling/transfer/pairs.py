@@ -18,7 +18,7 @@ KEYS = ("N", "D")
 def points(data: Any) -> pd.DataFrame:
     """Rows of a Fit, of Runs (the last evaluated row of each) or of a DataFrame, with columns N, D, loss as floats."""
     if isinstance(data, Fit):
-        data = data.runs if data.runs is not None else data.data
+        data = data.data  # the rows it was fitted on, whatever else its runs hold
     if isinstance(data, Runs):
         frame = data.joined()
         frame = frame[frame["loss"].notna()].groupby("run", sort=False).tail(1)

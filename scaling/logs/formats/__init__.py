@@ -8,4 +8,5 @@ from scaling.logs.formats.brandfonbrener import loss_to_loss as loss_to_loss
 from scaling.logs.formats.gadre import over_training as over_training
 from scaling.logs.formats.gordon import mt_scaling as mt_scaling
 from scaling.logs.formats.regmix import regmix as regmix
+from scaling.logs.formats.scalebench import scalebench_mixtures as scalebench_mixtures
 from scaling.logs.formats.shukor import slimpajama_mixtures as slimpajama_mixtures
