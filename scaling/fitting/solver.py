@@ -14,9 +14,9 @@ import numpy as np
 
 from scaling.fitting.losses import Loss
 
-WILD, FEW = 20.0, 2.0  # logarithms: a longer step than WILD says nothing about the function; one of FEW is cautious
-SUNK = -8.0  # ln of a scale in natural units below which its term has all but vanished
 BEND = 0.1  # fraction of the step at which the valley's bend is measured
+LEAP = 4.0  # most a logarithm of a scale may change in one step; others a tenth of their range
+VANISHED = 1e-28  # curvature, relative to the largest, below which a coordinate has no effect left
 CHUNK = 128  # problems solved together; larger batches fall out of the processor's cache
 
 
@@ -141,6 +141,7 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
     fresh = np.ones(len(live), bool)
     g, H, D = np.empty((len(live), p)), np.empty((len(live), p, p)), np.empty((len(live), p, p))
     grow = np.full(len(live), 2.0)
+    leap = np.where(model.frame.logs, LEAP, (upper - lower) / 10)
     bend = not model.cheap_second
     # the Jacobian is kept for the bend only; exact steps do not need its memory
     J, inner = np.empty((len(live) * bend, p, len(y))), np.empty((len(live) * bend, len(y)))
@@ -155,9 +156,9 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
             if bend:
                 J[some], inner[some] = found[3:]
         held = ((t <= lower) & (g > 0)) | ((t >= upper) & (g < 0))
-        step, predicted = _step(g, H, D, lam, held, model.frame.logs & (t < SUNK))
+        step, predicted = _step(g, H, D, lam, held, leap)
         if bend:
-            step = step + _bent(model, y, t, terms, step, J, inner, H, D, lam, held, loss)
+            step = step + _bent(model, y, t, terms, step, J, inner, H, D, lam, held, leap, loss)
         trial = np.clip(t + step, lower, upper)
         trial_terms = model.terms(trial)
         trial_cost = _cost(model, y, trial_terms, w, loss)
@@ -190,14 +191,14 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
     return done
 
 
-def _bent(model, y, t, terms, step, J, inner, H, D, lam, held, loss) -> np.ndarray:
+def _bent(model, y, t, terms, step, J, inner, H, D, lam, held, leap, loss) -> np.ndarray:
     """Half the acceleration along the step, where it is well below the step itself."""
     r = loss.link(model.value(terms))
     ahead = loss.link(model.value(model.terms(t + BEND * step)))
     second = 2 / BEND * ((ahead - r) / BEND - (step[:, None, :] @ J)[:, 0])
     second = np.where(np.isfinite(second).all(1)[:, None], second, 0.0)
     pull = (J @ (inner * second)[:, :, None])[:, :, 0]
-    a, _ = _step(pull, H, D, lam, held)
+    a, _ = _step(pull, H, D, lam, held, leap)
     size = lambda v: np.sqrt((v[:, None, :] @ D @ v[:, :, None])[:, 0, 0])
     fine = 2 * size(a) <= 0.75 * size(step)
     return np.where(fine[:, None], a / 2, 0.0)
@@ -209,28 +210,16 @@ def _cost(model, y, terms, weights, loss) -> np.ndarray:
     return np.where(np.isfinite(total), total, np.inf)
 
 
-def _step(g, H, D, lam, held, sunk=None) -> tuple[np.ndarray, np.ndarray]:
+def _step(g, H, D, lam, held, leap) -> tuple[np.ndarray, np.ndarray]:
     """Damped Newton step and the decrease it predicts, with coordinates held at a bound left out.
 
-    A scale that has all but vanished has next to no slope and even less curvature, so its Newton step is astronomic and
-    would have every step rejected. Such coordinates (of `sunk`) climb or sink by FEW instead, and the others ignore them.
+    So are those of terms that have vanished, whose slopes are lost in the rounding of the others. No coordinate moves
+    by more than its `leap`: a scale thrown to nothing by one bad step would never come back.
     """
-    step, bad = _newton(g, H, D, lam, held)
-    if sunk is not None:
-        wild = (np.abs(step) > WILD) & sunk
-        if wild.any():
-            again, bad = _newton(g, H, D, lam, held | wild)
-            step = np.where(wild, FEW * np.sign(step), again)
-    predicted = -(g * step).sum(1) - 0.5 * (step[:, None, :] @ H @ step[:, :, None])[:, 0, 0]
-    predicted[bad | ~np.isfinite(predicted)] = -1.0
-    return step, predicted
-
-
-def _newton(g, H, D, lam, held) -> tuple[np.ndarray, np.ndarray]:
-    """Solve (H + lam D) step = -g over the coordinates not held; also which problems have no finite system."""
     p = g.shape[1]
     i = np.arange(p)
     diagonal = D[:, i, i]
+    held = held | (diagonal <= VANISHED * diagonal.max(1, keepdims=True))
     s = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 1.0)
     free = ~held
     mask = free[:, :, None] & free[:, None, :]
@@ -244,4 +233,7 @@ def _newton(g, H, D, lam, held) -> tuple[np.ndarray, np.ndarray]:
         z = np.linalg.solve(scaled, rhs[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:
         z = (np.linalg.pinv(scaled, hermitian=True) @ rhs[:, :, None])[:, :, 0]
-    return z * s, np.asarray(bad)
+    step = np.clip(z * s, -leap, leap)
+    predicted = -(g * step).sum(1) - 0.5 * (step[:, None, :] @ H @ step[:, :, None])[:, 0, 0]
+    predicted[bad | ~np.isfinite(predicted)] = -1.0
+    return step, predicted
