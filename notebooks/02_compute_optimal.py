@@ -24,6 +24,7 @@ import pandas as pd
 
 import scaling
 from scaling.planning import approaches
+from scaling.synthetic import rf_surface, runs_of
 
 chinchilla = scaling.laws["chinchilla"]
 budgets = np.geomspace(1e18, 1e26, 9).tolist()
@@ -96,8 +97,6 @@ pd.DataFrame(table, columns=["surface", "grid: times the optimum", "D* is off by
 # of the plan should hold it.
 
 # %%
-from scaling.synthetic import runs_of
-
 besiroglu = chinchilla.published["besiroglu2024"]
 sizes = [(N, N * ratio) for N in np.geomspace(1e7, 1e9, 8) for ratio in (5, 10, 20, 40, 80)]
 grid = runs_of(chinchilla, besiroglu, pd.DataFrame(sizes, columns=["N", "D"]), size=0.005)
@@ -116,8 +115,6 @@ own.assign(true_N=scaling.plan(besiroglu, [1e21, 1e23])["N"]).T
 # both exponents are 0.30. Hoffmann's sum of two terms invents an irreducible loss; with an outer exponent it does not.
 
 # %%
-from scaling.synthetic import rf_surface
-
 surface = rf_surface(1.5, 1.3, 2.0 ** np.arange(5, 14), 2.0 ** np.arange(5, 14))
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

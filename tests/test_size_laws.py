@@ -243,3 +243,17 @@ def test_breaks_never_fit_worse():
     assert objective[2] < 0.3 * objective[1]
     sharp = scaling.laws["broken"](x, a=0.1, b=10.0, c0=0.2, c1=0.3, d1=1e6, f1=0.03)
     assert np.isfinite(sharp).all()
+
+
+def test_runs_give_tokens_per_parameter_and_compute():
+    """Logs carry n_params and tokens; M = D / N and C = 6 N D follow, in floating point (6 N D passes 2^63)."""
+    rows = [
+        {"run": f"{n}-{m}", "step": 1000, "n_params": n, "tokens": n * m,
+         "loss": float(scaling.laws["over_training"].published["gadre2024_c4"](float(n), float(m)))}
+        for n in (10**8, 10**9, 10**10) for m in (10, 40, 640)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    runs = scaling.Runs.from_frame(table[["run", "step", "tokens", "loss"]], facts=table.set_index("run")[["n_params"]])
+    fit = scaling.fit(runs, "over_training")
+    assert fit.values["eta"] == pytest.approx(0.242472, rel=1e-5)
+    assert (scaling.fit(runs, "power_law:x=flops").data["flops"] > 0).all()

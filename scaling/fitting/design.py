@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.conventions import compute
 from scaling.drops import RateDrops
 from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import ANY_POSITIVE, Domain, Law
@@ -17,7 +18,15 @@ from scaling.monomials import trace
 from scaling.schedules import Schedule, schedule
 
 # inputs of laws, by the name they have in logs
-COLUMNS = {"N": "n_params", "D": "tokens", "C": "flops", "S": "step"}
+COLUMNS = {
+    "N": "n_params",
+    "D": "tokens",
+    "C": "flops",
+    "S": "step",
+    "B": "batch_tokens",
+    "U": "unique_tokens",
+    "M": "tokens_per_param",
+}
 PREDICTED_ROWS = 400  # rows shown of a schedule when no steps are asked for
 
 
@@ -167,8 +176,10 @@ def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
                 f"law '{law.name}' is fitted to the last evaluated row of each run: {len(frame)} of {before} rows"
             )
         if "flops" in names.values() and "flops" not in frame and {"n_params", "tokens"} <= set(frame.columns):
-            frame = frame.assign(flops=6 * frame["n_params"] * frame["tokens"])
+            frame = frame.assign(flops=compute(frame["n_params"], frame["tokens"]))
             notes.append("compute C counted as 6 N D")
+        if "tokens_per_param" in names.values() and {"n_params", "tokens"} <= set(frame.columns):
+            frame = frame.assign(tokens_per_param=frame["tokens"] / frame["n_params"])
     if missing := [f"{i} (column '{c}')" for i, c in names.items() if c not in frame]:
         raise DataError(
             f"law '{law.name}' needs {', '.join(missing)}; these runs have "
