@@ -179,6 +179,14 @@ class Law:
         self.hooks["needs"] = hook
         return hook
 
+    def rivals(self, hook):
+        """Decorator: hook() -> list of rival laws (text), or of changes such as ``{"lam": 0.99}`` or ``{"E": 0.0}``.
+
+        Forecast intervals ask them too. Sums of monomials need no such hook: theirs are found from the formula.
+        """
+        self.hooks["rivals"] = hook
+        return hook
+
     def using(self, **conventions) -> Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
         if unknown := set(conventions) - set(self.conventions):

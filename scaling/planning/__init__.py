@@ -1,0 +1,1 @@
+"""From a law with parameters to what to train next."""
