@@ -57,7 +57,7 @@ def _delta(fit: Fit, target: Design, middle: np.ndarray, level: float) -> tuple[
     J = model.jacobian(terms, value)[0]
     if fit.loss.log:
         J = J / value[0]
-    variance = np.einsum("pn,pq,qn->n", J, fit.cov.matrix, J)
+    variance = np.maximum(np.einsum("pn,pq,qn->n", J, fit.cov.matrix, J), 0.0)  # below zero by rounding only
     half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.sqrt(variance + fit.cov.noise**2)
     if fit.cov.condition > FREE:
         half = np.full_like(half, np.nan)
