@@ -18,9 +18,9 @@ TRUE = {"L0": 2.8, "A": 0.6, "alpha": 0.45, "B": 500.0, "C": 1.6}
 def run(done, shift=0.0, seed=0, name="run"):
     steps = np.arange(250, 4001, 50)
     loss = scaling.laws["multi_power_5"](
-        *scaling.laws["multi_power_5"].hooks["features"](
-            steps, scaling.schedule(PLAN), **scaling.laws["multi_power_5"].conventions
-        ).values(),
+        *scaling.laws["multi_power_5"]
+        .hooks["features"](steps, scaling.schedule(PLAN), **scaling.laws["multi_power_5"].conventions)
+        .values(),
         **{**TRUE, "L0": TRUE["L0"] + shift},
     )
     loss = loss + 5e-4 * np.random.default_rng(seed).standard_normal(len(steps))

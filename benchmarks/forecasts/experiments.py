@@ -75,9 +75,20 @@ def tasks(data: Path) -> dict[str, tuple[pd.DataFrame, str]]:
     f = rows("parallel").rename(columns={"num_params": "x", "parallel_size": "z"}).astype({"x": float, "z": float})
     out["parallel"] = f.assign(cost=f["x"]), "bench_product"
     f = rows("sparsity")
-    f = f.assign(x=f["N_active"].astype(float), z=1.0 / f["P"].clip(lower=1e-3), cost=6 * f["N_dense"] * f["D1"] + 6 * f["N_active"] * f["D2"])
+    f = f.assign(
+        x=f["N_active"].astype(float),
+        z=1.0 / f["P"].clip(lower=1e-3),
+        cost=6 * f["N_dense"] * f["D1"] + 6 * f["N_active"] * f["D2"],
+    )
     out["sparsity"] = f, "bench_two"
-    f = rows("vocab").rename(columns={"non_vocab_parameters": "x", "vocab_size": "y", "num_characters": "z", "unigram_normalized_loss": "loss"})
+    f = rows("vocab").rename(
+        columns={
+            "non_vocab_parameters": "x",
+            "vocab_size": "y",
+            "num_characters": "z",
+            "unigram_normalized_loss": "loss",
+        }
+    )
     f = f.astype({"x": float, "y": float, "z": float})
     f = f.assign(loss=f["loss"] - f["loss"].min() + 1.0, cost=f["x"] * f["z"])  # the task's loss is negative
     out["vocab"] = f, "bench_three"

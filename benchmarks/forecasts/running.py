@@ -40,7 +40,11 @@ def table(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
                     rows.append((size, label, fraction, name, made.method, end["prediction"] - truth,
                                  end["lower"] <= truth <= end["upper"], end["upper"] - end["lower"]))  # fmt: skip
     frame = pd.DataFrame(rows, columns=["size", "references", "fraction", "run", "method", "error", "inside", "width"])
-    means = frame.assign(error=frame["error"].abs()).groupby(["size", "references", "fraction"])[["error", "inside", "width"]].mean()
+    means = (
+        frame.assign(error=frame["error"].abs())
+        .groupby(["size", "references", "fraction"])[["error", "inside", "width"]]
+        .mean()
+    )
     bars = [BARS.get(r, (np.nan,) * 4)[FRACTIONS.index(f)] for _, r, f in means.index]
     return means.assign(bar=bars), frame
 

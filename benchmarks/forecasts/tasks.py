@@ -108,5 +108,11 @@ def exact_tasks(repetitions: int = 60) -> Iterator[Task]:
     for i in range(repetitions):
         frame = pd.DataFrame({"N": N, "D": D, "loss": truth * np.exp(0.004 * rng.standard_normal(len(N)))})
         yield Task(
-            "exact", str(i), "chinchilla", "log_squares", frame[small], frame[~small], np.zeros(int((~small).sum()), bool)
+            "exact",
+            str(i),
+            "chinchilla",
+            "log_squares",
+            frame[small],
+            frame[~small],
+            np.zeros(int((~small).sum()), bool),
         )

@@ -79,7 +79,10 @@ class Backtest:
         """
         f = self.frame
         edges = [0.0, *horizons, np.inf]
-        names = [f"to {horizons[0]:g}x", *(f"{a:g}x to {b:g}x" for a, b in zip(horizons[:-1], horizons[1:], strict=True))]
+        names = [
+            f"to {horizons[0]:g}x",
+            *(f"{a:g}x to {b:g}x" for a, b in zip(horizons[:-1], horizons[1:], strict=True)),
+        ]
         names.append(f"beyond {horizons[-1]:g}x")
         miss = np.maximum(f["lower"] - f["truth"], 0) + np.maximum(f["truth"] - f["upper"], 0)
         rows = f.assign(
@@ -137,7 +140,9 @@ def backtest(
     made = design(data, law, fitting=True, positive=loss.log)
     by = by or natural_order(law)
     if by is None:
-        raise FitError(f"law '{law.name}' has no natural order of its rows; say by=, a column along which it is extrapolated.")
+        raise FitError(
+            f"law '{law.name}' has no natural order of its rows; say by=, a column along which it is extrapolated."
+        )
     o = None if by == "schedule" else order(made, by)
     splits = left_out(made, order(made, "step") if "step" in made.frame else None) if o is None else cuts(o, fractions)
     splits = [c for c in splits if c.train.sum() > len(law.params) + 1 and c.test.any()]

@@ -128,7 +128,15 @@ def aligned(made: Design, data: Any, law: Law) -> Design | None:
 
 
 def _member(
-    rival: Rival, late: bool, made: Design, loss: Loss, splits: list[Cut], o: np.ndarray, count: float, params, seed: int
+    rival: Rival,
+    late: bool,
+    made: Design,
+    loss: Loss,
+    splits: list[Cut],
+    o: np.ndarray,
+    count: float,
+    params,
+    seed: int,
 ) -> Member | None:
     """Fit and backtest; None where the law cannot be fitted to all rows or no backtest of it is usable."""
     masks = [c.train for c in splits] + [np.ones(len(o), bool)]

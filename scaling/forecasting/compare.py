@@ -111,7 +111,9 @@ def _errors(made: Design, law: Law, found, holdout, seed: int) -> list[np.ndarra
     back = np.exp(middle) if found.loss.log else middle
     errors = back / made.loss - 1
     if not fits.ok.all() or not all(np.isfinite(errors[f][c.test]).all() for f, c in enumerate(splits)):
-        raise FitError("cannot be fitted to the smaller part of the data at every cutoff, so it cannot be compared there")
+        raise FitError(
+            "cannot be fitted to the smaller part of the data at every cutoff, so it cannot be compared there"
+        )
     return [errors[f][c.test] for f, c in enumerate(splits)]
 
 
@@ -135,7 +137,9 @@ def _difference(one: list[np.ndarray], best: list[np.ndarray]) -> tuple[float, f
     else:
         a, b = np.abs(one[0]), np.abs(best[0])
         n = min(len(a), len(b))
-        d = np.array([part.mean() for part in np.array_split((a - b)[:n] if len(a) == len(b) else a[:n] - b[:n], 8) if len(part)])
+        d = np.array(
+            [part.mean() for part in np.array_split((a - b)[:n] if len(a) == len(b) else a[:n] - b[:n], 8) if len(part)]
+        )
     mean = float(np.mean([np.abs(a).mean() for a in one]) - np.mean([np.abs(b).mean() for b in best]))
     return mean, float(d.std(ddof=1) / np.sqrt(len(d))) if len(d) > 1 else np.nan
 

@@ -52,7 +52,9 @@ def order(made: Design, by: str) -> np.ndarray:
         if x is None and len(made.inputs) == 1:
             x = np.asarray(next(iter(made.inputs.values())), float)
     if x is None:
-        raise FitError(f"cannot order these rows by {by}: there is no such column among {', '.join(map(str, frame.columns))}.")
+        raise FitError(
+            f"cannot order these rows by {by}: there is no such column among {', '.join(map(str, frame.columns))}."
+        )
     if not (x > 0).all():
         raise FitError(f"cannot order rows by {by}: {x[~(x > 0)][0]:g} is not positive.")
     return np.log(x)

@@ -48,7 +48,7 @@ def _reduced(law: Law, fixed: Mapping[str, float]) -> list[dict[str, Any]]:
     if len(terms) > 1:
         reduced += [{name: 0.0} for name in offsets]
     if len(exponents) > 1:
-        reduced.append({name: exponents[-1] for name in exponents[:-1]})
+        reduced.append(dict.fromkeys(exponents[:-1], exponents[-1]))
     elif exponents:
         reduced.append({exponents[0]: 0.5})
     return reduced
@@ -69,7 +69,9 @@ def _changed(law: Law, fixed: Mapping[str, float], changes: Mapping[str, Any]) -
     changed = law.using(**settings) if settings else law
     if ties:
         changed = _tied(changed, ties)
-    return Rival(changed, held, ", ".join(f"{k} = {v:g}" if not isinstance(v, str) else f"{k} = {v}" for k, v in changes.items()))
+    return Rival(
+        changed, held, ", ".join(f"{k} = {v:g}" if not isinstance(v, str) else f"{k} = {v}" for k, v in changes.items())
+    )
 
 
 def _tied(law: Law, ties: Mapping[str, str]) -> Law:

@@ -86,16 +86,24 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | None = None, level: fl
     """
     runs = run if isinstance(run, Runs) else Runs.from_frame(run)
     if len(runs) != 1:
-        raise DataError(f"forecast takes one run at a time, these are {len(runs)}: {', '.join(runs.names[:5])}. Pick runs['name'].")
+        raise DataError(
+            f"forecast takes one run at a time, these are {len(runs)}: {', '.join(runs.names[:5])}. Pick runs['name']."
+        )
     name = runs.names[0]
     if name not in runs.schedules:
-        raise DataError(f"run '{name}': its planned schedule is unknown. Log a column lr with the rows to come, or give schedule=.")
+        raise DataError(
+            f"run '{name}': its planned schedule is unknown. Log a column lr with the rows to come, or give schedule=."
+        )
     prefix = Prefix.of(runs, name)
     if len(prefix.step) < FEWEST:
-        raise DataError(f"run '{name}': {len(prefix.step)} evaluated rows after the warm-up; a forecast needs {FEWEST}.")
+        raise DataError(
+            f"run '{name}': {len(prefix.step)} evaluated rows after the warm-up; a forecast needs {FEWEST}."
+        )
     last, done = prefix.plan.last, int(prefix.step[-1])
     if done >= last:
-        raise DataError(f"run '{name}' is over at step {done}, or its plan is missing: add rows to come, or give schedule=.")
+        raise DataError(
+            f"run '{name}' is over at step {done}, or its plan is missing: add rows to come, or give schedule=."
+        )
     warnings = []
     known = kernel(references) if references is not None else None
     methods = candidates(prefix, references, known)
@@ -169,7 +177,9 @@ def _choose(labels: list[str], references: Runs | None, fraction: float, known: 
     return min(usable, key=lambda k: float(np.mean(errors[k]))) if usable else labels[0]
 
 
-def _band(curve: Curve, prefix: Prefix, steps: np.ndarray, noise: float, drift: float, apart: float, level: float) -> pd.DataFrame:
+def _band(
+    curve: Curve, prefix: Prefix, steps: np.ndarray, noise: float, drift: float, apart: float, level: float
+) -> pd.DataFrame:
     """Noise of a row, seed, the error per unit of ln step in the backtests, and half of what the methods disagree."""
     middle = curve(steps)
     far = np.log(steps / prefix.step[-1])
@@ -177,4 +187,6 @@ def _band(curve: Curve, prefix: Prefix, steps: np.ndarray, noise: float, drift: 
     sd = np.sqrt(noise**2 + SEED**2 * share + (np.nan_to_num(drift) * far) ** 2 + (apart * share) ** 2)
     half = student.ppf(0.5 + level / 2, len(CUTS)) * sd
     rates = prefix.plan.rates[prefix.plan.index(steps)]
-    return pd.DataFrame({"step": steps, "lr": rates, "prediction": middle, "lower": middle - half, "upper": middle + half})
+    return pd.DataFrame(
+        {"step": steps, "lr": rates, "prediction": middle, "lower": middle - half, "upper": middle + half}
+    )

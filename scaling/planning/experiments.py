@@ -82,7 +82,9 @@ def _prices(pool: pd.DataFrame, cost: Any) -> np.ndarray:
             if N in pool and D in pool:
                 return 6.0 * pool[N].to_numpy(float) * pool[D].to_numpy(float)
         raise DataError("cost: the pool has no N and D to count 6 N D from; pass cost=, a column or an array.")
-    prices = pool[cost].to_numpy(float) if isinstance(cost, str) else np.broadcast_to(np.asarray(cost, float), len(pool))
+    prices = (
+        pool[cost].to_numpy(float) if isinstance(cost, str) else np.broadcast_to(np.asarray(cost, float), len(pool))
+    )
     if not (prices > 0).all():
         raise DataError(f"cost: {prices[~(prices > 0)][0]:g} is not positive.")
     return prices
@@ -140,7 +142,9 @@ class State:
     def target_sd(self) -> float:
         return float(np.sqrt(np.mean(np.einsum("tp,pq,tq->t", self.T, self.S, self.T))))
 
-    def best(self, may: np.ndarray, prices: np.ndarray, exponent: float, criterion: str, rng: np.random.Generator) -> int:
+    def best(
+        self, may: np.ndarray, prices: np.ndarray, exponent: float, criterion: str, rng: np.random.Generator
+    ) -> int:
         allowed = np.flatnonzero(may)
         if criterion == "random":
             return int(rng.choice(allowed))
@@ -161,8 +165,16 @@ class State:
 
 
 def sequentially(
-    law: Law | str, pool: pd.DataFrame, target: pd.DataFrame, budget: float, *, cost: Any = None, cost_exponent: float = 0.4,
-    criterion: str = "V", seed: int = 0, refit_every: float = 0.25,
+    law: Law | str,
+    pool: pd.DataFrame,
+    target: pd.DataFrame,
+    budget: float,
+    *,
+    cost: Any = None,
+    cost_exponent: float = 0.4,
+    criterion: str = "V",
+    seed: int = 0,
+    refit_every: float = 0.25,
 ) -> tuple[pd.DataFrame, Fit]:
     """Play `plan_next` on a pool whose losses are known: refit as they come in, and fit the law to what was bought.
 

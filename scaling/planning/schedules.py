@@ -123,7 +123,7 @@ def best_schedule(
     ------
     LawError : another law. ScheduleError : impossible lengths or an unknown kind.
     """
-    law, constants, conventions = _constants(fit)
+    constants, conventions = _constants(fit)
     rates_seen = _rates_seen(fit)
     peak = peak if peak is not None else (rates_seen[1] if rates_seen else None)
     if peak is None or not peak > 0:
@@ -150,14 +150,19 @@ def best_schedule(
     decay, power = _shape(rates, peak, steps)
     full = Schedule(np.concatenate([warm, rates]))
     rows = [("free" if kind == "free" else "parametric", value)]
-    rows.append((f"constant, then (fraction left)^{best_power:.2f} over {best_decay * n / steps:.1%}", loss.with_rises(parametric)))
+    rows.append(
+        (
+            f"constant, then (fraction left)^{best_power:.2f} over {best_decay * n / steps:.1%}",
+            loss.with_rises(parametric),
+        )
+    )
     for name, m in _usual(n).items():
         rows.append((name, loss.with_rises(np.maximum(peak * m, lowest * peak))))
     table = pd.DataFrame(rows, columns=["schedule", "loss"])
     return BestSchedule(full, value, decay, power, table, _warnings(rates, peak, rates_seen, steps, fit))
 
 
-def _constants(fit: Any) -> tuple[Any, dict[str, float], Mapping[str, Any]]:
+def _constants(fit: Any) -> tuple[dict[str, float], Mapping[str, Any]]:
     law = fit.law
     if law is None or not law.name.startswith("multi_power"):
         raise LawError(
@@ -166,7 +171,7 @@ def _constants(fit: Any) -> tuple[Any, dict[str, float], Mapping[str, Any]]:
         )
     values = dict(fit) if isinstance(fit, Published) else fit.values
     conventions = {**law.conventions, **(fit.conventions if isinstance(fit, Published) else {})}
-    return law, {**law.held, **values}, conventions
+    return {**law.held, **values}, conventions
 
 
 def _rates_seen(fit: Any) -> tuple[float, float] | None:
@@ -250,7 +255,9 @@ def _shape(rates: np.ndarray, peak: float, steps: int) -> tuple[float, float]:
     return len(part) / steps, float((x @ y) / (x @ x))
 
 
-def _warnings(rates: np.ndarray, peak: float, seen: tuple[float, float] | None, steps: int, fit: Any) -> tuple[str, ...]:
+def _warnings(
+    rates: np.ndarray, peak: float, seen: tuple[float, float] | None, steps: int, fit: Any
+) -> tuple[str, ...]:
     if seen is None:
         return ("published constants do not say which rates they were fitted on; low rates may be extrapolated",)
     out = []
