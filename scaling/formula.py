@@ -216,6 +216,14 @@ class Law:
         """Decorator: hook(**params) -> dict of quantities that follow from the parameters, for `Fit.identified`."""
         return self._hook("derived", hook)
 
+    def rivals(self, hook):
+        """Decorator: hook() -> list of rival laws (text), or of changes such as ``{"lam": 0.99}`` or ``{"E": 0.0}``.
+
+        Forecast intervals ask them too. Sums of monomials need no such hook: theirs are found from the formula.
+        """
+        self.hooks["rivals"] = hook
+        return hook
+
     def using(self, **conventions) -> Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
         if unknown := set(conventions) - set(self.conventions):

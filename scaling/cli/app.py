@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 import scaling
 from scaling.cli import options, output
+from scaling.cli.compare import compare
 from scaling.cli.fit import fit
 from scaling.cli.laws import show
 from scaling.cli.plan import plan
@@ -60,7 +61,7 @@ app = App(
     version=scaling.__version__,
 )
 app["--help"].group = app["--version"].group = "Help"
-for verb in (runs, fit, predict, plan, show, train):
+for verb in (runs, fit, predict, compare, plan, show, train):
     name = "laws" if verb is show else verb.__name__
     app.command(name=name, help_prologue="", help_epilogue="")(verb)
 

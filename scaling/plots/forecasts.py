@@ -35,7 +35,7 @@ def forecast(
     fit: Fit,
     target: Runs | Schedule | str,
     *,
-    interval: str = "delta",
+    interval: str = "calibrated",
     level: float = 0.9,
     ax: Axes | None = None,
 ) -> Axes:
