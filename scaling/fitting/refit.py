@@ -96,12 +96,12 @@ def refit(
     t, noise, G = np.full((F, p), np.nan), np.full(F, np.nan), np.full((F, p, p), np.nan)
     if owner:
         who = np.array(owner)
-        found = minimise(model, y, np.concatenate(starts), weights[who], loss, damping=1e-3)
+        solved = minimise(model, y, np.concatenate(starts), weights[who], loss, damping=1e-3)
         for f in np.unique(who):
             mine = np.flatnonzero(who == f)
-            best = mine[np.argmin(found.cost[mine])]
-            if np.isfinite(found.cost[best]):
-                t[f] = found.t[best]
+            best = mine[np.argmin(solved.cost[mine])]
+            if np.isfinite(solved.cost[best]):
+                t[f] = solved.t[best]
     ok = np.isfinite(t).all(1)
     if ok.any():
         noise[ok], G[ok] = _spread(model, y, t[ok], weights[ok], loss)

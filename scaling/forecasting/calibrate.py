@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from scaling.fitting.design import Design, design
 from scaling.fitting.losses import Loss
 from scaling.fitting.refit import Refits, refit
-from scaling.forecasting.backtest import Cut, cuts
+from scaling.forecasting.backtests import Cut, cuts
 from scaling.forecasting.order import WORDS, natural_order, order
 from scaling.forecasting.rivals import Rival, rivals
 from scaling.formula import Law, Parameter

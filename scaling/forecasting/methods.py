@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -148,8 +149,8 @@ def candidates(prefix: Prefix, references: Runs | None, known: Kernel | None) ->
         for name in references:
             other = Prefix.of(references, name)
             if same_schedule(prefix.plan, other.plan) and other.step[-1] > 0.98 * other.plan.last:
-                found[f"affine map of {name}"] = lambda p, other=other: affine(p, other)
+                found[f"affine map of {name}"] = partial(affine, reference=other)
     if known is not None:
-        found["kernel of the references"] = lambda p: transferred(p, known)
+        found["kernel of the references"] = partial(transferred, found=known)
     found["own prefix"] = own
     return found

@@ -187,7 +187,8 @@ def sequentially(
     state = State(base, pool, target, seed)
     state.update(None)
     rng = np.random.default_rng(seed)
-    left, spent, chosen, fitted = np.ones(len(pool), bool), 0.0, [], 0
+    left, spent, fitted = np.ones(len(pool), bool), 0.0, 0
+    chosen: list[int] = []
     while True:
         may = left & (spent + prices <= budget)
         if not may.any():

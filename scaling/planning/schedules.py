@@ -159,7 +159,7 @@ def best_schedule(
     for name, m in _usual(n).items():
         rows.append((name, loss.with_rises(np.maximum(peak * m, lowest * peak))))
     table = pd.DataFrame(rows, columns=["schedule", "loss"])
-    return BestSchedule(full, value, decay, power, table, _warnings(rates, peak, rates_seen, steps, fit))
+    return BestSchedule(full, value, decay, power, table, _warnings(rates, peak, rates_seen, steps))
 
 
 def _constants(fit: Any) -> tuple[dict[str, float], Mapping[str, Any]]:
@@ -174,13 +174,16 @@ def _constants(fit: Any) -> tuple[dict[str, float], Mapping[str, Any]]:
     return {**law.held, **values}, conventions
 
 
-def _rates_seen(fit: Any) -> tuple[float, float] | None:
-    """Lowest rate after warm-up and peak among the runs of the fit."""
-    runs = getattr(fit, "runs", None)
-    plans = [runs.schedules[name] for name in runs] if runs is not None else []
-    if not plans:
+def _rates_seen(fit: Any) -> tuple[float, float, int] | None:
+    """Lowest rate after warm-up, peak, and longest schedule among the data of the fit."""
+    if isinstance(fit, Published):
         return None
-    return min(float(p.rates[p.warmup :].min()) for p in plans), max(p.peak for p in plans)
+    if fit.runs is not None:
+        plans = [fit.runs.schedules[name] for name in fit.runs]
+        low = min(float(p.rates[p.warmup :].min()) for p in plans)
+        return low, max(p.peak for p in plans), max(p.steps for p in plans)
+    rows = fit.data  # its rows lie after the warm-up
+    return float(rows["lr"].min()), float(rows["lr"].max()), int(rows["step"].max())
 
 
 def _best_power(loss: FinalLoss, n: int, peak: float, lowest: float) -> tuple[float, float]:
@@ -256,7 +259,7 @@ def _shape(rates: np.ndarray, peak: float, steps: int) -> tuple[float, float]:
 
 
 def _warnings(
-    rates: np.ndarray, peak: float, seen: tuple[float, float] | None, steps: int, fit: Any
+    rates: np.ndarray, peak: float, seen: tuple[float, float, int] | None, steps: int
 ) -> tuple[str, ...]:
     if seen is None:
         return ("published constants do not say which rates they were fitted on; low rates may be extrapolated",)
@@ -269,7 +272,6 @@ def _warnings(
         )
     if abs(peak / seen[1] - 1) > 1e-3:
         out.append(f"peak {peak:.3g} is not the {seen[1]:.3g} of the data; the law's constants hold for one peak only")
-    longest = max(fit.runs.schedules[name].steps for name in fit.runs)
-    if steps > longest:
-        out.append(f"{steps} updates are {steps / longest:.3g}x the longest schedule in the data")
+    if steps > seen[2]:
+        out.append(f"{steps} updates are {steps / seen[2]:.3g}x the longest schedule in the data")
     return tuple(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ class Backtest:
         edges = [0.0, *horizons, np.inf]
         names = [
             f"to {horizons[0]:g}x",
-            *(f"{a:g}x to {b:g}x" for a, b in zip(horizons[:-1], horizons[1:], strict=True)),
+            *(f"{a:g}x to {b:g}x" for a, b in pairwise(horizons)),
         ]
         names.append(f"beyond {horizons[-1]:g}x")
         miss = np.maximum(f["lower"] - f["truth"], 0) + np.maximum(f["truth"] - f["upper"], 0)

@@ -13,7 +13,7 @@ from scaling.errors import FitError, ScalingError
 from scaling.fitting import fit
 from scaling.fitting.design import Design
 from scaling.fitting.refit import refit
-from scaling.forecasting.backtest import FRACTIONS, Cut, cuts, left_out
+from scaling.forecasting.backtests import FRACTIONS, Cut, cuts, left_out
 from scaling.forecasting.order import natural_order, order
 from scaling.formula import Law
 from scaling.laws import find
@@ -45,7 +45,8 @@ def compare(
     DataFrame
         One row per law, best first: ``error`` (mean over cutoffs of the mean |relative error|), ``difference`` to the best
         and its standard error ``se`` over cutoffs (over blocks of rows for a single cutoff), ``bias``, then in-sample
-        ``aicc`` and ``bic`` (of the residual variance in the objective's units), ``params``, and ``reason``: why not to trust a row.
+        ``aicc`` and ``bic`` (of the residual variance in the objective's units), ``params``, and ``reason``: why not to
+        trust a row.
 
     Raises
     ------
@@ -54,42 +55,42 @@ def compare(
     chosen = [find(law) for law in laws]
     if not chosen:
         raise FitError("compare needs at least one law, for example ['chinchilla', 'power_law'].")
-    held, rows, errors = {}, [], {}
+    held: dict[str, list[np.ndarray]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for law in chosen:
-        label = _label(law, held)
+        label = _label(law, rows)
         try:
             found = fit(data, law, objective=objective, delta=delta, seed=seed)
             held[label] = _errors(found.design, law, found, holdout, seed)
         except ScalingError as problem:
-            rows.append({"law": label, "error": np.nan, "reason": str(problem).splitlines()[0]})
+            rows[label] = {"error": np.nan, "reason": str(problem).splitlines()[0]}
             continue
-        errors[label] = np.array([np.mean(np.abs(e)) for e in held[label]])
-        n, p = len(found.design), len(found.frame.params)
-        bias = float(np.mean([np.mean(e) for e in held[label]]))
-        rows.append(
-            {"law": label, "error": float(errors[label].mean()), "bias": bias, **_criteria(found, n, p), "params": p,
-             "reason": "; ".join(found.warnings[:2])}
-        )  # fmt: skip
-    if not errors:
-        raise FitError("no law could be compared: " + "; ".join(f"{r['law']}: {r['reason']}" for r in rows))
-    table = pd.DataFrame(rows).set_index("law").sort_values("error", kind="stable")
-    best = table.index[0]
-    for label in errors:
-        difference, se = _difference(held[label], held[best])
-        table.loc[label, ["difference", "se"]] = [difference, se]
-        notes = [table.loc[label, "reason"]]
+        p = len(found.frame.params)
+        rows[label] = {
+            "error": float(np.mean([np.mean(np.abs(e)) for e in held[label]])),
+            "bias": float(np.mean([np.mean(e) for e in held[label]])),
+            **_criteria(found, len(found.design), p),
+            "params": p,
+            "reason": "; ".join(found.warnings[:2]),
+        }
+    if not held:
+        raise FitError("no law could be compared: " + "; ".join(f"{k}: {r['reason']}" for k, r in rows.items()))
+    best = min(held, key=lambda k: rows[k]["error"])
+    apart = {k: _difference(e, held[best]) for k, e in held.items()}
+    for label, (difference, se) in apart.items():
+        row = rows[label]
+        notes = [row["reason"]]
         if label == best:
-            close = [k for k in errors if k != best and _near(*_difference(held[k], held[best]))]
+            close = [k for k in held if k != best and _near(*apart[k])]
             notes.insert(0, f"not clearly better than {', '.join(close)}" if close else "")
         elif _near(difference, se):
             notes.insert(0, "no worse than the best within its standard error")
-        if abs(table.loc[label, "bias"]) > 0.8 * table.loc[label, "error"]:
-            side = "high" if table.loc[label, "bias"] > 0 else "low"
-            notes.append(f"predicts too {side} nearly everywhere")
-        table.loc[label, "reason"] = "; ".join(filter(None, notes))
-    for c in ("difference", "se", "bias", "aicc", "bic", "params"):
-        table[c] = table.get(c, np.nan)
-    table = table[["error", "difference", "se", "bias", "aicc", "bic", "params", "reason"]]
+        if abs(row["bias"]) > 0.8 * row["error"]:
+            notes.append(f"predicts too {'high' if row['bias'] > 0 else 'low'} nearly everywhere")
+        row.update(difference=difference, se=se, reason="; ".join(filter(None, notes)))
+    columns = ["error", "difference", "se", "bias", "aicc", "bic", "params", "reason"]
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("law")
+    table = table.sort_values("error", kind="stable")
     table.attrs["holdout"] = "five cutoffs along the natural order" if holdout is None else str(holdout)
     return table
 
