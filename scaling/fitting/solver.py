@@ -162,7 +162,9 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
         gain = (cost - trial_cost) / predicted
         accept = (trial_cost <= cost) & (predicted > 0)
         small = (predicted <= 1e-13 * cost) | (cost <= floor[live])
-        still = np.where(small & (predicted >= 0), still + 1, 0)
+        # a heavily damped step promises little anywhere; a Newton step promises little only at an optimum
+        sure = 1 if bend else np.where(lam <= 1e-2, 2, 1)
+        still = np.where(small & (predicted >= 0), still + sure, 0)
         if bend:
             q = np.clip(np.nan_to_num(gain), 0, 1)
             lam = np.where(accept, lam * np.maximum(0.1, 1 - (2 * q - 1) ** 3), lam * grow)
