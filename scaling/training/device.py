@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 
 from scaling.errors import TrainingError
@@ -23,9 +22,7 @@ def prepare(device: str | None, threads: int) -> torch.device:
     if device not in (None, "cpu", "cuda"):
         raise TrainingError(f"device {device!r}: choose 'cpu' or 'cuda'")
     if device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError(
-            "device 'cuda': torch sees no CUDA device here; use device 'cpu', or a CUDA build of torch"
-        )
+        raise TrainingError("device 'cuda': torch sees no CUDA device here; use device 'cpu', or a CUDA build of torch")
     if threads < 1:
         raise TrainingError(f"threads = {threads}: must be 1 or more")
     torch.set_num_threads(threads)
@@ -36,16 +33,11 @@ def prepare(device: str | None, threads: int) -> torch.device:
     return where
 
 
-def on_device(windows: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Bytes as the int64 indices that torch wants, on the device."""
-    return torch.from_numpy(windows).to(device).long()
-
-
 @contextmanager
-def progress(name: str, done: int, total: int) -> Iterator[Callable[[], None]]:
+def progress(name: str, done: int, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr with the time left; nothing at all where stderr is no terminal."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield lambda updates: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -53,4 +45,4 @@ def progress(name: str, done: int, total: int) -> Iterator[Callable[[], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=total, completed=done)
-        yield lambda: bar.advance(task)
+        yield lambda updates: bar.advance(task, updates)

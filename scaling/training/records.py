@@ -2,7 +2,7 @@
 
     <out>/curves/<name>.csv       rows as training goes; every byte decided by spec, corpus, torch and machine
     <out>/curves/<name>.json      the run's facts, written at its end: a run is finished when this is there
-    <out>/checkpoints/<name>.pt   state to resume from; removed when the run ends
+    <out>/checkpoints/<group>.pt  state to resume from, of the runs that train together; removed when they end
     <out>/runs.csv                one row a run, rebuilt from the records
 
 Elapsed time is in the record and not in the curve, so that curves can be compared byte by byte.
@@ -12,29 +12,60 @@ import csv
 import io
 import json
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from scaling.errors import TrainingError
 
-CURVE_COLUMNS = ("step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_tokens", "grad_norm")
+CURVE_COLUMNS = (
+    "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
+)  # fmt: skip
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file in one move: a reader sees the old bytes or the new ones, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")  # other machines may write here too
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     if os.name == "posix":  # the new name is on disk only once its folder is
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+@contextmanager
+def sole_writer(checkpoint: Path) -> Iterator[None]:
+    """Hold the lock of a checkpoint; a second process that trains the same runs is refused. Falls with its process."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    path = checkpoint.with_suffix(".lock")
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrainingError(
+                f"{checkpoint.with_suffix('')}: another process is training these runs\n"
+                "two writers would tear their curves; wait for it, or end it and run this again"
+            ) from None
+        yield
+        path.unlink(missing_ok=True)
 
 
 class RunFiles:
@@ -44,7 +75,6 @@ class RunFiles:
         self.out_dir, self.name = Path(out_dir), name
         self.curve = self.out_dir / "curves" / f"{name}.csv"
         self.record = self.out_dir / "curves" / f"{name}.json"
-        self.checkpoint = self.out_dir / "checkpoints" / f"{name}.pt"
 
     def finished(self) -> dict[str, Any] | None:
         """The record of the run, if it has ended."""
@@ -52,9 +82,7 @@ class RunFiles:
 
     def refuse_other(self, found: Path, *, was: dict[str, Any], now: dict[str, Any]) -> None:
         """Raise if `found`, a file under this name, was made by another run than the one now asked for."""
-        changed = [
-            f"{key} was {value!r}, is {now.get(key)!r}" for key, value in was.items() if now.get(key) != value
-        ]
+        changed = [f"{key} was {value!r}, is {now.get(key)!r}" for key, value in was.items() if now.get(key) != value]
         if changed:
             raise TrainingError(
                 f"{found} belongs to another run: {'; '.join(changed)}\n"
@@ -63,10 +91,8 @@ class RunFiles:
             )
 
     def finish(self, record: dict[str, Any]) -> None:
-        """Write the record and the table of runs; the checkpoint has done its work."""
+        """Write the record."""
         write_atomically(self.record, (json.dumps(record, indent=1) + "\n").encode())
-        write_run_table(self.out_dir)
-        self.checkpoint.unlink(missing_ok=True)
 
 
 class Curve:
