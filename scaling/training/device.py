@@ -34,9 +34,9 @@ def prepare(device: str | None, threads: int) -> torch.device:
 
 
 @contextmanager
-def progress(name: str, done: int, total: int) -> Iterator[Callable[[int], None]]:
+def progress(name: str, done: int, total: int, quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """A bar on stderr with the time left; nothing at all where stderr is no terminal."""
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield lambda updates: None
         return
     from rich.console import Console

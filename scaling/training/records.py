@@ -114,7 +114,8 @@ class Curve:
             if path.exists() and path.read_bytes() != self.HEADER:
                 raise TrainingError(
                     f"{path} exists without a record or a checkpoint of its run: it is not overwritten\n"
-                    "choose another name for the run, or move the file away"
+                    "choose another name for the run, or move the file away; an interrupted sweep goes on if it is "
+                    "run as it was, with the same file and --lanes"
                 )
             write_atomically(path, self.HEADER)
         elif not path.exists() or path.stat().st_size < keep:

@@ -50,7 +50,7 @@ class Stack:
         widths = spec.d_model / spec.base_width, spec.n_layer / spec.base_depth
         self.model, self.spec = Model(spec.shape, Rules.of(spec.parametrization, *widths)), spec
         self.device, self.members, self.quantise = device, members, quantise
-        empty = dict(dtype=torch.float32, device=device)
+        empty: Any = {"dtype": torch.float32, "device": device}
         size = (members, self.model.n_params)
         self.flat, self.grads, self.m, self.v = (torch.zeros(size, **empty) for _ in range(4))
         self.weights = {name: view.requires_grad_() for name, view in self.model.views(self.flat).items()}

@@ -91,6 +91,7 @@ def train_group(
     threads: int = 1,
     labels: Mapping[str, Mapping[str, str]] | None = None,
     checkpoint_seconds: float = 30.0,
+    quiet: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """
     Train several runs of one kind (`RunSpec.kind`): what they share once, and `lanes` members at a time.
@@ -104,6 +105,8 @@ def train_group(
         Name -> spec.
     lanes : int
         Members that learn side by side. On a GPU as many as fit; on the CPU 1 to 8, more for smaller models.
+    quiet : bool
+        Show no progress bar.
 
     The other parameters, and what is raised, are those of `train`.
 
@@ -129,7 +132,7 @@ def train_group(
     group = _Group(dict(specs), files, corpus, where, threads, dict(labels or {}), records)
     try:
         with sole_writer(group.checkpoint):
-            group.work(lanes, checkpoint_seconds)
+            group.work(lanes, checkpoint_seconds, quiet)
         write_run_table(out_dir)
     except OSError as full:
         if full.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -199,7 +202,7 @@ class _Group:
         )
         self.curve_judges = [judge for judge in self.curve_judges if judge.share]
 
-    def work(self, lanes: int, checkpoint_seconds: float) -> None:
+    def work(self, lanes: int, checkpoint_seconds: float, quiet: bool) -> None:
         """Train all that is not finished."""
         saved = None
         if self.checkpoint.exists():
@@ -232,7 +235,7 @@ class _Group:
         done = total - sum(
             lane.segment.steps - (lane.state["step"] - lane.segment.start if lane.state else 0) for lane in self.waiting
         )
-        with ExitStack() as files, progress(self.checkpoint.stem, done, total) as advanced:
+        with ExitStack() as files, progress(self.checkpoint.stem, done, total, quiet) as advanced:
             for name, run in self.runs.items():
                 run.curve = files.enter_context(Curve(self.files[name].curve, bytes_of.get(name)))
             self._save()
