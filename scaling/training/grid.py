@@ -82,9 +82,7 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
 
 
 def _combinations(where: str, axes: Mapping[str, Any], schedules: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
-    values = {
-        axis: value if isinstance(value, list) else [value] for axis, value in axes.items() if axis != "labels"
-    }
+    values = {axis: value if isinstance(value, list) else [value] for axis, value in axes.items() if axis != "labels"}
     for axis, options in values.items():
         if not options:
             raise TrainingError(f"{where}: axis {axis!r} has no value, so there is nothing to run")
@@ -96,7 +94,9 @@ def _combinations(where: str, axes: Mapping[str, Any], schedules: Mapping[str, s
             for setting in moved:
                 if setting not in _SETTINGS:
                     near = get_close_matches(setting, _SETTINGS, n=1)
-                    raise TrainingError(f"{where}: no setting {setting!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+                    raise TrainingError(
+                        f"{where}: no setting {setting!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                    )
                 if setting in settings:
                     raise TrainingError(f"{where}: setting {setting!r} is on two axes; keep one")
             settings |= moved
@@ -143,7 +143,9 @@ def make_spec(settings: Mapping[str, Any], schedules: Mapping[str, str]) -> RunS
 def _steps(horizon: Any, spec: RunSpec) -> int:
     kinds = {"steps", "tokens", "flops", "tokens_per_param"}
     if not isinstance(horizon, dict) or len(kinds & horizon.keys()) != 1:
-        raise TrainingError(f"horizon = {horizon!r}: give one of {{steps}}, {{tokens}}, {{flops}}, {{tokens_per_param}}")
+        raise TrainingError(
+            f"horizon = {horizon!r}: give one of {{steps}}, {{tokens}}, {{flops}}, {{tokens_per_param}}"
+        )
     (kind,) = kinds & horizon.keys()
     amount = parse_number(horizon[kind])
     if kind == "flops":
