@@ -51,6 +51,7 @@ def run_record(
         | labels
         | {"status": outcome["status"]}
         | {"final_val_loss": final.loss if final else None, "val_se": final.standard_error if final else None}
+        | {"initial_loss": outcome["initial_loss"]}
         | {f"val_loss_{label(source)}": loss for source, loss in by_source.items()}
         | counts
         | {"steps": steps, "tokens": tokens, "batch_tokens": spec.batch_tokens, "peak_lr": spec.table.peak}

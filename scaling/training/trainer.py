@@ -179,6 +179,7 @@ class _Group:
     ):
         self.specs, self.files, self.corpus, self.device = specs, files, corpus, device
         self.labels, self.records = labels, records
+        self.initial: dict[int, float] = {}
         self.spec = next(iter(specs.values()))
         self.conditions = {name: conditions_of(spec, corpus, device, threads) for name, spec in specs.items()}
         group = next(iter(specs))
@@ -372,6 +373,7 @@ class _Group:
         outcome = {
             "status": status,
             "final": final,
+            "initial_loss": self._initial_loss(run.spec.seed),
             "elapsed_s": round(lane.seconds, 1),
             "parent_run": shared[-1].runs[0] if shared else None,
             "branch_step": max(s.end for s in shared) if shared else None,
@@ -381,6 +383,15 @@ class _Group:
         )
         self.files[name].finish(record)
         self.records[name] = record
+
+    def _initial_loss(self, seed: int) -> float:
+        """Loss before the first update, on the final validation set: what a run that learned nothing has."""
+        if seed not in self.initial:
+            assert self.stack is not None
+            model = self.stack.model
+            weights = model.views(model.initial(seed)[None].to(self.device))
+            self.initial[seed] = evaluate(model, weights, self.final_judges)[0].loss
+        return self.initial[seed]
 
     def _save(self) -> None:
         """Write the checkpoint: rows are on disk before the state that counts on them."""
