@@ -97,9 +97,9 @@ class Stopped(Exception):
 
 
 def stop_after(monkeypatch, saves):
-    from scaling.training import trainer
+    from scaling.training import group
 
-    count, save = [0], trainer._Group._save
+    count, save = [0], group.Group._save
 
     def stop(self):
         save(self)
@@ -107,7 +107,7 @@ def stop_after(monkeypatch, saves):
         if count[0] == saves:
             raise Stopped
 
-    monkeypatch.setattr(trainer._Group, "_save", stop)
+    monkeypatch.setattr(group.Group, "_save", stop)
 
 
 @pytest.mark.parametrize("lanes", [1, 3])

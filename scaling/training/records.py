@@ -9,11 +9,12 @@ Elapsed time is in the record and not in the curve, so that curves can be compar
 """
 
 import csv
+import hashlib
 import io
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,13 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def checkpoint_path(out_dir: str | Path, names: Iterable[str]) -> Path:
+    """Where the runs with these names, if they train together, keep what they need to go on."""
+    first, *others = sorted(names)
+    digest = hashlib.sha256("\n".join([first, *others]).encode()).hexdigest()[:12]
+    return Path(out_dir) / "checkpoints" / (f"group-{digest}.pt" if others else f"{first}.pt")
 
 
 @contextmanager
