@@ -3,6 +3,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
@@ -10,8 +11,8 @@ torch = pytest.importorskip("torch", reason="training needs the extra scaling-la
 from scaling.errors import TrainingError
 from scaling.training import RunSpec
 from scaling.training.counts import FLOP_CONVENTIONS, Shape, flops_per_token, param_counts
-from scaling.training.learner import Learner
-from scaling.training.model import GPT, token_losses
+from scaling.training.model import Model, fake_quantised, token_losses
+from scaling.training.stack import Stack
 
 
 def reference_loss(weights, tokens, targets, n_layer, n_head):
@@ -45,57 +46,156 @@ def random_windows(*shape, seed=0):
     return torch.randint(256, shape, generator=torch.Generator().manual_seed(seed))
 
 
+def named(model, flat):
+    """Weights of the first member under the names of the formulas, without the leading axis."""
+    return {
+        name.replace("attention.norm", "norm_attention").replace("mlp.norm", "norm_mlp") + ".weight": view[0]
+        for name, view in model.views(flat).items()
+    }
+
+
 def test_forward_equals_the_maths_written_out():
-    model = GPT(n_layer=3, d_model=24, n_head=3, context=20, seed=1).double()
-    with torch.no_grad():
-        for weight in model.parameters():  # away from the small initial weights, where much would cancel
-            weight.mul_(3.0)
-    windows = random_windows(4, 21)
-    ours = token_losses(model(windows[:, :-1]), windows[:, 1:])
-    theirs = reference_loss(dict(model.named_parameters()), windows[:, :-1], windows[:, 1:], 3, 3)
+    model = Model(Shape(n_layer=3, d_model=24, n_head=3, context=20))
+    # away from the small initial weights, where much would cancel; two members, of which we look at the second
+    flat = torch.stack([model.initial(0), model.initial(1)]).double() * 3
+    windows = random_windows(2, 4, 21)
+    ours = token_losses(model.logits(model.views(flat), windows), windows)[1].view(4, 20)
+    theirs = reference_loss(named(model, flat[1:]), windows[1, :, :-1], windows[1, :, 1:], 3, 3)
     torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)
 
 
+def text(length=3000):
+    return np.random.default_rng(0).integers(97, 123, length).astype(np.uint8)
+
+
+def stack_of(*specs, quantise=False):
+    stack = Stack(specs[0], len(specs), max(s.table.steps for s in specs), text(), torch.device("cpu"), quantise)
+    for k, spec in enumerate(specs):
+        stack.start(k, spec)
+    return stack
+
+
+def places(updates, members, batch, seed=0):
+    return np.random.default_rng(seed).integers(0, 2900, (updates, members, batch))
+
+
+SMALL = {"n_layer": 2, "d_model": 16, "n_head": 2, "context": 16, "batch": 8}
+
+
 def test_thirty_updates_equal_a_plain_loop_over_the_written_out_maths():
-    spec = RunSpec(schedule="constant:peak=1e-2,steps=30", n_layer=2, d_model=16, n_head=2, context=16)
-    learner = Learner(spec, torch.device("cpu"))
-    weights = {name: p.detach().clone().requires_grad_() for name, p in learner.model.named_parameters()}
+    stack = stack_of(RunSpec(schedule="constant:peak=1e-2,steps=30", **SMALL))
+    initial = named(stack.model, stack.flat.detach().clone())
+    weights = {name: p.clone().requires_grad_() for name, p in initial.items()}
     groups = [
         {"params": [p for p in weights.values() if p.dim() == 2], "weight_decay": 0.1},
         {"params": [p for p in weights.values() if p.dim() == 1], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=1e-2, betas=(0.9, 0.95), foreach=False, fused=False)
+    where = places(30, 1, 8)
+    ours = stack.advance(where)
     for step in range(30):
-        windows = random_windows(8, 17, seed=step % 3)
+        windows = torch.tensor(text()[where[step, 0][:, None] + np.arange(17)]).long()
         loss = reference_loss(weights, windows[:, :-1], windows[:, 1:], 2, 2).mean()
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(list(weights.values()), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(list(weights.values()), 1.0)
         optimizer.step()
-        ours, _ = learner.update(windows, 1e-2)
-        assert ours.item() == pytest.approx(loss.item(), abs=2e-5)
-    assert loss.item() < 5.0  # it learned: ln 256 = 5.545
+        assert ours.train[0, step] == pytest.approx(loss.item(), abs=2e-5)
+        assert ours.grad_norm[0, step] == pytest.approx(norm.item(), rel=1e-3)
+    assert loss.item() < 4.5  # it learned: ln 256 = 5.545
+
+
+SWITCHES = {
+    "default": {},
+    "normed": {"qk_norm": True, "z_loss": 1e-3},
+    "pairs": {"n_encoder": 1},
+    "completep": {"parametrization": "completep", "independent_decay": True, "weight_decay": 1e-3},
+    "rounded": {"qat_bits": 3, "qat_from": 5},
+}
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_a_member_computes_the_same_bits_alone_and_in_company(switch):
+    settings = SMALL | SWITCHES[switch]
+    one = RunSpec(schedule="cosine:peak=1e-2,steps=12,warmup=2", seed=3, **settings)
+    others = (
+        RunSpec(schedule="constant:peak=1e30,steps=9", seed=1, **settings),  # diverges, and leaves the others alone
+        RunSpec(schedule="constant:peak=1e-3,steps=14", seed=2, clip=0.1, **settings),
+    )
+    where = places(8, 3, 8)
+    quantise = "qat_bits" in settings
+    alone, company = stack_of(one, quantise=quantise), stack_of(others[0], one, others[1], quantise=quantise)
+    single, three = alone.advance(where[:, 1:2]), company.advance(where)
+    for a, b in zip(single, three, strict=True):
+        assert np.array_equal(a[0], b[1])
+    for name, value in alone.state(0).items():
+        assert torch.equal(value, company.state(1)[name]) if torch.is_tensor(value) else value == company.state(1)[name]
+    assert not np.isfinite(three.train[0]).all() and np.isfinite(three.train[1:]).all()
+
+
+def test_a_state_put_into_another_stack_goes_on_bit_by_bit():
+    spec = RunSpec(schedule="wsd:peak=1e-2,steps=12,warmup=2", seed=3, **SMALL)
+    where = places(12, 1, 8)
+    whole, first = stack_of(spec), stack_of(spec)
+    expected = whole.advance(where)
+    first.advance(where[:5])
+    second = stack_of(spec)
+    second.start(0, spec, first.state(0))
+    assert np.array_equal(second.advance(where[5:]).train, expected.train[:, 5:])
 
 
 def test_no_byte_sees_its_successors():
-    model = GPT(n_layer=2, d_model=16, n_head=2, context=12)
-    tokens = random_windows(1, 12)
-    changed = tokens.clone()
-    changed[0, 7] = (changed[0, 7] + 1) % 256
-    before, after = model(tokens), model(changed)
-    assert torch.equal(before[:, :7], after[:, :7])
-    assert not torch.equal(before[:, 7:], after[:, 7:])
+    for shape in (Shape(2, 16, 2, 12), Shape(2, 16, 2, 12, n_encoder=1)):
+        model = Model(shape)
+        flat = model.initial(0)[None] * 5
+        windows = random_windows(1, 1, model.span())
+        changed = windows.clone()
+        changed[..., -6] = (changed[..., -6] + 1) % 256  # input 7 of 12
+        before, after = (model.logits(model.views(flat), w)[0] for w in (windows, changed))
+        assert torch.equal(before[:7], after[:7])
+        assert not torch.equal(before[7:], after[7:])
+    changed[..., 0] += 1  # what the encoder reads reaches every prediction
+    assert (model.logits(model.views(flat), changed)[0] != after).any(dim=1).all()
 
 
 def test_initial_weights_depend_on_the_seed_alone():
+    model = Model(Shape(n_layer=2, d_model=32, n_head=2, context=16))
     torch.manual_seed(5)
-    one = GPT(n_layer=2, d_model=32, n_head=2, context=16, seed=3).state_dict()
-    two = GPT(n_layer=2, d_model=32, n_head=2, context=16, seed=3).state_dict()
-    other = GPT(n_layer=2, d_model=32, n_head=2, context=16, seed=4).state_dict()
-    assert all(torch.equal(one[name], two[name]) for name in one)
-    assert not torch.equal(one["embedding.weight"], other["embedding.weight"])
-    assert one["blocks.0.mlp.up.weight"].std() == pytest.approx(0.02, rel=0.05)
-    assert one["blocks.0.mlp.out.weight"].std() == pytest.approx(0.02 / 2, rel=0.05)
+    one = model.initial(3)
+    torch.manual_seed(6)
+    assert torch.equal(one, model.initial(3))
+    views = model.views(one[None])
+    assert not torch.equal(views["embedding"], model.views(model.initial(4)[None])["embedding"])
+    assert views["blocks.0.mlp.up"].std() == pytest.approx(0.02, rel=0.05)
+    assert views["blocks.0.mlp.out"].std() == pytest.approx(0.02 / 2, rel=0.05)
+    assert (views["norm"] == 1).all()
+
+
+def test_fake_quantised_weights_lie_on_a_grid_and_pass_gradients():
+    weight = torch.randn(2, 4, 50, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    rounded = fake_quantised(weight, torch.tensor([0.0, 3.0]))  # full precision, and 3 bits
+    assert torch.equal(rounded[0], weight[0])
+    for row, original in zip(rounded[1].detach(), weight[1].detach(), strict=True):
+        grid = row / (original.abs().max() / 3)
+        assert torch.allclose(grid, grid.round(), atol=1e-5) and len(grid.round().unique()) <= 7
+        assert (row - original).abs().max() <= original.abs().max() / 6 + 1e-6
+    (slope,) = torch.autograd.grad((rounded * 2).sum(), weight)
+    assert torch.equal(slope, torch.full_like(slope, 2.0))
+
+
+def test_z_loss_pulls_log_z_to_zero_and_stays_out_of_the_loss():
+    plain, pulled = (stack_of(RunSpec(schedule="constant:peak=1e-2,steps=40", z_loss=c, **SMALL)) for c in (0.0, 1.0))
+    where = places(40, 1, 8)
+    first, second = plain.advance(where), pulled.advance(where)
+    assert first.train[0, 0] == second.train[0, 0] and not first.z.any()
+    assert second.z[0, 0] == pytest.approx(np.log(256) ** 2, rel=0.02)
+    assert second.z[0, -1] < 0.2 * second.z[0, 0]
+
+
+def test_independent_decay_shrinks_by_rate_over_peak():
+    spec = RunSpec(schedule="constant:peak=1e-3,steps=4,warmup=2", independent_decay=True, weight_decay=1e-4, **SMALL)
+    assert spec.updates[:, 1] == pytest.approx([5e-5, 1e-4, 1e-4, 1e-4])
+    assert RunSpec(schedule="constant:peak=1e-3,steps=4", **SMALL).updates[0].tolist() == [1e-3, 1e-4, 0]
 
 
 GOLDEN = Shape(n_layer=4, d_model=64, n_head=4, context=64)
@@ -108,8 +208,13 @@ def test_parameter_counts_are_golden_and_those_of_the_model():
         "n_params_embedding": 20_480,
         "n_params_head": 16_384,
     }
-    for shape in (GOLDEN, Shape(1, 8, 1, 4), Shape(3, 48, 3, 32)):
-        assert param_counts(shape)["n_params"] == sum(p.numel() for p in GPT(*shape).parameters())
+    for shape in (
+        GOLDEN, Shape(1, 8, 1, 4), Shape(3, 48, 3, 32), Shape(3, 48, 4, 32, qk_norm=True),
+        Shape(2, 16, 2, 8, n_encoder=3), Shape(2, 16, 2, 8, n_encoder=1, qk_norm=True),
+    ):  # fmt: skip
+        model, counts = Model(shape), param_counts(shape)
+        assert counts["n_params"] == model.n_params
+        assert counts["n_params_nonemb"] == model.n_hidden
 
 
 def test_flop_conventions_are_golden():

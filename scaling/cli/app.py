@@ -18,6 +18,7 @@ from scaling.cli.laws import show
 from scaling.cli.plan import plan
 from scaling.cli.predict import predict
 from scaling.cli.runs import runs
+from scaling.cli.sweep import sweep
 from scaling.cli.train import train
 from scaling.errors import (
     DataError,
@@ -36,6 +37,7 @@ EXAMPLES = """Examples:
     scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k
     scaling plan fit.json --flops 1e22
     scaling train out/ --schedule cosine:peak=1e-2,steps=2000,warmup=100
+    scaling sweep ladder.toml out/ --dry-run
 """
 EXIT_CODES = """Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad data, 4 fit not trustworthy under --strict,
 5 missing extra, 130 interrupted. With --json the result is one JSON document, alone on stdout; notes and
@@ -61,7 +63,7 @@ app = App(
     version=scaling.__version__,
 )
 app["--help"].group = app["--version"].group = "Help"
-for verb in (runs, fit, predict, compare, plan, show, train):
+for verb in (runs, fit, predict, compare, plan, show, train, sweep):
     name = "laws" if verb is show else verb.__name__
     app.command(name=name, help_prologue="", help_epilogue="")(verb)
 

@@ -1,5 +1,6 @@
 """Tiny transformers that make loss curves; the only room that needs torch (`scaling-laws[train]`)."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from scaling.errors import MissingExtra
@@ -7,19 +8,21 @@ from scaling.training.spec import RunSpec
 
 if TYPE_CHECKING:
     from scaling.training.trainer import train as train
+    from scaling.training.trainer import train_group as train_group
 
-__all__ = ["RunSpec", "train"]
+__all__ = ["RunSpec", "train", "train_group"]
+
+_NEEDS_TORCH = {"train": "trainer", "train_group": "trainer"}
 
 
 def __getattr__(name: str):
     # torch is imported when training is asked for, so that settings and help need none
-    if name != "train":
+    if name not in _NEEDS_TORCH:
         raise AttributeError(f"module 'scaling.training' has no attribute {name!r}")
     try:
-        from scaling.training.trainer import train
+        module = import_module(f"scaling.training.{_NEEDS_TORCH[name]}")
     except ModuleNotFoundError as missing:
         if missing.name != "torch":
             raise
         raise MissingExtra("training needs torch, which is not installed\npip install 'scaling-laws[train]'") from None
-    globals()["train"] = train
-    return train
+    return globals().setdefault(name, getattr(module, name))

@@ -1,9 +1,12 @@
-"""Text to train on: a folder of files as bytes, split by file, and the windows that runs read of it."""
+"""Text to train on: files as bytes, split by file, mixed by share, and the windows that runs read of it."""
 
 import hashlib
+import re
 import sysconfig
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,45 +19,122 @@ _NOT_STDLIB = {"site-packages", "dist-packages", "__pycache__"}
 
 
 @dataclass(frozen=True, eq=False)
-class Corpus:
+class Source:
     """
     Bytes to learn from and bytes to be judged on, never from the same file.
 
     Attributes
     ----------
+    name : str
+        Where the text came from.
+    share : float
+        Of the sequences that a run reads; 0 for text that is only judged.
     train, validation : ndarray of uint8
         All files of a side one after the other, each closed by a zero byte.
-    source : str
-        Where the text came from.
     n_files : int
     sha256 : str
-        Hash over both sides: two corpora with equal hashes hold the same text, split the same way.
+        Hash over both sides: two sources with equal hashes hold the same text, split the same way.
     """
 
+    name: str
+    share: float
     train: np.ndarray
     validation: np.ndarray
-    source: str
     n_files: int
     sha256: str
 
-    def require(self, context: int) -> None:
-        """Raise TrainingError if the training side is shorter than one window."""
-        if len(self.train) <= context:
-            raise TrainingError(
-                f"corpus {self.source!r}: a window of context = {context} needs {context + 1} bytes, the "
-                f"training files have {len(self.train)}\nuse a larger corpus or a smaller context"
-            )
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """One source, or several with shares that sum to one; `text` has their training sides one after the other."""
+
+    sources: tuple[Source, ...]
+
+    @cached_property
+    def text(self) -> np.ndarray:
+        """What is learned from, uint8."""
+        read = [source.train for source in self.sources if source.share]
+        return read[0] if len(read) == 1 else np.concatenate(read)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash over all sources and their shares."""
+        if len(self.sources) == 1:
+            return self.sources[0].sha256
+        said = ";".join(f"{source.share!r} {source.sha256}" for source in self.sources)
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    @property
+    def validation_bytes(self) -> int:
+        """Bytes to be judged on."""
+        return sum(len(source.validation) for source in self.sources)
+
+    def require(self, span: int) -> None:
+        """Raise TrainingError if a source that is learned from is shorter than one window of `span` bytes."""
+        for source in self.sources:
+            if source.share and len(source.train) < span:
+                raise TrainingError(
+                    f"corpus {source.name!r}: one sequence needs {span} bytes, the training files have "
+                    f"{len(source.train)}\nuse a larger corpus or a smaller context"
+                )
+
+    def places(self, update: int, *, batch: int, span: int, seed: int) -> np.ndarray:
+        """
+        Where in `text` the sequences of one update begin: a pure function of (seed, update), without any state.
+
+        Parameters
+        ----------
+        update : int
+            0-based index of the update, the same that indexes the table of rates.
+        batch, span : int
+            Sequences, and bytes of text in each.
+
+        Returns
+        -------
+        ndarray of int64, shape (batch,)
+            Drawn with replacement; in a mixture each sequence draws its source first.
+        """
+        # raw counter output, because numpy keeps that stream stable across versions and Generator methods not
+        stream = np.random.Philox(key=np.array([seed, update], np.uint64))
+        drawn, (first, windows, below) = stream.random_raw(batch), self._layout(span)
+        if len(first) == 1:
+            return (drawn % windows[0]).astype(np.int64)
+        source = np.searchsorted(below, (stream.random_raw(batch) >> np.uint64(11)) * 2.0**-53, side="right")
+        return (first[source] + drawn % windows[source]).astype(np.int64)
+
+    def _layout(self, span: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        read = [source for source in self.sources if source.share]
+        lengths = np.array([len(source.train) for source in read], np.uint64)
+        below = np.cumsum([source.share for source in read])[:-1]  # the last takes what rounding leaves
+        return np.cumsum(lengths) - lengths, lengths - np.uint64(span - 1), below
 
 
-def read_corpus(source: str = "python") -> Corpus:
+def shares(text: str) -> list[tuple[str, float]]:
+    """Sources and shares of a corpus setting: `python`, `notes/`, or `0.7 python + 0.3 notes/`."""
+    parts = re.split(r"\s\+\s", text)
+    found = [re.fullmatch(r"\s*([0-9.]+(?:[eE]-?[0-9]+)?)\s+(.*\S)\s*", part) for part in parts]
+    if len(parts) == 1 and not found[0]:
+        return [(text, 1.0)]
+    pairs = [(match[2], float(match[1])) for match in found if match]
+    total = sum(share for _, share in pairs)
+    if len(pairs) < len(parts) or abs(total - 1) > 1e-6 or len({name for name, _ in pairs}) < len(parts):
+        raise TrainingError(
+            f"corpus {text!r}: a mixture is `share source + share source`, different sources with shares that "
+            "sum to 1\nfor example '0.7 python + 0.3 notes/'"
+        )
+    return pairs
+
+
+def read_corpus(text: str = "python") -> Corpus:
     """
     Read a corpus into memory.
 
     Parameters
     ----------
-    source : str
-        `python`: the sources of the running interpreter's standard library. Anything else: a folder, of which
-        every file is read as bytes.
+    text : str
+        A source, or a mixture of sources with their shares. A source is `python` (the standard library of the
+        running interpreter), `headers` (C and C++ headers of the installed packages), or a folder, of which every
+        file is read as bytes.
 
     Returns
     -------
@@ -65,17 +145,28 @@ def read_corpus(source: str = "python") -> Corpus:
     Raises
     ------
     TrainingError
-        If the folder is missing, or one of the two sides stays empty.
+        If a folder is missing, one of the two sides stays empty, or shares do not sum to one.
     """
-    root = Path(sysconfig.get_paths()["stdlib"]) if source == "python" else Path(source)
-    if not root.is_dir():
-        raise TrainingError(f"corpus {source!r}: no such folder; give a folder of text files, or 'python'")
-    paths = root.rglob("*.py" if source == "python" else "*")
-    names = sorted(path.relative_to(root).as_posix() for path in paths if path.is_file())
+    return Corpus(tuple(_read(name, share) for name, share in shares(text)))
+
+
+def _files(source: str) -> tuple[Path, Iterator[Path]]:
+    paths = sysconfig.get_paths()
     if source == "python":
-        names = [name for name in names if not _NOT_STDLIB.intersection(name.split("/"))]
+        root = Path(paths["stdlib"])
+        return root, (p for p in root.rglob("*.py") if not _NOT_STDLIB.intersection(p.relative_to(root).parts))
+    if source == "headers":
+        root = Path(paths["platlib"])
+        return root, (p for p in root.rglob("*") if p.suffix in (".h", ".hpp", ".cuh"))
+    return Path(source), Path(source).rglob("*")
+
+
+def _read(source: str, share: float) -> Source:
+    root, paths = _files(source)
+    if not root.is_dir():
+        raise TrainingError(f"corpus {source!r}: no such folder; give a folder of text files, 'python' or 'headers'")
     sides: tuple[list[bytes], list[bytes]] = ([], [])
-    for name in names:
+    for name in sorted(path.relative_to(root).as_posix() for path in paths if path.is_file()):
         held_out = zlib.crc32(name.encode()) % VALIDATION_SHARE == 0
         sides[held_out].append((root / name).read_bytes() + b"\0")
     train, validation = (b"".join(side) for side in sides)
@@ -85,56 +176,43 @@ def read_corpus(source: str = "python") -> Corpus:
             "the split is by file, about one in ten for validation: cut the text into more files"
         )
     digest = hashlib.sha256(hashlib.sha256(train).digest() + hashlib.sha256(validation).digest()).hexdigest()
-    return Corpus(
+    return Source(
+        name=source,
+        share=share,
         train=np.frombuffer(train, np.uint8),
         validation=np.frombuffer(validation, np.uint8),
-        source=source,
-        n_files=len(names),
+        n_files=sum(map(len, sides)),
         sha256=digest,
     )
 
 
-def training_batch(data: np.ndarray, update: int, *, batch: int, context: int, seed: int) -> np.ndarray:
+def validation_windows(data: np.ndarray, tokens: int, context: int, span: int | None = None) -> np.ndarray:
     """
-    The windows of one update, a pure function of (seed, update): no state, so nothing can shift the order.
+    The fixed validation set: `tokens // context` windows, evenly spread, no byte predicted twice.
 
     Parameters
     ----------
     data : ndarray of uint8
-    update : int
-        0-based index of the update, the same that indexes the table of rates.
-    batch, context : int
-        Sequences, and bytes predicted in each.
+    tokens, context : int
+        Bytes to predict in all, and in one window.
+    span : int, optional
+        Bytes of text in a window, where more than `context + 1` are read.
 
     Returns
     -------
-    ndarray of uint8, shape (batch, context + 1)
-        Windows drawn with replacement; inputs are `[:, :-1]`, targets `[:, 1:]`.
-    """
-    windows = sliding_window_view(data, context + 1)
-    # raw counter output, because numpy keeps that stream stable across versions and Generator methods not
-    drawn = np.random.Philox(key=np.array([seed, update], np.uint64)).random_raw(batch)
-    return windows[drawn % len(windows)]
-
-
-def validation_windows(data: np.ndarray, tokens: int, context: int) -> np.ndarray:
-    """
-    The fixed validation set: `tokens // context` windows, evenly spread, no byte predicted twice.
-
-    Returns
-    -------
-    ndarray of uint8, shape (tokens // context, context + 1)
+    ndarray of uint8, shape (tokens // context, span)
 
     Raises
     ------
     TrainingError
         If the text is too short for that many windows.
     """
-    wanted, available = tokens // context, (len(data) - 1) // context
+    span = span or context + 1
+    wanted, available = tokens // context, max(0, (len(data) - span) // context + 1)
     if not 0 < wanted <= available:
         raise TrainingError(
             f"{tokens} validation tokens need {wanted} windows of {context} bytes, the text has {available}\n"
             "use a larger corpus, or lower val_tokens and eval_tokens (not below one context)"
         )
     first = np.arange(wanted) * available // wanted * context
-    return sliding_window_view(data, context + 1)[first]
+    return sliding_window_view(data, span)[first]

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 
 from scaling.errors import TrainingError
@@ -34,16 +33,11 @@ def prepare(device: str | None, threads: int) -> torch.device:
     return where
 
 
-def on_device(windows: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Bytes as the int64 indices that torch wants, on the device."""
-    return torch.from_numpy(windows).to(device).long()
-
-
 @contextmanager
-def progress(name: str, done: int, total: int) -> Iterator[Callable[[], None]]:
+def progress(name: str, done: int, total: int, quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """A bar on stderr with the time left; nothing at all where stderr is no terminal."""
-    if not sys.stderr.isatty():
-        yield lambda: None
+    if quiet or not sys.stderr.isatty():
+        yield lambda updates: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -51,4 +45,4 @@ def progress(name: str, done: int, total: int) -> Iterator[Callable[[], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=total, completed=done)
-        yield lambda: bar.advance(task)
+        yield lambda updates: bar.advance(task, updates)

@@ -1,12 +1,31 @@
 """When a run is evaluated, and how: on fixed windows, in double precision, without touching the training."""
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
-from scaling.training.model import token_losses
+from scaling.training.model import Model, token_losses
 
 _CHUNK = 128  # windows a forward pass: small enough for the cache, and fixed so that sums never change order
+
+
+class Judge(NamedTuple):
+    """A fixed validation set: windows (n, span) of one source, and the source's weight in the mean over sources."""
+
+    source: str
+    share: float
+    windows: Tensor
+
+
+class Judged(NamedTuple):
+    """Loss of one member in nats a byte, its standard error by sequence, and the loss on each source."""
+
+    loss: float
+    standard_error: float
+    by_source: dict[str, float]
 
 
 def evaluation_steps(rates: np.ndarray, every: int) -> np.ndarray:
@@ -36,22 +55,37 @@ def evaluation_steps(rates: np.ndarray, every: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, windows: torch.Tensor) -> tuple[float, float]:
+def evaluate(model: Model, weights: Mapping[str, Tensor], judges: Sequence[Judge]) -> list[Judged]:
     """
-    Mean loss on fixed windows.
+    Mean losses of K members on fixed windows.
 
     Parameters
     ----------
-    model : nn.Module
-    windows : Tensor of int64, shape (n, context + 1)
+    model : Model
+    weights : mapping
+        Named tensors (K, ..).
+    judges : sequence of Judge
 
     Returns
     -------
-    loss : float
-        Nats per byte, every byte with the same weight.
-    standard_error : float
-        Of that mean, by sequence: bytes of one window are far from independent, windows nearly are.
+    list of Judged, one for each member
+        Every byte of a source has the same weight. The standard error is by sequence: bytes of one window are
+        far from independent, windows nearly are.
     """
-    losses = [token_losses(model(part[:, :-1]), part[:, 1:]).double() for part in windows.split(_CHUNK)]
-    means = torch.cat(losses).mean(dim=1)
-    return float(means.mean()), float(means.std() / len(means) ** 0.5)
+    members = len(weights["norm"])
+    loss, variance = np.zeros(members), np.zeros(members)
+    by_source: list[dict[str, float]] = [{} for _ in range(members)]
+    for source, share, windows in judges:
+        means = torch.cat([_means(model, weights, part, members) for part in windows.split(_CHUNK)], dim=1)
+        for k, of_one in enumerate(means):  # one member after the other: sums of one never depend on how many there are
+            mean = float(of_one.mean())
+            by_source[k][source] = mean
+            loss[k] += share * mean
+            variance[k] += share**2 * float(of_one.var()) / len(of_one)
+    return [Judged(float(loss[k]), float(np.sqrt(variance[k])), by_source[k]) for k in range(members)]
+
+
+def _means(model: Model, weights: Mapping[str, Tensor], part: Tensor, members: int) -> Tensor:
+    windows = part.expand(members, -1, -1)
+    losses = token_losses(model.logits(weights, windows), windows).double()
+    return losses.view(members, len(part), -1).mean(dim=2)

@@ -1,107 +1,242 @@
-"""The model every run trains: a byte-level decoder-only transformer, the maths of nanoGPT without biases."""
+"""The model every run trains: K byte-level transformers side by side, the maths of nanoGPT without biases.
+
+All K members have one shape; what is stacked is their weights, in one buffer (K, P). No operation mixes members, so a
+member computes the same bits alone or in company (on the CPU), and a member that diverges leaves the others alone.
+"""
 
 import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from scaling.training.counts import Shape
+
 INIT_STD = 0.02  # GPT-2; projections back into the residual stream are smaller by sqrt(2 L)
+Watch = Callable[[str, Tensor], None]
 
 
-class Attention(nn.Module):
-    """Causal self-attention of `n_head` heads, queries, keys and values from one matrix."""
+class Weight(NamedTuple):
+    """One tensor of a member: its shape and initial standard deviation (0: a gain, which starts at 1)."""
 
-    def __init__(self, d_model: int, n_head: int):
-        super().__init__()
-        self.n_head = n_head
-        self.qkv = nn.Linear(d_model, 3 * d_model, bias=False)
-        self.out = nn.Linear(d_model, d_model, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch, context, d_model = x.shape
-        heads = self.qkv(x).view(batch, context, 3, self.n_head, d_model // self.n_head)
-        q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (batch, n_head, context, head_dim)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.out(mixed.transpose(1, 2).reshape(batch, context, d_model))
+    shape: tuple[int, ...]
+    std: float
 
 
-class MLP(nn.Module):
-    """Two matrices with an exact GELU between them, inner width 4 d."""
+class Rules(NamedTuple):
+    """What the parametrisation makes of width and depth (other symbols: m = width / base, m_L = depth / base)."""
 
-    def __init__(self, d_model: int):
-        super().__init__()
-        self.up = nn.Linear(d_model, 4 * d_model, bias=False)
-        self.out = nn.Linear(4 * d_model, d_model, bias=False)
+    hidden_std: float  # of block matrices, times INIT_STD
+    hidden_rate: float  # their rate, times that of the schedule
+    hidden_eps: float  # their AdamW epsilon, times 1e-8
+    head: float  # factor on the logits
+    branch: float  # factor on what a block adds to the residual stream
+    depth_init: bool  # projections into the residual stream start smaller by sqrt(2 L)
+    attention_power: float  # scores are divided by head_dim to this power
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.out(F.gelu(self.up(x)))
-
-
-class Block(nn.Module):
-    """Pre-norm block: x + attention(norm(x)), then x + mlp(norm(x))."""
-
-    def __init__(self, d_model: int, n_head: int):
-        super().__init__()
-        self.norm_attention = nn.LayerNorm(d_model, bias=False)
-        self.attention = Attention(d_model, n_head)
-        self.norm_mlp = nn.LayerNorm(d_model, bias=False)
-        self.mlp = MLP(d_model)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm_attention(x))
-        return x + self.mlp(self.norm_mlp(x))
+    @classmethod
+    def of(cls, parametrization: str, m: float = 1.0, m_L: float = 1.0) -> "Rules":
+        """sp; mup (2203.03466, for Adam); completep (2505.01618, alpha = 1)."""
+        return {
+            "sp": cls(1.0, 1.0, 1.0, 1.0, 1.0, True, 0.5),
+            "mup": cls(m**-0.5, 1 / m, 1.0, 1 / m, 1.0, True, 1.0),
+            "completep": cls(m**-0.5, 1 / m, 1 / (m * m_L), 1 / m, 1 / m_L, False, 1.0),
+        }[parametrization]
 
 
-class GPT(nn.Module):
+class Model:
     """
-    Byte-level transformer with learned positions and a head tied to the embedding.
+    Structure of the members; their weights are handed in, so that the same code trains and judges any of them.
 
     Parameters
     ----------
-    n_layer, d_model, n_head : int
-        Depth, width and heads; `d_model` is a multiple of `n_head`.
-    context : int
-        Longest sequence, in bytes.
-    vocab : int
-        256: one symbol per byte value.
-    seed : int
-        Decides the initial weights alone; no global random state is read or changed by them.
+    shape : Shape
+    rules : Rules
+        Of the parametrisation; default sp.
     """
 
-    def __init__(self, n_layer: int, d_model: int, n_head: int, context: int, vocab: int = 256, *, seed: int = 0):
-        super().__init__()
-        self.embedding = nn.Embedding(vocab, d_model)
-        self.positions = nn.Embedding(context, d_model)
-        self.blocks = nn.ModuleList(Block(d_model, n_head) for _ in range(n_layer))
-        self.norm = nn.LayerNorm(d_model, bias=False)
-        self._initialise(seed, INIT_STD / math.sqrt(2 * n_layer))
+    def __init__(self, shape: Shape, rules: Rules | None = None):
+        self.shape, self.rules = shape, rules or Rules.of("sp")
+        self.weights = self._weights()
+        # block matrices, then embeddings, then gains: what decays, and what mup treats apart, is one slice each
+        hidden = [n for n, w in self.weights.items() if len(w.shape) == 2 and n.startswith(("blocks", "encoder"))]
+        others = [n for n, w in self.weights.items() if len(w.shape) == 2 and n not in hidden]
+        self.order = [*hidden, *others, *(n for n, w in self.weights.items() if len(w.shape) == 1)]
+        sizes = {n: math.prod(w.shape) for n, w in self.weights.items()}
+        self.n_hidden = sum(sizes[n] for n in hidden)
+        self.n_decay = self.n_hidden + sum(sizes[n] for n in others)
+        self.n_params = sum(sizes.values())
 
-    @torch.no_grad()
-    def _initialise(self, seed: int, residual_std: float) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        for name, weight in self.named_parameters():
-            if weight.dim() == 2:
-                std = residual_std if name.endswith(".out.weight") else INIT_STD
-                weight.normal_(0.0, std, generator=generator)
+    def _weights(self) -> dict[str, Weight]:
+        s, rules = self.shape, self.rules
+        d, layers = s.d_model, s.n_layer + s.n_encoder
+        std = INIT_STD * rules.hidden_std
+        into_stream = std / math.sqrt(2 * layers) if rules.depth_init else std
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Logits (batch, context, vocab) of the byte after each of `tokens` (int64, batch x context)."""
-        x = self.embedding(tokens) + self.positions.weight[: tokens.shape[1]]
-        for block in self.blocks:
-            x = block(x)
-        return F.linear(self.norm(x), self.embedding.weight)
+        def attention(at: str, cross: bool) -> dict[str, Weight]:
+            qkv = (
+                {"q": Weight((d, d), std), "kv": Weight((2 * d, d), std)} if cross else {"qkv": Weight((3 * d, d), std)}
+            )
+            parts = {"norm": Weight((d,), 0.0)} | qkv | {"out": Weight((d, d), into_stream)}
+            if s.qk_norm:
+                parts |= {name: Weight((d // s.n_head,), 0.0) for name in ("q_gain", "k_gain")}
+            return {f"{at}.{name}": weight for name, weight in parts.items()}
 
-    def decay_groups(self, weight_decay: float) -> list[dict]:
-        """Parameter groups for AdamW: matrices and embeddings decay, normalisation gains do not."""
-        matrices = [p for p in self.parameters() if p.dim() >= 2]
-        gains = [p for p in self.parameters() if p.dim() < 2]
-        return [
-            {"params": matrices, "weight_decay": weight_decay},
-            {"params": gains, "weight_decay": 0.0},
-        ]
+        def block(at: str, cross: bool) -> dict[str, Weight]:
+            mlp = {"norm": Weight((d,), 0.0), "up": Weight((4 * d, d), std), "out": Weight((d, 4 * d), into_stream)}
+            return (
+                attention(f"{at}.attention", cross=False)
+                | (attention(f"{at}.cross", cross=True) if cross else {})
+                | {f"{at}.mlp.{name}": weight for name, weight in mlp.items()}
+            )
+
+        table = {"embedding": Weight((s.vocab, d), INIT_STD), "positions": Weight((s.context, d), INIT_STD)}
+        for i in range(s.n_encoder):
+            table |= block(f"encoder.{i}", cross=False)
+        for i in range(s.n_layer):
+            table |= block(f"blocks.{i}", cross=s.n_encoder > 0)
+        if s.n_encoder:
+            table["encoder_norm"] = Weight((d,), 0.0)
+        return table | {"norm": Weight((d,), 0.0)}
+
+    def views(self, flat: Tensor) -> dict[str, Tensor]:
+        """The named tensors (K, *shape) that a buffer (K, P) holds, without copying."""
+        sizes = [math.prod(self.weights[name].shape) for name in self.order]
+        parts = zip(self.order, flat.split(sizes, dim=1), strict=True)
+        return {name: part.view(len(flat), *self.weights[name].shape) for name, part in parts}
+
+    def initial(self, seed: int) -> Tensor:
+        """Initial weights (P,) of a member, decided by its seed alone; no global random state is read or changed."""
+        generator, flat = torch.Generator().manual_seed(seed), torch.empty(1, self.n_params)
+        views = self.views(flat)
+        for name, weight in self.weights.items():
+            if weight.std:
+                views[name][0] = torch.empty(weight.shape).normal_(0.0, weight.std, generator=generator)
+            else:
+                views[name].fill_(1.0)
+        return flat[0]
+
+    def span(self) -> int:
+        """Bytes of text in one sequence: what is read, and the last byte predicted."""
+        return (2 if self.shape.n_encoder else 1) * self.shape.context + 1
+
+    def logits(self, weights: Mapping[str, Tensor], windows: Tensor, watch: Watch | None = None) -> Tensor:
+        """
+        Logits of the last `context` bytes of every window.
+
+        Parameters
+        ----------
+        weights : mapping
+            Named tensors with K members in front, as `views` gives them.
+        windows : Tensor of int64, shape (K, batch, span)
+        watch : callable, optional
+            Is shown (name, tensor) along the way: attention scores and what each block leaves in the stream.
+
+        Returns
+        -------
+        Tensor, shape (K, batch * context, vocab)
+        """
+        context = self.shape.context
+        source, tokens = windows[..., :context], windows[..., -context - 1 : -1]
+        memory = None
+        if self.shape.n_encoder:
+            memory = self._blocks(weights, "encoder", self._embed(weights, source), len(source[0]), False, None, watch)
+            memory = _norm(memory, weights["encoder_norm"])
+        x = self._blocks(weights, "blocks", self._embed(weights, tokens), tokens.shape[1], True, memory, watch)
+        x = _norm(x, weights["norm"])
+        return _linear(x if self.rules.head == 1 else x * self.rules.head, weights["embedding"])
+
+    def _embed(self, weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
+        members, batch, context = tokens.shape
+        table = weights["embedding"]  # one table of K x V rows, so that one look-up serves all members
+        if members > 1:
+            tokens = tokens + torch.arange(members, device=tokens.device).view(-1, 1, 1) * table.shape[1]
+        x = F.embedding(tokens, table.reshape(-1, table.shape[2]))
+        return (x + weights["positions"][:, None, :context]).view(members, batch * context, -1)
+
+    def _blocks(
+        self,
+        weights: Mapping[str, Tensor],
+        stack: str,
+        x: Tensor,
+        batch: int,
+        causal: bool,
+        memory: Tensor | None,
+        watch: Watch | None,
+    ) -> Tensor:
+        scale = self.rules.branch
+        for i in range(self.shape.n_encoder if stack == "encoder" else self.shape.n_layer):
+            at = f"{stack}.{i}"
+            branch = self._attention(weights, f"{at}.attention", x, None, batch, causal, watch)
+            x = torch.add(x, branch, alpha=scale)
+            if memory is not None:
+                branch = self._attention(weights, f"{at}.cross", x, memory, batch, False, watch)
+                x = torch.add(x, branch, alpha=scale)
+            up = _linear(_norm(x, weights[f"{at}.mlp.norm"]), weights[f"{at}.mlp.up"])
+            x = torch.add(x, _linear(F.gelu(up), weights[f"{at}.mlp.out"]), alpha=scale)
+            if watch:
+                watch(at, x)
+        return x
+
+    def _attention(
+        self,
+        weights: Mapping[str, Tensor],
+        at: str,
+        x: Tensor,
+        memory: Tensor | None,
+        batch: int,
+        causal: bool,
+        watch: Watch | None,
+    ) -> Tensor:
+        members, rows, d = x.shape
+        head_dim = d // self.shape.n_head
+        x = _norm(x, weights[f"{at}.norm"])
+
+        def heads(y: Tensor, parts: int) -> tuple[Tensor, ...]:  # each (K batch, n_head, context, head_dim)
+            return y.view(members * batch, -1, parts, self.shape.n_head, head_dim).permute(2, 0, 3, 1, 4).unbind(0)
+
+        if memory is None:
+            q, k, v = heads(_linear(x, weights[f"{at}.qkv"]), 3)
+        else:
+            (q,) = heads(_linear(x, weights[f"{at}.q"]), 1)
+            k, v = heads(_linear(memory, weights[f"{at}.kv"]), 2)
+        if self.shape.qk_norm:
+            q, k = (
+                F.layer_norm(y, (head_dim,)) * weights[f"{at}.{gain}"].repeat_interleave(batch, 0)[:, None, None]
+                for y, gain in ((q, "q_gain"), (k, "k_gain"))
+            )
+        scale = head_dim**-self.rules.attention_power
+        if watch:
+            scores = q @ k.transpose(-1, -2) * scale
+            watch(f"{at}.scores", (scores.tril() if causal else scores).view(members, -1))
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale)
+        return _linear(mixed.transpose(1, 2).reshape(members, rows, d), weights[f"{at}.out"])
 
 
-def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy in nats of each target byte, shape (batch, context)."""
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+def _linear(x: Tensor, weight: Tensor) -> Tensor:
+    return torch.bmm(x, weight.transpose(1, 2))
+
+
+def _norm(x: Tensor, gain: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:]) * gain[:, None]
+
+
+def fake_quantised(weight: Tensor, levels: Tensor) -> Tensor:
+    """
+    Weights (K, rows, columns) rounded to 2 `levels` + 1 values a row; gradients pass as if they were not.
+
+    `levels` (K,) is 0 for members still in full precision: their weights come back bit by bit.
+    """
+    level = levels.view(-1, 1, 1)
+    step = weight.detach().abs().amax(dim=2, keepdim=True).clamp_min(1e-12) / level.clamp_min(1)
+    rounded = torch.where(level > 0, (weight.detach() / step).round() * step, weight.detach())
+    return weight + (rounded - weight.detach())
+
+
+def token_losses(logits: Tensor, windows: Tensor) -> Tensor:
+    """Cross-entropy in nats of each predicted byte, shape (K, batch * context), from the windows behind `logits`."""
+    members, rows, vocab = logits.shape
+    targets = windows[..., -(rows // windows.shape[1]) :].reshape(-1)
+    return F.cross_entropy(logits.view(-1, vocab), targets, reduction="none").view(members, rows)

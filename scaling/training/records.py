@@ -2,39 +2,78 @@
 
     <out>/curves/<name>.csv       rows as training goes; every byte decided by spec, corpus, torch and machine
     <out>/curves/<name>.json      the run's facts, written at its end: a run is finished when this is there
-    <out>/checkpoints/<name>.pt   state to resume from; removed when the run ends
+    <out>/checkpoints/<group>.pt  state to resume from, of the runs that train together; removed when they end
     <out>/runs.csv                one row a run, rebuilt from the records
 
 Elapsed time is in the record and not in the curve, so that curves can be compared byte by byte.
 """
 
 import csv
+import hashlib
 import io
 import json
 import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from scaling.errors import TrainingError
 
-CURVE_COLUMNS = ("step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_tokens", "grad_norm")
+CURVE_COLUMNS = (
+    "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
+)  # fmt: skip
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file in one move: a reader sees the old bytes or the new ones, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")  # other machines may write here too
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     if os.name == "posix":  # the new name is on disk only once its folder is
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def checkpoint_path(out_dir: str | Path, names: Iterable[str]) -> Path:
+    """Where the runs with these names, if they train together, keep what they need to go on."""
+    first, *others = sorted(names)
+    digest = hashlib.sha256("\n".join([first, *others]).encode()).hexdigest()[:12]
+    return Path(out_dir) / "checkpoints" / (f"group-{digest}.pt" if others else f"{first}.pt")
+
+
+@contextmanager
+def sole_writer(checkpoint: Path) -> Iterator[None]:
+    """Hold the lock of a checkpoint; a second process that trains the same runs is refused. Falls with its process."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    path = checkpoint.with_suffix(".lock")
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrainingError(
+                f"{checkpoint.with_suffix('')}: another process is training these runs\n"
+                "two writers would tear their curves; wait for it, or end it and run this again"
+            ) from None
+        yield
+        path.unlink(missing_ok=True)
 
 
 class RunFiles:
@@ -44,7 +83,6 @@ class RunFiles:
         self.out_dir, self.name = Path(out_dir), name
         self.curve = self.out_dir / "curves" / f"{name}.csv"
         self.record = self.out_dir / "curves" / f"{name}.json"
-        self.checkpoint = self.out_dir / "checkpoints" / f"{name}.pt"
 
     def finished(self) -> dict[str, Any] | None:
         """The record of the run, if it has ended."""
@@ -61,10 +99,8 @@ class RunFiles:
             )
 
     def finish(self, record: dict[str, Any]) -> None:
-        """Write the record and the table of runs; the checkpoint has done its work."""
+        """Write the record."""
         write_atomically(self.record, (json.dumps(record, indent=1) + "\n").encode())
-        write_run_table(self.out_dir)
-        self.checkpoint.unlink(missing_ok=True)
 
 
 class Curve:
@@ -86,7 +122,8 @@ class Curve:
             if path.exists() and path.read_bytes() != self.HEADER:
                 raise TrainingError(
                     f"{path} exists without a record or a checkpoint of its run: it is not overwritten\n"
-                    "choose another name for the run, or move the file away"
+                    "choose another name for the run, or move the file away; an interrupted sweep goes on if it is "
+                    "run as it was, with the same file and --lanes"
                 )
             write_atomically(path, self.HEADER)
         elif not path.exists() or path.stat().st_size < keep:

@@ -4,10 +4,14 @@ import shlex
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
+import numpy as np
+
 from scaling.errors import TrainingError
 from scaling.schedules import Schedule
 from scaling.schedules import schedule as make_schedule
 from scaling.training.counts import Shape
+
+PARAMETRIZATIONS = ("sp", "mup", "completep")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,9 @@ class RunSpec:
     clip : float
         Largest global gradient norm; gradients above are scaled down to it.
     corpus : str
-        `python` (sources of the running interpreter's standard library) or a folder of text files.
+        `python` (sources of the running interpreter's standard library), `headers` (C and C++ headers of the
+        installed packages) or a folder of text files; or a mixture of such, with the share of the sequences
+        that each gives: `0.7 python + 0.3 notes/`. A share of 0 is only judged, never learned from.
     eval_every : int
         Updates between two rows of the curve. Steps 1, 2, 4, .. come first; after the last step at the peak
         rate rows are five times denser, if that part is at most half of the run. Absolute, so that runs which
@@ -55,6 +61,22 @@ class RunSpec:
         Bytes of validation text behind every row of the curve; a multiple of `context`.
     val_tokens : int
         Bytes of validation text behind the final loss; a multiple of `context`.
+    n_encoder : int
+        Encoder blocks. With any, every sequence is a pair: the encoder reads `context` bytes in both directions,
+        the decoder (`n_layer` blocks, with attention to the encoder) predicts the `context` bytes that follow.
+    qk_norm : bool
+        Normalise queries and keys of each head (LayerNorm, gains shared by the heads; 2309.14322).
+    z_loss : float
+        Coefficient of (log Z)^2 in what is minimised; all reported losses are cross-entropy alone.
+    independent_decay : bool
+        Weights shrink by `weight_decay` x rate / peak rate an update instead of `weight_decay` x rate.
+    parametrization : {'sp', 'mup', 'completep'}
+        How initial weights, rates and branches depend on width and depth (2203.03466, 2505.01618).
+    base_width, base_depth : int
+        The size at which `mup` and `completep` take the rate as it is.
+    qat_bits, qat_from : int
+        Block matrices are rounded to this many bits (a scale for each row, straight-through gradient) in every
+        update after the first `qat_from`; 0 bits: never.
     """
 
     schedule: str
@@ -73,14 +95,23 @@ class RunSpec:
     eval_every: int = 50
     eval_tokens: int = 32_768
     val_tokens: int = 131_072
+    n_encoder: int = 0
+    qk_norm: bool = False
+    z_loss: float = 0.0
+    independent_decay: bool = False
+    parametrization: str = "sp"
+    base_width: int = 32
+    base_depth: int = 2
+    qat_bits: int = 0
+    qat_from: int = 0
 
     def __post_init__(self) -> None:
         # canonical text, so that two ways of writing one schedule are one spec
         object.__setattr__(self, "schedule", make_schedule(self.schedule).text)
-        for name in ("n_layer", "d_model", "n_head", "context", "batch", "eval_every"):
+        for name in ("n_layer", "d_model", "n_head", "context", "batch", "eval_every", "base_width", "base_depth"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} = {getattr(self, name)}: must be 1 or more")
-        for name in ("seed", "data_seed", "weight_decay"):
+        for name in ("seed", "data_seed", "weight_decay", "n_encoder", "z_loss", "qat_from"):
             if not getattr(self, name) >= 0:
                 raise TrainingError(f"{name} = {getattr(self, name)}: must be 0 or more")
         if self.d_model % self.n_head:
@@ -91,6 +122,12 @@ class RunSpec:
         for name in ("eval_tokens", "val_tokens"):
             if getattr(self, name) < 1 or getattr(self, name) % self.context:
                 raise TrainingError(f"{name} = {getattr(self, name)}: must be a multiple of context = {self.context}")
+        if self.parametrization not in PARAMETRIZATIONS:
+            raise TrainingError(
+                f"parametrization = {self.parametrization!r}: choose one of {', '.join(PARAMETRIZATIONS)}"
+            )
+        if self.qat_bits not in (0, *range(2, 17)):
+            raise TrainingError(f"qat_bits = {self.qat_bits}: must be 2 to 16, or 0 for full precision throughout")
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and self.clip > 0):
             raise TrainingError(
                 f"beta1 = {self.beta1}, beta2 = {self.beta2}, clip = {self.clip}: "
@@ -100,17 +137,47 @@ class RunSpec:
     @property
     def shape(self) -> Shape:
         """The model's size, as the counting functions take it."""
-        return Shape(self.n_layer, self.d_model, self.n_head, self.context)
+        return Shape(
+            self.n_layer, self.d_model, self.n_head, self.context, n_encoder=self.n_encoder, qk_norm=self.qk_norm
+        )
 
     @property
     def batch_tokens(self) -> int:
-        """Bytes an update."""
+        """Bytes predicted in an update."""
         return self.batch * self.context
 
     @cached_property
     def table(self) -> Schedule:
         """The schedule as a table, one rate for every update."""
         return make_schedule(self.schedule)
+
+    @cached_property
+    def updates(self) -> np.ndarray:
+        """What makes one update differ from another: rate, decay and levels of a weight; shape (n_updates, 3).
+
+        Runs that agree in all else and in the first rows of this table are one run until then.
+        """
+        rates = self.table.rates
+        decay = self.weight_decay * (rates / self.table.peak if self.independent_decay else rates)
+        levels = np.zeros(len(rates))
+        if self.qat_bits:
+            levels[self.qat_from :] = 2 ** (self.qat_bits - 1) - 1
+        return np.column_stack([rates, decay, levels])
+
+    def agrees(self, *free: str) -> tuple:
+        """All settings but those in `free`: equal for runs that may share what depends on them."""
+        return tuple((key, value) for key, value in asdict(self).items() if key not in free)
+
+    @property
+    def trunk(self) -> tuple:
+        """Equal for runs that train as one run for as long as their `updates` are equal."""
+        return self.agrees("schedule", "weight_decay", "independent_decay", "qat_bits", "qat_from")
+
+    @property
+    def kind(self) -> tuple:
+        """Equal for runs that may train side by side as members of one stacked model."""
+        per_member = ("seed", "data_seed", "clip", "eval_every")
+        return tuple(pair for pair in self.trunk if pair[0] not in per_member)
 
     @property
     def default_name(self) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import platform
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import scaling
 from scaling.training.corpus import Corpus
 from scaling.training.counts import flops_per_token, param_counts
+from scaling.training.evaluation import Judged
 from scaling.training.records import RunFiles
 from scaling.training.spec import RunSpec
 
@@ -26,6 +28,11 @@ def conditions_of(spec: RunSpec, corpus: Corpus, device: torch.device, threads: 
     }
 
 
+def label(source: str) -> str:
+    """Short name of a source of text: the last part of its path."""
+    return Path(source).name or source
+
+
 def run_record(
     spec: RunSpec,
     files: RunFiles,
@@ -36,27 +43,29 @@ def run_record(
 ) -> dict[str, Any]:
     """One flat dict of plain values; the settings of the spec are among them."""
     steps, counts = spec.table.steps, param_counts(spec.shape)
+    final: Judged | None = outcome["final"]
+    by_source = final.by_source if final and len(corpus.sources) > 1 else {}
     tokens = steps * spec.batch_tokens
     return (
         {"run_id": files.name}
         | labels
-        | {key: outcome[key] for key in ("status", "final_val_loss", "val_se")}
+        | {"status": outcome["status"]}
+        | {"final_val_loss": final.loss if final else None, "val_se": final.standard_error if final else None}
+        | {"initial_loss": outcome["initial_loss"]}
+        | {f"val_loss_{label(source)}": loss for source, loss in by_source.items()}
         | counts
         | {"steps": steps, "tokens": tokens, "batch_tokens": spec.batch_tokens, "peak_lr": spec.table.peak}
         | asdict(spec)
         | {
             "d_ff": 4 * spec.d_model,
             "vocab": spec.shape.vocab,
-            "parametrization": "sp",
             "dtype": "float32",
             "flops_6nd": tokens * flops_per_token(spec.shape, "6nd"),
             "flops_exact": tokens * flops_per_token(spec.shape, "exact"),
-            "parent_run": None,
-            "branch_step": None,
-            "elapsed_s": outcome["elapsed_s"],
-            "train_bytes": len(corpus.train),
-            "validation_bytes": len(corpus.validation),
+            "train_bytes": len(corpus.text),
+            "validation_bytes": corpus.validation_bytes,
         }
+        | {key: outcome[key] for key in ("parent_run", "branch_step", "elapsed_s")}
         | conditions
         | {
             "python": platform.python_version(),

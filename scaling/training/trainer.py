@@ -1,21 +1,17 @@
-"""The loop: one model, one schedule, one curve; exact to the bit when it is stopped and started again."""
+"""Train a run, or runs that share something; exact to the bit when it is stopped and started again."""
 
-import time
+import errno
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from scaling.training.corpus import Corpus, read_corpus, training_batch, validation_windows
-from scaling.training.device import on_device, prepare, progress
-from scaling.training.evaluation import evaluate, evaluation_steps
-from scaling.training.learner import Learner
-from scaling.training.records import Curve, RunFiles
+from scaling.errors import TrainingError
+from scaling.training.corpus import read_corpus
+from scaling.training.device import prepare
+from scaling.training.group import Group
+from scaling.training.records import RunFiles, checkpoint_path, sole_writer, write_run_table
 from scaling.training.spec import RunSpec
-from scaling.training.summary import conditions_of, run_record
 
 
 def train(
@@ -46,7 +42,7 @@ def train(
     labels : mapping, optional
         Further columns for the run's row in `runs.csv`, for example `{'role': 'short'}`.
     checkpoint_seconds : float
-        At least this long between two checkpoints; they are taken after rows only.
+        At least this long between two checkpoints.
 
     Returns
     -------
@@ -58,88 +54,77 @@ def train(
     ------
     TrainingError
         For a corpus too small, files of another spec under this name, a changed corpus or machine on
-        resume, or a device that is not there.
+        resume, no space left, or a device that is not there.
     """
-    files = RunFiles(out_dir, name or spec.default_name)
-    if (done := files.finished()) is not None:
-        settings = asdict(spec)
-        files.refuse_other(files.record, was={key: done.get(key) for key in settings}, now=settings)
-        return done
+    name = name or spec.default_name
+    return train_group(
+        {name: spec},
+        out_dir,
+        device=device,
+        threads=threads,
+        labels={name: labels or {}},
+        checkpoint_seconds=checkpoint_seconds,
+    )[name]
+
+
+def train_group(
+    specs: Mapping[str, RunSpec],
+    out_dir: str | Path,
+    *,
+    lanes: int = 1,
+    device: str | None = None,
+    threads: int = 1,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
+    checkpoint_seconds: float = 30.0,
+    quiet: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """
+    Train several runs of one kind (`RunSpec.kind`): what they share once, and `lanes` members at a time.
+
+    Every file is what `train` would have written for the run alone, bit by bit on the CPU, except where its record
+    says how it was made (`parent_run`, `branch_step`, `elapsed_s`).
+
+    Parameters
+    ----------
+    specs : mapping
+        Name -> spec.
+    lanes : int
+        Members that learn side by side. On a GPU as many as fit; on the CPU 1 to 8, more for smaller models.
+    quiet : bool
+        Show no progress bar.
+
+    The other parameters, and what is raised, are those of `train`.
+
+    Returns
+    -------
+    dict
+        Name -> the run's row of `runs.csv`.
+    """
+    files = {name: RunFiles(out_dir, name) for name in specs}
+    records: dict[str, dict[str, Any]] = {}
+    for name, spec in specs.items():
+        if (done := files[name].finished()) is not None:
+            settings = asdict(spec)  # a setting younger than the record had its default
+            was = {key: done.get(key, getattr(RunSpec, key, None)) for key in settings}
+            files[name].refuse_other(files[name].record, was=was, now=settings)
+            records[name] = done
+    if len({spec.kind for spec in specs.values()}) > 1:
+        raise TrainingError("runs of one group must agree in all but seeds, schedule, decay, clipping and rounding")
+    if len(records) == len(specs):
+        checkpoint_path(out_dir, specs).unlink(missing_ok=True)  # of a process that ended between record and removal
+        return records
     where = prepare(device, threads)
-    corpus = read_corpus(spec.corpus)
-    corpus.require(spec.context)
-    conditions = conditions_of(spec, corpus, where, threads)
-    outcome = _loop(spec, files, corpus, conditions, where, checkpoint_seconds)
-    record = run_record(spec, files, corpus, conditions, outcome, dict(labels or {}))
-    files.finish(record)
-    return record
-
-
-def _loop(
-    spec: RunSpec,
-    files: RunFiles,
-    corpus: Corpus,
-    conditions: dict[str, Any],
-    device: torch.device,
-    checkpoint_seconds: float,
-) -> dict[str, Any]:
-    rates = spec.table.rates
-    rows = set(evaluation_steps(rates, spec.eval_every).tolist())
-    curve_set = on_device(validation_windows(corpus.validation, spec.eval_tokens, spec.context), device)
-    final_set = on_device(validation_windows(corpus.validation, spec.val_tokens, spec.context), device)
-    learner, identity = Learner(spec, device), asdict(spec) | conditions
-    step, csv_bytes, began = 0, None, time.perf_counter()
-    if files.checkpoint.exists():
-        saved = torch.load(files.checkpoint, map_location=device, weights_only=True)
-        files.refuse_other(files.checkpoint, was=saved["identity"], now=identity)
-        learner.restore(saved)
-        step, csv_bytes, began = saved["step"], saved["csv_bytes"], began - saved["elapsed_s"]
-
-    with Curve(files.curve, csv_bytes) as curve, progress(files.name, step, len(rates)) as advance:
-
-        def checkpoint(step: int) -> float:
-            now = time.perf_counter()
-            # sync first: rows are on disk before the checkpoint that counts on them
-            facts = {"csv_bytes": curve.sync(), "step": step, "elapsed_s": now - began, "identity": identity}
-            learner.save(files.checkpoint, **facts)
-            return now
-
-        saved_at = checkpoint(step)
-        window, window_sum = 0, torch.zeros((), dtype=torch.float64, device=device)
-        status = "finished"
-        for update in range(step, len(rates)):
-            batch = training_batch(corpus.train, update, batch=spec.batch, context=spec.context, seed=spec.data_seed)
-            loss, grad_norm = learner.update(on_device(batch, device), float(rates[update]))
-            window, window_sum = (
-                window + 1,
-                window_sum + loss,
-            )  # on the device: reading it would stop the queue
-            advance()
-            step = update + 1
-            if step not in rows:
-                continue
-            train_loss, val_loss = float(window_sum) / window, evaluate(learner.model, curve_set)[0]
-            if not np.isfinite([train_loss, val_loss]).all():
-                status = "diverged"
-                break
-            curve.row(
-                step=step,
-                tokens=step * spec.batch_tokens,
-                lr=float(rates[update]),
-                train_loss=train_loss,
-                train_window=window,
-                val_loss=val_loss,
-                val_tokens=spec.eval_tokens,
-                grad_norm=float(grad_norm),
-            )
-            window, window_sum = 0, torch.zeros_like(window_sum)
-            if time.perf_counter() - saved_at >= checkpoint_seconds:
-                saved_at = checkpoint(step)
-        curve.sync()
-    loss_and_error = evaluate(learner.model, final_set) if status == "finished" else (None, None)
-    return {
-        "status": status,
-        "final_val_loss": loss_and_error[0],
-        "val_se": loss_and_error[1],
-        "elapsed_s": round(time.perf_counter() - began, 1),
-    }
+    corpus = read_corpus(next(iter(specs.values())).corpus)
+    group = Group(dict(specs), files, corpus, where, threads, dict(labels or {}), records)
+    try:
+        with sole_writer(group.checkpoint):
+            group.work(lanes, checkpoint_seconds, quiet)
+        write_run_table(out_dir)
+    except OSError as full:
+        if full.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise TrainingError(
+            f"{out_dir}: no space left on the device\n"
+            "nothing is lost: free some space and run the same again; it goes on from its last checkpoint"
+        ) from full
+    return {name: records[name] for name in specs}

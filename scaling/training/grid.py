@@ -1,0 +1,158 @@
+"""A sweep file: settings for every run, and axes whose values are combined.
+
+    [base]                       # settings of every run (RunSpec), over the defaults
+    batch = 32
+    [schedules]                  # names for schedules; peak and steps may be left to the axes
+    linear = "wsd:warmup=100,decay=0.2"
+    [[axes]]                     # every combination is a run; more than one [[axes]] gives several grids
+    size = [{name = "d16", d_model = 16}, {name = "d32", d_model = 32}]
+    schedule = ["linear", "cosine:warmup=100"]
+    peak = [3e-3, 1e-2]
+    horizon = [{steps = 2000}, {tokens = "10M"}, {flops = 1e13}, {tokens_per_param = 20}]
+
+An axis is a setting, or `peak`, `horizon`, `qat_fraction` (the last part of the run, in `qat_bits`), or any other word
+if its values are tables: they move several settings together, and `name` says how. `labels` adds columns to `runs.csv`.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from scaling.errors import TrainingError
+from scaling.schedules import schedule as make_schedule
+from scaling.schedules.text import parse_number
+from scaling.training.counts import flops_per_token, param_counts
+from scaling.training.spec import RunSpec
+
+_SETTINGS = {field.name for field in fields(RunSpec)} | {"peak", "horizon", "qat_fraction"}
+_PLAIN = re.compile(r"[A-Za-z0-9._+-]+")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run of a sweep: its spec, and further columns of its row."""
+
+    spec: RunSpec
+    labels: dict[str, str]
+
+
+def read_sweep(path: str | Path) -> dict[str, Planned]:
+    """
+    The runs of a sweep file.
+
+    Returns
+    -------
+    dict
+        Name -> run, in the order of the file. A name is made of the values of all axes that have more than one.
+
+    Raises
+    ------
+    TrainingError
+        For a file that is missing or no TOML, unknown settings, values that cannot be named, or equal names.
+    """
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TrainingError(f"{path}: no such sweep file") from None
+    except tomllib.TOMLDecodeError as problem:
+        raise TrainingError(f"{path}: no valid TOML: {problem}") from None
+    if unknown := content.keys() - {"base", "schedules", "axes"}:
+        raise TrainingError(f"{path}: unknown part {sorted(unknown)[0]!r}; a sweep has base, schedules and axes")
+    grids = content.get("axes", {})
+    runs: dict[str, Planned] = {}
+    for number, axes in enumerate(grids if isinstance(grids, list) else [grids], 1):
+        where = f"{path}, axes {number}"
+        labels = {key: str(value) for key, value in axes.get("labels", {}).items()}
+        for name, settings in _combinations(where, axes, content.get("schedules", {})):
+            try:
+                spec = make_spec(content.get("base", {}) | settings, content.get("schedules", {}))
+            except (ValueError, TypeError) as problem:  # errors of this project are ValueErrors too
+                raise TrainingError(f"{where}, run {name or 'single'}: {problem}") from problem
+            name = name or spec.default_name
+            if name in runs:
+                raise TrainingError(f"{where}: two runs are named {name!r}; give the values that differ a `name`")
+            runs[name] = Planned(spec, labels)
+    return runs
+
+
+def _combinations(where: str, axes: Mapping[str, Any], schedules: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
+    values = {axis: value if isinstance(value, list) else [value] for axis, value in axes.items() if axis != "labels"}
+    for axis, options in values.items():
+        if not options:
+            raise TrainingError(f"{where}: axis {axis!r} has no value, so there is nothing to run")
+    for chosen in product(*values.values()):
+        parts, settings = [], {}
+        for axis, value in zip(values, chosen, strict=True):
+            moved = dict(value) if isinstance(value, dict) and axis != "horizon" else {axis: value}
+            label = moved.pop("name", None) or _label(where, axis, value, schedules, len(values[axis]) > 1)
+            for setting in moved:
+                if setting not in _SETTINGS:
+                    near = get_close_matches(setting, _SETTINGS, n=1)
+                    raise TrainingError(
+                        f"{where}: no setting {setting!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                    )
+                if setting in settings:
+                    raise TrainingError(f"{where}: setting {setting!r} is on two axes; keep one")
+            settings |= moved
+            if len(values[axis]) > 1:
+                parts.append(label)
+        yield "-".join(parts), settings
+
+
+def _label(where: str, axis: str, value: Any, schedules: Mapping[str, str], needed: bool) -> str:
+    if axis == "horizon" and isinstance(value, dict):
+        what, amount = next(iter(value.items()))
+        return f"{amount}{what}"
+    if isinstance(value, bool | int | float):
+        return f"{axis}{value}"
+    if isinstance(value, str) and (value in schedules or _PLAIN.fullmatch(value)):
+        return value
+    if axis == "schedule" and isinstance(value, str):
+        return value.split(":")[0]
+    if needed:
+        raise TrainingError(
+            f"{where}: {axis} = {value!r} makes no file name\nwrite the value as {{name = '..', {axis} = '..'}}"
+        )
+    return ""
+
+
+def make_spec(settings: Mapping[str, Any], schedules: Mapping[str, str]) -> RunSpec:
+    """A spec from settings of a sweep: schedule by name, length from the horizon, rounding from its fraction."""
+    own = dict(settings)
+    text = str(own.pop("schedule", "constant"))
+    extra = {"peak": own.pop("peak")} if "peak" in own else {}
+    horizon, fraction = own.pop("horizon", None), own.pop("qat_fraction", None)
+    if horizon is not None:
+        extra["steps"] = _steps(horizon, RunSpec(schedule="constant:peak=1,steps=1", **own))
+    table = make_schedule(schedules.get(text, text), **extra)
+    if fraction is not None:
+        if not 0 <= fraction <= 1:
+            raise TrainingError(f"qat_fraction = {fraction}: must be 0 to 1")
+        own["qat_from"] = table.steps - round(fraction * table.steps)
+        if own["qat_from"] == table.steps:
+            own |= {"qat_bits": 0, "qat_from": 0}
+    return RunSpec(schedule=str(table.text), **own)
+
+
+def _steps(horizon: Any, spec: RunSpec) -> int:
+    kinds = {"steps", "tokens", "flops", "tokens_per_param"}
+    if not isinstance(horizon, dict) or len(kinds & horizon.keys()) != 1:
+        raise TrainingError(
+            f"horizon = {horizon!r}: give one of {{steps}}, {{tokens}}, {{flops}}, {{tokens_per_param}}"
+        )
+    (kind,) = kinds & horizon.keys()
+    amount = parse_number(horizon[kind])
+    if kind == "flops":
+        amount /= flops_per_token(spec.shape, horizon.get("convention", "6nd"))
+    elif kind == "tokens_per_param":
+        amount *= param_counts(spec.shape)[horizon.get("params", "n_params")]
+    steps = round(amount if kind == "steps" else amount / spec.batch_tokens)
+    if steps < 1:
+        raise TrainingError(f"horizon = {horizon!r}: less than one update of {spec.batch_tokens} tokens")
+    return steps

@@ -1,0 +1,309 @@
+"""The work of a group of runs: segments of their trees, taken in turn by the members of a stack.
+
+The runs are planned as trees of what they share (`tree.forest`). A stack of `lanes` members takes one segment each, and
+the next when it is through; what a run writes does not depend on its company. All that is needed to go on is in one
+checkpoint: the state of every segment under way or waiting, and how long each curve was.
+"""
+
+import io
+import math
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from scaling.training.corpus import Corpus, validation_windows
+from scaling.training.device import progress
+from scaling.training.evaluation import Judge, Judged, evaluate, evaluation_steps
+from scaling.training.records import Curve, RunFiles, checkpoint_path, write_atomically
+from scaling.training.spec import RunSpec
+from scaling.training.stack import CHUNK, Losses, Stack
+from scaling.training.summary import conditions_of, run_record
+from scaling.training.tree import Segment, forest
+
+
+@dataclass
+class Run:
+    """A run on its way: what it will be evaluated at, its open curve, and the updates since its last row."""
+
+    spec: RunSpec
+    rows: set[int]
+    curve: Curve | None = None
+    window: list[float] = field(default_factory=list)
+    z: list[float] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Lane:
+    """A segment, and how far it is: `state` is None at the very beginning of a run."""
+
+    segment: Segment
+    state: dict[str, Any] | None
+    seconds: float
+    step: int = 0
+    rows: list[int] = field(default_factory=list)
+
+
+class Group:
+    """
+    Runs of one kind on one device.
+
+    Parameters
+    ----------
+    specs, files : dict
+        Name -> spec, and where its files lie.
+    corpus, device, threads
+        What the runs are made with.
+    labels : dict
+        Name -> further columns of its record.
+    records : dict
+        Name -> record of the runs that are finished; the others are added as they end.
+    """
+
+    def __init__(
+        self,
+        specs: dict[str, RunSpec],
+        files: dict[str, RunFiles],
+        corpus: Corpus,
+        device: torch.device,
+        threads: int,
+        labels: dict[str, Mapping[str, str]],
+        records: dict[str, dict[str, Any]],
+    ):
+        self.specs, self.files, self.corpus, self.device = specs, files, corpus, device
+        self.labels, self.records = labels, records
+        self.initial: dict[int, float] = {}
+        self.spec = next(iter(specs.values()))
+        self.conditions = {name: conditions_of(spec, corpus, device, threads) for name, spec in specs.items()}
+        self.checkpoint = checkpoint_path(next(iter(files.values())).out_dir, specs)
+        span = (2 if self.spec.n_encoder else 1) * self.spec.context + 1
+        corpus.require(span)
+
+        def judges(tokens: int) -> list[Judge]:
+            windows = (validation_windows(s.validation, tokens, self.spec.context, span) for s in corpus.sources)
+            return [
+                Judge(source.name, source.share, torch.from_numpy(w).to(device).long())
+                for source, w in zip(corpus.sources, windows, strict=True)
+            ]
+
+        self.curve_judges, self.final_judges, self.span = (
+            judges(self.spec.eval_tokens),
+            judges(self.spec.val_tokens),
+            span,
+        )
+        self.curve_judges = [judge for judge in self.curve_judges if judge.share]
+
+    def work(self, lanes: int, checkpoint_seconds: float, quiet: bool) -> None:
+        """Train all that is not finished."""
+        saved = None
+        if self.checkpoint.exists():
+            saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            for name, spec in self.specs.items():
+                if name not in self.records:
+                    was, now = saved["identity"].get(name, {}), asdict(spec) | self.conditions[name]
+                    self.files[name].refuse_other(self.checkpoint, was=was, now=now)
+        # the numbering of segments in a checkpoint is that of the runs that were unfinished when it began
+        names = saved["names"] if saved else [name for name in self.specs if name not in self.records]
+        self.trees = forest({name: self.specs[name] for name in names})
+        self.segments = [segment for tree in self.trees for segment in tree.walk()]
+        self.names = names
+        self.runs = {
+            name: Run(
+                self.specs[name], set(evaluation_steps(self.specs[name].table.rates, self.specs[name].eval_every))
+            )
+            for name in names
+            if name not in self.records
+        }
+        self.waiting = [Lane(tree, None, 0.0) for tree in reversed(self.trees)]
+        self.lanes: list[Lane] = []
+        self.stack: Stack | None = None
+        bytes_of: dict[str, int] = {}
+        if saved:
+            self.waiting = [Lane(self.segments[i], state, seconds) for i, state, seconds in saved["waiting"]]
+            for name, run in self.runs.items():
+                bytes_of[name], run.window, run.z = saved["runs"][name]
+        total = sum(tree.steps for tree in self.trees)
+        done = total - sum(
+            lane.segment.steps - (lane.state["step"] - lane.segment.start if lane.state else 0) for lane in self.waiting
+        )
+        with ExitStack() as files, progress(self.checkpoint.stem, done, total, quiet) as advanced:
+            for name, run in self.runs.items():
+                run.curve = files.enter_context(Curve(self.files[name].curve, bytes_of.get(name)))
+            self._save()
+            saved_at = time.perf_counter()
+            while self._fill(lanes):
+                advanced(self._advance())
+                if time.perf_counter() - saved_at >= checkpoint_seconds:
+                    self._save()
+                    saved_at = time.perf_counter()
+        self.checkpoint.unlink()
+
+    def _alive(self, segment: Segment) -> list[str]:
+        return [name for name in segment.runs if name in self.runs]
+
+    def _fill(self, lanes: int) -> bool:
+        """Give free lanes the next segments; the stack is built anew when the number of lanes changes."""
+        going = [lane for lane in self.lanes if lane.step < lane.segment.end and self._alive(lane.segment)]
+        new: list[Lane] = []
+        while self.waiting and len(going) + len(new) < lanes:
+            lane = self.waiting.pop()
+            if self._alive(lane.segment):
+                new.append(lane)
+        if not going and not new:
+            return False
+        if self.stack is None or len(going) + len(new) != len(self.lanes):
+            for lane in going:
+                lane.state = self._state(lane)
+            self.lanes = new = [*going, *new]
+            longest = max(len(spec.updates) for spec in self.specs.values())
+            quantise = any(spec.qat_bits for spec in self.specs.values())
+            self.stack = Stack(self.spec, len(new), longest, self.corpus.text, self.device, quantise)
+        else:
+            free = iter(new)
+            self.lanes = [lane if lane in going else next(free) for lane in self.lanes]
+        for lane in new:
+            self._start(lane)
+        return True
+
+    def _start(self, lane: Lane) -> None:
+        assert self.stack is not None
+        lane.step = lane.state["step"] if lane.state else 0
+        self.stack.start(self.lanes.index(lane), self.specs[lane.segment.runs[0]], lane.state)
+        lane.state = None
+        rows = set().union(*(self.runs[name].rows for name in self._alive(lane.segment)))
+        end = lane.segment.end
+        lane.rows = sorted({row for row in rows if lane.step < row < end} | {end}, reverse=True)
+
+    def _state(self, lane: Lane) -> dict[str, Any]:
+        assert self.stack is not None
+        return self.stack.state(self.lanes.index(lane))
+
+    def _advance(self) -> int:
+        """Go on to the next row of any lane, at most a chunk; returns the updates done."""
+        assert self.stack is not None
+        began = time.perf_counter()
+        n = min(CHUNK, *(lane.rows[-1] - lane.step for lane in self.lanes))
+        specs = [self.specs[lane.segment.runs[0]] for lane in self.lanes]
+        places = np.stack(
+            [
+                [
+                    self.corpus.places(lane.step + i, batch=spec.batch, span=self.span, seed=spec.data_seed)
+                    for lane, spec in zip(self.lanes, specs, strict=True)
+                ]
+                for i in range(n)
+            ]
+        )
+        losses = self.stack.advance(places)
+        for k, lane in enumerate(self.lanes):
+            lane.step += n
+            for name in self._alive(lane.segment):
+                self.runs[name].window += losses.train[k].tolist()
+                self.runs[name].z += losses.z[k].tolist()
+        at_row = [k for k, lane in enumerate(self.lanes) if lane.step == lane.rows[-1]]
+        judged = self._judge(at_row, self.curve_judges) if at_row else []
+        share = (time.perf_counter() - began) / len(self.lanes)
+        for lane in self.lanes:
+            lane.seconds += share
+        for k, curve_loss in zip(at_row, judged, strict=True):
+            self._row(k, curve_loss, losses)
+        return n * len(self.lanes)
+
+    def _judge(self, members: list[int], judges: list[Judge]) -> list[Judged]:
+        """Losses of some members of the stack, with the weights that their next update would see."""
+        assert self.stack is not None
+        with torch.no_grad():
+            chosen = torch.tensor(members, device=self.device)
+            last = (self.stack.step[chosen] - 1).clamp_min(0)
+            levels = self.stack.updates[chosen, last, 2]
+            weights = {name: weight.detach()[chosen] for name, weight in self.stack.weights.items()}
+            return evaluate(self.stack.model, self.stack.seen(weights, levels), judges)
+
+    def _row(self, k: int, judged: Judged, losses: Losses) -> None:
+        """Write the rows of all runs that have one at this step of lane k; end those that end here."""
+        lane = self.lanes[k]
+        step = lane.rows.pop()
+        names = self._alive(lane.segment)
+        if not math.isfinite(judged.loss) or not np.isfinite(losses.train[k]).all():
+            for name in names:
+                self._finish(name, lane, "diverged", None)
+            return
+        for name in names:
+            run = self.runs[name]
+            if step not in run.rows:
+                continue
+            assert run.curve is not None
+            run.curve.row(
+                step=step,
+                tokens=step * run.spec.batch_tokens,
+                lr=float(run.spec.table.rates[step - 1]),
+                train_loss=math.fsum(run.window) / len(run.window),  # exact, however the updates were chunked
+                train_window=len(run.window),
+                val_loss=judged.loss,
+                val_se=judged.standard_error,
+                val_tokens=run.spec.eval_tokens * len(self.curve_judges),
+                grad_norm=float(losses.grad_norm[k, -1]),
+                z_loss=math.fsum(run.z) / len(run.z) if run.spec.z_loss else None,
+            )
+            run.window, run.z = [], []
+        if step < lane.segment.end:
+            return
+        state = self._state(lane) if lane.segment.children else None
+        self.waiting += [Lane(child, state, lane.seconds) for child in reversed(lane.segment.children)]
+        ending = [name for name in names if self.runs[name].spec.table.steps == step]
+        if ending:
+            (final,) = self._judge([k], self.final_judges)
+            for name in ending:
+                self._finish(name, lane, "finished", final)
+
+    def _finish(self, name: str, lane: Lane, status: str, final: Judged | None) -> None:
+        run = self.runs.pop(name)
+        assert run.curve is not None
+        run.curve.sync()
+        shared = [s for s in self.segments if name in s.runs and s.runs[0] != name]
+        outcome = {
+            "status": status,
+            "final": final,
+            "initial_loss": self._initial_loss(run.spec.seed),
+            "elapsed_s": round(lane.seconds, 1),
+            "parent_run": shared[-1].runs[0] if shared else None,
+            "branch_step": max(s.end for s in shared) if shared else None,
+        }
+        record = run_record(
+            run.spec, self.files[name], self.corpus, self.conditions[name], outcome, dict(self.labels.get(name, {}))
+        )
+        self.files[name].finish(record)
+        self.records[name] = record
+
+    def _initial_loss(self, seed: int) -> float:
+        """Loss before the first update, on the final validation set: what a run that learned nothing has."""
+        if seed not in self.initial:
+            assert self.stack is not None
+            model = self.stack.model
+            weights = model.views(model.initial(seed)[None].to(self.device))
+            self.initial[seed] = evaluate(model, weights, self.final_judges)[0].loss
+        return self.initial[seed]
+
+    def _save(self) -> None:
+        """Write the checkpoint: rows are on disk before the state that counts on them."""
+        index = {id(segment): i for i, segment in enumerate(self.segments)}
+        waiting = [(index[id(lane.segment)], lane.state, lane.seconds) for lane in self.waiting]
+        waiting += [
+            (index[id(lane.segment)], self._state(lane), lane.seconds)
+            for lane in reversed(self.lanes)
+            if self._alive(lane.segment) and lane.step < lane.segment.end
+        ]
+        content = io.BytesIO()
+        torch.save(
+            {
+                "names": self.names,
+                "identity": {name: asdict(spec) | self.conditions[name] for name, spec in self.specs.items()},
+                "waiting": waiting,
+                "runs": {name: (run.curve.sync(), run.window, run.z) for name, run in self.runs.items() if run.curve},
+            },
+            content,
+        )
+        write_atomically(self.checkpoint, content.getvalue())

@@ -1,0 +1,234 @@
+"""What to look at inside a model: sizes of gradients and updates, attention logits, noise scale, sharpness, width.
+
+A `Bench` holds a run that is trained some updates at a time; the probes look at it in between and change nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from scaling.training.corpus import Corpus
+from scaling.training.device import prepare
+from scaling.training.model import token_losses
+from scaling.training.spec import RunSpec
+from scaling.training.stack import Losses, Stack
+
+Apply = Callable[[Tensor], Tensor]
+
+
+class Bench:
+    """
+    A run on the table: trained some updates at a time, looked at in between.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    corpus : Corpus
+    device : {'cpu', 'cuda'}, optional
+    """
+
+    def __init__(self, spec: RunSpec, corpus: Corpus, device: str | None = "cpu"):
+        self.spec, self.corpus = spec, corpus
+        self.stack = Stack(spec, 1, spec.table.steps, corpus.text, prepare(device, 1), spec.qat_bits > 0)
+        self.stack.start(0, spec)
+
+    def train(self, updates: int) -> Losses:
+        """Do some updates, the same as `train` would; at most 128 at a time."""
+        step, span = int(self.stack.step[0]), self.stack.model.span()
+        spec = self.spec
+        at = range(step, step + updates)
+        places = [self.corpus.places(i, batch=spec.batch, span=span, seed=spec.data_seed) for i in at]
+        return self.stack.advance(np.stack(places)[:, None])
+
+    def windows(self, batch: int, seed: int = 0) -> Tensor:
+        """Windows (1, batch, span) of the training text, in no relation to those of any update."""
+        span = self.stack.model.span()
+        places = self.corpus.places(2**40 + seed, batch=batch, span=span, seed=self.spec.data_seed)
+        return self.stack.text[torch.from_numpy(places)[None, :, None].to(self.stack.device) + self.stack.span].long()
+
+    def loss(self, flat: Tensor, windows: Tensor) -> Tensor:
+        """Loss (scalar) of the weights in `flat` (1, P)."""
+        model = self.stack.model
+        return token_losses(model.logits(model.views(flat), windows), windows).mean()
+
+    def gradient(self, windows: Tensor) -> Tensor:
+        """Gradient (P,) of the loss on some windows."""
+        flat = self.stack.flat.detach().clone().requires_grad_()
+        return torch.autograd.grad(self.loss(flat, windows), flat)[0][0]
+
+
+@torch.no_grad()
+def forward_probes(bench: Bench, windows: Tensor) -> dict[str, float]:
+    """
+    Attention logits, activations and log Z of a member.
+
+    Returns
+    -------
+    dict
+        `logit_max/<attention>`: largest |score|; `activation/<block>`: mean |x| in the residual stream after it;
+        `activation/logits`; `log_z`: mean log of the sum of exponentiated logits (2309.14322, section 3).
+    """
+    seen: dict[str, float] = {}
+
+    def watch(name: str, x: Tensor) -> None:
+        if name.endswith(".scores"):
+            seen[f"logit_max/{name.removesuffix('.scores')}"] = float(x.abs().max())
+        else:
+            seen[f"activation/{name}"] = float(x.abs().mean())
+
+    logits = bench.stack.model.logits(bench.stack.weights, windows, watch)
+    seen["activation/logits"] = float(logits.abs().mean())
+    seen["log_z"] = float(logits.logsumexp(dim=2).mean())
+    return seen
+
+
+def gradient_rms(bench: Bench, windows: Tensor) -> dict[str, float]:
+    """Root mean square of the gradient of every tensor, before any clipping."""
+    views = bench.stack.model.views(bench.gradient(windows)[None])
+    return {name: float(view.square().mean().sqrt()) for name, view in views.items()}
+
+
+def update_rms(bench: Bench) -> dict[str, float]:
+    """Root mean square of what the next update changes in every tensor; it is done on a copy of the state."""
+    state = bench.stack.state(0)
+    bench.train(1)
+    views = bench.stack.model.views((bench.stack.state(0)["flat"] - state["flat"])[None])
+    bench.stack.start(0, bench.spec, state)
+    return {name: float(view.square().mean().sqrt()) for name, view in views.items()}
+
+
+def noise_scale(bench: Bench, small: int, big: int, repeats: int = 8) -> dict[str, float]:
+    """
+    Gradient noise scale B_simple = tr(S) / |G|^2 in sequences (McCandlish et al., 1812.06162, appendix A.1).
+
+    Unbiased estimates of both from gradients of `small` and `big` sequences, each averaged over `repeats` before the
+    ratio is taken.
+
+    Returns
+    -------
+    dict
+        `g_squared`, `trace`, `noise_scale` (NaN if the estimate of |G|^2 is not positive: then average more).
+    """
+    norms = np.zeros(2)
+    for i in range(repeats):
+        for j, batch in enumerate((small, big)):
+            norms[j] += float(bench.gradient(bench.windows(batch, seed=2 * i + j)).square().sum()) / repeats
+    return two_batches(norms[0], small, norms[1], big)
+
+
+def two_batches(small_norm: float, small: int, big_norm: float, big: int) -> dict[str, float]:
+    """The estimate of `noise_scale` from the mean squared gradient norms at two batch sizes."""
+    g_squared = (big * big_norm - small * small_norm) / (big - small)
+    trace = (small_norm - big_norm) / (1 / small - 1 / big)
+    return {"g_squared": g_squared, "trace": trace, "noise_scale": trace / g_squared if g_squared > 0 else np.nan}
+
+
+def top_eigenvalue(apply: Apply, size: int, *, iterations: int = 30, seed: int = 0, tolerance: float = 1e-5) -> float:
+    """
+    Largest eigenvalue of a symmetric operator by Lanczos iteration, every new vector made orthogonal to all before.
+
+    Parameters
+    ----------
+    apply : callable
+        Operator on a vector (size,).
+    iterations : int
+        Products at most; fewer when the eigenvalue moves by less than `tolerance`, relative.
+    """
+    vector = torch.randn(size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    basis: list[Tensor] = []
+    diagonal: list[float] = []
+    beside: list[float] = []
+    found = np.nan
+    vector /= vector.norm()
+    for _ in range(min(iterations, size)):
+        basis.append(vector)
+        product = apply(vector).double().cpu()
+        diagonal.append(float(product @ vector))
+        for _ in range(2):  # twice is enough in floating point
+            product -= torch.stack(basis).T @ (torch.stack(basis) @ product)
+        tridiagonal = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+        before, found = found, float(np.linalg.eigvalsh(tridiagonal)[-1])
+        rest = float(product.norm())
+        if abs(found - before) <= tolerance * abs(found) or rest < 1e-12:
+            break
+        beside.append(rest)
+        vector = product / rest
+    return found
+
+
+def sharpness(bench: Bench, windows: Tensor, *, preconditioned: bool = False, iterations: int = 30) -> float:
+    """
+    Top eigenvalue of the Hessian of the loss on fixed windows (Noci et al., 2402.17457).
+
+    Parameters
+    ----------
+    preconditioned : bool
+        Of P^-1/2 H P^-1/2 with AdamW's P = sqrt(v) + eps, whose edge of stability is 38 / rate at beta1 = 0.9; without,
+        that of gradient descent is 2 / rate.
+    """
+    stack = bench.stack
+    scale = torch.ones_like(stack.flat[0])
+    if preconditioned:
+        corrected = stack.v[0] / (1 - bench.spec.beta2 ** int(stack.step[0]))
+        scale = (corrected.sqrt() + 1e-8).rsqrt()
+    flat = stack.flat.detach().clone().requires_grad_()
+    with sdpa_kernel(SDPBackend.MATH):  # the fused kernels cannot be differentiated twice
+        (slope,) = torch.autograd.grad(bench.loss(flat, windows), flat, create_graph=True)
+
+        def apply(vector: Tensor) -> Tensor:
+            direction = vector.to(flat) * scale
+            (product,) = torch.autograd.grad(slope, flat, direction[None], retain_graph=True)
+            return product[0] * scale
+
+        return top_eigenvalue(apply, flat.numel(), iterations=iterations)
+
+
+def coordinate_check(
+    spec: RunSpec, widths: Sequence[int], corpus: Corpus, *, updates: int = 10, seeds: Sequence[int] = (0, 1, 2)
+) -> pd.DataFrame:
+    """
+    Mean |activation| of every layer over training, for several widths.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        Its width is replaced, and its heads so that their width stays.
+    widths : sequence of int
+    corpus : Corpus
+    updates : int
+        The schedule must be at least as long.
+    seeds : sequence of int
+
+    Returns
+    -------
+    DataFrame
+        layer, width, step, activation (mean over seeds); `slopes` makes one number of it.
+    """
+    head_dim, rows = spec.d_model // spec.n_head, []
+    for width in widths:
+        for seed in seeds:
+            bench = Bench(replace(spec, d_model=width, n_head=width // head_dim, seed=seed), corpus)
+            windows = bench.windows(16)
+            for step in range(updates + 1):
+                found = forward_probes(bench, windows)
+                layers = {k.removeprefix("activation/"): v for k, v in found.items() if k.startswith("activation/")}
+                rows += [{"layer": k, "width": width, "step": step, "activation": v} for k, v in layers.items()]
+                if step < updates:
+                    bench.train(1)
+    return pd.DataFrame(rows).groupby(["layer", "width", "step"], as_index=False)["activation"].mean()
+
+
+def slopes(check: pd.DataFrame) -> pd.Series:
+    """Slope of log activation on log width at the last step, by layer: near 0 under muP, growing under sp."""
+    last = check[check["step"] == check["step"].max()]
+    return pd.Series(
+        {
+            layer: np.polyfit(np.log(rows["width"]), np.log(rows["activation"]), 1)[0]
+            for layer, rows in last.groupby("layer")
+        }
+    )

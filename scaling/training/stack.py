@@ -1,0 +1,179 @@
+"""K members learning side by side: their weights, AdamW, and one update as a fixed chain of tensor operations.
+
+The chain reads rates, places in the text and steps from tensors on the device and writes losses there, so that a CUDA
+graph can replay it; on the CPU the same code runs eagerly. Nothing is reduced over members.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scaling.training.model import Model, Rules, fake_quantised, token_losses
+from scaling.training.spec import RunSpec
+
+CHUNK = 128  # updates between two looks of the host, at most: the length of the ring that losses are written to
+EPS = 1e-8
+
+
+class Losses(NamedTuple):
+    """What `Stack.advance` saw: each (K, updates), the loss before the update and the gradient before clipping."""
+
+    train: np.ndarray
+    z: np.ndarray
+    grad_norm: np.ndarray
+
+
+class Stack:
+    """
+    Members of one shape on a device.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        For all that the members share (`RunSpec.kind`).
+    members : int
+        K. Member k trains nothing sensible until `load` has put a state in.
+    longest : int
+        Updates of the longest run that will be put in.
+    text : ndarray of uint8
+        What is learned from.
+    device : torch.device
+    quantise : bool
+        Whether any member will ever be in quantised training.
+    """
+
+    def __init__(
+        self, spec: RunSpec, members: int, longest: int, text: np.ndarray, device: torch.device, quantise: bool = False
+    ):
+        widths = spec.d_model / spec.base_width, spec.n_layer / spec.base_depth
+        self.model, self.spec = Model(spec.shape, Rules.of(spec.parametrization, *widths)), spec
+        self.device, self.members, self.quantise = device, members, quantise
+        empty: Any = {"dtype": torch.float32, "device": device}
+        size = (members, self.model.n_params)
+        self.flat, self.grads, self.m, self.v = (torch.zeros(size, **empty) for _ in range(4))
+        self.weights = {name: view.requires_grad_() for name, view in self.model.views(self.flat).items()}
+        self.text = torch.tensor(text, device=device)
+        self.span = torch.arange(self.model.span(), device=device)
+        self.updates = torch.zeros(members, longest, 3, **empty)  # rate, decay, levels of each update of each member
+        t = np.arange(1, longest + 1)
+        corrections = np.stack([1 / (1 - spec.beta1**t), 1 / np.sqrt(1 - spec.beta2**t)], axis=1)
+        self.corrections = torch.tensor(corrections, **empty)
+        self.clip = torch.full((members, 1), spec.clip, **empty)
+        self.step = torch.zeros(members, dtype=torch.int64, device=device)
+        self.cursor = torch.zeros(1, dtype=torch.int64, device=device)
+        self.places = torch.zeros(CHUNK, members, spec.batch, dtype=torch.int64, device=device)
+        self.ring = torch.zeros(CHUNK, 3, members, **empty)
+        self.rows = torch.arange(members, device=device)
+        self.graph: Any = None
+
+    def start(self, k: int, spec: RunSpec, state: dict[str, Any] | None = None) -> None:
+        """Make member k the run of `spec`: at its first update, or where `state` was taken."""
+        with torch.no_grad():
+            self.updates[k].zero_()
+            self.updates[k, : len(spec.updates)] = torch.tensor(spec.updates, dtype=torch.float32)
+            self.clip[k] = spec.clip
+            if state is None:
+                self.flat[k] = self.model.initial(spec.seed)
+                self.m[k].zero_()
+                self.v[k].zero_()
+                self.step[k] = 0
+            else:
+                for name in ("flat", "m", "v"):
+                    getattr(self, name)[k] = state[name]
+                self.step[k] = state["step"]
+
+    def state(self, k: int) -> dict[str, Any]:
+        """All that member k has learned, on the host: weights, both moments, updates done."""
+        copies = {name: getattr(self, name)[k].detach().cpu().clone() for name in ("flat", "m", "v")}
+        return copies | {"step": int(self.step[k])}
+
+    def advance(self, places: np.ndarray) -> Losses:
+        """
+        Do some updates.
+
+        Parameters
+        ----------
+        places : ndarray of int64, shape (updates, K, batch)
+            Where in the text each sequence of each update begins; at most `CHUNK` updates.
+        """
+        n = len(places)
+        self.places[:n].copy_(torch.from_numpy(places))
+        self.cursor.zero_()
+        if self.device.type == "cuda" and self.graph is None:
+            self._capture()
+        for _ in range(n):
+            if self.graph is None:
+                self._update()
+            else:
+                self.graph.replay()
+        train, z, grad_norm = self.ring[:n].cpu().numpy().transpose(1, 2, 0)  # the one wait for the device
+        return Losses(train, z, grad_norm)
+
+    def seen(self, weights: dict[str, Tensor], levels: Tensor) -> dict[str, Tensor]:
+        """The weights that the forward pass uses: block matrices rounded for members in quantised training."""
+        if not self.quantise:
+            return weights
+        hidden = ("blocks", "encoder.")
+        return {
+            name: fake_quantised(weight, levels) if name.startswith(hidden) and weight.dim() == 3 else weight
+            for name, weight in weights.items()
+        }
+
+    def _update(self) -> None:
+        """One update of every member. In a graph: no host value may enter, no shape or address may change."""
+        spec, model = self.spec, self.model
+        now = self.updates[self.rows, self.step]  # (K, 3)
+        rate, decay, levels = now[:, :1], now[:, 1:2], now[:, 2]
+        first, second = self.corrections[self.step].split(1, dim=1)
+        places = self.places[self.cursor].squeeze(0)
+        windows = self.text[places.unsqueeze(-1) + self.span].long()
+
+        logits = model.logits(self.seen(self.weights, levels), windows)
+        loss = token_losses(logits, windows).mean(dim=1)
+        z = torch.zeros_like(loss)
+        if spec.z_loss:
+            z = spec.z_loss * logits.logsumexp(dim=2).square().mean(dim=1)
+        # of a sum, so that each member gets the gradient of its own loss; in the order of the buffer
+        parts = torch.autograd.grad((loss + z).sum(), list(self.weights.values()))
+        with torch.no_grad():
+            torch.cat([part.reshape(self.members, -1) for part in parts], dim=1, out=self.grads)
+            norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
+            grads = self.grads.mul_((self.clip / (norm + 1e-6)).clamp_(max=1.0))
+            self.m.lerp_(grads, 1 - spec.beta1)
+            self.v.mul_(spec.beta2).addcmul_(grads, grads, value=1 - spec.beta2)
+            below = (self.v.sqrt() * second).add_(EPS)
+            hidden = slice(None, model.n_hidden)
+            if model.rules.hidden_eps != 1:
+                below[:, hidden] += EPS * (model.rules.hidden_eps - 1)
+            change = torch.div(self.m, below, out=below).mul_(rate * first)
+            if model.rules.hidden_rate != 1:
+                change[:, hidden] *= model.rules.hidden_rate
+            self.flat[:, : model.n_decay].mul_(1 - decay)
+            self.flat.sub_(change)
+            ring = torch.stack([loss.detach(), z.detach(), norm.squeeze(1)])
+            self.ring.index_copy_(0, self.cursor, ring.unsqueeze(0))
+            self.step.add_(1)
+            self.cursor.add_(1)
+
+    def _capture(self) -> None:
+        """Record one update as a CUDA graph, on copies of the state, so that capturing trains nothing."""
+        kept = [x.clone() for x in self._changing()]
+        self.step.clamp_(max=len(self.corrections) - 4)
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(3):  # workspaces of the libraries must exist before
+                self._update()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._update()
+        self.graph = graph
+        with torch.no_grad():
+            for x, old in zip(self._changing(), kept, strict=True):
+                x.copy_(old)
+
+    def _changing(self) -> list[Tensor]:
+        return [self.flat.detach(), self.m, self.v, self.step, self.cursor, self.ring]

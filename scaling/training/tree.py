@@ -1,0 +1,71 @@
+"""Which updates runs share: a tree of their update tables, each branch trained once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scaling.training.spec import RunSpec
+
+
+@dataclass(eq=False)
+class Segment:
+    """
+    Updates that some runs share and others do not.
+
+    Attributes
+    ----------
+    start, end : int
+        Updates done before and after it.
+    runs : list of str
+        Names of all runs that pass through, in order; the first lends its settings.
+    children : list of Segment
+        What follows, shortest subtree first; a run whose length is `end` has no part in them.
+    """
+
+    start: int
+    end: int
+    runs: list[str]
+    children: list["Segment"] = field(default_factory=list)
+
+    def walk(self) -> Iterator["Segment"]:
+        """This segment and all below, in a fixed order."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    @property
+    def steps(self) -> int:
+        """Updates in this segment and all below it."""
+        return sum(segment.end - segment.start for segment in self.walk())
+
+
+def forest(specs: Mapping[str, RunSpec]) -> list[Segment]:
+    """
+    The prefix trees of some runs, one for each set of settings that must agree for anything to be shared.
+
+    Runs share a segment if their `trunk` is equal and their `updates` (rate, decay, quantisation) are equal to the
+    last bit in all rows up to its end.
+    """
+    trunks: dict[tuple, list[str]] = {}
+    for name, spec in specs.items():
+        trunks.setdefault(spec.trunk, []).append(name)
+    return [tree for names in trunks.values() for tree in _grow(specs, names, 0)]
+
+
+def _grow(specs: Mapping[str, RunSpec], names: list[str], start: int) -> list[Segment]:
+    groups: dict[bytes, list[str]] = {}
+    for name in names:  # by the next update
+        groups.setdefault(specs[name].updates[start].tobytes(), []).append(name)
+    found = []
+    for group in groups.values():
+        tables = [specs[name].updates[start:] for name in group]
+        shared = min(map(len, tables))
+        for table in tables[1:]:
+            differs = (table[:shared] != tables[0][:shared]).any(axis=1)
+            shared = int(np.argmax(differs)) if differs.any() else shared
+        end = start + shared
+        going_on = [name for name in group if len(specs[name].updates) > end]
+        children = sorted(_grow(specs, going_on, end), key=lambda child: child.steps)
+        found.append(Segment(start, end, group, children))
+    return found

@@ -1,0 +1,235 @@
+# ruff: noqa: E402  (imports follow the check that torch is there)
+"""Sweep files, what they cost, and their runs on executors."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
+
+from scaling.cli import main
+from scaling.errors import TrainingError
+from scaling.training.grid import make_spec, read_sweep
+from scaling.training.sweep import costs, groups, open_executor, sweep
+
+BASE = """
+[base]
+n_layer = 1
+n_head = 1
+context = 16
+batch = 4
+eval_every = 10
+eval_tokens = 256
+val_tokens = 512
+corpus = "{corpus}"
+[schedules]
+linear = "wsd:peak=1e-2,warmup=5,decay=0.2"
+sqrt = "wsd:peak=1e-2,warmup=5,decay=0.2,shape=1-sqrt"
+"""
+AXES = """
+[[axes]]
+size = [{name = "small", d_model = 8}, {name = "wide", d_model = 16}]
+schedule = ["linear", "sqrt"]
+horizon = [{steps = 20}, {tokens = "2560"}]
+[[axes]]
+d_model = 8
+schedule = "constant:warmup=5"
+peak = [1e-3, 1e-2]
+horizon = {steps = 30}
+labels = {role = "flat"}
+"""
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text")
+    for i in range(30):
+        words = np.random.default_rng(i).choice(["if ", "else:\n", "return ", "x = ", "None\n"], 200)
+        (folder / f"{i}.py").write_text("".join(words))
+    return folder.as_posix()
+
+
+@pytest.fixture
+def file(text, tmp_path):
+    path = tmp_path / "sweep.toml"
+    path.write_text(BASE.format(corpus=text) + AXES)
+    return path
+
+
+def test_a_sweep_file_is_the_union_of_its_grids(file):
+    runs = read_sweep(file)
+    assert list(runs) == [
+        "small-linear-20steps", "small-linear-2560tokens", "small-sqrt-20steps", "small-sqrt-2560tokens",
+        "wide-linear-20steps", "wide-linear-2560tokens", "wide-sqrt-20steps", "wide-sqrt-2560tokens",
+        "peak0.001", "peak0.01",
+    ]  # fmt: skip
+    spec = runs["wide-sqrt-2560tokens"].spec
+    assert (spec.d_model, spec.table.steps, spec.context) == (16, 40, 16)
+    assert spec.schedule == "wsd:peak=0.01,steps=40,warmup=5,shape=1-sqrt"
+    assert runs["peak0.001"].spec.schedule == "constant:peak=0.001,steps=30,warmup=5"
+    assert runs["peak0.001"].labels == {"role": "flat"}
+
+
+def test_horizons_come_in_four_units():
+    def steps(horizon, **settings):
+        base = {"schedule": "constant", "peak": 1, "context": 64, "batch": 10, "n_layer": 4, "d_model": 64, "n_head": 4}
+        return make_spec(base | {"horizon": horizon} | settings, {}).table.steps
+
+    assert steps({"steps": "2k"}) == 2000
+    assert steps({"tokens": "64k"}) == 100
+    assert steps({"tokens_per_param": 20}) == round(20 * 217_664 / 640)
+    assert steps({"tokens_per_param": 20, "params": "n_params_nonemb"}) == round(20 * 196_608 / 640)
+    assert steps({"flops": 1e12}) == round(1e12 / (6 * 217_664) / 640)
+    assert steps({"flops": 1e12, "convention": "exact"}) == round(1e12 / 1_377_792 / 640)
+
+
+def test_the_fraction_of_rounded_updates_sets_where_they_begin():
+    def spec(fraction):
+        settings = {"schedule": "constant:peak=1,steps=200", "qat_bits": 4, "qat_fraction": fraction}
+        return make_spec(settings, {})
+
+    assert [(spec(f).qat_bits, spec(f).qat_from) for f in (0.0, 0.25, 1.0)] == [(0, 0), (4, 150), (4, 0)]
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ("[axes]\ndmodel = 8", "no setting 'dmodel'; did you mean 'd_model'"),
+        ("[axes]\nseed = []", "axis 'seed' has no value"),
+        ("[axes]\na = {seed = 1}\nseed = [1, 2]", "setting 'seed' is on two axes"),
+        ("[axes]\ncorpus = ['a/b', 'c d']", "makes no file name\nwrite the value as"),
+        (
+            "[base]\nschedule = 'constant:peak=1,steps=5'\n[[axes]]\nseed = [1, 2]\n[[axes]]\nseed = [2, 3]",
+            "two runs are named 'seed2'",
+        ),
+        ("[axes]\nhorizon = {steps = 5, tokens = 5}", "give one of {steps}"),
+        ("[axes]\nhorizon = {tokens = 5}", "less than one update"),
+        ("[axes]\nhorizon = {steps = 5}\nschedule = 'cosin:peak=1'", "did you mean 'cosine'"),
+        ("[axes]\nd_model = 10\nn_head = 4\nschedule='constant:peak=1,steps=5'", "choose n_head from"),
+        ("[axis]\nseed = 1", "unknown part 'axis'"),
+        ("[axes\n", "no valid TOML"),
+    ],
+)
+def test_bad_sweeps_say_where_and_what(tmp_path, axes, message):
+    path = tmp_path / "bad.toml"
+    path.write_text(axes)
+    with pytest.raises(TrainingError, match=message) as caught:
+        read_sweep(path)
+    assert str(path) in str(caught.value)
+
+
+def test_costs_and_groups(file, tmp_path):
+    runs = read_sweep(file)
+    table = costs(runs, tmp_path).set_index("run")
+    # of each size 32 updates at the peak, 4 + 8 of each cooldown less the first at the peak, twice
+    small = table.loc[[name for name in table.index if name.startswith("small")], "own_steps"]
+    assert small.sum() == 33 + 2 * 3 + 2 * 7
+    assert table.loc["wide-linear-20steps", ["steps", "tokens", "status"]].tolist() == [20, 1280, "to do"]
+    # peak0.01 goes on along the trunk of the small runs until their long cooldown begins
+    units = [sorted(unit) for unit in groups(runs)]
+    assert units[0] == sorted(name for name in runs if name.startswith("wide"))
+    assert sorted([*(n for n in runs if n.startswith("small")), "peak0.01"]) in units and len(units) == 3
+    assert len(groups(runs, lanes=4)) == 2
+
+
+class Inline(Executor):
+    """Does the work when it is submitted."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as problem:
+            future.set_exception(problem)
+        return future
+
+
+def test_a_sweep_is_the_same_on_any_executor_and_with_any_lanes(file, tmp_path):
+    runs, seen = read_sweep(file), []
+    records = sweep(runs, tmp_path / "a", executor=Inline(), device="cpu", notify=lambda r: seen.append(r["run_id"]))
+    assert [record["run_id"] for record in records] == list(runs) and sorted(seen) == sorted(runs)
+    with ThreadPoolExecutor(1) as pool:
+        sweep(runs, tmp_path / "b", executor=pool, lanes=3, device="cpu")
+    for name in runs:
+        assert (tmp_path / "a/curves" / f"{name}.csv").read_bytes() == (
+            tmp_path / "b/curves" / f"{name}.csv"
+        ).read_bytes()
+    table = list(csv.DictReader((tmp_path / "a/runs.csv").read_text().splitlines()))
+    assert {row["run_id"]: row["role"] for row in table}["peak0.01"] == "flat"
+    assert costs(runs, tmp_path / "a")["own_steps"].sum() == 0
+
+
+def test_a_group_that_fails_does_not_stop_the_others(file, tmp_path):
+    runs = read_sweep(file)
+    (tmp_path / "curves").mkdir()
+    (tmp_path / "curves" / "peak0.001.csv").write_text("mine\n")
+    with pytest.raises(TrainingError, match=r"1 of 3 groups failed; that of peak0.001: .*peak0.001.csv exists without"):
+        sweep(runs, tmp_path, executor=Inline(), device="cpu")
+    assert len(list((tmp_path / "curves").glob("*.json"))) == 9
+
+
+def test_the_command_line(file, tmp_path, capsys):
+    file.write_text(
+        file.read_text().split("[[axes]]")[0]
+        + "[axes]\nd_model = 8\nschedule = 'linear'\nhorizon = [{steps = 10}, {steps = 12}]"
+    )
+    assert main(["sweep", str(file), str(tmp_path), "--dry-run", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["total"]["requested_steps"] == 22 and said["total"]["executed_steps"] < 22
+    assert main(["sweep", str(file), str(tmp_path), "--jobs", "1", "--device", "cpu"]) == 0  # in a spawned process
+    assert "2 runs in" in capsys.readouterr().out
+    assert main(["sweep", str(file), str(tmp_path), "--executor", "ray"]) == 2
+    assert "write dask:tcp://" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_dask_over_tcp_survives_the_loss_of_a_worker(file, tmp_path):
+    pytest.importorskip("distributed", reason="needs the extra scaling-laws[cluster]")
+    file.write_text(file.read_text().replace("horizon = [{steps = 20}", "horizon = [{steps = 600}"))
+    runs = read_sweep(file)
+    address = tmp_path / "scheduler.json"
+    module = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    scheduler = subprocess.Popen(
+        [*module, "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(address), "--no-dashboard"]
+    )
+    worker = [
+        sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(address),
+        "--nthreads", "1", "--no-nanny", "--no-dashboard",
+    ]  # fmt: skip
+    workers = [subprocess.Popen(worker) for _ in range(2)]
+    try:
+        deadline = time.monotonic() + 120
+        while not address.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        at = json.loads(address.read_text())["address"]
+        killer = ThreadPoolExecutor(1).submit(_kill_when_busy, workers[0], tmp_path / "dask")
+        with open_executor(f"dask:{at}", None) as pool:
+            sweep(runs, tmp_path / "dask", executor=pool, device="cpu")
+        assert killer.result()
+    finally:
+        for process in (*workers, scheduler):
+            process.kill()
+            process.wait()
+    sweep(runs, tmp_path / "here", executor=Inline(), device="cpu")
+    for name in runs:
+        assert (tmp_path / "dask/curves" / f"{name}.csv").read_bytes() == (
+            tmp_path / "here/curves" / f"{name}.csv"
+        ).read_bytes()
+
+
+def _kill_when_busy(process, folder):
+    """Kill a worker as soon as two groups have written rows, so that it must have been in the middle of one."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        busy = [path for path in folder.glob("curves/*.csv") if path.stat().st_size > 1000]
+        if len(busy) > 1:
+            process.kill()
+            return True
+        time.sleep(0.05)
+    return False
