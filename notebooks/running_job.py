@@ -41,4 +41,4 @@ found = scaling.forecast(live, small)
 print(found)
 print(f"truth {truth:.4f}")
 # %%
-found.frame.plot(x="step", y=["prediction", "lower", "upper"], style=["-", "--", "--"]);
+found.frame.plot(x="step", y=["prediction", "lower", "upper"], style=["-", "--", "--"])
