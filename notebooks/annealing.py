@@ -35,7 +35,7 @@ print(fit)
 # %%
 cosine = fit.predict("cosine:peak=3e-4,steps=12000,warmup=400,final=0.1", steps=[4000, 8000, 12000])
 print(cosine.attrs["interval"])
-cosine
+print(cosine[["step", "prediction", "lower", "upper"]])
 # %% [markdown]
 # And they say which schedule of 12,000 updates ends lowest.
 # %%

@@ -32,4 +32,4 @@ print(scaling.backtest(data, "chinchilla"))
 fit = scaling.fit(data, "chinchilla")
 forecast = fit.predict({"N": [70e9], "D": [1.4e12]})
 print(forecast.attrs["interval"])
-forecast
+print(forecast)

@@ -27,7 +27,7 @@ from scaling.formula import Law, Parameter
 
 ROWS, LATE_ROWS = 3, 5  # rows per parameter that a backtest fits at least; that the later half of the rows has
 LEAST_CUTS = 3  # backtests without which nothing is calibrated
-MOST_ROWS = 600  # more rows are thinned, each counting for several
+MOST_ROWS = 2000  # more rows are thinned, each counting for several; rows just after a drop of the rate must survive it
 CLOSEST = 0.05  # distances (in ln) below this say nothing about drift
 
 
