@@ -43,12 +43,20 @@ def minimise(
 ) -> Solution:
     """Solve B problems that share rows y (n,) and differ in start (B, p) and weights (B, n) or (n,)."""
     start = np.atleast_2d(start)
-    weights = np.broadcast_to(weights, (len(start), len(y)))
-    parts = [
-        _solve(model, y, start[i : i + CHUNK], weights[i : i + CHUNK], loss, max_iter, damping)
-        for i in range(0, len(start), CHUNK)
-    ]
-    return Solution(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("t", "cost", "converged", "iterations")))
+    B = len(start)
+    weights = np.broadcast_to(weights, (B, len(y)))
+    whole = Solution(start.astype(float), np.full(B, np.inf), np.zeros(B, bool), np.zeros(B, int))
+    waiting = np.arange(B)
+    while len(waiting):
+        now, waiting = waiting[:CHUNK], waiting[CHUNK:]
+        # the last few of a batch go on with the next: alone, they would cost as much per step as all of it
+        enough = CHUNK // 4 if len(waiting) else 0
+        part, left = _solve(model, y, whole.t[now], weights[now], loss, max_iter, damping, enough)
+        whole.t[now], whole.cost[now], whole.converged[now] = part.t, part.cost, part.converged
+        whole.iterations[now] += part.iterations
+        left = now[left]
+        waiting = np.concatenate([left[whole.iterations[left] < max_iter], waiting])
+    return whole
 
 
 @np.errstate(all="ignore")
@@ -126,13 +134,14 @@ def polish(
     return t, best / 2, bool(moved < 1e-9)
 
 
-def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
+def _solve(model, y, start, weights, loss, max_iter, damping, enough) -> tuple[Solution, np.ndarray]:
+    """The solution when at most `enough` problems are unfinished, and which these are."""
     B, p = start.shape
     lower, upper = model.frame.lower, model.frame.upper
     t = np.clip(start, lower, upper)
     terms = model.terms(t)
     cost, r = _cost(model, y, terms, weights, loss)
-    done = Solution(t.copy(), cost.copy(), np.zeros(B, bool), np.full(B, max_iter))
+    done = Solution(t.copy(), cost.copy(), np.zeros(B, bool), np.zeros(B, int))
     # below this the residuals are rounding errors of y
     floor = weights.sum(1) * (8 * np.finfo(float).eps * max(1.0, np.abs(y).max())) ** 2
     live = np.flatnonzero(np.isfinite(cost))
@@ -146,8 +155,9 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
     # the Jacobian is kept for the bend only; exact steps do not need its memory
     J, inner = np.empty((len(live) * bend, p, len(y))), np.empty((len(live) * bend, len(y)))
     for iteration in range(1, max_iter + 1):
-        if not len(live):
+        if len(live) <= enough:
             break
+        done.iterations[live] = iteration
         if fresh.any():
             new = np.flatnonzero(fresh)
             some = new if len(new) < len(live) else slice(None)
@@ -182,7 +192,7 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
         finished = (still >= 2) | (lam >= 1e13)
         if finished.any():
             who = live[finished]
-            done.t[who], done.cost[who], done.iterations[who] = t[finished], cost[finished], iteration
+            done.t[who], done.cost[who] = t[finished], cost[finished]
             done.converged[who] = (still[finished] >= 1) | (cost[finished] <= floor[who])
             keep = ~finished
             live, t, terms, cost, r, w = live[keep], t[keep], [a[keep] for a in terms], cost[keep], r[keep], w[keep]
@@ -190,7 +200,7 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
             if bend:
                 J, inner = J[keep], inner[keep]
     done.t[live], done.cost[live], done.converged[live] = t, cost, cost <= floor[live]
-    return done
+    return done, live
 
 
 def _bent(model, y, t, r, step, J, inner, H, D, lam, held, leap, loss) -> np.ndarray:
