@@ -16,6 +16,9 @@ _HOMES = {
     "Fit": "scaling.fitting",
     "plan": "scaling.planning",
     "load": "scaling.fitting",
+    "backtest": "scaling.forecasting",
+    "compare": "scaling.forecasting",
+    "forecast": "scaling.forecasting",
     "plots": "scaling.plots",
     "ScalingError": "scaling.errors",
 }
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from scaling.fitting import Fit as Fit
     from scaling.fitting import fit as fit
     from scaling.fitting import load as load
+    from scaling.forecasting import backtest as backtest
+    from scaling.forecasting import compare as compare
+    from scaling.forecasting import forecast as forecast
     from scaling.formula import law as law
     from scaling.laws import laws as laws
     from scaling.logs import Runs as Runs

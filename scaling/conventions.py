@@ -103,19 +103,27 @@ def convert_parameters(N: float, shape: Shape | None, *, given: str, wanted: str
         _known(PARAMETERS, given, "parameters", None)
         return float(N)
     if shape is None:
-        raise DataError(f"N = {N:g} counts {given} parameters and {wanted} are needed; these differ by up to several times "
-                        "for small models. Give the shape (d_model, n_layer, vocab, context), or count anew.")
+        raise DataError(
+            f"N = {N:g} counts {given} parameters and {wanted} are needed; these differ by up to several times "
+            "for small models. Give the shape (d_model, n_layer, vocab, context), or count anew."
+        )
     counted = parameters(shape, given)
     if abs(N / counted - 1) > tolerance:
-        raise DataError(f"N = {N:g} does not count {given} parameters: this shape has {counted:g}. Name the convention "
-                        f"that was used: {', '.join(f'{k} {parameters(shape, k):g}' for k in PARAMETERS)}.")
+        raise DataError(
+            f"N = {N:g} does not count {given} parameters: this shape has {counted:g}. Name the convention "
+            f"that was used: {', '.join(f'{k} {parameters(shape, k):g}' for k in PARAMETERS)}."
+        )
     return float(parameters(shape, wanted))
 
 
 def _known(table, convention: str, what: str, shape: Shape | None):
     if convention not in table:
         raise DataError(f"unknown convention '{convention}' for {what}; there are {', '.join(table)}.")
-    if shape is not None and not shape.vocab and convention not in ("non_embedding", "6ND_non_embedding", "kaplan", "deepseek"):
+    if (
+        shape is not None
+        and not shape.vocab
+        and convention not in ("non_embedding", "6ND_non_embedding", "kaplan", "deepseek")
+    ):
         raise DataError(f"convention '{convention}' counts the vocabulary, and the shape gives none; set vocab=.")
     return table[convention]
 

@@ -21,25 +21,30 @@ from scaling.ties import resolve, sort_ties
 if TYPE_CHECKING:
     import lmfit
 
+    from scaling.vectors import Layout
+
 
 @dataclass(frozen=True)
 class Domain:
     """Where a parameter lives: open interval (lo, hi), and whether it is a scale (fitted as its logarithm).
 
     `grid` is the range in which starts are sought when the parameter enters non-linearly. For scales it counts in the
-    law's natural units (see `Law.natural`), in which such a number is of order one.
+    law's natural units (see `Law.natural`), in which such a number is of order one. Inputs may be annotated too: they lie in
+    (lo, hi], or in [lo, hi] where `closed`; inputs without a domain are positive.
     """
 
     lo: float = -math.inf
     hi: float = math.inf
     log: bool = False
     grid: tuple[float, float] = (-2.0, 2.0)
+    closed: bool = False
 
 
 Real = Annotated[float, Domain()]
 Positive = Annotated[float, Domain(0.0, math.inf, log=True, grid=(0.1, 300.0))]
 Exponent = Annotated[float, Domain(0.0, 10.0, grid=(0.03, 1.5))]
 Unit = Annotated[float, Domain(0.0, 1.0, grid=(0.05, 0.95))]
+ANY_POSITIVE = Domain(0.0, math.inf)
 
 
 @dataclass(frozen=True)
@@ -109,9 +114,10 @@ class Law:
     Attributes
     ----------
     name, cite, title : registry name, source (arXiv:... or doi:...), first line of the docstring.
-    inputs : names of the positional arguments.
+    inputs : names of the positional arguments. ranges : name -> Domain of those that are annotated.
     params : name -> Parameter, in the order of the signature, without the held ones.
     held : name -> value of parameters this variant holds fixed.
+    layout : how the formula is written out, where it takes one value per domain of a mixture (see scaling.vectors).
     ties : name -> expression in other parameters that this variant computes it from.
     conventions : settings that are not fitted but change what the inputs mean (warm-up, decay of momentum, ...).
     published : name -> Published.
@@ -129,6 +135,8 @@ class Law:
     hooks: dict[str, Callable[..., Any]] = field(default_factory=dict)
     simpler: list[str] = field(default_factory=list)
     title: str = ""
+    ranges: Mapping[str, Domain] = field(default_factory=dict)
+    layout: Layout | None = None
 
     def __call__(self, *inputs, **params):
         return self.fn(*inputs, **self.held, **params)
@@ -148,23 +156,24 @@ class Law:
         doc = (module.__doc__ or "").strip().splitlines() if module else []
         return doc[0] if doc and module and module.__name__.startswith("scaling.laws.") else self.cite
 
+    def _hook(self, name: str, hook):
+        self.hooks[name] = hook if self.layout is None else self.layout.wrap(hook)
+        return hook
+
     def features(self, hook):
         """Decorator: hook(steps, schedule, **conventions) -> dict of the law's inputs for one curve."""
-        self.hooks["features"] = hook
-        return hook
+        return self._hook("features", hook)
 
     def jacobian(self, hook):
         """Decorator: hook(*inputs, **params) -> dict name -> derivative of the prediction. Optional: else complex step."""
-        self.hooks["jacobian"] = hook
-        return hook
+        return self._hook("jacobian", hook)
 
     def natural(self, hook):
         """Decorator: hook(*inputs, **exponents) -> dict name -> scale s, such that parameter * s is of order one.
 
         ln s must be affine in the exponents. Sums of monomials need no such hook: theirs is found from the formula.
         """
-        self.hooks["natural"] = hook
-        return hook
+        return self._hook("natural", hook)
 
     def straight(self, hook):
         """Decorator: hook(*inputs) -> (to, back), maps between solver's parameters and the paper's, each dict -> dict.
@@ -172,23 +181,19 @@ class Law:
         For laws whose parameters trade off along curved valleys: `to` takes parameters that the data fix one by one, with
         the same names and domains, to the paper's; `back` inverts it. Both must accept complex numbers.
         """
-        self.hooks["straight"] = hook
-        return hook
+        return self._hook("straight", hook)
 
     def optimum(self, hook):
         """Decorator: hook(C, **params) -> dict with the optimal allocation of compute C."""
-        self.hooks["optimum"] = hook
-        return hook
+        return self._hook("optimum", hook)
 
     def sample(self, hook):
         """Decorator: hook(rng, n) -> dict of n plausible inputs, for test beds and contract tests."""
-        self.hooks["sample"] = hook
-        return hook
+        return self._hook("sample", hook)
 
     def components(self, hook):
         """Decorator: hook(*inputs, **params) -> dict label -> part of the prediction; the parts add up to it."""
-        self.hooks["components"] = hook
-        return hook
+        return self._hook("components", hook)
 
     def contains(self, simpler: str):
         """Decorator: hook(*inputs, **values) -> list of this law's parameters that say what `simpler` says at `values`.
@@ -198,27 +203,61 @@ class Law:
         """
 
         def decorate(hook):
-            self.hooks["contains"] = hook
             self.simpler.append(simpler)
-            return hook
+            return self._hook("contains", hook)
 
         return decorate
 
     def needs(self, hook):
         """Decorator: hook(*inputs) -> list of reasons, in plain words, why these inputs cannot determine the law."""
-        self.hooks["needs"] = hook
-        return hook
+        return self._hook("needs", hook)
 
     def derived(self, hook):
         """Decorator: hook(**params) -> dict of quantities that follow from the parameters, for `Fit.identified`."""
-        self.hooks["derived"] = hook
+        return self._hook("derived", hook)
+
+    def rivals(self, hook):
+        """Decorator: hook() -> list of rival laws (text), or of changes such as ``{"lam": 0.99}`` or ``{"E": 0.0}``.
+
+        Forecast intervals ask them too. Sums of monomials need no such hook: theirs are found from the formula.
+        """
+        self.hooks["rivals"] = hook
         return hook
 
     def using(self, **conventions) -> Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
         if unknown := set(conventions) - set(self.conventions):
             raise LawError(f"law '{self.name}' has no convention {sorted(unknown)}; it has {sorted(self.conventions)}.")
-        return replace(self, conventions={**self.conventions, **conventions})
+        made = replace(self, conventions={**self.conventions, **conventions})
+        return made if self.layout is None or "domains" not in conventions else made._over(conventions["domains"])
+
+    def _over(self, domains) -> Law:
+        """The same formula written out for other domains of a mixture."""
+        assert self.layout is not None
+        layout = self.layout.over(domains)
+        first = self.layout.domains[0]
+        stem = {name: f"{name}_{first}" if each else name for name, each in (*layout.inputs, *layout.params)}
+        params = layout.spread({name: self.params[stem[name]] for name, _ in layout.params})
+        ranges = {
+            n: self.ranges[stem[name]]
+            for name, each in layout.inputs
+            if stem[name] in self.ranges
+            for n in layout.flat(((name, each),))
+        }
+        hooks = {k: layout.wrap(h.__wrapped__) for k, h in self.hooks.items()}  # type: ignore[attr-defined]
+        return _bind(
+            replace(
+                self,
+                fn=layout.wrap(inspect.unwrap(self.fn)),
+                params=params,
+                published={},
+                ranges=ranges,
+                inputs=tuple(layout.flat(layout.inputs)),
+                hooks=hooks,
+                layout=layout,
+                conventions={**self.conventions, "domains": layout.domains},
+            )
+        )
 
     def hold(self, name: str, *, published: Mapping[str, Published] | None = None, **values: float) -> Law:
         """A variant with its own registry name in which some parameters are held at given values."""
@@ -267,7 +306,7 @@ class Law:
         from scaling.laws import laws
 
         known = laws.get(self.name)
-        if known is None or known.fn is not self.fn:
+        if known is None or inspect.unwrap(known.fn) is not inspect.unwrap(self.fn):
             raise TypeError(f"law '{self.name}' is not registered, so it cannot be pickled; define it in a module.")
         return _restore, (self.name, dict(self.conventions))
 
@@ -320,15 +359,20 @@ def law(
         return law()(cite)
 
     def decorate(fn):
+        params, inputs, ranges, layout = _read(fn)
+        settings = {**(conventions or {}), **({} if layout is None else {"domains": layout.domains})}
         made = _bind(
             Law(
-                fn,
+                fn if layout is None else layout.wrap(fn),
                 name or fn.__name__,
                 str(cite or "unpublished"),
-                *_signature(fn),
+                params,
+                inputs,
                 published=dict(published or {}),
-                conventions=dict(conventions or {}),
+                conventions=settings,
                 title=inspect.cleandoc(fn.__doc__ or "").splitlines()[0] if fn.__doc__ else "",
+                ranges=ranges,
+                layout=layout,
             )
         )
         # frozen dataclass: write the function's identity straight into the instance
@@ -347,25 +391,43 @@ def law(
 
 
 def _signature(fn) -> tuple[dict[str, Parameter], tuple[str, ...]]:
+    """Parameters and names of inputs of a formula in plain numbers."""
+    return _read(fn)[:2]
+
+
+def _read(fn) -> tuple[dict[str, Parameter], tuple[str, ...], dict[str, Domain], Layout | None]:
+    """Parameters, names of inputs, their ranges, and the layout of a formula over several domains."""
+    from scaling.vectors import Each, Layout
+
     hints = get_type_hints(fn, include_extras=True)  # evaluates string annotations too
-    inputs, params = [], {}
+    names: dict[str, list[tuple[str, bool]]] = {"inputs": [], "params": []}
+    params, ranges = {}, {}
     for p in inspect.signature(fn).parameters.values():
+        marks = getattr(hints.get(p.name), "__metadata__", ())
+        each = next((m for m in marks if isinstance(m, Each)), None)
+        domain = each.domain if each else next((m for m in marks if isinstance(m, Domain)), None)
         if p.kind is p.KEYWORD_ONLY:
-            domain = next((m for m in getattr(hints.get(p.name), "__metadata__", ()) if isinstance(m, Domain)), None)
-            if domain is None:
-                domain = Domain()  # an unannotated parameter may be any real number
+            domain = domain or Domain()  # an unannotated parameter may be any real number
             start = 1.0 if p.default is p.empty else float(p.default)
             if not domain.lo <= start <= domain.hi:
                 raise LawError(f"{fn.__name__}: start {start} of '{p.name}' is outside ({domain.lo}, {domain.hi}).")
             params[p.name] = Parameter(p.name, domain, start)
+            names["params"].append((p.name, each is not None))
         elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
-            inputs.append(p.name)
+            names["inputs"].append((p.name, each is not None))
+            if domain is not None:
+                ranges[p.name] = domain
+    inputs = tuple(name for name, _ in names["inputs"])
     if not inputs or not params:
         raise LawError(
             f"{fn.__name__}: a law needs positional inputs and keyword-only parameters, "
             "for example `def f(x, *, A: Positive, alpha: Exponent)`."
         )
-    return params, tuple(inputs)
+    layout = Layout(tuple(names["inputs"]), tuple(names["params"]), ("1", "2", "3"))
+    if not any(each for _, each in (*layout.inputs, *layout.params)):
+        return params, inputs, ranges, None
+    written = {n: ranges[name] for name, each in layout.inputs if name in ranges for n in layout.flat(((name, each),))}
+    return layout.spread(params), tuple(layout.flat(layout.inputs)), written, layout
 
 
 def parse_law(text: str) -> tuple[str, dict[str, Any]]:

@@ -17,8 +17,15 @@ NOISES = ("none", "normal", "student", "one_sided", "outliers", "by_run")
 _EXACT, _NODES, _LAST = 2000, 3000, 1e40  # terms summed one by one, nodes for the rest, last term
 
 
-def runs_of(law: Law | str, values: Published | Mapping[str, float], inputs: pd.DataFrame | int, *, noise: str = "normal",
-            size: float = 0.003, seed: int = 0) -> pd.DataFrame:
+def runs_of(
+    law: Law | str,
+    values: Published | Mapping[str, float],
+    inputs: pd.DataFrame | int,
+    *,
+    noise: str = "normal",
+    size: float = 0.003,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Rows a law would give, with noise on the logarithm of the loss.
 
     Parameters
@@ -41,8 +48,9 @@ def runs_of(law: Law | str, values: Published | Mapping[str, float], inputs: pd.
     rng = np.random.default_rng(seed)
     if isinstance(inputs, int):
         if "sample" not in law.hooks:
-            raise DataError(f"law '{law.name}' does not say what inputs are plausible; pass a DataFrame of "
-                            f"{', '.join(law.inputs)}.")
+            raise DataError(
+                f"law '{law.name}' does not say what inputs are plausible; pass a DataFrame of {', '.join(law.inputs)}."
+            )
         inputs = pd.DataFrame(law.hooks["sample"](rng, inputs))
     exact = np.broadcast_to(law(*(inputs[k].to_numpy(float) for k in law.inputs), **values), (len(inputs),))
     return inputs.assign(loss=exact * np.exp(size * _noise(noise, inputs, rng)), exact=exact)

@@ -18,8 +18,13 @@ def test_critical_batches_of_zhang(steps):
     """CBS = 93.1968 N^0.468278, N in millions; other definitions of the same data have exponent 0.619."""
     found = batch.critical_batches(steps)
     N = steps.groupby("model", sort=False)["params_million"].first()
-    expected = {"85M": (1293.8, 2.8343e6, 745.32), "151M": (1752.4, 5.6775e6, 955.16), "302M": (2095.3, 1.13833e7, 1393.73),
-                "604M": (2459.9, 1.94497e7, 1888.52), "1.2B": (3897.3, 4.33811e7, 2533.41)}
+    expected = {
+        "85M": (1293.8, 2.8343e6, 745.32),
+        "151M": (1752.4, 5.6775e6, 955.16),
+        "302M": (2095.3, 1.13833e7, 1393.73),
+        "604M": (2459.9, 1.94497e7, 1888.52),
+        "1.2B": (3897.3, 4.33811e7, 2533.41),
+    }
     for (_, row), numbers in zip(found.iterrows(), expected.values(), strict=True):
         np.testing.assert_allclose(row, numbers, rtol=1e-4)
     assert batch.power_of_size(N, found["B_crit"]) == pytest.approx((93.1968, 0.468278), rel=1e-4)
@@ -110,9 +115,11 @@ def test_diverged_runs_count_as_untrained():
 
 
 def test_sensitivity_by_size():
-    rows = [{"N": n, "lr": lr, "loss": loss, "initial_loss": start}
-            for n, (start, losses, *_) in ((24576, WORTSMAN["small"]), (196608, WORTSMAN["large"]))
-            for lr, loss in zip(sensitivity.RATES, losses, strict=True)]
+    rows = [
+        {"N": n, "lr": lr, "loss": loss, "initial_loss": start}
+        for n, (start, losses, *_) in ((24576, WORTSMAN["small"]), (196608, WORTSMAN["large"]))
+        for lr, loss in zip(sensitivity.RATES, losses, strict=True)
+    ]
     table = sensitivity.sensitivity_by_size(pd.DataFrame(rows))
     assert table["sensitivity"].is_monotonic_increasing
     with pytest.raises(DataError, match="different learning rates"):

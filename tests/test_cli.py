@@ -366,3 +366,40 @@ def test_the_installed_command_is_main():
         cwd=Path(__file__).parents[1],
     )
     assert (done.returncode, done.stdout.strip()) == (0, scaling.__version__)
+
+
+def test_relation_between_two_data_sets(tmp_path, capsys):
+    N, D = (x.ravel() for x in np.meshgrid(np.geomspace(1e7, 1e9, 4), np.geomspace(1e9, 1e11, 5)))
+    joint = {"E": 1.7, "A": 7e7, "B": 9e8, "alpha": 0.41, "beta": 0.45}
+    loss = scaling.laws["kaplan_offset"](N, D, **joint)
+    web = pd.DataFrame({"N": N, "D": D, "loss": loss})
+    code = web.assign(loss=0.8 * (loss - 1.7) ** 1.1 + 0.9)
+    code.to_csv(tmp_path / "code.csv", index=False)
+    scaling.fit(web, "kaplan_offset").save(tmp_path / "web.json")
+    command = ["fit", "--law", "loss_to_loss", "--source", str(tmp_path / "web.json"), "--target"]
+    assert main([*command, str(tmp_path / "code.csv"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["values"] == pytest.approx({"K": 0.8, "kappa": 1.1, "E0": 1.7, "E1": 0.9}, rel=1e-4)
+    assert found["pairs"] == 20 and "E1 estimated" in found["how"]
+    assert main([*command, str(tmp_path / "code.csv"), "-o", "x.json"]) == 2
+    assert main(["fit", "--law", "loss_to_loss", "--source", str(tmp_path / "web.json")]) == 2
+
+
+def test_shares_of_a_mixture(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    law = scaling.laws["multilingual"]
+    for name, gamma in (("de", 0.08), ("fr", 0.15)):
+        rows = pd.DataFrame(law.hooks["sample"](rng, 60))
+        values = {"E": 0.9, "A": 300, "B": 400, "alpha": 0.34, "beta": 0.28, "gamma": gamma}
+        noise = np.exp(1e-3 * rng.normal(size=60))
+        scaling.fit(rows.assign(loss=law(*rows.to_numpy().T, **values) * noise), law).save(tmp_path / f"{name}.json")
+    command = ["plan", *(x for n in ("de", "fr") for x in ("--mixture", f"{n}={tmp_path}/{n}.json"))]
+    assert main([*command, "--N", "1.2B", "--D", "50B", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    shares = {row["name"]: row["share"] for row in found["shares"]}
+    assert shares["de"] + shares["fr"] == pytest.approx(1) and shares["fr"] > 0.6 and found["worth_it"]
+    assert main([*command, "--N", "1.2B", "--D", "50B", "--cap", "fr=0.55", "--floor", "0.1"]) == 0
+    assert "0.5500" in capsys.readouterr().out
+    assert main([*command, "--N", "1.2B"]) == 2
+    assert main([*command, "--flops", "1e20"]) == 2
+    assert main(["plan"]) == 2

@@ -19,7 +19,9 @@ def test_parameters():
     assert conventions.parameters(gated, "non_embedding") == 8 * (4 * 512**2 + 3 * 512 * 1536)  # L (4 h^2 + 3 h ffn)
 
 
-@pytest.mark.parametrize(("d", "layers", "size"), [(256, 3, 2.4e6), (512, 8, 25.2e6), (768, 12, 85e6), (2048, 24, 1.2e9)])
+@pytest.mark.parametrize(
+    ("d", "layers", "size"), [(256, 3, 2.4e6), (512, 8, 25.2e6), (768, 12, 85e6), (2048, 24, 1.2e9)]
+)
 def test_published_ladder(d, layers, size):
     assert conventions.parameters(Shape(d, layers), "non_embedding") == pytest.approx(size, rel=0.02)
 
@@ -30,9 +32,13 @@ def test_flops():
     assert conventions.flops_per_token(SMALL, "kaplan") == 72 * L * d * d + 6 * L * s * d
     assert conventions.flops_per_token(SMALL, "deepseek") == 72 * L * d * d + 12 * L * s * d
     same = counts.flops_per_token(
-        type("Trained", (), {"d_model": d, "n_layer": L, "vocab": 50432, "context": s, "n_head": 12}), "chinchilla")
+        type("Trained", (), {"d_model": d, "n_layer": L, "vocab": 50432, "context": s, "n_head": 12}), "chinchilla"
+    )
     assert conventions.flops_per_token(SMALL, "hoffmann") == same
-    ratio = {k: conventions.flops_per_token(SMALL, k) / conventions.flops_per_token(SMALL, "deepseek") for k in conventions.FLOPS}
+    ratio = {
+        k: conventions.flops_per_token(SMALL, k) / conventions.flops_per_token(SMALL, "deepseek")
+        for k in conventions.FLOPS
+    }
     assert 0.43 < ratio["6ND_non_embedding"] < 1 < ratio["6ND"] < 1.4
 
 

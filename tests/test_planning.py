@@ -23,9 +23,14 @@ def epoch_fit(shared_data):
     return scaling.fit(pd.DataFrame({"N": N, "D": raw["Training FLOP"] / (6 * N), "loss": raw["loss"]}), "chinchilla")
 
 
-@pytest.mark.parametrize(("preset", "N", "D", "ratio"), [
-    ("hoffmann2022_rounded", 32.2e9, 2.98e12, 92.83), ("hoffmann2022", 40.4e9, 2.38e12, 59.04),
-    ("besiroglu2024", 72.35e9, 1.327e12, 18.33)])
+@pytest.mark.parametrize(
+    ("preset", "N", "D", "ratio"),
+    [
+        ("hoffmann2022_rounded", 32.2e9, 2.98e12, 92.83),
+        ("hoffmann2022", 40.4e9, 2.38e12, 59.04),
+        ("besiroglu2024", 72.35e9, 1.327e12, 18.33),
+    ],
+)
 def test_allocation_of_published_constants(preset, N, D, ratio):
     rows = scaling.plan(f"chinchilla/{preset}", [5.76e23, 5.88e23])
     assert rows["N"][0] == pytest.approx(N, rel=2e-3)
@@ -52,7 +57,9 @@ def test_algebra_of_the_optimum():
     """alpha A / N^alpha = beta B / D^beta; the budgets of a size, of a number of tokens and of a loss invert each other."""
     row = scaling.plan(BESIROGLU, 1e22).iloc[0]
     p = BESIROGLU
-    assert p["alpha"] * p["A"] * row["N"] ** -p["alpha"] == pytest.approx(p["beta"] * p["B"] * row["D"] ** -p["beta"], rel=1e-6)
+    assert p["alpha"] * p["A"] * row["N"] ** -p["alpha"] == pytest.approx(
+        p["beta"] * p["B"] * row["D"] ** -p["beta"], rel=1e-6
+    )
     for asked in ({"loss": row["loss"]}, {"N": row["N"]}, {"D": row["D"]}):
         again = scaling.plan(BESIROGLU, **asked).iloc[0]
         assert again["flops"] == pytest.approx(1e22, rel=1e-6)
@@ -127,11 +134,18 @@ def test_rates_come_with_their_conventions():
     assert row["batch_tokens"] == pytest.approx(0.58 * row["D"] ** 0.571, rel=1e-12)
 
 
-@pytest.mark.parametrize(("asked", "error", "said"), [
-    ({}, FitError, "one of flops"), ({"flops": 1e22, "loss": 2.0}, FitError, "one of flops"),
-    ({"flops": 1e22, "N": 1e9, "D": 1e10}, FitError, "nothing to plan"), ({"flops": -1.0}, FitError, "positive"),
-    ({"loss": 1.5}, FitError, "out of reach"), ({"flops": 1e22, "rates": "none"}, LawError, "li2025"),
-    ({"flops": 1e18, "N": 1e12, "served": 1e9}, FitError, "leaves no compute")])
+@pytest.mark.parametrize(
+    ("asked", "error", "said"),
+    [
+        ({}, FitError, "one of flops"),
+        ({"flops": 1e22, "loss": 2.0}, FitError, "one of flops"),
+        ({"flops": 1e22, "N": 1e9, "D": 1e10}, FitError, "nothing to plan"),
+        ({"flops": -1.0}, FitError, "positive"),
+        ({"loss": 1.5}, FitError, "out of reach"),
+        ({"flops": 1e22, "rates": "none"}, LawError, "li2025"),
+        ({"flops": 1e18, "N": 1e12, "served": 1e9}, FitError, "leaves no compute"),
+    ],
+)
 def test_refusals(asked, error, said):
     with pytest.raises(error, match=said):
         scaling.plan(BESIROGLU, **asked)

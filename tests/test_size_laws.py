@@ -80,7 +80,9 @@ def test_over_training_downstream_error(gadre):
         from scaling.laws import _registry
 
         del _registry["test_error_law"]
-    np.testing.assert_allclose([errors.values[k] for k in ("k", "gamma", "eps")], (2.20649, 0.714591, 0.856992), rtol=2e-4)
+    np.testing.assert_allclose(
+        [errors.values[k] for k in ("k", "gamma", "eps")], (2.20649, 0.714591, 0.856992), rtol=2e-4
+    )
     losses = scaling.fit(five(runs)[["N", "M", "loss"]], "over_training", objective="squares")
     for target, error in ((at(runs, 6e9, 1.0), 0.0464), (at(runs, 1e9, 32.0), 3.6365)):
         L = losses.predict({"N": target["N"], "M": target["M"]})["prediction"].to_numpy()
@@ -196,8 +198,14 @@ def test_trajectory_recovers_known_constants():
     """Simulated runs with 0.3 % noise, eight seeds: constants within 2 standard errors as often as they should be."""
     law = scaling.laws["kaplan_trajectory"]
     truth = dict(law.published["su2024"])
-    grid = np.array([(N, B, S) for N in (1e6, 3e6, 1e7, 3e7, 6e7) for B in (3e4, 1e5, 3e5, 1e6, 4e6)
-                     for S in np.geomspace(2e3, 1e5, 6)])
+    grid = np.array(
+        [
+            (N, B, S)
+            for N in (1e6, 3e6, 1e7, 3e7, 6e7)
+            for B in (3e4, 1e5, 3e5, 1e6, 4e6)
+            for S in np.geomspace(2e3, 1e5, 6)
+        ]
+    )
     off = []
     for seed in range(8):
         noise = np.exp(0.003 * np.random.default_rng(seed).normal(size=len(grid)))
@@ -228,8 +236,24 @@ def test_breaks_never_fit_worse():
     truth = scaling.laws["broken_2"]
     p = {"a": 0.5, "b": 20.0, "c0": 0.1, "c1": 0.3, "d1": 1e5, "f1": 0.3, "c2": -0.25, "gap": 300.0, "f2": 0.2}
     frame = pd.DataFrame({"x": x, "loss": truth(x, **p) * np.exp(0.01 * rng.normal(size=80))})
-    objective = [scaling.fit(frame, law, objective="log_squares").objective for law in ("power_law_offset", "broken", "broken_2")]
+    objective = [
+        scaling.fit(frame, law, objective="log_squares").objective for law in ("power_law_offset", "broken", "broken_2")
+    ]
     assert objective[0] >= objective[1] >= objective[2]
     assert objective[2] < 0.3 * objective[1]
     sharp = scaling.laws["broken"](x, a=0.1, b=10.0, c0=0.2, c1=0.3, d1=1e6, f1=0.03)
     assert np.isfinite(sharp).all()
+
+
+def test_runs_give_tokens_per_parameter_and_compute():
+    """Logs carry n_params and tokens; M = D / N and C = 6 N D follow, in floating point (6 N D passes 2^63)."""
+    rows = [
+        {"run": f"{n}-{m}", "step": 1000, "n_params": n, "tokens": n * m,
+         "loss": float(scaling.laws["over_training"].published["gadre2024_c4"](float(n), float(m)))}
+        for n in (10**8, 10**9, 10**10) for m in (10, 40, 640)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    runs = scaling.Runs.from_frame(table[["run", "step", "tokens", "loss"]], facts=table.set_index("run")[["n_params"]])
+    fit = scaling.fit(runs, "over_training")
+    assert fit.values["eta"] == pytest.approx(0.242472, rel=1e-5)
+    assert (scaling.fit(runs, "power_law:x=flops").data["flops"] > 0).all()

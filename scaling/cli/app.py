@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 import scaling
 from scaling.cli import options, output
+from scaling.cli.compare import compare
 from scaling.cli.fit import fit
 from scaling.cli.laws import show
 from scaling.cli.plan import plan
@@ -62,7 +63,7 @@ app = App(
     version=scaling.__version__,
 )
 app["--help"].group = app["--version"].group = "Help"
-for verb in (runs, fit, predict, plan, show, train, sweep):
+for verb in (runs, fit, predict, compare, plan, show, train, sweep):
     name = "laws" if verb is show else verb.__name__
     app.command(name=name, help_prologue="", help_epilogue="")(verb)
 
@@ -93,9 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def report(problem: Exception) -> int:
     """Say what went wrong on stderr and return the exit code that stands for it."""
     if isinstance(problem, CycloptsError):
-        output.error(
-            f"{options.explain(problem)}\n`scaling --help` and `scaling VERB --help` show what there is"
-        )
+        output.error(f"{options.explain(problem)}\n`scaling --help` and `scaling VERB --help` show what there is")
         return 2
     if isinstance(problem, ScalingError | options.UsageError):
         output.error(str(problem))

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from scaling.cli import output
 from scaling.cli.options import Flag, Many, Number, Printing, Reading, UsageError, check_figure, number, pairs
+from scaling.cli.relation import RELATION, fit_relation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,8 @@ def fit(
     *paths: str,
     law: str,
     reading: Reading = Reading(),
+    source: Many = (),
+    target: Many = (),
     fixed: Many = (),
     objective: Objective = "log_huber",
     delta: Number = 1e-3,
@@ -42,6 +45,7 @@ def fit(
         scaling fit logs/short-*.csv --law multi_power_5 -o fit.json --plot fit.png
         scaling fit logs/ --law annealing:lam=0.995 --where "step > 500" --strict
         scaling fit points.csv --law chinchilla --fixed alpha=0.34 --json
+        scaling fit --law loss_to_loss --source web.json --target code.csv
 
     Parameters
     ----------
@@ -50,6 +54,9 @@ def fit(
         the law and `loss` as columns.
     law
         Name of the law, with its conventions where they differ: annealing:lam=0.995.
+    source, target
+        Of loss_to_loss: runs on two data sets, paired by size and tokens. A saved joint fit brings its
+        irreducible loss; logs or a CSV with N, D and loss do not, and it is estimated. May be repeated.
     fixed
         Hold a parameter: `--fixed beta=0.5`; may be repeated.
     objective
@@ -69,6 +76,12 @@ def fit(
     from scaling.laws import find
 
     check_figure(plot)
+    if source or target:
+        if law != RELATION or paths or fixed or output_ or plot:
+            raise UsageError(
+                f"--source and --target go with --law {RELATION} alone, without paths, --fixed, -o or --plot"
+            )
+        return fit_relation(source, target, reading, strict, printing)
     held = {name: _value(name, text) for name, text in pairs(fixed, "--fixed").items()}
     found = find(law)
     found.check_names(held)

@@ -56,8 +56,7 @@ def describe(law: Law) -> dict[str, Any]:
         "source": law.cite,
         "inputs": law.inputs,
         "parameters": [
-            {"name": p.name, "lower": p.domain.lo, "upper": p.domain.hi, "start": p.start}
-            for p in law.params.values()
+            {"name": p.name, "lower": p.domain.lo, "upper": p.domain.hi, "start": p.start} for p in law.params.values()
         ],
         "held": dict(law.held),
         "conventions": dict(law.conventions),
@@ -87,17 +86,12 @@ def as_text(content: dict[str, Any], law: Law) -> str:
     ]
     for heading in ("held", "conventions"):
         if content[heading]:
-            lines.append(
-                f"{heading}: " + ", ".join(f"{key} = {value}" for key, value in content[heading].items())
-            )
+            lines.append(f"{heading}: " + ", ".join(f"{key} = {value}" for key, value in content[heading].items()))
     for key, constants in content["published"].items():
         lines.append(
-            f"published {key}"
-            + ("" if constants["verified"] else "   NOT VERIFIED against the primary source")
+            f"published {key}" + ("" if constants["verified"] else "   NOT VERIFIED against the primary source")
         )
-        lines.append(
-            "    " + ", ".join(f"{name} = {value:.8g}" for name, value in constants["values"].items())
-        )
+        lines.append("    " + ", ".join(f"{name} = {value:.8g}" for name, value in constants["values"].items()))
         said = [constants["source"], constants["counts"], constants["note"]]
         said += [f"{k} = {v}" for k, v in constants["conventions"].items()]
         lines += [f"    {text}" for text in said if text]

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from scaling.cli import output
-from scaling.cli.options import Number, Printing, UsageError
+from scaling.cli.mixture import Objective, mixture_plan
+from scaling.cli.options import Many, Number, Printing, UsageError
 
 Optional = Number | None
 
 
 def plan(
-    fit: str,
+    fit: str | None = None,
     /,
     *,
     flops: Annotated[Sequence[Number], Parameter(negative="", show_default=False)] = (),
@@ -27,16 +28,22 @@ def plan(
     rates: str | None = None,
     level: float = 0.9,
     replicates: int = 400,
+    mixture: Many = (),
+    objective: Objective = "normalised",
+    weight: Many = (),
+    floor: Many = (),
+    cap: Many = (),
     seed: int = 0,
     printing: Printing = Printing(),
 ) -> None:
-    """Find the best size and tokens for a budget, or the cheapest run that reaches a loss.
+    """Find the best size and tokens for a budget, the cheapest run that reaches a loss, or the best mixture.
 
     For example:
 
         scaling plan fit.json --flops 1e22
         scaling plan chinchilla/besiroglu2024 --flops 5.76e23 --served 10T
         scaling plan data_constrained/muennighoff2023 --flops 1e22 --unique 25B
+        scaling plan --mixture de=de.json --mixture fr=fr.json --N 1.2B --D 50B --floor de=0.05
 
     Parameters
     ----------
@@ -60,11 +67,28 @@ def plan(
         Probability that the intervals are meant to cover.
     replicates
         Bootstrap refits behind the intervals.
+    mixture
+        A family or target and its saved fit, de=de.json; once for each. Finds their shares of the tokens.
+    objective
+        Of a mixture: losses in units of each family's own loss alone, plain losses, or the worst family.
+    weight
+        How much a family or target counts in a mixture: de=2. May be repeated.
+    floor
+        Smallest share of a family or domain: de=0.05, or 0.05 for all. May be repeated.
+    cap
+        Largest share, likewise.
     seed
         Seed of the bootstrap.
     """
     import scaling
 
+    if mixture:
+        if fit is not None or flops or loss is not None:
+            raise UsageError("plan --mixture takes --N and --D, not a fit, --flops or --loss")
+        mixture_plan(mixture, size, tokens, objective, weight, floor, cap, level, seed, printing)
+        return
+    if fit is None:
+        raise UsageError("plan needs a fit: a file saved by `scaling fit -o`, or law/name; or --mixture")
     if not flops and loss is None and size is None and tokens is None:
         raise UsageError("plan needs --flops, --loss, --N or --D")
     source: Any = fit if "/" in fit and not Path(fit).exists() else scaling.load(fit)
@@ -84,8 +108,12 @@ def _tall(rows: Any) -> str:
     names = [name for name in rows if not name.endswith(("_lower", "_upper"))]
     lines = [[name, *(_cell(row, name) for _, row in rows.iterrows())] for name in names]
     if "flat_N_lower" in rows:
-        lines.append(["N within 0.1 % of the best loss",
-                      *(f"{row['flat_N_lower']:.4g} to {row['flat_N_upper']:.4g}" for _, row in rows.iterrows())])
+        lines.append(
+            [
+                "N within 0.1 % of the best loss",
+                *(f"{row['flat_N_lower']:.4g} to {row['flat_N_upper']:.4g}" for _, row in rows.iterrows()),
+            ]
+        )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 

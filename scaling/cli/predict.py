@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, validators
 
 from scaling.cli import output
-from scaling.cli.options import Count, Printing, Reading, UsageError, check_figure, nearest, number
+from scaling.cli.options import Count, Flag, Many, Printing, Reading, UsageError, check_figure, nearest, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +21,8 @@ OPTIONS = (
     "steps",
     "at",
     "level",
+    "at-end",
+    "reference",
     "output",
     "plot",
     "where",
@@ -39,6 +41,8 @@ def predict(
     schedule: str | None = None,
     steps: Count | None = None,
     at: Annotated[Sequence[Count], Parameter(negative="", show_default=False)] = (),
+    at_end: Flag = False,
+    reference: Many = (),
     level: Annotated[float, Parameter(validator=validators.Number(gt=0, lt=1))] = 0.9,
     output_: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     plot: Path | None = None,
@@ -53,11 +57,12 @@ def predict(
         scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k --plot forecast.png
         scaling predict fit.json long-run.csv --at 50k --at 100k
         scaling predict chinchilla.json --N 7B --D 2T --json
+        scaling predict live.csv --at-end --reference small-runs/
 
     Parameters
     ----------
     fit
-        A fit saved by `scaling fit -o`.
+        A fit saved by `scaling fit -o`; with --at-end the log of the running job.
     paths
         Logs of the runs to predict; where they have a measured loss it is shown beside the prediction.
     schedule
@@ -66,6 +71,10 @@ def predict(
         Length of the run, if the schedule does not say it.
     at
         Steps to print; the last one if not given. May be repeated.
+    at_end
+        Forecast the end of a running job from its own log and planned schedule; no fit is needed.
+    reference
+        With --at-end: logs of finished runs to learn from; may be repeated.
     level
         Probability that the interval is meant to cover.
     output_
@@ -78,6 +87,13 @@ def predict(
     import scaling
 
     check_figure(plot)
+    if reference and not at_end:
+        raise UsageError("--reference goes with --at-end")
+    if at_end:
+        if inputs or steps is not None or at or plot is not None:
+            raise UsageError("--at-end goes with one log, and with --schedule, --reference, --level and --output only")
+        _at_end([fit, *paths], schedule, reference, level, output_, reading, printing)
+        return
     result = scaling.load(fit)
     _check(result, bool(paths), schedule is not None, inputs)
     if inputs and (plot is not None or at):
@@ -112,6 +128,35 @@ def predict(
         output.warning("the fit is not trustworthy: " + "; ".join(result.verdict.failures))
 
 
+def _at_end(
+    paths: Sequence[str],
+    schedule: str | None,
+    reference: Sequence[str],
+    level: float,
+    saved: Path | None,
+    reading: Reading,
+    printing: Printing,
+) -> None:
+    """Forecast the end of a running job."""
+    import scaling
+
+    runs = scaling.read(
+        list(paths), columns=reading.columns() or None, loss=reading.loss, warmup=reading.warmup, schedule=schedule
+    )
+    if reading.where is not None:
+        runs = runs.select(reading.where)
+    output.notes(runs.notes, quiet=printing.quiet)
+    others = reading.read(reference, quiet=printing.quiet) if reference else None
+    found = scaling.forecast(runs, others, level=level)
+    if saved is not None:
+        found.frame.to_csv(saved, index=False)
+        output.notes([f"saved {saved}"], quiet=printing.quiet)
+    if printing.json:
+        output.document({**found.to_dict(), "saved": saved})
+    else:
+        print(found)
+
+
 def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> None:
     """Refuse a target that this law cannot be predicted at."""
     over_schedule = "features" in result.law.hooks
@@ -121,9 +166,7 @@ def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> No
             hint = nearest(f"--{name}", [f"--{option}" for option in (*known, *OPTIONS)])
             raise UsageError(f"unknown option --{name}{hint}")
     if logs + planned + bool(inputs) != 1:
-        wanted = (
-            "logs or --schedule" if over_schedule else "logs or " + " ".join(f"--{name}" for name in known)
-        )
+        wanted = "logs or --schedule" if over_schedule else "logs or " + " ".join(f"--{name}" for name in known)
         raise UsageError(f"law '{result.law.name}' is predicted for one of: {wanted}")
     if inputs and (missing := [f"--{name}" for name in known if name not in inputs]):
         raise UsageError(f"law '{result.law.name}' also needs {' '.join(missing)}")

@@ -56,7 +56,8 @@ class Coordinates:
             size = np.where(self.logs, self.to_params(t), 1.0)
             return size[..., :, None] * self.inverse
         h = 1e-30
-        return np.stack([self.to_params(t + 1j * h * row).imag / h for row in np.eye(len(self.M))], -1)
+        stepped = self.to_params(t[..., None, :] + 1j * h * np.eye(len(self.M)))
+        return np.swapaxes(stepped.imag / h, -1, -2)
 
     def from_params(self, theta: np.ndarray) -> np.ndarray:
         theta = np.asarray(theta, float)

@@ -9,15 +9,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.conventions import compute
 from scaling.drops import RateDrops
 from scaling.errors import DataError, FitError, ScalingError
-from scaling.formula import Law
+from scaling.formula import ANY_POSITIVE, Domain, Law
 from scaling.logs import Runs
 from scaling.monomials import trace
 from scaling.schedules import Schedule, schedule
 
 # inputs of laws, by the name they have in logs
-COLUMNS = {"N": "n_params", "D": "tokens", "C": "flops", "S": "step"}
+COLUMNS = {
+    "N": "n_params",
+    "D": "tokens",
+    "C": "flops",
+    "S": "step",
+    "B": "batch_tokens",
+    "U": "unique_tokens",
+    "M": "tokens_per_param",
+}
 PREDICTED_ROWS = 400  # rows shown of a schedule when no steps are asked for
 
 
@@ -93,12 +102,20 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
         weights = weights * _precision(_numbers(frame["loss_se"], "loss_se"), columns["loss"], positive)
     powers = {base for term in trace(law) or [] for base, (_, slopes) in term.powers.items() if slopes}
     for name in law.inputs:
-        bad = np.flatnonzero(~np.isfinite(columns[name]) | ((columns[name] <= 0) & (name in powers)))
-        if len(bad):
+        x, range_ = columns[name], law.ranges.get(name, ANY_POSITIVE if name in powers else Domain())
+        inside = (x >= range_.lo if range_.closed else x > range_.lo) & (x <= range_.hi) & np.isfinite(x)
+        if not inside.all():
+            bad = np.flatnonzero(~inside)
+            wanted = (
+                "a positive number"
+                if range_ is ANY_POSITIVE
+                else "a finite number"
+                if name not in law.ranges
+                else (f"{range_.lo:g} {'<=' if range_.closed else '<'} {name} <= {range_.hi:g}")
+            )
             raise DataError(
-                f"column '{name}', row {frame.index[bad[0]]}: {columns[name][bad[0]]} is not a "
-                f"{'positive' if name in powers else 'finite'} number ({len(bad)} such rows), "
-                f"as law '{law.name}' needs; remove or mend these rows."
+                f"column '{name}', row {frame.index[bad[0]]}: {x[bad[0]]} is not {wanted} "
+                f"({len(bad)} such rows), as law '{law.name}' needs; remove or mend these rows."
             )
     kept = np.arange(len(frame))
     notes: tuple[str, ...] = ()
@@ -159,8 +176,10 @@ def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
                 f"law '{law.name}' is fitted to the last evaluated row of each run: {len(frame)} of {before} rows"
             )
         if "flops" in names.values() and "flops" not in frame and {"n_params", "tokens"} <= set(frame.columns):
-            frame = frame.assign(flops=6 * frame["n_params"] * frame["tokens"])
+            frame = frame.assign(flops=compute(frame["n_params"], frame["tokens"]))
             notes.append("compute C counted as 6 N D")
+        if "tokens_per_param" in names.values() and {"n_params", "tokens"} <= set(frame.columns):
+            frame = frame.assign(tokens_per_param=frame["tokens"] / frame["n_params"])
     if missing := [f"{i} (column '{c}')" for i, c in names.items() if c not in frame]:
         raise DataError(
             f"law '{law.name}' needs {', '.join(missing)}; these runs have "

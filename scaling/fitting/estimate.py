@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from scaling.errors import FitError
@@ -22,9 +23,13 @@ from scaling.fitting.starts import seeds
 from scaling.fitting.uncertainty import covariance
 from scaling.formula import Law
 from scaling.laws import find
+from scaling.logs import Runs
 from scaling.ties import resolve
 
 STARTS = 8
+MANY = (
+    12  # parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
+)
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
 
@@ -70,7 +75,7 @@ def fit(
     LawError, DataError, FitError
         Unknown law or parameter, unusable data, fewer rows than parameters.
     """
-    law = find(law)
+    law = _over_domains(find(law), data)
     if isinstance(delta, str):
         if delta != "mad":
             raise FitError(f"delta='{delta}' is unknown; give a number, or 'mad' to scale it to the residuals.")
@@ -108,6 +113,15 @@ def fit(
             )
     with threadpool_limits(1):
         return _fit(chosen, law, made, loss, fixed, specs, seed, params is not None)
+
+
+def _over_domains(law: Law, data: Any) -> Law:
+    """A mixture law that was named without its domains takes those the data have columns for (h_web, h_code, ...)."""
+    if law.layout is None or law is not find(law.name):
+        return law
+    frame = data.joined() if isinstance(data, Runs) else data
+    domains = law.layout.found_in([str(c) for c in frame]) if isinstance(frame, (Mapping, pd.DataFrame)) else ()
+    return law.using(domains=domains) if domains else law
 
 
 def _scaled_to_residuals(refit) -> Fit:
@@ -162,21 +176,23 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
         )
 
     few, coarse = thinned(GRID_ROWS)
-    start = seeds(coarse, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed, given)
-    start = np.concatenate([start, _simpler(law, few, loss, specs, coarse.frame, seed)])
+    start = _starts(law, coarse, few, loss, specs, seed, given)
+    many = len(specs) > MANY
     if not len(start):
         raise FitError(
             f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs."
         )
     few, search = thinned(SEARCH_ROWS)
-    found = minimise(search, loss.link(few.loss), start, few.weights, loss)
+    # a narrow robust loss has few rows inside its threshold, too few to lead many parameters anywhere: first least squares
+    wide = replace(loss, name="squares") if many else loss
+    found = minimise(search, loss.link(few.loss), start, few.weights, wide)
     rounding = made.weights.sum() * (1e-13 * max(1.0, np.abs(y).max())) ** 2
     order = _best_first(found, rounding)
     best = found.cost[order[0]]
     near = found.cost <= best * (1 + SAME) + rounding
     others = found.cost[~near]
     iterations = int(found.iterations.sum())
-    if len(few) < len(made):
+    if len(few) < len(made) or many:
         ends = _distinct(found, order)
         found = minimise(model, y, ends, made.weights, loss, damping=1e-3)
         iterations += int(found.iterations.sum())
@@ -192,7 +208,9 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     at_bound = (t <= frame.lower) | (t >= frame.upper)
     # a scale that shrinks without limit is a term the data do not show, not a bound
     gone = frame.logs & (t < -25)
-    cov = covariance(model, t, y, made.weights, loss, made.runs, at_bound | gone)
+    # an exponent of such a term has nothing left to act on, wherever it ended
+    idle = gone | (np.abs(_slopes(model, t)).max(1) < 1e-12 * np.abs(made.loss).min())
+    cov = covariance(model, t, y, made.weights, loss, made.runs, at_bound | idle)
     names = np.array(frame.names)
     values = resolve(law.ties, {**law.held, **fixed, **dict(zip(frame.names, map(float, theta), strict=True))})
     values = {k: float(values[k]) for k in (*law.params, *law.ties)}
@@ -205,12 +223,10 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
         agree=int(near.sum()),
         tried=len(start),
         rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
-        at_bound=tuple(names[at_bound & ~gone]),
+        at_bound=tuple(names[at_bound & ~idle]),
         vanished=tuple(names[gone]),
         iterations=iterations,
     )
-    from scaling.logs import Runs
-
     return Fit(
         law=law,
         values=values,
@@ -227,23 +243,37 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     )
 
 
+def _starts(law: Law, model, few: Design, loss: Loss, specs, seed: int, given: bool) -> np.ndarray:
+    """The best nodes of a grid, and what simpler laws say; with many parameters the latter alone, where there are any."""
+    nested = _simpler(law, few, loss, specs, model.frame, seed)
+    if len(specs) > MANY and len(nested):
+        return nested
+    return np.concatenate([seeds(model, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed, given), nested])
+
+
 def _simpler(law: Law, few: Design, loss: Loss, specs, frame, seed: int) -> np.ndarray:
     """Starts that say what the best fit of a simpler law says, where the law declares one it contains."""
     if (hook := law.hooks.get("contains")) is None:
         return np.empty((0, len(specs)))
     simple = find(law.simpler[0])
+    if simple.layout is not None and law.layout is not None:
+        simple = simple.using(domains=law.layout.domains)
     inputs = {k: few.inputs[k] for k in simple.inputs}
     part = Design(few.frame, inputs, few.loss, few.weights)
     params = tuple(simple.params.values())
     model, y = models.build(simple, params, inputs, {}, loss), loss.link(few.loss)
-    start = seeds(model, y, few.loss, few.weights, loss, STARTS, seed, given=False)
-    start = np.concatenate([start, _simpler(simple, part, loss, params, model.frame, seed)])
+    start = _starts(simple, model, part, loss, params, seed, False)
     if not len(start):
         return np.empty((0, len(specs)))
     found = minimise(model, y, start, few.weights, loss)
     best = dict(zip(model.frame.names, model.frame.to_params(found.t[found.cost.argmin()]), strict=True))
     rows = [[values[p.name] for p in specs] for values in hook(*few.inputs.values(), **best)]
     return frame.from_params(np.array(rows, float))
+
+
+def _slopes(model, t: np.ndarray) -> np.ndarray:
+    terms = model.terms(t[None])
+    return model.jacobian(terms, model.value(terms))[0]
 
 
 def _best_first(found: Solution, rounding: float) -> np.ndarray:

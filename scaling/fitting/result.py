@@ -63,13 +63,15 @@ class Fit(Explore, LmfitVocabulary):
     def data(self) -> pd.DataFrame:
         return self.design.frame.copy()
 
-    def predict(self, data: Any, interval: str = "delta", level: float = 0.9, steps: Any = None) -> pd.DataFrame:
+    def predict(self, data: Any, interval: str = "calibrated", level: float = 0.9, steps: Any = None) -> pd.DataFrame:
         """Predict the loss where nobody has measured it.
 
         Parameters
         ----------
         data : Runs, DataFrame or dict of the law's inputs; for schedule laws also a Schedule or its text.
-        interval : "delta": parameter uncertainty plus the noise of a row, which assumes that the law is exact.
+        interval : "calibrated": a mixture of the law and its rivals, weighted and widened by their errors on the larger part
+            of the data when fitted to the smaller. By name: "delta" (parameter uncertainty plus the noise of a row),
+            "profile", "bootstrap", which assume that the law is exact, and "conformal" (runs or blocks left out).
         level : probability the interval is meant to cover.
         steps : step labels, when data is a schedule (default: up to 400 spread over it, the last included).
 

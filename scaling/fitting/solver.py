@@ -15,6 +15,8 @@ import numpy as np
 from scaling.fitting.losses import Loss
 
 BEND = 0.1  # fraction of the step at which the valley's bend is measured
+LEAP = 4.0  # most a logarithm of a scale may change in one step; others a tenth of their range
+VANISHED = 1e-28  # curvature, relative to the largest, below which a coordinate has no effect left
 CHUNK = 128  # problems solved together; larger batches fall out of the processor's cache
 
 
@@ -52,13 +54,13 @@ def minimise(
 @np.errstate(all="ignore")
 def costs(model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss) -> np.ndarray:
     """The objective (half the residual sum of squares for least squares) at each t; infinite where undefined."""
-    return _cost(model, y, model.terms(t), weights, loss)
+    return _cost(model, y, model.terms(t), weights, loss)[0]
 
 
-def derivatives(model, y, terms, weights, loss: Loss, exact: bool = True):
-    """Gradient (B, p), Hessian (B, p, p), damping matrix (B, p, p), Jacobian of the residuals (B, p, n) and its row weights."""
+def derivatives(model, r, terms, weights, loss: Loss, exact: bool = True):
+    """From residuals r (B, n): gradient (B, p), Hessian (B, p, p), damping matrix (B, p, p), Jacobian of the residuals
+    (B, p, n) and its row weights."""
     f = model.value(terms)
-    r = loss.link(f) - y
     slope, curvature, ratio = loss.slopes(r)
     J = model.jacobian(terms, f)
     pull = weights * slope
@@ -129,16 +131,17 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
     lower, upper = model.frame.lower, model.frame.upper
     t = np.clip(start, lower, upper)
     terms = model.terms(t)
-    cost = _cost(model, y, terms, weights, loss)
+    cost, r = _cost(model, y, terms, weights, loss)
     done = Solution(t.copy(), cost.copy(), np.zeros(B, bool), np.full(B, max_iter))
     # below this the residuals are rounding errors of y
     floor = weights.sum(1) * (8 * np.finfo(float).eps * max(1.0, np.abs(y).max())) ** 2
     live = np.flatnonzero(np.isfinite(cost))
-    t, terms, cost, w = t[live], [a[live] for a in terms], cost[live], weights[live]
+    t, terms, cost, r, w = t[live], [a[live] for a in terms], cost[live], r[live], weights[live]
     lam, still = np.full(len(live), damping), np.zeros(len(live), int)
     fresh = np.ones(len(live), bool)
     g, H, D = np.empty((len(live), p)), np.empty((len(live), p, p)), np.empty((len(live), p, p))
     grow = np.full(len(live), 2.0)
+    leap = np.where(model.frame.logs, LEAP, (upper - lower) / 10)
     bend = not model.cheap_second
     # the Jacobian is kept for the bend only; exact steps do not need its memory
     J, inner = np.empty((len(live) * bend, p, len(y))), np.empty((len(live) * bend, len(y)))
@@ -148,21 +151,23 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
         if fresh.any():
             new = np.flatnonzero(fresh)
             some = new if len(new) < len(live) else slice(None)
-            found = derivatives(model, y, [a[some] for a in terms], w[some], loss, exact=not bend)
+            found = derivatives(model, r[some], [a[some] for a in terms], w[some], loss, exact=not bend)
             g[some], H[some], D[some] = found[:3]
             if bend:
                 J[some], inner[some] = found[3:]
         held = ((t <= lower) & (g > 0)) | ((t >= upper) & (g < 0))
-        step, predicted = _step(g, H, D, lam, held)
+        step, predicted = _step(g, H, D, lam, held, leap)
         if bend:
-            step = step + _bent(model, y, t, terms, step, J, inner, H, D, lam, held, loss)
+            step = step + _bent(model, y, t, r, step, J, inner, H, D, lam, held, leap, loss)
         trial = np.clip(t + step, lower, upper)
         trial_terms = model.terms(trial)
-        trial_cost = _cost(model, y, trial_terms, w, loss)
+        trial_cost, trial_r = _cost(model, y, trial_terms, w, loss)
         gain = (cost - trial_cost) / predicted
         accept = (trial_cost <= cost) & (predicted > 0)
         small = (predicted <= 1e-13 * cost) | (cost <= floor[live])
-        still = np.where(small & (predicted >= 0), still + 1, 0)
+        # a heavily damped step promises little anywhere; a Newton step promises little only at an optimum
+        sure = 1 if bend else np.where(lam <= 1e-2, 2, 1)
+        still = np.where(small & (predicted >= 0), still + sure, 0)
         if bend:
             q = np.clip(np.nan_to_num(gain), 0, 1)
             lam = np.where(accept, lam * np.maximum(0.1, 1 - (2 * q - 1) ** 3), lam * grow)
@@ -171,7 +176,7 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
             lam = np.where(accept, np.where(gain > 0.75, lam * 0.1, np.where(gain > 0.25, lam * 0.5, lam * 2)), lam * 6)
         lam = np.clip(lam, 1e-14, 1e14)
         t[accept], cost[accept] = trial[accept], trial_cost[accept]
-        for a, b in zip(terms, trial_terms, strict=True):
+        for a, b in zip([*terms, r], [*trial_terms, trial_r], strict=True):
             a[accept] = b[accept]
         fresh = accept
         finished = (still >= 2) | (lam >= 1e13)
@@ -180,7 +185,7 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
             done.t[who], done.cost[who], done.iterations[who] = t[finished], cost[finished], iteration
             done.converged[who] = (still[finished] >= 1) | (cost[finished] <= floor[who])
             keep = ~finished
-            live, t, terms, cost, w = live[keep], t[keep], [a[keep] for a in terms], cost[keep], w[keep]
+            live, t, terms, cost, r, w = live[keep], t[keep], [a[keep] for a in terms], cost[keep], r[keep], w[keep]
             lam, still, fresh, g, H, D, grow = (a[keep] for a in (lam, still, fresh, g, H, D, grow))
             if bend:
                 J, inner = J[keep], inner[keep]
@@ -188,30 +193,36 @@ def _solve(model, y, start, weights, loss, max_iter, damping) -> Solution:
     return done
 
 
-def _bent(model, y, t, terms, step, J, inner, H, D, lam, held, loss) -> np.ndarray:
+def _bent(model, y, t, r, step, J, inner, H, D, lam, held, leap, loss) -> np.ndarray:
     """Half the acceleration along the step, where it is well below the step itself."""
-    r = loss.link(model.value(terms))
-    ahead = loss.link(model.value(model.terms(t + BEND * step)))
+    ahead = loss.link(model.value(model.terms(t + BEND * step))) - y
     second = 2 / BEND * ((ahead - r) / BEND - (step[:, None, :] @ J)[:, 0])
     second = np.where(np.isfinite(second).all(1)[:, None], second, 0.0)
     pull = (J @ (inner * second)[:, :, None])[:, :, 0]
-    a, _ = _step(pull, H, D, lam, held)
+    a, _ = _step(pull, H, D, lam, held, leap)
     size = lambda v: np.sqrt((v[:, None, :] @ D @ v[:, :, None])[:, 0, 0])
     fine = 2 * size(a) <= 0.75 * size(step)
     return np.where(fine[:, None], a / 2, 0.0)
 
 
-def _cost(model, y, terms, weights, loss) -> np.ndarray:
+def _cost(model, y, terms, weights, loss) -> tuple[np.ndarray, np.ndarray]:
+    """Cost (B,), infinite where undefined, and residuals (B, n)."""
     r = loss.link(model.value(terms)) - y
     total = (weights * loss.value(r)).sum(1)
-    return np.where(np.isfinite(total), total, np.inf)
+    return np.where(np.isfinite(total), total, np.inf), r
 
 
-def _step(g, H, D, lam, held) -> tuple[np.ndarray, np.ndarray]:
-    """Damped Newton step and the decrease it predicts, with coordinates held at a bound left out."""
+def _step(g, H, D, lam, held, leap) -> tuple[np.ndarray, np.ndarray]:
+    """Damped Newton step and the decrease it predicts, with coordinates held at a bound left out.
+
+    So are those of terms that have vanished, whose slopes are lost in the rounding of the others. No coordinate moves
+    by more than its `leap`: a scale thrown to nothing by one bad step would never come back.
+    """
     p = g.shape[1]
     i = np.arange(p)
     diagonal = D[:, i, i]
+    # curvatures can be compared where coordinates have no unit: scales and exponents, whose leap is finite
+    held = held | (np.isfinite(leap) & (diagonal <= VANISHED * diagonal.max(1, keepdims=True)))
     s = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 1.0)
     free = ~held
     mask = free[:, :, None] & free[:, None, :]
@@ -225,7 +236,7 @@ def _step(g, H, D, lam, held) -> tuple[np.ndarray, np.ndarray]:
         z = np.linalg.solve(scaled, rhs[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:
         z = (np.linalg.pinv(scaled, hermitian=True) @ rhs[:, :, None])[:, :, 0]
-    step = z * s
+    step = np.clip(z * s, -leap, leap)
     predicted = -(g * step).sum(1) - 0.5 * (step[:, None, :] @ H @ step[:, :, None])[:, 0, 0]
     predicted[bad | ~np.isfinite(predicted)] = -1.0
     return step, predicted

@@ -1,4 +1,4 @@
-"""Predictions with intervals: the delta method plus the noise of one row."""
+"""Predictions with intervals: calibrated on backtests, or one of the classical ones by name."""
 
 from __future__ import annotations
 
@@ -10,42 +10,87 @@ from scipy.stats import t as student
 
 from scaling.errors import FitError
 from scaling.fitting.design import Design, design
+from scaling.forecasting.calibrate import Calibration, bounds, calibrate, words
 from scaling.forecasting.distance import extrapolation
+from scaling.forecasting.order import order
+from scaling.forecasting.sampled import bootstrapped, conformal, profile
 from scaling.monomials import Monomial, trace
 
 if TYPE_CHECKING:
     from scaling.fitting import Fit
 
 EXACT = "delta method plus row noise: assumes the law is exact"
+INTERVALS = ("calibrated", "delta", "profile", "bootstrap", "conformal")
 
 
 def predict(fit: Fit, data: Any, *, interval: str, level: float, steps: Any) -> pd.DataFrame:
     """The frame behind `Fit.predict`."""
-    if interval != "delta":
-        raise FitError(f"interval='{interval}' is unknown; this version offers 'delta' ({EXACT}).")
+    if interval not in INTERVALS:
+        raise FitError(f"interval='{interval}' is unknown; use one of {', '.join(INTERVALS)}.")
     if not 0 < level < 1:
         raise FitError(f"level={level} must lie between 0 and 1, for example 0.9.")
     target = design(data, fit.law, fitting=False, steps=steps)
     model = fit._model(target)
-    terms = model.terms(fit.t[None])
-    value = model.value(terms)
-    J = model.jacobian(terms, value)[0]
-    value = value[0]
-    if fit.loss.log:
-        J = J / value
-    sd = fit.cov.spread(J, 1.0 if fit.loss.log else np.abs(value))
-    half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.hypot(sd, fit.cov.noise)
+    value = model.value(model.terms(fit.t[None]))[0]
     middle = fit.loss.link(value)
-    ends = (np.exp if fit.loss.log else np.asarray)([middle - half, middle + half])
-    out = target.frame.assign(prediction=value, lower=ends[0], upper=ends[1])
+    if interval == "calibrated":
+        low, high, said = _calibrated(fit, data, steps, target, middle, level)
+    elif interval == "delta":
+        (low, high), said = _delta(fit, target, middle, level), EXACT
+    else:
+        method = {"profile": profile, "bootstrap": bootstrapped, "conformal": conformal}[interval]
+        low, high, said = method(fit, target, middle, level)
+    back = np.exp if fit.loss.log else np.asarray
+    out = target.frame.assign(prediction=value, lower=back(low), upper=back(high))
     for name, part in _components(fit, target).items():
         out[name] = part
     if target.asked is not None:  # rows in the warm-up have no prediction
         out = target.asked.join(out[[c for c in out if c not in target.asked]])
     out = out.reset_index(drop=True)
-    out.attrs["interval"] = f"{level:.0%} interval, {EXACT}"
+    out.attrs["interval"] = f"{level:.0%} interval, {said}"
     out.attrs["extrapolation"] = extrapolation(fit.design, target)
     return out
+
+
+def _delta(fit: Fit, target: Design, middle: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    model = fit._model(target)
+    terms = model.terms(fit.t[None])
+    value = model.value(terms)
+    J = model.jacobian(terms, value)[0]
+    if fit.loss.log:
+        J = J / value[0]
+    sd = fit.cov.spread(J, 1.0 if fit.loss.log else np.abs(value[0]))
+    half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.hypot(sd, fit.cov.noise)
+    return middle - half, middle + half
+
+
+def _calibrated(fit: Fit, data: Any, steps: Any, target: Design, middle: np.ndarray, level: float):
+    found = calibration(fit, target)
+    if not found.calibrated:
+        low, high = _delta(fit, target, middle, level)
+        return low, high, words(found, np.zeros(1), level)
+    laws = {k: m.rival.law for k, m in enumerate(found.members)}
+    made = {id(law): design(data, law, fitting=False, steps=steps) for law in laws.values() if law is not fit.law}
+    o = found.sign * order(target, str(found.by))
+    low, high = bounds(found, {k: made.get(id(law), target) for k, law in laws.items()}, o, middle, level)
+    return low, high, words(found, o, level)
+
+
+def calibration(fit: Fit, target: Design) -> Calibration:
+    """The backtests behind the intervals of a fit, made once; downwards if all the target lies below the data."""
+    from scaling.forecasting.order import natural_order
+
+    by, sign = natural_order(fit.law), 1
+    if by is not None:
+        inside, asked = order(fit.design, by), order(target, by)
+        sign = -1 if asked.min() < inside.min() and asked.max() < inside.max() else 1
+    made = fit.__dict__.setdefault("_calibrations", {})  # frozen, but a fit's backtests never change
+    if sign not in made:
+        made[sign] = calibrate(
+            fit.design.frame if fit.runs is None else fit.runs, fit.law, fit.design, fit.loss, fixed=fit.fixed,
+            params=fit.frame.params, seed=fit.seed, sign=sign,
+        )  # fmt: skip
+    return made[sign]
 
 
 def _components(fit: Fit, target: Design) -> dict[str, np.ndarray]:

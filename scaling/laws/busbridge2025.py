@@ -10,8 +10,17 @@ Outer = Annotated[float, Domain(0.02, 10.0, grid=(0.2, 1.3))]
 
 
 @law("arXiv:2502.08606")
-def chinchilla_outer(N, D, *, E: Positive = 1.7, A: Positive = 2e4, B: Positive = 2e4, alpha: Exponent = 0.5,
-                     beta: Exponent = 0.5, gamma: Outer = 0.7):
+def chinchilla_outer(
+    N,
+    D,
+    *,
+    E: Positive = 1.7,
+    A: Positive = 2e4,
+    B: Positive = 2e4,
+    alpha: Exponent = 0.5,
+    beta: Exponent = 0.5,
+    gamma: Outer = 0.7,
+):
     """L(N, D) = E + (A / N^alpha + B / D^beta)^gamma
 
     gamma = 1 is Hoffmann's law; E = 0 is Kaplan's L(N, D). The limits of large N or D are governed by alpha gamma and
@@ -37,8 +46,14 @@ def _(N, D, *, E, A, B, alpha, beta, gamma):
     inner = A * model + B * data
     outer = inner**gamma
     pull = gamma * outer / inner
-    return {"E": np.ones_like(outer), "A": pull * model, "B": pull * data, "alpha": -pull * A * model * np.log(N),
-            "beta": -pull * B * data * np.log(D), "gamma": outer * np.log(inner)}
+    return {
+        "E": np.ones_like(outer),
+        "A": pull * model,
+        "B": pull * data,
+        "alpha": -pull * A * model * np.log(N),
+        "beta": -pull * B * data * np.log(D),
+        "gamma": outer * np.log(inner),
+    }
 
 
 @chinchilla_outer.optimum

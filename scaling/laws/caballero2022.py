@@ -25,8 +25,9 @@ def bends(x, d, c, f):
 
 
 @law("arXiv:2210.14891", conventions={"x": "tokens"})
-def broken(x, *, a: Positive = 1.0, b: Positive = 10.0, c0: Slope = 0.3, c1: Change = 0.2, d1: Place = 3e7,
-           f1: Sharpness = 0.5):
+def broken(
+    x, *, a: Positive = 1.0, b: Positive = 10.0, c0: Slope = 0.3, c1: Change = 0.2, d1: Place = 3e7, f1: Sharpness = 0.5
+):
     """y(x) = a + b x^-c0 (1 + (x / d1)^(1 / f1))^(-c1 f1)
 
     One break: the slope in logarithms goes from -c0 to -(c0 + c1) around x = d1, over a width f1 of ln x. Without a break
@@ -40,8 +41,19 @@ def broken(x, *, a: Positive = 1.0, b: Positive = 10.0, c0: Slope = 0.3, c1: Cha
 
 
 @law("arXiv:2210.14891", conventions={"x": "tokens"})
-def broken_2(x, *, a: Positive = 1.0, b: Positive = 10.0, c0: Slope = 0.3, c1: Change = 0.2, d1: Place = 6e6,
-             f1: Sharpness = 0.3, c2: Change = -0.2, gap: Gap = 30.0, f2: Sharpness = 0.3):
+def broken_2(
+    x,
+    *,
+    a: Positive = 1.0,
+    b: Positive = 10.0,
+    c0: Slope = 0.3,
+    c1: Change = 0.2,
+    d1: Place = 6e6,
+    f1: Sharpness = 0.3,
+    c2: Change = -0.2,
+    gap: Gap = 30.0,
+    f2: Sharpness = 0.3,
+):
     """y(x) = a + b x^-c0 (1 + (x / d1)^(1 / f1))^(-c1 f1) (1 + (x / d2)^(1 / f2))^(-c2 f2),  d2 = gap d1
 
     Two breaks, the second at gap > 1 times the place of the first, so that they cannot change names; else as 'broken'.

@@ -15,10 +15,17 @@ def tokens_per_byte(N, D, bits):
     return D * 8 / (N * bits)
 
 
-@law("arXiv:2509.22935", published={
-    "dremov2025": Published(a=6.7297, source="arXiv:2509.22935 as quoted by summaries of the paper (mean error 0.091)",
-                            counts="N = parameters, D = tokens of both phases; weight-only, 1 to 6 bits", verified=False),
-})
+@law(
+    "arXiv:2509.22935",
+    published={
+        "dremov2025": Published(
+            a=6.7297,
+            source="arXiv:2509.22935 as quoted by summaries of the paper (mean error 0.091)",
+            counts="N = parameters, D = tokens of both phases; weight-only, 1 to 6 bits",
+            verified=False,
+        ),
+    },
+)
 def qat_fraction(N, D, bits, *, a: Delay = 6.7):
     """f(N, D, bits) = exp(-a / ln S),  S = 8 D / (N bits)
 
@@ -31,12 +38,18 @@ def qat_fraction(N, D, bits, *, a: Delay = 6.7):
     """
     S = tokens_per_byte(N, D, bits)
     if np.any(S <= 1):
-        raise LawError(f"qat_fraction: only {np.min(S):.3g} tokens per byte of quantised weights; the law needs more than 1 "
-                       "(and means little below 10). Train on more tokens, or with fewer bits.")
+        raise LawError(
+            f"qat_fraction: only {np.min(S):.3g} tokens per byte of quantised weights; the law needs more than 1 "
+            "(and means little below 10). Train on more tokens, or with fewer bits."
+        )
     return np.exp(-a / np.log(S))
 
 
 @qat_fraction.sample
 def _(rng, n):
     N = np.exp(rng.uniform(np.log(1e8), np.log(2e9), n))
-    return {"N": N, "D": N * np.exp(rng.uniform(np.log(20), np.log(1e4), n)), "bits": rng.integers(1, 7, n).astype(float)}
+    return {
+        "N": N,
+        "D": N * np.exp(rng.uniform(np.log(20), np.log(1e4), n)),
+        "bits": rng.integers(1, 7, n).astype(float),
+    }

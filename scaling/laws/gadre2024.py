@@ -12,10 +12,13 @@ def _refit(a: float, b: float, eta: float, E: float, data: str) -> Published:
     return Published(a=a, b=b, eta=eta, E=E, source=f"{_FIT}, {data}", counts=_COUNTS)
 
 
-@law("arXiv:2403.08540", published={
-    "gadre2024_c4": _refit(113.693, 189.516, 0.242472, 1.50826, "C4"),
-    "gadre2024_redpajama": _refit(166.211, 366.687, 0.272851, 1.83665, "RedPajama"),
-})
+@law(
+    "arXiv:2403.08540",
+    published={
+        "gadre2024_c4": _refit(113.693, 189.516, 0.242472, 1.50826, "C4"),
+        "gadre2024_redpajama": _refit(166.211, 366.687, 0.272851, 1.83665, "RedPajama"),
+    },
+)
 def over_training(N, M, *, E: Positive = 1.7, a: Positive = 150.0, b: Positive = 300.0, eta: Exponent = 0.25):
     """L(N, M) = E + a / N^eta + b 6^(-eta/2) / (M N)^eta
 

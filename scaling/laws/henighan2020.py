@@ -21,9 +21,16 @@ _PURE = (  # rows of the same table without an irreducible loss
 )
 # table 1, last column: N_opt(C) = (C / C0)^beta, C in PF-days
 OPTIMAL_SIZE = {
-    "language": (3.3e-13, 0.73), "image8": (5.3e-14, 0.64), "image16": (4.8e-12, 0.75), "image32": (1.6e-13, 0.65),
-    "image_vq16": (6.2e-14, 0.64), "image_vq32": (9.4e-13, 0.70), "text_to_image": (9.4e-13, 0.70),
-    "image_to_text": (3.3e-12, 0.72), "video": (1.13e-12, 0.71), "math": (2.3e-12, 0.69),
+    "language": (3.3e-13, 0.73),
+    "image8": (5.3e-14, 0.64),
+    "image16": (4.8e-12, 0.75),
+    "image32": (1.6e-13, 0.65),
+    "image_vq16": (6.2e-14, 0.64),
+    "image_vq32": (9.4e-13, 0.70),
+    "text_to_image": (9.4e-13, 0.70),
+    "image_to_text": (3.3e-12, 0.72),
+    "video": (1.13e-12, 0.71),
+    "math": (2.3e-12, 0.69),
 }
 
 
@@ -35,8 +42,12 @@ def _published(rows) -> dict[str, Published]:
                 E, x0, alpha = numbers
                 counts = "x = non-embedding parameters" if x == "N" else "x = compute 6 N E in PF-days (8.64e19 FLOP)"
                 out[f"henighan2020_{name}_{x}"] = Published(
-                    E=E, A=x0**alpha, alpha=alpha, counts=f"{counts}; loss in nats/token",
-                    source=f"arXiv:2010.14701, table 1, {domain} ({x}0={x0:g})")
+                    E=E,
+                    A=x0**alpha,
+                    alpha=alpha,
+                    counts=f"{counts}; loss in nats/token",
+                    source=f"arXiv:2010.14701, table 1, {domain} ({x}0={x0:g})",
+                )
     return out
 
 

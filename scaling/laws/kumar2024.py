@@ -12,13 +12,41 @@ _READ = "table 2 for A, alpha = beta, gamma_w"
 _COUNTS = "N = non-embedding parameters, D = tokens, P in bits; loss in nats/token"
 
 
-@law("arXiv:2411.04330", published={
-    "kumar2024": Published(E=2.7648, A=4299.0, B=1.806e4, alpha=0.4965, beta=0.4965, gamma_w=2.6745, gamma_a=2.2102,
-                           gamma_kv=0.9578, counts=_COUNTS, verified=False, source=f"arXiv:2411.04330, {_READ}; the rest remembered",
-                           note="B, E, gamma_a and the digits of gamma_kv were not read in the paper"),
-})
-def precision(N, D, P_w, P_a, P_kv, *, E: Positive = 2.8, A: Positive = 4000.0, B: Positive = 2e4, alpha: Exponent = 0.5,
-              beta: Exponent = 0.5, gamma_w: Bits = 2.7, gamma_a: Bits = 2.2, gamma_kv: Bits = 1.0):
+@law(
+    "arXiv:2411.04330",
+    published={
+        "kumar2024": Published(
+            E=2.7648,
+            A=4299.0,
+            B=1.806e4,
+            alpha=0.4965,
+            beta=0.4965,
+            gamma_w=2.6745,
+            gamma_a=2.2102,
+            gamma_kv=0.9578,
+            counts=_COUNTS,
+            verified=False,
+            source=f"arXiv:2411.04330, {_READ}; the rest remembered",
+            note="B, E, gamma_a and the digits of gamma_kv were not read in the paper",
+        ),
+    },
+)
+def precision(
+    N,
+    D,
+    P_w,
+    P_a,
+    P_kv,
+    *,
+    E: Positive = 2.8,
+    A: Positive = 4000.0,
+    B: Positive = 2e4,
+    alpha: Exponent = 0.5,
+    beta: Exponent = 0.5,
+    gamma_w: Bits = 2.7,
+    gamma_a: Bits = 2.2,
+    gamma_kv: Bits = 1.0,
+):
     """L = E + A / N_eff^alpha + B / D^beta,  N_eff = N prod_x (1 - exp(-P_x / gamma_x)),  x in w, a, kv
 
     Training in low precision counts as training a smaller model.
@@ -29,7 +57,9 @@ def precision(N, D, P_w, P_a, P_kv, *, E: Positive = 2.8, A: Positive = 4000.0, 
     P_w, P_a, P_kv : bits of weights, activations and key-value cache in training (16 for none saved).
     gamma_w, gamma_a, gamma_kv : bits at which 63 % of the parameters still count.
     """
-    left = alpha * (np.log1p(-np.exp(-P_w / gamma_w)) + np.log1p(-np.exp(-P_a / gamma_a)) + np.log1p(-np.exp(-P_kv / gamma_kv)))
+    left = alpha * (
+        np.log1p(-np.exp(-P_w / gamma_w)) + np.log1p(-np.exp(-P_a / gamma_a)) + np.log1p(-np.exp(-P_kv / gamma_kv))
+    )
     return E + A * np.exp(-left) / N**alpha + B / D**beta
 
 
@@ -42,14 +72,27 @@ def _(N, D, P_w, P_a, P_kv, *, alpha, beta):
 def _(rng, n):
     sizes = {"N": (3e7, 2e9), "D": (1e9, 3e10)}
     return {k: np.exp(rng.uniform(*np.log(v), n)) for k, v in sizes.items()} | {
-        k: rng.integers(2, 17, n).astype(float) for k in ("P_w", "P_a", "P_kv")}
+        k: rng.integers(2, 17, n).astype(float) for k in ("P_w", "P_a", "P_kv")
+    }
 
 
-@law("arXiv:2411.04330", published={
-    "kumar2024": Published(C_T=0.0598, gamma_N=0.3439, gamma_D=0.5068, gamma_post=0.5907, counts=_COUNTS, verified=False,
-                           source="arXiv:2411.04330, table 2 for gamma_D, gamma_N; the rest remembered"),
-})
-def ptq_damage(N, D, P, *, C_T: Positive = 0.06, gamma_N: Exponent = 0.34, gamma_D: Exponent = 0.5, gamma_post: Bits = 0.6):
+@law(
+    "arXiv:2411.04330",
+    published={
+        "kumar2024": Published(
+            C_T=0.0598,
+            gamma_N=0.3439,
+            gamma_D=0.5068,
+            gamma_post=0.5907,
+            counts=_COUNTS,
+            verified=False,
+            source="arXiv:2411.04330, table 2 for gamma_D, gamma_N; the rest remembered",
+        ),
+    },
+)
+def ptq_damage(
+    N, D, P, *, C_T: Positive = 0.06, gamma_N: Exponent = 0.34, gamma_D: Exponent = 0.5, gamma_post: Bits = 0.6
+):
     """dL(N, D, P) = C_T D^gamma_D / N^gamma_N exp(-P / gamma_post)
 
     Loss added by quantising the weights after training; it grows with the tokens trained on. When fitting, the column

@@ -83,6 +83,12 @@ def _(S1, drops):
     return [] if np.any(drops.d) else [NO_DROP]
 
 
+@multi_power.rivals
+def _():
+    """The shorter form, another tail of the kernel, and the annealing law, which reads the same schedules."""
+    return [{"beta": 0.5, "gamma": 0.5}, {"beta": 2.0, "gamma": 0.5}, "annealing"]
+
+
 @multi_power.natural
 def _(S1, drops, *, alpha, gamma):
     """Sizes in which A, B and C are of order one: loss at a typical area, nats won by annealing to zero, kernel lengths."""

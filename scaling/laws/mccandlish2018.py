@@ -18,15 +18,33 @@ def batch_tradeoff(B, *, S_min: Positive = 1e3, B_crit: Positive = 1e6):
     return S_min + S_min * B_crit / B
 
 
-@law("arXiv:2001.08361", published={
-    "kaplan2020": Published(B_star=2e8, alpha_B=0.21, source="arXiv:2001.08361, eq. 1.4",
-                            counts="tokens; loss in nats/token, WebText2",
-                            note="2.1e8 in the summary table of the paper", verified=False),
-    "minicpm2024": Published(B_star=1.21e9, alpha_B=1 / 6.24, source="arXiv:2404.06395, batch size 1.21e9 / L^6.24",
-                             counts="tokens; optimal rather than critical batch", verified=False),
-    "su2024": Published(B_star=1.7e8, alpha_B=0.205, source="arXiv:2403.06563, C4 (remembered, not read)",
-                        counts="tokens", verified=False),
-})
+@law(
+    "arXiv:2001.08361",
+    published={
+        "kaplan2020": Published(
+            B_star=2e8,
+            alpha_B=0.21,
+            source="arXiv:2001.08361, eq. 1.4",
+            counts="tokens; loss in nats/token, WebText2",
+            note="2.1e8 in the summary table of the paper",
+            verified=False,
+        ),
+        "minicpm2024": Published(
+            B_star=1.21e9,
+            alpha_B=1 / 6.24,
+            source="arXiv:2404.06395, batch size 1.21e9 / L^6.24",
+            counts="tokens; optimal rather than critical batch",
+            verified=False,
+        ),
+        "su2024": Published(
+            B_star=1.7e8,
+            alpha_B=0.205,
+            source="arXiv:2403.06563, C4 (remembered, not read)",
+            counts="tokens",
+            verified=False,
+        ),
+    },
+)
 def critical_batch(L, *, B_star: Positive = 2e8, alpha_B: Exponent = 0.21):
     """B_crit(L) = B_star / L^(1 / alpha_B)
 

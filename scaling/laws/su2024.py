@@ -11,11 +11,21 @@ Share = Annotated[float, Domain(0.0, np.inf, log=True, grid=(0.02, 8.0))]
 Small = Annotated[float, Domain(0.005, 3.0, grid=(0.03, 1.2))]
 
 
-@law("arXiv:2001.08361", name="kaplan_steps", published={
-    "kaplan2020_steps": Published(
-        N_c=6.5e13, alpha_N=0.077, S_c=2.1e3, alpha_S=0.76, verified=False, source="arXiv:2001.08361, table 3",
-        counts="N = non-embedding parameters; S = steps at a batch far above the critical one; nats/token, WebText2"),
-})
+@law(
+    "arXiv:2001.08361",
+    name="kaplan_steps",
+    published={
+        "kaplan2020_steps": Published(
+            N_c=6.5e13,
+            alpha_N=0.077,
+            S_c=2.1e3,
+            alpha_S=0.76,
+            verified=False,
+            source="arXiv:2001.08361, table 3",
+            counts="N = non-embedding parameters; S = steps at a batch far above the critical one; nats/token, WebText2",
+        ),
+    },
+)
 def kaplan_steps(N, S, *, N_c: Share = 6.5e13, alpha_N: Small = 0.077, S_c: Share = 2.1e3, alpha_S: Small = 0.76):
     """L(N, S) = (N_c / N)^alpha_N + (S_c / S)^alpha_S
 
@@ -28,13 +38,34 @@ def kaplan_steps(N, S, *, N_c: Share = 6.5e13, alpha_N: Small = 0.077, S_c: Shar
     return (N_c / N) ** alpha_N + (S_c / S) ** alpha_S
 
 
-@law("arXiv:2403.06563", published={
-    "su2024": Published(
-        N_c=1.5e14, alpha_N=0.076, S_c=2.6e3, alpha_S=0.67, B_star=1.7e8, alpha_B=0.205, verified=False,
-        source="arXiv:2403.06563, C4 (remembered, not read)", counts="N = non-embedding parameters; B in tokens"),
-})
-def kaplan_trajectory(N, B, S, *, N_c: Share = 1.5e14, alpha_N: Small = 0.076, S_c: Share = 2.6e3, alpha_S: Small = 0.67,
-                      B_star: Share = 1.7e8, alpha_B: Small = 0.205):
+@law(
+    "arXiv:2403.06563",
+    published={
+        "su2024": Published(
+            N_c=1.5e14,
+            alpha_N=0.076,
+            S_c=2.6e3,
+            alpha_S=0.67,
+            B_star=1.7e8,
+            alpha_B=0.205,
+            verified=False,
+            source="arXiv:2403.06563, C4 (remembered, not read)",
+            counts="N = non-embedding parameters; B in tokens",
+        ),
+    },
+)
+def kaplan_trajectory(
+    N,
+    B,
+    S,
+    *,
+    N_c: Share = 1.5e14,
+    alpha_N: Small = 0.076,
+    S_c: Share = 2.6e3,
+    alpha_S: Small = 0.67,
+    B_star: Share = 1.7e8,
+    alpha_B: Small = 0.205,
+):
     """L = (N_c / N)^alpha_N + (S_c / S)^alpha_S (1 + B_star / (B L^(1/alpha_B)))^alpha_S
 
     The whole trajectory at any batch size. Implicit in L, because the critical batch B_star / L^(1/alpha_B) grows as the
@@ -97,9 +128,14 @@ def _(N, B, S, *, N_c, alpha_N, S_c, alpha_S, B_star, alpha_B):
     model, late = np.exp(alpha_N * n), np.exp(alpha_S * (s + np.log1p(x)))
     share = late * alpha_S * x / (1 + x)
     scale = 1 / (1 + share / (alpha_B * L))
-    return {"N_c": scale * model * alpha_N / N_c, "alpha_N": scale * model * n, "S_c": scale * late * alpha_S / S_c,
-            "alpha_S": scale * late * (s + np.log1p(x)), "B_star": scale * share / B_star,
-            "alpha_B": scale * share * np.log(L) / alpha_B**2}
+    return {
+        "N_c": scale * model * alpha_N / N_c,
+        "alpha_N": scale * model * n,
+        "S_c": scale * late * alpha_S / S_c,
+        "alpha_S": scale * late * (s + np.log1p(x)),
+        "B_star": scale * share / B_star,
+        "alpha_B": scale * share * np.log(L) / alpha_B**2,
+    }
 
 
 def _levels(N, S, B=None, middle=3.0):
@@ -108,15 +144,23 @@ def _levels(N, S, B=None, middle=3.0):
     b = None if B is None else np.log(B).mean()
 
     def to(p):
-        out = {"N_c": np.exp(n + np.log(p["N_c"]) / p["alpha_N"]), "alpha_N": p["alpha_N"],
-               "S_c": np.exp(s + np.log(p["S_c"]) / p["alpha_S"]), "alpha_S": p["alpha_S"]}
+        out = {
+            "N_c": np.exp(n + np.log(p["N_c"]) / p["alpha_N"]),
+            "alpha_N": p["alpha_N"],
+            "S_c": np.exp(s + np.log(p["S_c"]) / p["alpha_S"]),
+            "alpha_S": p["alpha_S"],
+        }
         if b is not None:
             out |= {"B_star": p["B_star"] * np.exp(b + np.log(middle) / p["alpha_B"]), "alpha_B": p["alpha_B"]}
         return out
 
     def back(p):
-        out = {"N_c": np.exp(p["alpha_N"] * (np.log(p["N_c"]) - n)), "alpha_N": p["alpha_N"],
-               "S_c": np.exp(p["alpha_S"] * (np.log(p["S_c"]) - s)), "alpha_S": p["alpha_S"]}
+        out = {
+            "N_c": np.exp(p["alpha_N"] * (np.log(p["N_c"]) - n)),
+            "alpha_N": p["alpha_N"],
+            "S_c": np.exp(p["alpha_S"] * (np.log(p["S_c"]) - s)),
+            "alpha_S": p["alpha_S"],
+        }
         if b is not None:
             out |= {"B_star": p["B_star"] * np.exp(-b - np.log(middle) / p["alpha_B"]), "alpha_B": p["alpha_B"]}
         return out
@@ -136,7 +180,10 @@ def _(N, B, S):
 
 @kaplan_steps.sample
 def _(rng, n):
-    return {"N": np.exp(rng.uniform(np.log(1e6), np.log(1e8), n)), "S": np.exp(rng.uniform(np.log(2e3), np.log(1e5), n))}
+    return {
+        "N": np.exp(rng.uniform(np.log(1e6), np.log(1e8), n)),
+        "S": np.exp(rng.uniform(np.log(2e3), np.log(1e5), n)),
+    }
 
 
 @kaplan_trajectory.sample

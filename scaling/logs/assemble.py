@@ -58,9 +58,7 @@ def pieces(
     return made
 
 
-def _choose(
-    frame: pd.DataFrame, found: dict[str, str], loss: str | None, name: str, findings: Findings
-) -> str | None:
+def _choose(frame: pd.DataFrame, found: dict[str, str], loss: str | None, name: str, findings: Findings) -> str | None:
     """Set `loss` to one of the losses in place; the name of its column in the file."""
     evaluated = {kind: int(frame[kind].notna().sum()) for kind in LOSSES if kind in frame}
     if "loss" in frame:
@@ -125,9 +123,7 @@ def _distinct(parts: list[tuple[str, ...]]) -> list[str]:
             depth[i] += 1
 
 
-def _plans(
-    pieces: dict[str, Piece], facts: facts_.Facts, override: Any, warmup: int | None
-) -> dict[str, Plan]:
+def _plans(pieces: dict[str, Piece], facts: facts_.Facts, override: Any, warmup: int | None) -> dict[str, Plan]:
     if isinstance(override, Mapping):
         for name in override:
             if name not in pieces:

@@ -69,13 +69,9 @@ def resolve(
             good = False
     if good and "step" not in found:
         good = _missing("step", ALIASES["step"], header, name, findings)
-    if good and not (
-        {"loss", *LOSSES} & found.keys() if loss is None or loss not in LOSSES else loss in found
-    ):
+    if good and not ({"loss", *LOSSES} & found.keys() if loss is None or loss not in LOSSES else loss in found):
         kind = loss or "train_loss"
-        names = (
-            ALIASES[kind] if loss else ("loss", "train_loss", "val_loss", "eval_loss", "train/loss", "...")
-        )
+        names = ALIASES[kind] if loss else ("loss", "train_loss", "val_loss", "eval_loss", "train/loss", "...")
         good = _missing(kind, names, header, name, findings)
     return found if good else None
 
@@ -84,9 +80,7 @@ def check_names(columns: Mapping[str, str] | None) -> dict[str, str]:
     """The user's mapping, or DataError for a canonical name that does not exist."""
     for canonical in columns or {}:
         if canonical not in ALIASES:
-            raise DataError(
-                f"columns: {canonical!r} is not a canonical name; use one of {', '.join(ALIASES)}"
-            )
+            raise DataError(f"columns: {canonical!r} is not a canonical name; use one of {', '.join(ALIASES)}")
     return dict(columns or {})
 
 

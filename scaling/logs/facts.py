@@ -53,9 +53,7 @@ def from_table(path: Path, findings: Findings) -> Facts | None:
         return None
     key = next((alias for alias in ("run_id", "run") if alias in sheet.columns), None)
     if key is None:
-        findings.problem(
-            str(path), f"no column run_id (it has {some(list(sheet.columns), 8)}); name the runs there"
-        )
+        findings.problem(str(path), f"no column run_id (it has {some(list(sheet.columns), 8)}); name the runs there")
         return None
     facts: Facts = {}
     for i, name in enumerate(sheet.columns[key]):
@@ -73,9 +71,7 @@ def find_table(path: Path) -> Path | None:
     return next((f / TABLE for f in (folder, folder.parent) if (f / TABLE).is_file()), None)
 
 
-def joined(
-    place: str, table: Mapping[str, Any], columns: Mapping[str, Any], findings: Findings
-) -> dict[str, Any]:
+def joined(place: str, table: Mapping[str, Any], columns: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
     """Facts of one run from both sources, which must agree."""
     for key in table.keys() & columns.keys():
         if table[key] != columns[key]:

@@ -65,9 +65,7 @@ def _files(paths: list[str | Path], findings: Findings) -> list[Path]:
     for given in paths:
         path = Path(given).expanduser()
         if path.is_dir():
-            inside = (
-                path / "curves" if (path / facts_.TABLE).is_file() and (path / "curves").is_dir() else path
-            )
+            inside = path / "curves" if (path / facts_.TABLE).is_file() and (path / "curves").is_dir() else path
             files = [file for file in sorted(inside.glob("*.csv")) if file.name != facts_.TABLE]
             if not files:
                 deeper = sorted({str(file.parent) for file in path.glob("**/*.csv")})

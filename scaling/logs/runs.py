@@ -57,9 +57,7 @@ class Runs:
         findings = Findings()
         sheet = sheet_of(df)
         loss = "loss" if loss is None and "loss" in sheet.columns else loss
-        return assemble(
-            pieces(sheet, check_names(columns), loss, None, findings), facts, schedule, warmup, findings
-        )
+        return assemble(pieces(sheet, check_names(columns), loss, None, findings), facts, schedule, warmup, findings)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -116,9 +114,7 @@ class Runs:
     def _part(self, frame: pd.DataFrame) -> "Runs":
         names = [name for name in self.names if name in set(frame["run"])]
         schedules = self._schedules.only(names)
-        return replace(
-            self, _frame=frame.reset_index(drop=True), _facts=self._facts.loc[names], _schedules=schedules
-        )
+        return replace(self, _frame=frame.reset_index(drop=True), _facts=self._facts.loc[names], _schedules=schedules)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -54,9 +54,7 @@ def from_file(path: Path, findings: Findings) -> Sheet | None:
         lines = [line for line, ok in zip(lines, keep, strict=True) if ok]
         rows = [row for row in rows if row != header]
     if not rows:
-        findings.problem(
-            name, "no rows below the header, so there is no curve to read; log at least one step"
-        )
+        findings.problem(name, "no rows below the header, so there is no curve to read; log at least one step")
         return None
     if not _good_rows(rows, lines, len(header), name, findings):
         return None
@@ -138,8 +136,7 @@ def _good_header(header: list[str], line: int, name: str, findings: Findings) ->
         )
     elif doubled:
         where = [
-            f"{cell!r} (columns {some([i + 1 for i, c in enumerate(header) if c == cell], 4)})"
-            for cell in doubled
+            f"{cell!r} (columns {some([i + 1 for i, c in enumerate(header) if c == cell], 4)})" for cell in doubled
         ]
         findings.problem(name, f"column names given twice: {some(where, 5)}; rename or remove one of each")
     else:

@@ -65,10 +65,12 @@ def envelope(curves: pd.DataFrame, smooth: int = 1) -> Optima:
     sizes, there = np.array([line[2] for line in lines]), np.isfinite(losses)
     N = sizes[losses.argmin(0)]
     # the best of all sizes run at this compute tells nothing if it is the smallest or the largest of them
-    inside = (N > np.where(there, sizes[:, None], np.inf).min(0)) & (N < np.where(there, sizes[:, None], 0).max(0))
+    inside = (np.where(there, sizes[:, None], np.inf).min(0) < N) & (np.where(there, sizes[:, None], 0).max(0) > N)
     if inside.sum() < 3:
-        raise FitError("the curves share too little compute to bracket an optimal size; log more of each run, add sizes, "
-                       "or use isoflop.")
+        raise FitError(
+            "the curves share too little compute to bracket an optimal size; log more of each run, add sizes, "
+            "or use isoflop."
+        )
     C = np.exp(grid)
     points = pd.DataFrame({"flops": C, "N": N, "D": C / (6 * N), "loss": losses.min(0)})[inside]
     note = (f"{(~inside).sum()} of {ENVELOPE} budgets left out: their best size is the smallest or largest run there",)
@@ -101,15 +103,18 @@ def parametric(runs: pd.DataFrame, law: str = "chinchilla", flops=None) -> Optim
 
     fit = scaling.fit(runs[["N", "D", "loss"]], law)
     C = compute(runs["N"], runs["D"])
-    rows = scaling.plan(fit, np.geomspace(C.min(), C.max(), 9) if flops is None else flops, replicates=0)
+    rows = scaling.plan(fit, np.geomspace(C.min(), C.max(), 9).tolist() if flops is None else flops, replicates=0)
     return _power_laws(rows[["flops", "N", "D", "loss"]], tuple(fit.warnings))
 
 
 def compare(runs: pd.DataFrame, flops: float) -> pd.DataFrame:
     """Iso-FLOP parabolas and the parametric fits beside each other: exponents, and N and D at `flops`."""
     rows = {}
-    for name, found in (("isoflop", isoflop(runs, flops)), ("chinchilla", parametric(runs)),
-                        ("chinchilla_outer", parametric(runs, "chinchilla_outer"))):
+    for name, found in (
+        ("isoflop", isoflop(runs, flops)),
+        ("chinchilla", parametric(runs)),
+        ("chinchilla_outer", parametric(runs, "chinchilla_outer")),
+    ):
         rows[name] = {"a": found.a, "b": found.b, **found.at(flops), "bias_of_D": found.bias}
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -143,7 +148,7 @@ def _bias(runs: pd.DataFrame, flops: float) -> float | None:
     fit = scaling.fit(runs[["N", "D", "loss"]], "chinchilla")
     if not fit.ok:
         return None
-    exact = scaling.laws["chinchilla"](runs["N"].to_numpy(float), runs["D"].to_numpy(float), **fit.values)
+    exact = fit.law(runs["N"].to_numpy(float), runs["D"].to_numpy(float), **fit.values)
     try:
         points, _ = _minima(runs.assign(loss=exact))
     except FitError:

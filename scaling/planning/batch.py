@@ -33,8 +33,14 @@ def noise_scale(small: tuple[float, float], big: tuple[float, float]) -> dict[st
     return {"gradient": squared, "trace": trace, "B_simple": trace / squared}
 
 
-def critical_batches(runs: pd.DataFrame, definition: str = "overhead", *, group: str = "model", overhead: float = 0.2,
-                     start: float = 256.0) -> pd.DataFrame:
+def critical_batches(
+    runs: pd.DataFrame,
+    definition: str = "overhead",
+    *,
+    group: str = "model",
+    overhead: float = 0.2,
+    start: float = 256.0,
+) -> pd.DataFrame:
     """Critical batch of every model from its steps to a target loss at several batches.
 
     Parameters
@@ -60,11 +66,17 @@ def critical_batches(runs: pd.DataFrame, definition: str = "overhead", *, group:
         raise DataError(f"critical batches need columns B, steps, {group}; missing {', '.join(sorted(missing))}.")
     rows = {}
     for name, g in runs.groupby(group, sort=False):
-        fit = scaling.fit(pd.DataFrame({"B": g["B"].astype(float), "loss": g["steps"].astype(float)}), "batch_tradeoff",
-                          objective="log_squares")
+        fit = scaling.fit(
+            pd.DataFrame({"B": g["B"].astype(float), "loss": g["steps"].astype(float)}),
+            "batch_tradeoff",
+            objective="log_squares",
+        )
         S_min, ratio = fit.values["S_min"], fit.values["B_crit"]
-        B_crit = {"ratio": ratio, "overhead_small": overhead * ratio,
-                  "overhead": overhead * ratio + (1 + overhead) * start}[definition]
+        B_crit = {
+            "ratio": ratio,
+            "overhead_small": overhead * ratio,
+            "overhead": overhead * ratio + (1 + overhead) * start,
+        }[definition]
         rows[name] = {"S_min": S_min, "E_min": S_min * ratio, "B_crit": B_crit}
     out = pd.DataFrame.from_dict(rows, orient="index")
     out.index.name = group

@@ -20,10 +20,21 @@ if TYPE_CHECKING:
 FLAT = 1e-3  # a loss within this fraction of the best counts as equally good
 
 
-def plan(source: Fit | Published | str, flops: float | Sequence[float] | None = None, *, loss: float | None = None,
-         N: float | None = None, D: float | None = None, served: float = 0.0, unique: float | None = None,
-         rates: str | None = None, level: float = 0.9, replicates: int = 400, seed: int = 0,
-         inputs: Mapping[str, float] | None = None) -> pd.DataFrame:
+def plan(
+    source: Fit | Published | str,
+    flops: float | Sequence[float] | None = None,
+    *,
+    loss: float | None = None,
+    N: float | None = None,
+    D: float | None = None,
+    served: float = 0.0,
+    unique: float | None = None,
+    rates: str | None = None,
+    level: float = 0.9,
+    replicates: int = 400,
+    seed: int = 0,
+    inputs: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
     """The best size and number of tokens for a budget, or the cheapest run that reaches a loss.
 
     Parameters
@@ -78,7 +89,9 @@ def plan(source: Fit | Published | str, flops: float | Sequence[float] | None = 
         out.insert(4, "epochs", out["D"] / unique)
     if rates is not None:
         out = out.assign(**recommended(rates, out, counts))
-    out.attrs.update(law=law.name, counts=counts, cost="C = 6 N D" + (f" + 2 N x {served:g} tokens served" if served else ""))
+    out.attrs.update(
+        law=law.name, counts=counts, cost="C = 6 N D" + (f" + 2 N x {served:g} tokens served" if served else "")
+    )
     out.attrs["interval"] = _said(draws, level) if fit is not None else "none: published constants without their data"
     if fit is not None:
         out.attrs["extrapolation"] = _distance(fit, out, extra)
@@ -94,20 +107,26 @@ def _source(source: Any) -> tuple[Law, dict[str, float], str, Any]:
         name, _, preset = source.partition("/")
         law = find(name)
         if preset not in law.published:
-            raise LawError(f"'{source}': write law/constants, for example chinchilla/besiroglu2024; '{name}' has "
-                           f"{', '.join(law.published) or 'no published constants'}.")
+            raise LawError(
+                f"'{source}': write law/constants, for example chinchilla/besiroglu2024; '{name}' has "
+                f"{', '.join(law.published) or 'no published constants'}."
+            )
         source = law.published[preset]
     if isinstance(source, Published):
         assert source.law is not None
         if not source.verified:
-            warnings.warn(f"these constants are not verified against the primary source ({source.source})", stacklevel=3)
+            warnings.warn(
+                f"these constants are not verified against the primary source ({source.source})", stacklevel=3
+            )
         return source.law, dict(source), source.counts, None
     return source.law, dict(source.values), "as in the data of the fit", source
 
 
 def _extra(law: Law, unique: float | None, inputs: Mapping[str, float] | None) -> dict[str, float]:
     if unique is not None and "U" not in law.inputs:
-        raise LawError(f"law '{law.name}' does not know what repeated tokens are worth; use 'data_constrained' with unique=.")
+        raise LawError(
+            f"law '{law.name}' does not know what repeated tokens are worth; use 'data_constrained' with unique=."
+        )
     return {**({} if unique is None else {"U": float(unique)}), **(inputs or {})}
 
 
@@ -134,7 +153,9 @@ def _solve(s: Surface, budget: Budget, C, loss, N, D) -> dict[str, np.ndarray]:
     if C is None:
         C = s.compute_for(loss, budget) if loss is not None else _budget_of(s, budget, N, D)
         if not np.isfinite(C).any():
-            raise FitError(f"loss={loss} is out of reach: below what the law gives at 1e36 FLOP (its irreducible loss?).")
+            raise FitError(
+                f"loss={loss} is out of reach: below what the law gives at 1e36 FLOP (its irreducible loss?)."
+            )
         n, best = s.best(C, budget)
         return {"flops": C, "N": n, "D": budget.tokens(n, C), "loss": best}
     C = np.full(s.sets, float(C))

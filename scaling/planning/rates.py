@@ -24,6 +24,9 @@ def recommended(name: str, runs: pd.DataFrame, counts: str) -> dict[str, pd.Seri
     law, inputs, x = RULES[name]
     rate, batch = find(law).published[name], find("batch_size").published[name]
     if named_in(counts) != named_in(rate.counts) or "flops" in inputs:
-        warnings.warn(f"the plan counts '{counts}', the rates of '{name}' count '{rate.counts}'; near the size of the "
-                      "embeddings these differ: see scaling.conventions", stacklevel=3)
+        warnings.warn(
+            f"the plan counts '{counts}', the rates of '{name}' count '{rate.counts}'; near the size of the "
+            "embeddings these differ: see scaling.conventions",
+            stacklevel=3,
+        )
     return {"lr": find(law)(*(runs[i] for i in inputs), **rate), "batch_tokens": find("batch_size")(runs[x], **batch)}

@@ -36,19 +36,27 @@ def lr_sensitivity(lr, loss, initial: float) -> dict[str, float]:
     clipped = np.minimum(np.where(np.isfinite(loss), loss, initial), initial)
     best = int(clipped.argmin())
     excess = clipped - clipped[best]
-    return {"sensitivity": float(excess.mean()), "above_optimum": float(excess[lr >= lr[best]].mean()),
-            "best_lr": float(lr[best]), "best_loss": float(clipped[best])}
+    return {
+        "sensitivity": float(excess.mean()),
+        "above_optimum": float(excess[lr >= lr[best]].mean()),
+        "best_lr": float(lr[best]),
+        "best_loss": float(clipped[best]),
+    }
 
 
 def sensitivity_by_size(runs: pd.DataFrame) -> pd.DataFrame:
     """`lr_sensitivity` for every N of a size x rate grid: columns N, lr, loss, initial_loss; one row per N."""
     if missing := {"N", "lr", "loss", "initial_loss"} - set(runs):
-        raise DataError(f"a size x rate grid needs columns N, lr, loss, initial_loss; missing {', '.join(sorted(missing))}.")
+        raise DataError(
+            f"a size x rate grid needs columns N, lr, loss, initial_loss; missing {', '.join(sorted(missing))}."
+        )
     rows = {N: lr_sensitivity(g["lr"], g["loss"], float(g["initial_loss"].mean())) for N, g in runs.groupby("N")}
     rates = {N: tuple(sorted(g["lr"])) for N, g in runs.groupby("N")}
     if len(set(rates.values())) > 1:
-        raise DataError("the sizes were run at different learning rates, so their sensitivities cannot be compared; run "
-                        "every size at the same rates.")
+        raise DataError(
+            "the sizes were run at different learning rates, so their sensitivities cannot be compared; run "
+            "every size at the same rates."
+        )
     out = pd.DataFrame.from_dict(rows, orient="index")
     out.index.name = "N"
     return out

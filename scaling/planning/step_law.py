@@ -32,14 +32,19 @@ class StepLaw:
     at_edge: int
 
     def lr(self, N, D):
-        return self.values["K"] * np.asarray(N, float) ** -self.values["alpha"] * np.asarray(D, float) ** self.values["beta"]
+        return (
+            self.values["K"]
+            * np.asarray(N, float) ** -self.values["alpha"]
+            * np.asarray(D, float) ** self.values["beta"]
+        )
 
     def batch(self, D):
         return self.values["K_B"] * np.asarray(D, float) ** self.values["gamma"]
 
 
-def fit_lr_batch(runs: pd.DataFrame, select: str = "within", tolerance: float = 0.0025, replicates: int = 1000,
-                 seed: int = 0) -> StepLaw:
+def fit_lr_batch(
+    runs: pd.DataFrame, select: str = "within", tolerance: float = 0.0025, replicates: int = 1000, seed: int = 0
+) -> StepLaw:
     """Fit the Step Law to a grid of runs.
 
     Parameters
@@ -51,7 +56,9 @@ def fit_lr_batch(runs: pd.DataFrame, select: str = "within", tolerance: float = 
     if missing := set(COLUMNS) - set(runs):
         raise DataError(f"the Step Law needs columns {', '.join(COLUMNS)}; missing {', '.join(sorted(missing))}.")
     if np.median(runs["batch"]) < 1e4:
-        raise DataError(f"batches around {np.median(runs['batch']):g} look like sequences; multiply by the sequence length.")
+        raise DataError(
+            f"batches around {np.median(runs['batch']):g} look like sequences; multiply by the sequence length."
+        )
     runs = runs[np.isfinite(runs["loss"])]
     groups = runs.groupby(["N", "D"], sort=True)
     best = groups["loss"].transform("min")
@@ -71,8 +78,10 @@ def fit_lr_batch(runs: pd.DataFrame, select: str = "within", tolerance: float = 
     code = pd.factorize(pd.MultiIndex.from_frame(rows[["N", "D"]]))[0]
     rng = np.random.default_rng(seed)
     members = [np.flatnonzero(code == k) for k in range(code.max() + 1)]
-    by_group = [_ols(rows.iloc[np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))])])[0]
-                for _ in range(replicates)]
+    by_group = [
+        _ols(rows.iloc[np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))])])[0]
+        for _ in range(replicates)
+    ]
     by_row = [_ols(rows.iloc[rng.integers(0, len(rows), len(rows))])[0] for _ in range(replicates)]
     return StepLaw(values, _sd(by_group), _sd(by_row), r2, rows, edges)
 
@@ -84,7 +93,9 @@ def regret(rule: StepLaw, runs: pd.DataFrame) -> pd.Series:
     """
     out = {}
     for (N, D), g in runs.groupby(["N", "D"]):
-        surface = LinearNDInterpolator(np.log(g[["lr", "batch"]].to_numpy(float)), g["loss"].to_numpy(float), rescale=True)
+        surface = LinearNDInterpolator(
+            np.log(g[["lr", "batch"]].to_numpy(float)), g["loss"].to_numpy(float), rescale=True
+        )
         here = float(surface(np.log(rule.lr(N, D)), np.log(rule.batch(D))))
         out[N, D] = here / float(g["loss"].min()) - 1
     return pd.Series(out, name="regret").rename_axis(["N", "D"])
@@ -96,18 +107,20 @@ def _ols(rows: pd.DataFrame) -> tuple[dict[str, float], tuple[float, float]]:
     X = np.stack([one, n, d], 1)
     rate = np.linalg.lstsq(X, lr, rcond=None)[0]
     size = np.linalg.lstsq(X[:, [0, 2]], batch, rcond=None)[0]
-    r2 = tuple(1 - ((y - x @ c) ** 2).sum() / max(((y - y.mean()) ** 2).sum(), 1e-300)
-               for x, c, y in ((X, rate, lr), (X[:, [0, 2]], size, batch)))
+    r2 = tuple(
+        1 - ((y - x @ c) ** 2).sum() / max(((y - y.mean()) ** 2).sum(), 1e-300)
+        for x, c, y in ((X, rate, lr), (X[:, [0, 2]], size, batch))
+    )
     values = {"K": np.exp(rate[0]), "alpha": -rate[1], "beta": rate[2], "K_B": np.exp(size[0]), "gamma": size[1]}
     return {k: float(v) for k, v in values.items()}, (float(r2[0]), float(r2[1]))
 
 
 def _sd(draws: list[dict[str, float]]) -> dict[str, float]:
-    return {k: float(v) for k, v in pd.DataFrame(draws).std().items()} if draws else {}
+    return {k: float(np.std([d[k] for d in draws], ddof=1)) for k in draws[0]} if len(draws) > 1 else {}
 
 
 def _edge(g: pd.DataFrame) -> bool:
-    best = g.loc[g["loss"].idxmin()]
+    best = g.iloc[int(g["loss"].to_numpy().argmin())]
     return any(best[k] in (g[k].min(), g[k].max()) for k in ("lr", "batch"))
 
 

@@ -41,7 +41,11 @@ class Surface:
     def of(cls, law: Law, values: Mapping[str, np.ndarray], extra: Mapping[str, float]) -> Surface:
         free = [k for k in law.inputs if k not in ("N", "D", "M", *extra)]
         if "N" not in law.inputs or not {"D", "M"} & set(law.inputs) or free:
-            wants = f" Give inputs={{{', '.join(f'{k!r}: ...' for k in free)}}}." if free and {"N", "D"} <= set(law.inputs) else ""
+            wants = (
+                f" Give inputs={{{', '.join(f'{k!r}: ...' for k in free)}}}."
+                if free and {"N", "D"} <= set(law.inputs)
+                else ""
+            )
             raise LawError(f"a plan needs a law over N and D; '{law.name}' takes {', '.join(law.inputs)}.{wants}")
         if unknown := set(extra) - set(law.inputs):
             raise LawError(f"law '{law.name}' takes {', '.join(law.inputs)}, not {', '.join(sorted(unknown))}.")

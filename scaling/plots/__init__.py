@@ -7,5 +7,6 @@ touched: save with ``ax.figure.savefig(...)``.
 
 from scaling.plots.curves import curve
 from scaling.plots.forecasts import forecast
+from scaling.plots.transfer import relation, shares
 
-__all__ = ["curve", "forecast"]
+__all__ = ["curve", "forecast", "relation", "shares"]

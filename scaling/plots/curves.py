@@ -18,9 +18,7 @@ LOSS_POINTS = 90  # markers per run in the loss panel, so that the line of the f
 PANELS = {"loss": 1.0, "residual": 0.38, "lr": 0.3}
 
 
-def curve(
-    fit: Fit, runs: Runs | None = None, *, ax: Axes | Mapping[str, Axes] | None = None
-) -> dict[str, Axes]:
+def curve(fit: Fit, runs: Runs | None = None, *, ax: Axes | Mapping[str, Axes] | None = None) -> dict[str, Axes]:
     """Draw measured and fitted loss per step; under it the residuals and the learning rate, sharing x.
 
     Parameters
@@ -50,17 +48,13 @@ def curve(
         )
     table = compared(fit, shown)
     if table.empty:
-        raise DataError(
-            "none of the runs has a measured loss at a step that the law predicts: nothing to draw."
-        )
+        raise DataError("none of the runs has a measured loss at a step that the law predicts: nothing to draw.")
     has_rates = "lr" in table and bool(table["lr"].notna().any())
     seen = set() if fit.runs is None else set(fit.runs.frame["run"])
     with style.styled():
         axes = style.panels(ax, PANELS if has_rates else {k: v for k, v in PANELS.items() if k != "lr"})
         names = list(table["run"].unique())
-        for name, colour, marker in zip(
-            names, style.palette(len(names)), style.MARKERS * len(names), strict=False
-        ):
+        for name, colour, marker in zip(names, style.palette(len(names)), style.MARKERS * len(names), strict=False):
             part = table[table["run"] == name]
             _draw(axes, part, name, colour, marker, seen=name in seen)
         _finish(axes, table, fit.law.name)
@@ -74,9 +68,7 @@ def compared(fit: Fit, runs: Runs) -> pd.DataFrame:
     return rows[rows["loss"].notna() & rows["prediction"].notna()]
 
 
-def _draw(
-    axes: Mapping[str, Axes], part: pd.DataFrame, name: str, colour, marker: str, *, seen: bool
-) -> None:
+def _draw(axes: Mapping[str, Axes], part: pd.DataFrame, name: str, colour, marker: str, *, seen: bool) -> None:
     look = {"linestyle": "none", "marker": marker, "color": colour, "markeredgewidth": 0.8}
     look["markerfacecolor"] = colour if seen else "none"
     every = part.iloc[style.decimate(part["step"].to_numpy())]
@@ -86,9 +78,7 @@ def _draw(
         axes["loss"].plot(every["step"], every["prediction"], color=colour, linewidth=1.3, label="_fit")
     if "residual" in axes:
         miss = 1e3 * (every["prediction"] - every["loss"])
-        axes["residual"].plot(
-            every["step"], miss, markersize=3, alpha=0.6, rasterized=len(every) > 2000, **look
-        )
+        axes["residual"].plot(every["step"], miss, markersize=3, alpha=0.6, rasterized=len(every) > 2000, **look)
     if "lr" in axes and "lr" in part and part["lr"].notna().any():
         axes["lr"].plot(every["step"], every["lr"], color=colour, linewidth=1.3)
 

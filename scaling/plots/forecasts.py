@@ -35,7 +35,7 @@ def forecast(
     fit: Fit,
     target: Runs | Schedule | str,
     *,
-    interval: str = "delta",
+    interval: str = "calibrated",
     level: float = 0.9,
     ax: Axes | None = None,
 ) -> Axes:
@@ -151,7 +151,7 @@ def _zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None
     """Draw an inset of the end of the run, where band and error are too small for the whole picture."""
     first, last = part["step"].iloc[0], part["step"].iloc[-1]
     start = last - ZOOM * (last - first)
-    inset = ax.inset_axes((0.58, 0.37, 0.4, 0.26))
+    inset = ax.inset_axes((0.6, 0.44, 0.38, 0.24))
     inset.set_title(_last_value(part, truth), loc="right", fontsize=9, color=look.colour, linespacing=1.25)
     part, truth = part[part["step"] >= start], truth[truth["step"] >= start]
     _draw(inset, part, truth, look, "_end", ZOOM_POINTS)
@@ -168,7 +168,9 @@ def _zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None
 
 def _finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
     steps, losses = (np.concatenate(xy) for xy in zip(*(line.get_data() for line in ax.lines), strict=True))
-    ax.set_ylim(*style.loss_limits(steps, losses))
+    low, high = style.loss_limits(steps, losses)
+    ends = predicted.groupby("run")[["prediction", "lower"]].last().min().min()  # the band of the forecast stays in view
+    ax.set_ylim(min(low, ends - 0.02 * (high - ends)) if np.isfinite(ends) else low, high)
     if end is not None and (predicted["step"] > end).any():
         ax.axvline(end, color="#444444", linewidth=0.8, zorder=1)
         ax.annotate(

@@ -49,9 +49,7 @@ def panels(ax: Axes | Mapping[str, Axes] | None, heights: Mapping[str, float]) -
 
     total = sum(heights.values()) / next(iter(heights.values()))
     figure = plt.figure(figsize=(6.0, 3.2 * total + 0.3))
-    made = figure.subplot_mosaic(
-        [[name] for name in heights], height_ratios=list(heights.values()), sharex=True
-    )
+    made = figure.subplot_mosaic([[name] for name in heights], height_ratios=list(heights.values()), sharex=True)
     figure.align_ylabels(list(made.values()))
     return made
 

@@ -56,7 +56,5 @@ def _checked(step: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not np.all(step == np.floor(step)) or step.min() < 0:
         raise ScheduleError("steps must be whole numbers from 0 on")
     if (bad := np.flatnonzero(np.diff(step) <= 0)).size:
-        raise ScheduleError(
-            f"step {step[bad[0] + 1]:g} follows {step[bad[0]]:g}, but steps must rise; sort the rows"
-        )
+        raise ScheduleError(f"step {step[bad[0] + 1]:g} follows {step[bad[0]]:g}, but steps must rise; sort the rows")
     return step.astype(np.int64), lr

@@ -48,9 +48,7 @@ NEEDS_FINAL = ("exponential", "reciprocal")
 
 def _decay(shape: str, p: Array, r: float) -> Array:
     if shape in NEEDS_FINAL and r <= 0:
-        raise ScheduleError(
-            f"decay shape {shape!r} needs final > 0 (a fraction of the peak): it never reaches 0"
-        )
+        raise ScheduleError(f"decay shape {shape!r} needs final > 0 (a fraction of the peak): it never reaches 0")
     return DECAYS[shape](p, r)
 
 
@@ -94,15 +92,11 @@ def cosine_restarts(
 ) -> Array:  # fmt: skip
     """Warm restarts (arXiv 1608.03983): `cycles` equal ones, or of `period` updates growing by `growth`."""
     if (cycles is None) == (period is None):
-        raise ScheduleError(
-            "cosine_restarts needs either cycles (how many) or period (updates of the first one)"
-        )
+        raise ScheduleError("cosine_restarts needs either cycles (how many) or period (updates of the first one)")
     if cycles is not None:
         return DECAYS["cosine"]((cycles * (s - W) / (N - W)) % 1, final)
     if not period or growth < 1:
-        raise ScheduleError(
-            f"cosine_restarts needs period, growth >= 1; got period={period}, growth={growth:g}"
-        )
+        raise ScheduleError(f"cosine_restarts needs period, growth >= 1; got period={period}, growth={growth:g}")
     ends = [W + float(period)]
     while ends[-1] < N:
         ends.append(ends[-1] + period * growth ** len(ends))
@@ -119,9 +113,7 @@ def inverse_sqrt(s: Array, N: int, W: int, *, timescale: float | None = None, fi
     return np.maximum(1 / np.sqrt((s + t - W) / t), final)
 
 
-def polynomial(
-    s: Array, N: int, W: int, *, power: float, final: float = 0.0, horizon: int | None = None
-) -> Array:
+def polynomial(s: Array, N: int, W: int, *, power: float, final: float = 0.0, horizon: int | None = None) -> Array:
     return final + (1 - final) * (1 - _progress(s, W, horizon or N, "the decay")) ** power
 
 
@@ -133,9 +125,7 @@ def multi_step(s: Array, N: int, W: int, *, milestones: tuple, factors: tuple) -
     """From update milestones[i] on, the rate is multiplied by factors[i] (one serves all)."""
     factors = factors * len(milestones) if len(factors) == 1 else factors
     if len(factors) != len(milestones):
-        raise ScheduleError(
-            f"multi_step has {len(milestones)} milestones, {len(factors)} factors; give one each"
-        )
+        raise ScheduleError(f"multi_step has {len(milestones)} milestones, {len(factors)} factors; give one each")
     m = np.ones_like(s)
     for milestone, factor in zip(milestones, factors, strict=True):
         m[s >= milestone] *= factor
@@ -181,9 +171,7 @@ def power(
 ) -> Array:  # fmt: skip
     """min(1, a * tokens^b), tokens = s * batch_tokens seen before the update; then a decay as in `wsd`."""
     if a <= 0 or b >= 0 or batch_tokens <= 0:
-        raise ScheduleError(
-            f"power needs a > 0 > b and batch_tokens > 0; got a={a:g}, b={b:g}, {batch_tokens:g}"
-        )
+        raise ScheduleError(f"power needs a > 0 > b and batch_tokens > 0; got a={a:g}, b={b:g}, {batch_tokens:g}")
     start = _start(N, decay)
     with np.errstate(divide="ignore"):  # no tokens before update 0: the bound is infinite there
         bound = a * (np.minimum(s, start) * batch_tokens) ** b

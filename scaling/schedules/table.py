@@ -52,20 +52,14 @@ class Schedule:
             raise ScheduleError(f"a schedule is one rate per update, shape (n_updates,); got {table.shape}")
         bad = np.flatnonzero(~np.isfinite(table) | (table < 0))
         if len(bad):
-            raise ScheduleError(
-                f"the rate of update {bad[0]} is {table[bad[0]]}; rates must be finite and >= 0"
-            )
+            raise ScheduleError(f"the rate of update {bad[0]} is {table[bad[0]]}; rates must be finite and >= 0")
         if self.first not in (0, 1):
-            raise ScheduleError(
-                f"first={self.first}: step labels begin at 1 (updates done) or 0 (update index)"
-            )
+            raise ScheduleError(f"first={self.first}: step labels begin at 1 (updates done) or 0 (update index)")
         table.setflags(write=False)
         object.__setattr__(self, "rates", table)
 
     @classmethod
-    def from_rows(
-        cls, step: Any, lr: Any, *, warmup: int | None = None, first: int | None = None
-    ) -> "Schedule":
+    def from_rows(cls, step: Any, lr: Any, *, warmup: int | None = None, first: int | None = None) -> "Schedule":
         """Rebuild the table from logged rows; what had to be assumed is in `.notes`.
 
         Rates between rows are linear, but a switch that is no part of a gradual change stays one step wide
@@ -140,9 +134,7 @@ class Schedule:
         d, weight = drops[k], np.abs(drops[k])
         rate = np.maximum(self.rates[k], floor * self.peak)
         if not (rate > 0).all():
-            raise ScheduleError(
-                f"the rate is 0 at update {k[rate <= 0][0]}, and a law takes its log; set floor > 0"
-            )
+            raise ScheduleError(f"the rate is 0 at update {k[rate <= 0][0]}, and a law takes its log; set floor > 0")
         around = np.abs(np.concatenate([drops, [0.0]]))
         jump = weight > 8 * np.maximum(around[k - 1], around[k + 1])
         group = (k - k[0]) // size if len(k) else k
@@ -201,9 +193,7 @@ def schedule(source: Any, *, first: int | None = None, **settings: Any) -> Sched
         name, checked = text.parse(source, settings)
         return Schedule(text.rates(name, checked), text.write(name, checked), 1 if first is None else first)
     if settings:
-        raise ScheduleError(
-            f"{sorted(settings)} go with a schedule's name; {type(source).__name__} has rates already"
-        )
+        raise ScheduleError(f"{sorted(settings)} go with a schedule's name; {type(source).__name__} has rates already")
     if isinstance(source, Schedule):
         return source if first is None else replace(source, first=first)
     return Schedule(source, first=1 if first is None else first)

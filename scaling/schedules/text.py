@@ -96,9 +96,7 @@ def parse(text: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     for pair in filter(None, (part.strip() for part in rest.split(","))):
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not value:
-            raise ScheduleError(
-                f"schedule {text!r}: {pair!r} is not key=value, as in {name}:peak=3e-4,steps=24k"
-            )
+            raise ScheduleError(f"schedule {text!r}: {pair!r} is not key=value, as in {name}:peak=3e-4,steps=24k")
         if key in given:
             raise ScheduleError(f"schedule {text!r}: key {key!r} is given twice; keep one")
         given[key] = value

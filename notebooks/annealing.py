@@ -1,0 +1,42 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+# %% [markdown]
+# # Learning-rate annealing: two curves predict any schedule, and the best one
+# A long run at constant rate shows what more steps bring, one that steps its rate down shows what annealing brings.
+# %%
+import numpy as np
+import pandas as pd
+
+import scaling
+from scaling.planning.schedules import best_schedule
+
+law = scaling.laws["multi_power_5"]
+TRUE = {"L0": 2.8, "A": 0.6, "alpha": 0.45, "B": 500.0, "C": 1.6}
+
+
+def made_up(plan, seed):
+    plan = scaling.schedule(plan)
+    steps = np.arange(500, plan.steps + 1, 50)
+    loss = law(*law.hooks["features"](steps, plan, **law.conventions).values(), **TRUE)
+    loss = loss + 1e-3 * np.random.default_rng(seed).standard_normal(len(steps))
+    return pd.DataFrame({"run": plan.text, "step": steps, "lr": plan.rates[steps - 1], "loss": loss})
+
+
+constant = made_up("constant:peak=3e-4,steps=8000,warmup=400", 0)
+lowered = made_up("wsd:peak=3e-4,steps=6000,warmup=400,decay=0.3,shape=exponential,final=0.1", 1)
+fit = scaling.fit(pd.concat([constant, lowered]), "multi_power_5")
+print(fit)
+# %% [markdown]
+# The same constants predict a cosine, which nobody ran:
+# %%
+cosine = fit.predict("cosine:peak=3e-4,steps=12000,warmup=400,final=0.1", steps=[4000, 8000, 12000])
+print(cosine.attrs["interval"])
+cosine
+# %% [markdown]
+# And they say which schedule of 12,000 updates ends lowest.
+# %%
+print(best_schedule(fit, 12_000, warmup=400))

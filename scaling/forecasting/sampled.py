@@ -1,0 +1,128 @@
+"""Intervals by name: profile likelihood, bootstrap, conformal. None of them sees that a law is only nearly right, but
+conformal asks whole held-out runs or blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import chi2
+from threadpoolctl import threadpool_limits
+
+from scaling.errors import FitError
+from scaling.fitting.design import Design
+from scaling.fitting.refit import refit
+from scaling.fitting.solver import minimise
+
+if TYPE_CHECKING:
+    from scaling.fitting import Fit
+
+REPLICATES = 1000
+RUNS, BLOCKS = 8, 8  # runs enough to resample them; blocks a curve is cut into where there are fewer
+PROFILED = 60  # rows of the target that are profiled; between them the width is interpolated
+
+Ends = tuple[np.ndarray, np.ndarray, str]
+
+
+def units(fit: Fit) -> tuple[np.ndarray, str]:
+    """Which rows go together: rows that are runs of their own, whole runs where there are 8, else blocks of a curve."""
+    runs = fit.design.runs
+    if runs.max() == len(runs) - 1:
+        return runs, "rows"
+    if runs.max() + 1 >= RUNS:
+        return runs, "runs"
+    position = np.zeros(len(runs), int)
+    for code in range(runs.max() + 1):
+        mine = np.flatnonzero(runs == code)
+        position[mine] = np.arange(len(mine)) * BLOCKS // len(mine)
+    return np.unique(runs * BLOCKS + position, return_inverse=True)[1], "blocks of curves"
+
+
+def bootstrapped(fit: Fit, target: Design, middle: np.ndarray, level: float) -> Ends:
+    """Quantiles of predictions refitted to resampled rows, runs or blocks, with the noise of one row added."""
+    groups, what = units(fit)
+    y, count = fit.loss.link(fit.design.loss), groups.max() + 1
+    rng = np.random.default_rng(fit.seed)
+    picks = rng.multinomial(count, np.full(count, 1 / count), size=REPLICATES)
+    model = fit._model(fit.design)
+    with threadpool_limits(1):
+        found = minimise(
+            model, y, np.tile(fit.t, (REPLICATES, 1)), fit.design.weights * picks[:, groups], fit.loss, damping=1e-3
+        )
+        there = fit._model(target)
+        with np.errstate(all="ignore"):
+            drawn = fit.loss.link(there.value(there.terms(found.t[found.converged])))
+    drawn = drawn + fit.cov.noise * rng.standard_normal((len(drawn), 1))
+    low, high = np.nanquantile(drawn, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    said = f"bootstrap of {what} plus row noise: assumes the law is exact"
+    return np.minimum(low, middle), np.maximum(high, middle), said
+
+
+def profile(fit: Fit, target: Design, middle: np.ndarray, level: float) -> Ends:
+    """Predictions that the data still allow: the objective, with the prediction pulled to a value, rises by less than chi^2.
+
+    Each end is found by adding the prediction as one more row of growing weight, which moves the fit along its profile.
+    """
+    if fit.loss.name != "squares":
+        raise FitError("interval='profile' is the likelihood's and needs objective='squares' or 'log_squares'.")
+    rows = np.unique(np.linspace(0, len(target) - 1, PROFILED).round().astype(int))
+    allowed = chi2.ppf(level, 1) * fit.cov.noise**2 / 2
+    base = fit.objective / fit.loss.scale
+    half = np.zeros((2, len(rows)))
+    y, w = fit.loss.link(fit.design.loss), fit.design.weights
+    delta = np.sqrt(chi2.ppf(level, 1)) * fit.cov.noise
+    with threadpool_limits(1):
+        for k, row in enumerate(rows):
+            both = _with_row(fit, target.take([row]))
+            model = fit._model(both)
+            for side, sign in enumerate((-1, 1)):
+                low, high = 1e-4, 1e4
+                for _ in range(25):
+                    pull = np.sqrt(low * high)
+                    aim = np.append(y, middle[row] + sign * 100 * delta)
+                    found = minimise(model, aim, fit.t[None], np.append(w, pull / 1e4), fit.loss, damping=1e-3)
+                    with np.errstate(all="ignore"):
+                        reached = fit.loss.link(model.value(model.terms(found.t)))[0]
+                    rise = 0.5 * float((w * (reached[:-1] - y) ** 2).sum()) - base
+                    low, high = (pull, high) if rise < allowed else (low, pull)
+                half[side, k] = abs(reached[-1] - middle[row])
+    wide = [np.hypot(np.interp(np.arange(len(target)), rows, h), delta) for h in half]
+    return middle - wide[0], middle + wide[1], "profile likelihood plus row noise: assumes the law is exact"
+
+
+def _with_row(fit: Fit, one: Design) -> Design:
+    import pandas as pd
+
+    from scaling.drops import RateDrops
+
+    joined = {}
+    for key, x in fit.design.inputs.items():
+        parts = [x, one.inputs[key]]
+        joined[key] = RateDrops.concatenate(parts) if isinstance(x, RateDrops) else np.concatenate(parts)
+    frame = pd.concat([fit.design.frame, one.frame], ignore_index=True)
+    return Design(frame, joined, np.append(fit.design.loss, np.nan), np.append(fit.design.weights, 1.0))
+
+
+def conformal(fit: Fit, target: Design, middle: np.ndarray, level: float) -> Ends:
+    """Prediction +- the quantile of |error| on rows whose run (or block) was left out of the fit."""
+    groups, what = units(fit)
+    runs = fit.design.runs
+    if 2 < runs.max() + 1 < len(runs):
+        groups, what = runs, "runs"
+    elif what == "rows":
+        groups, what = np.arange(len(runs)) % 10, "tenths of the rows"
+    codes = np.arange(groups.max() + 1)
+    w = fit.design.weights
+    with threadpool_limits(1):
+        fits = refit(
+            fit.law, fit.design, fit.loss, np.array([(groups != c) * w for c in codes]), fixed=fit.fixed,
+            params=fit.frame.params, seed=fit.seed,
+        )  # fmt: skip
+        errors = np.abs(fit.loss.link(fit.design.loss) - fits.predict(fit.design)[0])
+    own = errors[groups, np.arange(len(groups))]
+    own = own[np.isfinite(own)]
+    if not len(own):
+        raise FitError("interval='conformal' could not refit the law with any part left out; use 'calibrated'.")
+    half = np.quantile(own, min(1.0, level * (1 + 1 / len(own))))
+    said = f"conformal, leaving out {what}: holds for new ones like those of the data, not beyond them"
+    return middle - half, middle + half, said

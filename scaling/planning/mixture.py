@@ -1,0 +1,273 @@
+"""Which share of the tokens each language or domain should get, and whether that is worth more than noise.
+
+`own_shares` serves laws in which a family's loss depends on its own share (multilingual): exact, by one equation. For laws
+of the whole mixture (additive, joint, exponential) see scaling.planning.search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.errors import FitError
+from scaling.fitting import Fit
+from scaling.planning.shares import Solved, bounds, least_sum, least_worst
+
+OBJECTIVES = ("normalised", "sum", "worst")
+DRAWS = 400  # parameter vectors drawn from the fits' covariances, for the intervals
+WHOLE, REDUCIBLE = "multilingual", "multilingual_reducible"
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """A mixture, what it is expected to win over a reference, and how sure that is.
+
+    Attributes
+    ----------
+    frame : DataFrame indexed by family or domain: share, lower, upper, reference, bound ("floor", "cap" or "").
+    losses : DataFrame indexed by target: loss at the optimum and at the reference.
+    objective : what was minimised, in words. value, at_reference : its value there.
+    gain : at_reference - value. gain_lower, gain_upper : its interval from the fits' covariances.
+    residual : of the optimality conditions (own shares), or of the first-order conditions on the simplex (search).
+    others : shares under the other objectives, for comparison. notes : what to know before using it.
+    """
+
+    frame: pd.DataFrame
+    losses: pd.DataFrame
+    objective: str
+    value: float
+    at_reference: float
+    gain_lower: float
+    gain_upper: float
+    level: float
+    residual: float
+    others: pd.DataFrame
+    notes: tuple[str, ...]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        return {str(name): float(p) for name, p in self.frame["share"].items()}
+
+    @property
+    def gain(self) -> float:
+        return self.at_reference - self.value
+
+    @property
+    def worth_it(self) -> bool:
+        """Is the gain over the reference larger than the fits' uncertainty?"""
+        return self.gain_lower > 0
+
+    def __str__(self) -> str:
+        table = self.frame.join(self.others) if len(self.others.columns) else self.frame
+        head = (
+            f"{'better than' if self.worth_it else 'indistinguishable from'} the reference: {self.objective} "
+            f"{self.value:.6g} against {self.at_reference:.6g}, gain {self.gain:.3g} "
+            f"({self.level:.0%} interval {self.gain_lower:.3g} to {self.gain_upper:.3g})"
+        )
+        return "\n".join(
+            [head, table.to_string(float_format=lambda x: f"{x:.4f}"), *(f"note  {n}" for n in self.notes)]
+        )
+
+    __repr__ = __str__
+
+
+def own_shares(
+    fits: Mapping[str, Fit],
+    *,
+    N: float,
+    D: float,
+    objective: str = "normalised",
+    weights: Mapping[str, float] | None = None,
+    floors: Any = 0.0,
+    caps: Any = 1.0,
+    unique_tokens: Mapping[str, float] | None = None,
+    epochs: float = 4.0,
+    reference: Mapping[str, float] | None = None,
+    level: float = 0.9,
+    seed: int = 0,
+) -> Mixture:
+    """Optimal shares of families whose loss depends on their own share.
+
+    Parameters
+    ----------
+    fits : family -> Fit of `multilingual` or `multilingual_reducible`.
+    N, D : parameters and total tokens of the planned run, counted as in the fits.
+    objective : "normalised" (each loss counts in units of its own loss when trained alone), "sum" (losses as they are), or
+        "worst" (the largest normalised loss is made as small as it can be).
+    weights : family -> how much its loss counts (1 if not given).
+    floors, caps : a number for all, or family -> number (missing: 0 and 1).
+    unique_tokens, epochs : a family with U unique tokens gets at most epochs * U / D.
+    reference : the mixture to compare with; uniform if not given.
+
+    Returns
+    -------
+    Mixture
+
+    Raises
+    ------
+    FitError : another law, an unknown family, or bounds that no shares satisfy.
+
+    Notes
+    -----
+    With "normalised", shares do not depend on N and D under `multilingual`: that is a property of the normalisation, not
+    evidence for the law. The gain is of second order in the distance from the optimum, so expect it to be small.
+    """
+    names = list(fits)
+    if objective not in OBJECTIVES:
+        raise FitError(f"objective '{objective}' is unknown; use one of {', '.join(OBJECTIVES)}.")
+    for name, one in fits.items():
+        if one.law.name not in (WHOLE, REDUCIBLE):
+            raise FitError(
+                f"{name}: law '{one.law.name}' does not say how a family's loss depends on its own share; fit "
+                f"'{WHOLE}' or '{REDUCIBLE}', or use scaling.planning.search."
+            )
+    w = np.array(by_name(weights if weights is not None else 1.0, names, 1.0, "weights"))
+    lo = np.array(by_name(floors, names, 0.0, "floors"))
+    hi = np.array(by_name(caps, names, 1.0, "caps"))
+    if unique_tokens is not None:
+        hi = np.minimum(hi, epochs * np.array(by_name(unique_tokens, names, np.inf, "unique_tokens")) / D)
+    ref = mixture_of(reference, names)
+    centre = _stacked([_family(one, one.t[None], N, D) for one in fits.values()], 0)
+    solved = _solve(objective, *centre, w, lo, hi, names)
+    value, at_reference = (_value(objective, *centre, w, p) for p in (solved.p, ref))
+    sampled = [_family(one, draws(one, seed + i), N, D) for i, one in enumerate(fits.values())]
+    drawn = [_stacked(sampled, j) for j in range(DRAWS)]
+    spread = np.array([_solve(objective, *d, w, lo, hi, names).p for d in drawn])
+    gains = np.array([_value(objective, *d, w, ref) - _value(objective, *d, w, solved.p) for d in drawn])
+    tail = 50 * (1 - level)
+    frame = pd.DataFrame(
+        {
+            "share": solved.p,
+            "lower": np.percentile(spread, tail, 0),
+            "upper": np.percentile(spread, 100 - tail, 0),
+            "reference": ref,
+            "bound": np.where(solved.at_floor, "floor", np.where(solved.at_cap, "cap", "")),
+        },
+        index=names,
+    )
+    a, g, rest = centre
+    losses = pd.DataFrame({"loss": a * solved.p**-g + rest, "reference": a * ref**-g + rest}, index=names)
+    others = pd.DataFrame(
+        {o: _solve(o, *centre, w, lo, hi, names).p for o in OBJECTIVES if o != objective}, index=names
+    )
+    low, high = np.percentile(gains, [tail, 100 - tail])
+    return Mixture(
+        frame,
+        losses,
+        _words(objective),
+        value,
+        at_reference,
+        float(low),
+        float(high),
+        level,
+        solved.residual,
+        others,
+        tuple(_notes(fits, solved, objective)),
+    )
+
+
+def _stacked(
+    families: list[tuple[np.ndarray, np.ndarray, np.ndarray]], j: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """a, gamma and constant of all families (k,) at their j-th parameter vectors."""
+    a, g, rest = (np.array([one[i][j] for one in families]) for i in range(3))
+    return a, g, rest
+
+
+def _words(objective: str) -> str:
+    return {
+        "normalised": "sum of losses, each in units of its own loss alone,",
+        "sum": "sum of losses",
+        "worst": "largest loss in units of its own loss alone",
+    }[objective]
+
+
+def by_name(given: Any, names: list[str], missing: float, what: str) -> list[float]:
+    if not isinstance(given, Mapping):
+        return [float(given)] * len(names)
+    if unknown := [n for n in given if n not in names]:
+        raise FitError(f"{what} names {', '.join(map(repr, unknown))}; the families are {', '.join(names)}.")
+    return [float(given.get(n, missing)) for n in names]
+
+
+def mixture_of(given: Mapping[str, float] | None, names: list[str]) -> np.ndarray:
+    if given is None:
+        return np.full(len(names), 1 / len(names))
+    p = np.array(by_name(given, names, 0.0, "reference"))
+    if not (p >= 0).all() or abs(p.sum() - 1) > 0.005:
+        raise FitError(f"the reference shares sum to {p.sum():.4g}; they must be at least 0 and sum to 1.")
+    return p / p.sum()
+
+
+def draws(fit: Fit, seed: int) -> np.ndarray:
+    """DRAWS internal parameter vectors from the fit's normal approximation, inside its box."""
+    rng = np.random.default_rng(seed)
+    values, vectors = np.linalg.eigh(fit.cov.matrix)
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    return np.clip(fit.t + rng.normal(size=(DRAWS, len(fit.t))) @ root.T, fit.frame.lower, fit.frame.upper)
+
+
+def _family(fit: Fit, t: np.ndarray, N: float, D: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """a, gamma and constant of a p^-gamma + constant, for parameter vectors t (m, p)."""
+    theta = dict(zip(fit.frame.names, fit.frame.to_params(t).T, strict=True))
+    v = {**{k: np.full(len(t), x) for k, x in fit.fixed.items()}, **theta}
+    part = v["A"] / N ** v["alpha"] + v["B"] / D ** v["beta"]
+    whole = fit.law.name == WHOLE
+    return (part + v["E"] if whole else part), v["gamma"], (0 * part if whole else v["E"])
+
+
+def _solve(objective: str, a, g, rest, w, lo, hi, names) -> Solved:
+    """Exact shares; the worst family of a law with a constant needs its level found first."""
+    unit = 1.0 if objective == "sum" else 1 / (a + rest)
+    if objective != "worst":
+        return least_sum(w * unit * a, g, lo, hi, names)
+    if not rest.any():
+        return least_worst(w * unit * a, g, lo, hi, names)
+    return _level(w * unit * a, g, w * unit * rest, lo, hi, names)
+
+
+def _level(a, g, rest, lo, hi, names) -> Solved:
+    """min max_i (a_i p_i^-g_i + rest_i): the least level that shares of sum 1 can reach, by bisection."""
+    low, high = bounds(len(a), lo, hi, names)
+
+    def need(level: float) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return np.where(level > rest, (a / np.maximum(level - rest, 1e-300)) ** (1 / g), np.inf)
+
+    bottom, top = float((a * high**-g + rest).max()), float((a * np.maximum(low, 1e-12) ** -g + rest).max())
+    top = max(top, bottom)
+    for _ in range(200):
+        middle = 0.5 * (bottom + top)
+        bottom, top = (middle, top) if np.clip(need(middle), low, high).sum() > 1 else (bottom, middle)
+    p = np.clip(need(top), low, high)
+    free = (p > low) & (p < high)
+    spare = 1 - p.sum()
+    p = np.where(free, p * (1 + spare / max(p[free].sum(), 1e-300)), p)
+    return Solved(p, float(np.log(top)), (p <= low) & (low < high), (p >= high) & (low < high), abs(p.sum() - 1), 200)
+
+
+def _value(objective: str, a, g, rest, w, p) -> float:
+    with np.errstate(divide="ignore"):
+        losses = w * (a * np.asarray(p, float) ** -g + rest)
+    losses = losses if objective == "sum" else losses / (a + rest)
+    return float(losses.max() if objective == "worst" else losses.sum())
+
+
+def _notes(fits: Mapping[str, Fit], solved: Solved, objective: str) -> list[str]:
+    out = []
+    for (name, one), p in zip(fits.items(), solved.p, strict=True):
+        if not one.ok:
+            out.append(f"{name}: its fit is not trustworthy ({one.warnings[0]})")
+        least, most = one.data["p"].min(), one.data["p"].max()
+        if p < least * (1 - 1e-9) or p > most * (1 + 1e-9):
+            out.append(f"{name}: share {p:.3f} lies outside the shares it was fitted on ({least:.3g} to {most:.3g})")
+    if objective == "normalised" and all(one.law.name == WHOLE for one in fits.values()):
+        out.append(
+            "these shares depend on no N, D, E, A or B: a property of normalised losses, not evidence for the law"
+        )
+    out.append("rule of thumb: a family's share follows weight x loss x gamma")
+    return out

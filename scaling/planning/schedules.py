@@ -1,0 +1,277 @@
+"""The best learning-rate schedule of a given length under a fitted multi-power law: parametric, or free but never rising.
+
+A law that rewards steps at a rate of zero (annealing) has a degenerate optimum and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+
+from scaling.errors import LawError, ScheduleError
+from scaling.formula import Published
+from scaling.schedules import Schedule, schedule
+
+if TYPE_CHECKING:
+    from scaling import Fit
+
+LOWEST = 1e-3  # of the peak: the rate below which no schedule is searched, as the law divides by powers of it
+KNOTS = 300  # of the free search
+COARSE = 2000  # rates of its first stage
+# The optimum is flat, and its exact form jumps where the fall begins; of schedules within 1e-5 nats the gentler is taken:
+# nats added per unit of the integral of (d rate / d progress)^2, rate in peaks
+GENTLE = 1e-5
+
+
+@dataclass(frozen=True)
+class BestSchedule:
+    """A schedule, the loss a law predicts at its end, and what it was compared with.
+
+    Attributes
+    ----------
+    schedule : Schedule. loss : predicted final loss. decay : fraction of the run over which the rate falls.
+    power : exponent of the decay, rate ~ peak (fraction of the decay left)^power. table : DataFrame schedule, loss.
+    warnings : where it leaves what the law was fitted on.
+    """
+
+    schedule: Schedule
+    loss: float
+    decay: float
+    power: float
+    table: pd.DataFrame
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [
+            f"best schedule: constant, then a fall over the last {self.decay:.1%} of {self.schedule.steps} updates "
+            f"(rate ~ fraction left ^ {self.power:.2f})",
+            f"predicted final loss {self.loss:.5f}; the optimum is flat, so treat shape and fraction as a band",
+            "",
+            self.table.to_string(index=False, float_format=lambda x: f"{x:.5f}"),
+        ]
+        return "\n".join([*lines, *(f"warning: {w}" for w in self.warnings)])
+
+    __repr__ = __str__
+
+
+class FinalLoss:
+    """Loss at the last update of a multi-power law, and its gradient in every rate, in O(updates).
+
+    Parameters
+    ----------
+    constants : of the law, all seven. warm : rates of the warm-up. rises : do its rises count in the loss drop?
+    stride : updates that one rate stands for, so that a search can begin on a coarse grid.
+    """
+
+    def __init__(self, constants: Mapping[str, float], warm: np.ndarray, rises: bool = False, stride: int = 1) -> None:
+        self.p, self.warm, self.rises, self.stride = dict(constants), warm, rises, stride
+
+    def __call__(self, rates: np.ndarray) -> tuple[float, np.ndarray]:
+        """rates (n,) after the warm-up, beginning at the peak: loss, gradient (n,) (that of rates[0] as if it had no rise)."""
+        L0, A, alpha, B, C, beta, gamma = (self.p[k] for k in ("L0", "A", "alpha", "B", "C", "beta", "gamma"))
+        d = np.r_[0.0, -np.diff(rates)]
+        S = self.stride * np.cumsum(rates[::-1])[::-1]
+        area = self.warm.sum() + S[0]
+        scale = np.exp(-gamma * np.log(rates))
+        x = scale * S
+        inner = 1 + C * x
+        decay = inner**-beta
+        G, slope = 1 - decay, beta * C * decay / inner  # the kernel and its derivative in x
+        loss = L0 + A * area**-alpha - B * (d @ G)
+        # a rate enters its own drop and the next one, the areas since all earlier drops, and its own kernel
+        grad = np.r_[G[1:], 0.0] - G + self.stride * np.cumsum(d * slope * scale) - gamma * d * slope * x / rates
+        return float(loss), -alpha * A * area ** (-alpha - 1) * self.stride - B * grad
+
+    def with_rises(self, rates: np.ndarray) -> float:
+        """The loss in the law's own convention: with the rises of the warm-up where they count, so far back that no search
+        feels them."""
+        loss, p = self(rates)[0], self.p
+        if not self.rises or len(self.warm) < 2:
+            return loss
+        S = np.cumsum(self.warm[::-1])[::-1][1:] + rates.sum()
+        G = 1 - (1 + p["C"] * S * self.warm[1:] ** -p["gamma"]) ** -p["beta"]
+        return loss + float(p["B"] * (np.diff(self.warm) @ G))
+
+
+def best_schedule(
+    fit: Fit | Published,
+    steps: int,
+    *,
+    peak: float | None = None,
+    warmup: int = 0,
+    kind: str = "free",
+    lowest: float = LOWEST,
+    start: Any = None,
+) -> BestSchedule:
+    """Find the schedule of `steps` updates with the lowest predicted final loss.
+
+    Parameters
+    ----------
+    fit : Fit of multi_power or multi_power_5, or published constants of it.
+    peak : peak rate; default that of the runs fitted on. The law knows one peak and cannot choose it.
+    warmup : updates of linear warm-up (the rate of the first is 0, of the last the peak); they are not searched.
+    kind : "free": any rates that never rise; "wsd": constant, then a power-shaped fall.
+    lowest : smallest rate allowed, as a fraction of the peak.
+    start : schedule from which the free search starts (default: the best of the parametric family).
+
+    Raises
+    ------
+    LawError : another law. ScheduleError : impossible lengths or an unknown kind.
+    """
+    constants, conventions = _constants(fit)
+    rates_seen = _rates_seen(fit)
+    peak = peak if peak is not None else (rates_seen[1] if rates_seen else None)
+    if peak is None or not peak > 0:
+        raise ScheduleError("published constants do not say the peak rate; pass peak=, the one they were fitted at.")
+    if kind not in ("free", "wsd"):
+        raise ScheduleError(f"kind='{kind}' is unknown; use 'free' or 'wsd'.")
+    if not 0 <= warmup < steps - 10:
+        raise ScheduleError(f"a warm-up of {warmup} updates leaves nothing to search of {steps}.")
+    warm = np.linspace(0.0, peak, warmup) if warmup else np.empty(0)
+    loss = FinalLoss(constants, warm, bool(conventions.get("warmup_in_ld")))
+    n = steps - warmup
+    stride = max(1, n // COARSE)
+    coarse = FinalLoss(constants, warm, stride=stride)
+    best_power, best_decay = _best_power(coarse, n // stride, peak, lowest)
+    parametric = rates = _power(n, best_decay, best_power, peak, lowest)
+    if kind == "free":
+        given = None if start is None else schedule(start).rates[-n:]
+        rates = rates if given is None else np.clip(given, lowest * peak, peak)
+        if stride > 1:
+            few = _descend(coarse, peak, rates[: n // stride * stride : stride], lowest, 3000)
+            rates = np.interp(np.arange(n), np.arange(len(few)) * stride, few)
+        rates = np.minimum.accumulate(_descend(loss, peak, rates, lowest, 3000 if stride == 1 else 60))
+    value = loss.with_rises(rates)
+    decay, power = _shape(rates, peak, steps)
+    full = Schedule(np.concatenate([warm, rates]))
+    rows = [("free" if kind == "free" else "parametric", value)]
+    rows.append(
+        (
+            f"constant, then (fraction left)^{best_power:.2f} over {best_decay * n / steps:.1%}",
+            loss.with_rises(parametric),
+        )
+    )
+    for name, m in _usual(n).items():
+        rows.append((name, loss.with_rises(np.maximum(peak * m, lowest * peak))))
+    table = pd.DataFrame(rows, columns=["schedule", "loss"])
+    return BestSchedule(full, value, decay, power, table, _warnings(rates, peak, rates_seen, steps))
+
+
+def _constants(fit: Any) -> tuple[dict[str, float], Mapping[str, Any]]:
+    law = fit.law
+    if law is None or not law.name.startswith("multi_power"):
+        raise LawError(
+            f"schedule search needs a multi-power law, not '{getattr(law, 'name', law)}': a law that still gains at a rate "
+            "of zero has no sensible optimum. Fit multi_power_5."
+        )
+    values = dict(fit) if isinstance(fit, Published) else fit.values
+    conventions = {**law.conventions, **(fit.conventions if isinstance(fit, Published) else {})}
+    return {**law.held, **values}, conventions
+
+
+def _rates_seen(fit: Any) -> tuple[float, float, int] | None:
+    """Lowest rate after warm-up, peak, and longest schedule among the data of the fit."""
+    if isinstance(fit, Published):
+        return None
+    if fit.runs is not None:
+        plans = [fit.runs.schedules[name] for name in fit.runs]
+        low = min(float(p.rates[p.warmup :].min()) for p in plans)
+        return low, max(p.peak for p in plans), max(p.steps for p in plans)
+    rows = fit.data  # its rows lie after the warm-up
+    return float(rows["lr"].min()), float(rows["lr"].max()), int(rows["step"].max())
+
+
+def _best_power(loss: FinalLoss, n: int, peak: float, lowest: float) -> tuple[float, float]:
+    """Power and decay (a fraction of the n rates) of the best "constant, then peak (fraction left)^power"."""
+    grid = [(power, decay) for power in np.arange(1.0, 2.6, 0.25) for decay in np.arange(0.04, 0.5, 0.02)]
+    value = lambda x: loss(_power(n, min(max(x[1], 0.01), 1.0), max(x[0], 0.2), peak, lowest))[0]
+    start = min(grid, key=value)
+    found = minimize(value, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-9, "maxiter": 80})
+    return float(found.x[0]), float(found.x[1])
+
+
+def _power(n: int, decay: float, power: float, peak: float, lowest: float) -> np.ndarray:
+    left = np.clip(np.arange(n, 0, -1) / (decay * n), 0.0, 1.0)
+    return peak * np.maximum(left**power, lowest)
+
+
+def _usual(n: int) -> dict[str, np.ndarray]:
+    p = np.arange(n) / n
+    last = np.clip((p - 0.8) / 0.2, 0, 1)
+    return {
+        "constant": np.ones(n),
+        "cosine to 10 %": 0.1 + 0.45 * (1 + np.cos(np.pi * p)),
+        "linear to 0": 1 - p,
+        "wsd, linear over the last 20 %": 1 - last,
+        "wsd, 1-sqrt over the last 20 %": 1 - np.sqrt(last),
+    }
+
+
+def _descend(loss: FinalLoss, peak: float, start: np.ndarray, lowest: float, rounds: int) -> np.ndarray:
+    """Minimise over rates that never rise: at knots, dense towards the end, rate - lowest = (peak - lowest) exp(-sum c),
+    c >= 0; between knots straight."""
+    n, low = len(start), lowest * peak
+    knots = np.unique(np.r_[0, (n - 1) * (1 - np.linspace(1, 0, KNOTS) ** 2)].round().astype(int))
+    left = np.clip(np.searchsorted(knots, np.arange(n), side="right") - 1, 0, len(knots) - 2)
+    share = (np.arange(n) - knots[left]) / np.diff(knots)[left]
+
+    width = np.diff(knots) / n
+
+    def at_knots(c: np.ndarray) -> np.ndarray:
+        return (peak - low) * np.exp(-np.r_[0.0, np.cumsum(c)])
+
+    def objective(c: np.ndarray) -> tuple[float, np.ndarray]:
+        excess = at_knots(c)
+        rates = low + (1 - share) * excess[left] + share * excess[left + 1]
+        value, g = loss(rates)
+        g_knots = np.bincount(left, g * (1 - share), len(knots)) + np.bincount(left + 1, g * share, len(knots))
+        fall = np.diff(excess) / peak
+        value += GENTLE * float((fall**2 / width).sum())
+        push = 2 * GENTLE * fall / width / peak
+        g_knots += np.r_[0.0, push] - np.r_[push, 0.0]
+        return value, -np.cumsum((g_knots * excess)[::-1])[::-1][1:]
+
+    excess = np.maximum(start[knots] - low, 1e-6 * (peak - low)) / (peak - low)
+    c = np.maximum(-np.diff(np.log(np.minimum.accumulate(np.r_[1.0, excess[1:]]))), 0.0)
+    found = minimize(objective, c, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(c),
+                     options={"maxiter": rounds, "maxfun": 2 * rounds, "ftol": 1e-12, "gtol": 1e-9, "maxcor": 30})  # fmt: skip
+    excess = at_knots(found.x)
+    return low + (1 - share) * excess[left] + share * excess[left + 1]
+
+
+def _shape(rates: np.ndarray, peak: float, steps: int) -> tuple[float, float]:
+    """Fraction of the run over which the rate falls, and the exponent of the fall."""
+    falling = np.flatnonzero(rates < 0.995 * peak)
+    if not len(falling):
+        return 0.0, 0.0
+    part = rates[falling[0] :]
+    left = np.arange(len(part), 0, -1) / len(part)
+    use = (left > 0.05) & (left < 0.95)
+    if use.sum() < 3:
+        return len(part) / steps, 1.0
+    x, y = np.log(left[use]), np.log(part[use] / peak)
+    return len(part) / steps, float((x @ y) / (x @ x))
+
+
+def _warnings(
+    rates: np.ndarray, peak: float, seen: tuple[float, float, int] | None, steps: int
+) -> tuple[str, ...]:
+    if seen is None:
+        return ("published constants do not say which rates they were fitted on; low rates may be extrapolated",)
+    out = []
+    below = rates < seen[0] * (1 - 1e-6)
+    if below.any():
+        out.append(
+            f"{below.sum()} updates have rates below {seen[0]:.3g}, the lowest in the data (down to {rates.min():.3g}): "
+            "what the law says there is extrapolated; lowest= keeps the search inside"
+        )
+    if abs(peak / seen[1] - 1) > 1e-3:
+        out.append(f"peak {peak:.3g} is not the {seen[1]:.3g} of the data; the law's constants hold for one peak only")
+    if steps > seen[2]:
+        out.append(f"{steps} updates are {steps / seen[2]:.3g}x the longest schedule in the data")
+    return tuple(out)

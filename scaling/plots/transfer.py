@@ -1,0 +1,92 @@
+"""Figures of loss-to-loss relations and of mixtures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scaling.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from scaling.planning import Mixture
+    from scaling.transfer import Relation
+
+
+def relation(found: Relation, *, level: float = 0.9, ax: Axes | None = None) -> Axes:
+    """Draw paired losses and the fitted relation between two data sets, on logarithmic axes of reducible loss.
+
+    Parameters
+    ----------
+    found : Relation
+        With data behind it, as `scaling.transfer.relate` makes it.
+    level
+        Of the band.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        A relation of the law's form is a straight line of slope kappa here; the axes say which irreducible losses were
+        taken off.
+    """
+    assert found.pairs is not None
+    x, y = found.pairs["x"].to_numpy(), found.pairs["loss"].to_numpy()
+    inside = (x > found.E0) & (y > found.E1)
+    grid = found.E0 + np.geomspace((x[inside] - found.E0).min(), (x[inside] - found.E0).max(), 100)
+    band = found.predict(grid, level=level)
+    with style.styled():
+        ax = style.new_axes(ax)
+        (colour,) = style.palette(1)
+        ax.loglog(
+            x[inside] - found.E0, y[inside] - found.E1, "o", ms=4, color=colour, label=f"{inside.sum()} pairs of runs"
+        )
+        ax.plot(
+            grid - found.E0,
+            band["prediction"] - found.E1,
+            color=colour,
+            label=f"slope {found.kappa:.3f}, R2 {found.r2:.4f}",
+        )
+        low = np.maximum(band["lower"] - found.E1, 1e-3 * (band["prediction"] - found.E1))
+        ax.fill_between(
+            grid - found.E0, low, band["upper"] - found.E1, color=colour, alpha=0.2, lw=0, label=f"{level:.0%} band"
+        )
+        ax.set_xlabel(f"source loss - {found.E0:.4g}")
+        ax.set_ylabel(f"target loss - {found.E1:.4g}")
+        ax.legend()
+    return ax
+
+
+def shares(found: Mixture, *, ax: Axes | None = None) -> Axes:
+    """Draw a mixture's shares beside those of the reference, with their intervals where there are any.
+
+    Parameters
+    ----------
+    found : Mixture
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        The title says whether the gain is larger than its uncertainty.
+    """
+    table = found.frame
+    place = np.arange(len(table))
+    with style.styled():
+        ax = style.new_axes(ax)
+        (colour,) = style.palette(1)
+        ax.bar(place, table["share"], width=0.6, color=colour, label="optimum")
+        ax.plot(place, table["reference"], "o", mfc="none", color="0.3", label="reference")
+        if "lower" in table:
+            off = [table["share"] - table["lower"], table["upper"] - table["share"]]
+            ax.errorbar(place, table["share"], np.maximum(off, 0), fmt="none", ecolor="0.2", capsize=3)
+        ax.set_xticks(place, list(table.index), rotation=30, ha="right")
+        ax.set_ylabel("share of the tokens")
+        verdict = "more than" if found.worth_it else "not more than"
+        ax.set_title(
+            f"gain {found.gain:.3g} ({found.gain_lower:.2g} to {found.gain_upper:.2g}): {verdict} its uncertainty"
+        )
+        ax.legend()
+    return ax

@@ -1,0 +1,182 @@
+"""Fit the loss-to-loss relation between two data sets (arXiv:2411.12925), knowing both irreducible losses, one, or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from scaling.errors import DataError, FitError
+from scaling.fitting import Fit, fit
+from scaling.transfer.delta import moments
+from scaling.transfer.pairs import pair
+
+LOOSE = 0.5  # relative standard error beyond which an irreducible loss is not called determined
+FEW = 3  # pairs beyond the number of free parameters below which an interval rests on almost nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Relation:
+    """L1 = K (L0 - E0)^kappa + E1, and where it came from.
+
+    Attributes
+    ----------
+    K, kappa, E0, E1 : float. how : where E0 and E1 came from, in words.
+    fit : the Fit behind, of `loss_to_loss`; None for relations made by algebra. With both E known it fits reducible losses.
+    pairs : the paired losses, with the account of those left out in ``attrs["account"]``. r2 : in loss space.
+    warnings : what to know before using it.
+    """
+
+    K: float
+    kappa: float
+    E0: float
+    E1: float
+    how: str = "given"
+    fit: Fit | None = None
+    pairs: pd.DataFrame | None = None
+    r2: float = np.nan
+    warnings: tuple[str, ...] = field(default=())
+
+    def __call__(self, x):
+        """Target loss at source loss x (> E0)."""
+        return self.K * (np.asarray(x, float) - self.E0) ** self.kappa + self.E1
+
+    def slope(self, x):
+        """dL1 / dL0."""
+        return self.K * self.kappa * (np.asarray(x, float) - self.E0) ** (self.kappa - 1)
+
+    @property
+    def inverse(self) -> Relation:
+        """The same curve read backwards. A fit in the other direction is another estimate, not this one."""
+        return Relation(self.K ** (-1 / self.kappa), 1 / self.kappa, self.E1, self.E0, f"inverse of ({self.how})")
+
+    def then(self, other: Relation) -> Relation:
+        """First this relation, then `other`, whose source is this one's target (equal irreducible loss)."""
+        if not np.isclose(self.E1, other.E0, rtol=1e-9):
+            raise FitError(
+                f"the relations do not join: the first ends at irreducible loss {self.E1:.6g}, the second starts at "
+                f"{other.E0:.6g}. Fit both with the same joint law of the data set between."
+            )
+        return Relation(other.K * self.K**other.kappa, self.kappa * other.kappa, self.E0, other.E1, "composed")
+
+    def predict(self, x: Any, level: float = 0.9) -> pd.DataFrame:
+        """Target loss with interval at measured source losses x: columns x, prediction, lower, upper."""
+        x = np.atleast_1d(np.asarray(x, float))
+        mean = self(x)
+        variance, noise = self.variance(x)
+        half = student.ppf(0.5 + level / 2, self._fit.cov.dof) * np.sqrt(variance + noise)
+        out = pd.DataFrame(
+            {"x": x, "prediction": mean, "lower": np.maximum(mean - half, self.E1), "upper": mean + half}
+        )
+        out.attrs["interval"] = (
+            f"{level:.0%} interval, delta method plus row noise; {self.how} counted as exact where not fitted"
+        )
+        return out
+
+    def variance(self, x) -> tuple[np.ndarray, np.ndarray]:
+        """Variance of the relation at x from its fitted parameters, and of one target loss around it."""
+        shift = not self._fit.fixed.get("E0", 1) and not self._fit.fixed.get("E1", 1)  # fitted on reducible losses
+        _, _, variance, noise = moments(self._fit, {"x": x - self.E0 if shift else x})
+        return variance, noise
+
+    @property
+    def _fit(self) -> Fit:
+        if self.fit is None:
+            raise FitError("this relation was made by algebra and has no data behind it, so it has no interval.")
+        return self.fit
+
+    def translate(self, source: Fit):
+        """The whole law of the source data, carried to the target: `Translated`."""
+        from scaling.transfer.translation import Translated
+
+        return Translated(self, source)
+
+    def __str__(self) -> str:
+        out = [f"loss to loss: L1 = {self.K:.6g} (L0 - {self.E0:.6g})^{self.kappa:.6g} + {self.E1:.6g}   ({self.how})"]
+        if self.pairs is not None:
+            out.append(f"data         {self.pairs.attrs['account']}")
+            out.append(f"R2           {self.r2:.5f} in loss space")
+        if self.fit is not None:
+            se = self.fit.errors()
+            out.append("errors       " + ", ".join(f"{k} {se[k]:.2g}" for k in se.index if np.isfinite(se[k])))
+        return "\n".join([*out, *(f"note         {w}" for w in self.warnings)])
+
+    __repr__ = __str__
+
+
+def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | None = None) -> Relation:
+    """Fit how the loss on one distribution follows from the loss on another, over runs of equal size and tokens.
+
+    Parameters
+    ----------
+    source, target : a joint Fit of (N, D), which brings its rows and its irreducible loss; or rows alone (Runs, or a DataFrame
+        with N, D, loss), whose irreducible loss is then estimated here.
+    E0, E1 : irreducible losses where you know better.
+
+    Returns
+    -------
+    Relation
+        Two Fits: least squares of ln(L1 - E1) on ln(L0 - E0). A Fit and rows ("few points"): least squares of L1 over K, kappa
+        and E1. Rows and rows: E0 as well. Rows at or below an irreducible loss are left out and counted in the warnings.
+
+    Raises
+    ------
+    DataError, FitError : nothing pairs, or fewer pairs than unknowns.
+    """
+    pairs = pair(source, target)
+    said: list[str] = []
+    known = {}
+    for name, given, side in (("E0", E0, source), ("E1", E1, target)):
+        if given is not None:
+            known[name] = float(given)
+        elif isinstance(side, Fit):
+            known[name] = _irreducible(side)
+            if not side.ok:
+                said.append(f"{name} comes from a fit that is not trustworthy: {side.warnings[0]}")
+    x, y = pairs["x"].to_numpy(), pairs["loss"].to_numpy()
+    above = (x > known.get("E0", -np.inf)) & (y > known.get("E1", -np.inf))
+    if not above.all():
+        said.append(f"{(~above).sum()} of {len(pairs)} pairs lie at or below an irreducible loss and are left out")
+    x, y = x[above], y[above]
+    if len(known) == 2:
+        frame = pd.DataFrame({"x": x - known["E0"], "loss": y - known["E1"]})
+        found = fit(frame, "loss_to_loss", fixed={"E0": 0.0, "E1": 0.0}, objective="log_squares")
+        values, how = {**found.values, **known}, "irreducible losses from joint fits or given"
+    else:
+        found = fit(pd.DataFrame({"x": x, "loss": y}), "loss_to_loss", fixed=known, objective="squares")
+        values = found.values
+        how = f"{' and '.join(n for n in ('E0', 'E1') if n not in known)} estimated from these pairs"
+    K, kappa, E0, E1 = (values[k] for k in ("K", "kappa", "E0", "E1"))
+    relation = Relation(K, kappa, E0, E1, how)
+    residual = y - relation(x)
+    r2 = float(1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum())
+    said += [*found.warnings, *_doubts(relation, y, len(x), 4 - len(known))]
+    se = found.errors()
+    if loose := [n for n in ("E0", "E1") if n not in known and not se[n] < LOOSE * values[n]]:
+        said.append(
+            f"these pairs do not determine {' and '.join(loose)}, nor kappa with it: take irreducible losses from joint fits"
+        )
+    return Relation(K, kappa, E0, E1, how, found, pairs, r2, tuple(said))
+
+
+def _irreducible(joint: Fit) -> float:
+    if "E" not in joint.values:
+        raise DataError(
+            f"law '{joint.law.name}' has no irreducible loss E; fit 'kaplan_offset' or 'chinchilla', or give E0, E1."
+        )
+    return joint.values["E"]
+
+
+def _doubts(relation: Relation, y: np.ndarray, n: int, free: int) -> list[str]:
+    out = []
+    if 0.1 * y.min() > relation.E1 and relation.kappa < 0.5:
+        out.append(
+            f"E1 = {relation.E1:.3g} is near zero and kappa = {relation.kappa:.3g} below 0.5: the irreducible loss is not "
+            "identified, and kappa makes up for it"
+        )
+    if n < free + FEW:
+        out.append(f"{n} pairs for {free} unknowns: the interval rests on {n - free} degrees of freedom")
+    return out

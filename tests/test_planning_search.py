@@ -1,0 +1,55 @@
+"""Schedule search and choice of experiments."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scaling
+from scaling.errors import LawError
+from scaling.planning.experiments import plan_next
+from scaling.planning.schedules import FinalLoss, best_schedule
+
+PUBLISHED = scaling.laws["multi_power"].published["luo2025_100M"]
+WARM = np.linspace(0, 3e-4, 2160)
+
+
+def test_gradient_against_differences():
+    loss = FinalLoss(PUBLISHED, WARM[:50])
+    rates = 3e-4 * np.linspace(1, 0.05, 400) ** 1.3
+    gradient = loss(rates)[1]
+    for j in (1, 100, 398, 399):
+        up, down = rates.copy(), rates.copy()
+        up[j] += 1e-9
+        down[j] -= 1e-9
+        assert gradient[j] == pytest.approx((loss(up)[0] - loss(down)[0]) / 2e-9, rel=2e-4)
+
+
+def test_reproduces_the_authors_schedule(shared_data):
+    theirs = np.load(shared_data / "MultiPowerLaw/optimized_schedules/100.npy")
+    loss = FinalLoss(PUBLISHED, WARM)
+    assert loss(theirs)[0] == pytest.approx(2.79414, abs=1e-5)
+    assert FinalLoss(PUBLISHED, WARM, rises=True).with_rises(theirs) == pytest.approx(2.92469, abs=1e-5)
+    found = best_schedule(PUBLISHED, 24_000, peak=3e-4, warmup=2160)
+    rates = found.schedule.rates[2160:]
+    assert loss(rates)[0] < 2.7942
+    assert 0.10 <= found.decay <= 0.13 and 1.4 < found.power < 1.7
+    assert (np.diff(rates) <= 0).all() and rates[0] == 3e-4
+    parametric = best_schedule(PUBLISHED, 24_000, peak=3e-4, warmup=2160, kind="wsd")
+    assert loss(parametric.schedule.rates[2160:])[0] == pytest.approx(2.79437, abs=5e-5)
+
+
+def test_law_with_a_degenerate_optimum_is_refused():
+    with pytest.raises(LawError, match="multi-power"):
+        best_schedule(scaling.laws["annealing"].published["example_refit"], 1000, peak=1e-3)
+
+
+def test_v_optimal_runs_sharpen_the_target():
+    N, D = (x.ravel() for x in np.meshgrid(np.geomspace(1e7, 1e9, 8), np.geomspace(1e8, 1e10, 8)))
+    pool = pd.DataFrame({"N": N, "D": D})
+    target = pd.DataFrame({"N": [1e10], "D": [2e11]})
+    budget = 0.05 * 6 * float((N * D).sum())
+    found = {c: plan_next("chinchilla", pool, target, budget, criterion=c) for c in ("V", "random", "cheapest")}
+    for table in found.values():
+        assert table["cost"].sum() <= budget and table.index.is_unique
+    sharp = {c: t["target_sd"].iloc[-1] for c, t in found.items()}
+    assert sharp["V"] < sharp["random"] and sharp["V"] < sharp["cheapest"]

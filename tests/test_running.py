@@ -1,0 +1,76 @@
+"""Forecasts of running jobs."""
+
+import sys
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scaling
+from scaling.errors import DataError, MissingExtra
+from scaling.forecasting.live import Live, trainer_callback
+
+PLAN = "wsd:peak=3e-4,steps=4000,warmup=200,decay=0.2,shape=linear,final=0.1"
+TRUE = {"L0": 2.8, "A": 0.6, "alpha": 0.45, "B": 500.0, "C": 1.6}
+
+
+def run(done, shift=0.0, seed=0, name="run"):
+    steps = np.arange(250, 4001, 50)
+    loss = scaling.laws["multi_power_5"](
+        *scaling.laws["multi_power_5"]
+        .hooks["features"](steps, scaling.schedule(PLAN), **scaling.laws["multi_power_5"].conventions)
+        .values(),
+        **{**TRUE, "L0": TRUE["L0"] + shift},
+    )
+    loss = loss + 5e-4 * np.random.default_rng(seed).standard_normal(len(steps))
+    frame = pd.DataFrame({"run": name, "step": steps, "loss": np.where(steps <= done, loss, np.nan)})
+    return scaling.Runs.from_frame(frame, schedule=PLAN), loss[-1]
+
+
+def test_same_schedule_reference_gives_the_end():
+    live, truth = run(2000)
+    finished, _ = run(4000, shift=0.4, seed=1, name="small")
+    found = scaling.forecast(live, finished)
+    assert found.method == "affine map of small"
+    assert found.end["prediction"] == pytest.approx(truth, abs=0.004)
+    assert found.end["lower"] < truth < found.end["upper"]
+    assert found.step == 2000 and found.last == 4000
+    assert found.to_dict()["end"] == found.end
+    assert "at step 2000 of 4000" in str(found)
+
+
+def test_without_references_the_kernel_is_assumed_and_said():
+    live, truth = run(2000)
+    found = scaling.forecast(live)
+    assert found.method == "own prefix"
+    assert any("assumed" in w for w in found.warnings)
+    assert abs(found.end["prediction"] - truth) < 0.08
+
+
+def test_refusals():
+    live, _ = run(4000)
+    with pytest.raises(DataError, match="over"):
+        scaling.forecast(live)
+    with pytest.raises(DataError, match="evaluated rows"):
+        scaling.forecast(run(400)[0])
+    with pytest.raises(DataError, match="schedule is unknown"):
+        scaling.forecast(pd.DataFrame({"step": range(1, 30), "loss": np.linspace(3, 2, 29)}))
+
+
+def test_live_and_trainer_callback(monkeypatch):
+    live, _ = run(1500)
+    rows = live.frame.dropna()
+    one = Live(PLAN)
+    found = [one(int(s), x) for s, x in zip(rows["step"], rows["loss"], strict=True)]
+    assert found[0] is None and found[-1] is not None and one.last is found[-1]
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(MissingExtra):
+        trainer_callback(PLAN)
+    monkeypatch.setitem(sys.modules, "transformers", types.SimpleNamespace(TrainerCallback=object))
+    callback = trainer_callback(PLAN, every=2)
+    state = types.SimpleNamespace(global_step=0, log_history=[])
+    for s, x in zip(rows["step"], rows["loss"], strict=True):
+        state.global_step = int(s)
+        callback.on_evaluate(None, state, None, metrics={"eval_loss": x})
+    assert state.log_history and {"forecast", "forecast_lower"} <= set(state.log_history[-1])

@@ -1,0 +1,77 @@
+"""Exact random features against the published solution, and what two laws make of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scaling
+from scaling import synthetic
+from scaling.errors import DataError
+from scaling.synthetic import RandomFeatures, rf_surface
+
+BED = RandomFeatures(1.5, 1.3, 0.0, 1000)
+
+
+def test_golden():
+    assert BED.loss(64, 128, 0.01) == pytest.approx(1.66015471, rel=1e-8)
+    assert BED.loss(64, np.inf, 0.01) == pytest.approx(0.96701608, rel=1e-8)
+    assert RandomFeatures(1.5, 1.3, 0.1, 1000).loss(64, 128, 0.01) == pytest.approx(1.89582625, rel=1e-8)
+    assert BED.gamma(64, 128, 0.01) == pytest.approx(6.20779502e-3, rel=1e-8)
+    assert BED.gamma(64, np.inf, 0.01) == pytest.approx(5.98269448e-3, rel=1e-8)
+    assert BED.loss(64, 1e12, 0.01) == pytest.approx(float(BED.loss(64, np.inf, 0.01)), rel=1e-8)
+
+
+def test_best_ridge_is_best():
+    best = BED.loss(64, 128)
+    around = [BED.loss(64, 128, ridge) for ridge in np.geomspace(1e-4, 10, 40)]
+    assert best <= min(around) and best == pytest.approx(min(around), rel=1e-2)
+
+
+def test_exponents_in_the_limit():
+    for alpha, beta in ((1.5, 1.3), (2.0, 1.5), (1.3, 1.4), (1.5, 1.8)):
+        bed = RandomFeatures(alpha, beta)
+        for loss in (lambda x, bed=bed: bed.loss(x), lambda x, bed=bed: bed.loss(1e14, x)):
+            slope = -np.log(loss(2.0**24) / loss(2.0**20)) / np.log(16)
+            assert slope == pytest.approx(beta - 1, abs=1e-3)
+
+
+def test_chinchilla_invents_an_irreducible_loss_and_the_outer_exponent_does_not():
+    """(1.5, 1.3), true exponent 0.30, true E 0: Chinchilla says E = 0.198, exponents 0.407 and 0.373."""
+    surface = rf_surface(1.5, 1.3, 2.0 ** np.arange(5, 14), 2.0 ** np.arange(5, 14))
+    plain = scaling.fit(surface, "chinchilla", objective="log_squares").values
+    assert (plain["E"], plain["alpha"], plain["beta"]) == pytest.approx((0.198, 0.407, 0.373), abs=1e-3)
+    outer = scaling.fit(surface, "chinchilla_outer", objective="log_squares").values
+    assert outer["E"] < 1e-6
+    assert outer["gamma"] == pytest.approx(0.388, abs=1e-3)
+    for name in ("alpha", "beta"):
+        assert outer[name] * outer["gamma"] == pytest.approx(0.30, abs=0.012)
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(1.5, 1.3), (2.0, 1.5), (1.3, 1.4)])
+def test_outer_exponent_finds_the_truth_on_large_surfaces(alpha, beta):
+    sizes = 2.0 ** np.arange(16, 41, 2)
+    surface = rf_surface(alpha, beta, sizes, sizes)
+    found = scaling.fit(surface, "chinchilla_outer", objective="log_squares").values
+    for name in ("alpha", "beta"):
+        assert found[name] * found["gamma"] == pytest.approx(beta - 1, abs=1e-3)
+    assert found["E"] < 0.02 * surface["loss"].min()
+
+
+def test_simulated_runs():
+    law = scaling.laws["chinchilla"]
+    p = law.published["besiroglu2024"]
+    grid = pd.DataFrame({"run": np.repeat(["a", "b"], 200), "N": 1e8, "D": np.geomspace(1e9, 1e11, 400)})
+    exact = synthetic.runs_of(law, p, grid, noise="none")
+    np.testing.assert_array_equal(exact["loss"], exact["exact"])
+    r = lambda kind: np.log(synthetic.runs_of(law, p, grid, noise=kind, size=0.01)["loss"] / exact["loss"])
+    assert r("normal").std() == pytest.approx(0.01, rel=0.1)
+    assert (r("one_sided") >= 0).all()
+    assert (r("outliers") > 0.1).sum() > 5
+    assert r("by_run").round(9).nunique() == 2
+    assert np.abs(r("student")).max() > 0.03
+    drawn = synthetic.runs_of("farseer", scaling.laws["farseer"].published["li2025"], 50)
+    assert len(drawn) == 50
+    with pytest.raises(DataError, match="use one of"):
+        synthetic.runs_of(law, p, grid, noise="loud")
+    with pytest.raises(DataError, match="pass a DataFrame"):
+        synthetic.runs_of(law, p, 10)
