@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra scaling-la
 
 from scaling import schedule
 from scaling.errors import ScheduleError, TrainingError
-from scaling.training import RunSpec, train
+from scaling.training import RunSpec, train, train_group
 from scaling.training.evaluation import evaluation_steps
 from scaling.training.records import CURVE_COLUMNS
 
@@ -121,6 +121,18 @@ train(RunSpec(**{settings!r}), {out!r}, name="run", device="cpu", checkpoint_sec
 """
 
 
+KILLED_GROUP = """
+from scaling.training import RunSpec, train_group
+specs = {{name: RunSpec(**one) for name, one in {settings!r}.items()}}
+train_group(specs, {out!r}, device="cpu", checkpoint_seconds=0.05)
+"""
+
+
+def written(out):
+    """Bytes of all curves in a folder."""
+    return sum(path.stat().st_size for path in out.glob("curves/*.csv"))
+
+
 def kill_and_resume(text, tmp_path, kills, seed):
     """Curve of a run killed `kills` times while its file grew, and that of one left in peace."""
     settings = {"corpus": text} | TINY | {"schedule": "cosine:peak=1e-2,warmup=10,steps=100", "eval_every": 2}
@@ -149,10 +161,29 @@ def test_killed_and_resumed_is_byte_identical(text, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
-@pytest.mark.parametrize("seed", range(5))
-def test_killed_five_times_is_byte_identical(text, tmp_path, seed):
-    war, peace = kill_and_resume(text, tmp_path, kills=5, seed=seed)
-    assert war == peace
+def test_a_group_killed_25_times_is_byte_identical(text, tmp_path):
+    shapes = ("linear", "1-sqrt")
+    schedules = {
+        f"{n}-{s}": f"wsd:peak=1e-2,warmup=10,steps={n},decay=0.3,shape={s}" for n in (100, 200) for s in shapes
+    }
+    settings = {name: {"corpus": text, "schedule": s} | TINY | {"eval_every": 2} for name, s in schedules.items()}
+    train_group({name: RunSpec(**one) for name, one in settings.items()}, tmp_path / "peace", device="cpu")
+    chance, kills = random.Random(1), 0
+    code = KILLED_GROUP.format(settings=settings, out=str(tmp_path / "war"))
+    while kills < 25:
+        process = subprocess.Popen([sys.executable, "-c", code])
+        before = written(tmp_path / "war")
+        more = chance.uniform(0, 1200)
+        while process.poll() is None and written(tmp_path / "war") - before < more:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        if process.wait() != -signal.SIGKILL:
+            break  # all done: nothing is left to kill
+        kills += 1
+    train_group({name: RunSpec(**one) for name, one in settings.items()}, tmp_path / "war", device="cpu")
+    assert kills >= 15
+    for name in schedules:
+        assert curve(tmp_path / "war", name) == curve(tmp_path / "peace", name)
 
 
 @pytest.fixture

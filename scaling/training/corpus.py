@@ -6,7 +6,7 @@ import sysconfig
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +102,7 @@ class Corpus:
         source = np.searchsorted(below, (stream.random_raw(batch) >> np.uint64(11)) * 2.0**-53, side="right")
         return (first[source] + drawn % windows[source]).astype(np.int64)
 
+    @cache  # noqa: B019  (a corpus lives as long as its process)
     def _layout(self, span: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         read = [source for source in self.sources if source.share]
         lengths = np.array([len(source.train) for source in read], np.uint64)

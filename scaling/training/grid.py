@@ -87,7 +87,8 @@ def _combinations(where: str, axes: Mapping[str, Any], schedules: Mapping[str, s
         if not options:
             raise TrainingError(f"{where}: axis {axis!r} has no value, so there is nothing to run")
     for chosen in product(*values.values()):
-        parts, settings = [], {}
+        parts: list[str] = []
+        settings: dict[str, Any] = {}
         for axis, value in zip(values, chosen, strict=True):
             moved = dict(value) if isinstance(value, dict) and axis != "horizon" else {axis: value}
             label = moved.pop("name", None) or _label(where, axis, value, schedules, len(values[axis]) > 1)

@@ -220,7 +220,7 @@ def coordinate_check(
                 rows += [{"layer": k, "width": width, "step": step, "activation": v} for k, v in layers.items()]
                 if step < updates:
                     bench.train(1)
-    return pd.DataFrame(rows).groupby(["layer", "width", "step"], as_index=False)["activation"].mean()
+    return pd.DataFrame(rows).groupby(["layer", "width", "step"])["activation"].mean().reset_index()
 
 
 def slopes(check: pd.DataFrame) -> pd.Series:

@@ -171,12 +171,12 @@ class RunSpec:
     @property
     def trunk(self) -> tuple:
         """Equal for runs that train as one run for as long as their `updates` are equal."""
-        return self.agrees("schedule", "weight_decay", "independent_decay", "qat_bits", "qat_from")
+        return self.agrees("schedule", "weight_decay", "independent_decay", "qat_bits", "qat_from", "eval_every")
 
     @property
     def kind(self) -> tuple:
         """Equal for runs that may train side by side as members of one stacked model."""
-        per_member = ("seed", "data_seed", "clip", "eval_every")
+        per_member = ("seed", "data_seed", "clip")
         return tuple(pair for pair in self.trunk if pair[0] not in per_member)
 
     @property

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,11 +186,10 @@ def sweep(
 
     out_dir = Path(out_dir).resolve()
     labels = {name: run.labels for name, run in runs.items()}
-    settings = {"lanes": lanes, "device": device, "quiet": True}
+    work = partial(train_group, out_dir=str(out_dir), lanes=lanes, device=device, quiet=True)
     futures = {}
     for unit in groups(runs, lanes):
-        own = {name: labels[name] for name in unit}
-        futures[executor.submit(train_group, unit, str(out_dir), labels=own, **settings)] = list(unit)
+        futures[executor.submit(work, unit, labels={name: labels[name] for name in unit})] = list(unit)
     records: dict[str, dict[str, Any]] = {}
     failed: dict[str, Exception] = {}
     for future in as_completed(futures):
@@ -203,9 +203,9 @@ def sweep(
             notify(record)
     write_run_table(out_dir)
     if failed:
-        name, problem = next(iter(failed.items()))
-        said = str(problem) if isinstance(problem, TrainingError) else f"{type(problem).__name__}: {problem}"
+        name, first = next(iter(failed.items()))
+        said = str(first) if isinstance(first, TrainingError) else f"{type(first).__name__}: {first}"
         raise TrainingError(
             f"{len(failed)} of {len(futures)} groups failed; that of {name}: {said}\nrun the same again to go on"
-        ) from problem
+        ) from first
     return [records[name] for name in runs]
