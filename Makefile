@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test test-all bench lint clean
+.PHONY: help demo test test-all bench lint notebooks clean
 .NOTPARALLEL:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test-all   every test"
 	@echo "make bench      benchmarks: ratios to a yardstick"
 	@echo "make lint       ruff and mypy"
+	@echo "make notebooks  execute the notebooks and write their .ipynb twins"
 	@echo "make clean      remove .venv and caches"
 
 demo: .venv/core
@@ -34,6 +35,9 @@ test-all: .venv/dev
 bench: .venv/dev
 	@set -e; for file in $$(grep -rl --include='*.py' '^if __name__' benchmarks); do \
 	  echo "== $$file"; $(BIN)/python -m $$(echo $${file%.py} | tr / .); done
+
+notebooks: .venv/dev
+	$(BIN)/python -W ignore tests/make_notebooks.py
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -122,7 +122,7 @@ def test_row_order_and_duplicates_do_not_matter(epoch):
 
 
 def test_components_add_up_and_extrapolation_is_said(epoch):
-    out = scaling.fit(epoch, "chinchilla").predict({"N": [7e10], "D": [1.4e12]})
+    out = scaling.fit(epoch, "chinchilla").predict({"N": [7e10], "D": [1.4e12]}, interval="delta")
     parts = out[["E", "A / N^alpha", "B / D^beta"]].sum(axis=1)
     np.testing.assert_allclose(parts, out["prediction"])
     assert (out["lower"] < out["prediction"]).all() and (out["prediction"] < out["upper"]).all()

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from scaling.formula import Law
 
 Objective = Literal[
-    "log_huber", "huber", "log_squares", "squares", "log_soft_l1", "soft_l1", "log_student_t", "student_t"
+    "log_huber", "huber", "log_squares", "squares", "log_soft_l1", "soft_l1", "log_student_t", "student_t",
+    "log_one_sided", "one_sided",
 ]  # fmt: skip
 
 

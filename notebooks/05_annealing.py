@@ -40,3 +40,7 @@ print(cosine[["step", "prediction", "lower", "upper"]])
 # And they say which schedule of 12,000 updates ends lowest.
 # %%
 print(best_schedule(fit, 12_000, warmup=400))
+# %% [markdown]
+# The cosine in a picture: dashed past the last fitted step, with the band of its interval.
+# %%
+ax = scaling.plots.forecast(fit, "cosine:peak=3e-4,steps=12000,warmup=400,final=0.1")
