@@ -54,8 +54,8 @@ ax.legend()
 plt.show()
 # %% [markdown]
 # ## Looking inside
-# Under muP the activations keep their size when the model gets wider; under the standard parametrisation they grow. The
-# slopes are of log activation on log width after six updates.
+# Under the standard parametrisation activations grow with the width, under muP they do not (at widths this small they
+# even shrink a little). The slopes are of log activation on log width after six updates.
 # %%
 corpus = read_corpus("python")
 for rules in ("sp", "mup"):
