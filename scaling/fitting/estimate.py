@@ -182,7 +182,7 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
         raise FitError(
             f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs."
         )
-    few, search = thinned(SEARCH_ROWS)
+    few, search = thinned(SEARCH_ROWS if model.cheap_second else SEARCH_ROWS // 2)
     # a narrow robust loss has few rows inside its threshold, too few to lead many parameters anywhere: first least squares
     wide = replace(loss, name="squares") if many else loss
     found = minimise(search, loss.link(few.loss), start, few.weights, wide)
