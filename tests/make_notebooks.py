@@ -1,4 +1,4 @@
-"""Execute the notebooks' .py sources and write their .ipynb twins: `make notebooks`, or `python tests/make_notebooks.py NAME...`."""
+"""Execute the notebooks' .py sources and write their .ipynb twins: `make notebooks`, or this file with names."""
 
 import sys
 from pathlib import Path

@@ -32,7 +32,8 @@ def test_flops():
     assert conventions.flops_per_token(SMALL, "kaplan") == 72 * L * d * d + 6 * L * s * d
     assert conventions.flops_per_token(SMALL, "deepseek") == 72 * L * d * d + 12 * L * s * d
     same = counts.flops_per_token(
-        type("Trained", (), {"d_model": d, "n_layer": L, "vocab": 50432, "context": s, "n_head": 12, "n_encoder": 0}), "chinchilla"
+        type("Trained", (), {"d_model": d, "n_layer": L, "vocab": 50432, "context": s, "n_head": 12, "n_encoder": 0}),
+        "chinchilla",
     )
     assert conventions.flops_per_token(SMALL, "hoffmann") == same
     ratio = {

@@ -47,17 +47,19 @@ def noiseless(law, truth, seed):
 
 
 def verdict_of(law, seed, objective="log_huber"):
-    """'recovered', 'flagged', 'unusable' (losses no training has), or what went wrong."""
+    """'recovered', 'flagged', 'unusable' (values far from any the law is made for), or what went wrong."""
     truth = truth_of(law, np.random.default_rng(1000 + seed))
     data, fitted = noiseless(law, truth, 2000 + seed)
     loss = (data if isinstance(data, pd.DataFrame) else data.frame)["loss"]
-    if not ((loss > 1e-6).all() and (loss < 100).all()):
+    plain, _ = noiseless(law, {k: p.start for k, p in law.params.items()}, 2000 + seed)
+    usual = (plain if isinstance(plain, pd.DataFrame) else plain.frame)["loss"].to_numpy()
+    if not (np.isfinite(loss).all() and (loss > 0).all() and (loss < 100 * usual.max()).all()):
         return "unusable"
     fit = scaling.fit(data, fitted, objective=objective, seed=seed)
     worst = max(abs(fit.values[k] / v - 1) if v else abs(fit.values[k]) for k, v in truth.items())
     if worst <= 1e-6:
         return "recovered"
-    flags = ("not determined", "weakly determined", "fitted as zero")
+    flags = ("not determined", "weakly determined", "fitted as zero", "at the edge of the allowed range")
     if any(flag in w for flag in flags for w in fit.warnings):
         return "flagged"
     return f"seed {seed}: off by {worst:.1e}, ok={fit.ok}, objective {fit.objective:.1e}, {fit.warnings}, truth {truth}"

@@ -268,7 +268,7 @@ def _simpler(law: Law, few: Design, loss: Loss, specs, frame, seed: int) -> np.n
     found = minimise(model, y, start, few.weights, loss)
     best = dict(zip(model.frame.names, model.frame.to_params(found.t[found.cost.argmin()]), strict=True))
     rows = [[values[p.name] for p in specs] for values in hook(*few.inputs.values(), **best)]
-    return frame.from_params(np.array(rows, float))
+    return frame.from_params(np.array(rows, float)) if rows else np.empty((0, len(specs)))
 
 
 def _slopes(model, t: np.ndarray) -> np.ndarray:

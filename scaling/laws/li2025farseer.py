@@ -110,7 +110,7 @@ def _(N, D, *, E, A, B, alpha, beta):
     starts = []
     for q in (0.05, 0.13, 0.3):
         s, S = np.polyfit(N**q, np.log(E + A / N**alpha), 1)
-        for b in (-0.3, -0.15) if B > 0 else ():
+        for b in (-0.3, -0.15) if B > 0 and beta > 0 else ():
             starts.append(
                 {"s": s, "q": q, "S": S, "B": 0.0, "b": b, "Q": np.log(B), "A": 0.0, "a": 0.05, "E": np.log(beta)}
             )

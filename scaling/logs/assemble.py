@@ -70,8 +70,7 @@ def _choose(frame: pd.DataFrame, found: dict[str, str], loss: str | None, name: 
         if len(evaluated) == 2:
             other = "train_loss" if kind == "val_loss" else "val_loss"
             findings.note(
-                f"two losses are logged; loss is {kind} ({evaluated[kind]} of {len(frame)} rows); the other "
-                f"({evaluated[other]} rows) with loss={other!r}",
+                f"two losses are logged; loss is {kind}; loss={other!r} takes the other",
                 name,
             )
     frame["loss"] = frame[kind]
