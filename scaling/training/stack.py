@@ -47,6 +47,7 @@ class Stack:
     def __init__(
         self, spec: RunSpec, members: int, longest: int, text: np.ndarray, device: torch.device, quantise: bool = False
     ):
+        longest = max(longest, 4)  # a graph is tried out on the first updates
         widths = spec.d_model / spec.base_width, spec.n_layer / spec.base_depth
         self.model, self.spec = Model(spec.shape, Rules.of(spec.parametrization, *widths)), spec
         self.device, self.members, self.quantise = device, members, quantise
@@ -160,7 +161,7 @@ class Stack:
     def _capture(self) -> None:
         """Record one update as a CUDA graph, on copies of the state, so that capturing trains nothing."""
         kept = [x.clone() for x in self._changing()]
-        self.step.clamp_(max=len(self.corrections) - 4)
+        self.step.zero_()
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
