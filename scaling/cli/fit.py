@@ -55,9 +55,11 @@ def fit(
         the law and `loss` as columns.
     law
         Name of the law, with its conventions where they differ: annealing:lam=0.995.
-    source, target
-        Of loss_to_loss: runs on two data sets, paired by size and tokens. A saved joint fit brings its
-        irreducible loss; logs or a CSV with N, D and loss do not, and it is estimated. May be repeated.
+    source
+        Of loss_to_loss: runs on the first data set, paired with those of --target by size and tokens. A saved
+        joint fit brings its irreducible loss; for logs or a CSV with N, D and loss it is estimated. May be repeated.
+    target
+        Of loss_to_loss: runs on the second data set. May be repeated.
     fixed
         Hold a parameter: `--fixed beta=0.5`; may be repeated.
     objective
