@@ -212,3 +212,35 @@ def test_standard_errors_of_losses_weigh_rows(surface):
 def test_selected_rows_are_reported(surface):
     fit = scaling.fit(surface, "chinchilla", where="N > 1e8", top_budgets=60)
     assert "selected N > 1e8" in str(fit) and "60 largest budgets" in str(fit) and 60 <= len(fit.data) < 90
+
+
+@pytest.mark.parametrize(("spoil", "reason"), [
+    (lambda d: pd.concat([d.iloc[[0, 30, 60, 90, 119]]] * 8), "only 5 distinct rows for 5 parameters"),
+    (lambda d: d.assign(loss=3.0), "explain 0% of the spread"),
+    (lambda d: d.assign(loss=np.random.default_rng(0).permutation(d["loss"])), "explain"),
+])  # fmt: skip
+def test_no_success_on_a_fit_that_says_nothing(surface, spoil, reason):
+    fit = scaling.fit(spoil(surface), "chinchilla")
+    assert not fit.ok and any(reason in why for why in fit.warnings)
+
+
+def test_no_interval_without_scatter(surface):
+    exact = surface.assign(loss=scaling.laws["chinchilla"](surface["N"], surface["D"], E=1.8, A=480.0, B=2100.0,
+                                                           alpha=0.35, beta=0.37))  # fmt: skip
+    fit = scaling.fit(exact, "chinchilla", objective="log_squares")
+    for interval in ("calibrated", "delta"):
+        out = fit.predict({"N": [1e11], "D": [1e12]}, interval=interval)
+        assert fit.ok and out["lower"].isna().all() and "no scatter" in out.attrs["interval"]
+
+
+@pytest.mark.parametrize("wrong", [
+    {"where": "N"}, {"fixed": {"E": "a"}}, {"fixed": ["E"]}, {"params": {"E": 1}}, {"params": 3}, {"delta": None},
+    {"delta": np.inf}, {"fixed": {"alpha": -1}}, {"delta": "wide"},
+])  # fmt: skip
+def test_wrong_arguments_are_answered(surface, wrong):
+    with pytest.raises(scaling.ScalingError):
+        scaling.fit(surface, "chinchilla", **wrong)
+
+
+def test_a_fixed_value_that_leaves_no_room_is_not_a_success(surface):
+    assert not scaling.fit(surface, "chinchilla", fixed={"E": 9.0}).ok

@@ -14,6 +14,7 @@ from scaling.drops import RateDrops
 from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import ANY_POSITIVE, Domain, Law
 from scaling.logs import Runs
+from scaling.logs.columns import LOSSES
 from scaling.monomials import trace
 from scaling.schedules import Schedule, schedule
 
@@ -78,6 +79,8 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: b
     if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
         data = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
     if isinstance(data, pd.DataFrame):
+        if not fitting and "features" in law.hooks and not {"loss", *LOSSES} & set(data.columns):
+            data = data.assign(loss=np.nan)  # a run nobody has made yet
         if "features" in law.hooks:
             return _from_runs(Runs.from_frame(data), law, fitting)
         return _table(data, law, fitting, positive)

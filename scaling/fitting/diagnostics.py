@@ -10,6 +10,7 @@ from scaling.formula import Law
 
 UNIDENTIFIED = 1e7  # condition of the scaled Jacobian beyond which a combination of parameters is not determined
 WEAK = 1e3
+USELESS = 0.2  # share of the spread of the loss a law must explain to be of any use
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,19 @@ def judge(
     at_bound: tuple[str, ...],
     vanished: tuple[str, ...],
     iterations: int,
+    explained: float,
 ) -> Verdict:
     failures, warnings = [], []
+    rows = design.frame[[c for c in (*law.inputs, "loss") if c in design.frame]].drop_duplicates()
+    if len(rows) <= len(law.params) - len(vanished) and len(rows) < len(design):
+        failures.append(
+            f"only {len(rows)} distinct rows for {len(law.params)} parameters: the law passes through any such rows"
+        )
+    if not explained > USELESS:
+        failures.append(
+            f"the inputs explain {max(explained, 0.0):.0%} of the spread of the loss (beyond what as many parameters "
+            "explain of pure noise); the law says next to nothing about these data"
+        )
     if not converged:
         failures.append("the solver did not converge: the objective could still fall; treat the numbers as a start")
     if at_bound:

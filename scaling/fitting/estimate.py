@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -140,9 +141,13 @@ def _scaled_to_residuals(refit) -> Fit:
 
 def _free(law: Law, fixed, params) -> tuple[Law, dict[str, float], tuple]:
     """The law with its ties, which parameters are held, and the specifications of the free ones."""
+    if params is not None and not all(hasattr(p, "vary") for p in getattr(params, "values", lambda: [None])()):
+        raise FitError(f"params must be lmfit.Parameters, not {type(params).__name__}; use fixed= to hold values.")
     law.check_names(params or {})
     if tied := {name: p.expr for name, p in (params or {}).items() if p.expr}:
         law = law.tie(**tied)
+    if not isinstance(fixed or {}, Mapping) or not all(isinstance(v, numbers.Real) for v in (fixed or {}).values()):
+        raise FitError(f"fixed={fixed!r} must map parameters to numbers, for example {{'alpha': 0.34}}.")
     fixed = {k: float(v) for k, v in (fixed or {}).items()}
     law.check_names(fixed)
     specs = dict(law.params)
@@ -226,6 +231,7 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
         at_bound=tuple(names[at_bound & ~idle]),
         vanished=tuple(names[gone]),
         iterations=iterations,
+        explained=_explained(made, y, cost, loss, len(specs)),
     )
     return Fit(
         law=law,
@@ -274,6 +280,16 @@ def _simpler(law: Law, few: Design, loss: Loss, specs, frame, seed: int) -> np.n
 def _slopes(model, t: np.ndarray) -> np.ndarray:
     terms = model.terms(t[None])
     return model.jacobian(terms, model.value(terms))[0]
+
+
+def _explained(made: Design, y: np.ndarray, cost: float, loss: Loss, p: int) -> float:
+    """Share of the objective of the best constant that the law does away with, both per degree of freedom."""
+    order = np.argsort(y)
+    half = np.searchsorted(np.cumsum(made.weights[order]), made.weights.sum() / 2)
+    constant = y[order[min(half, len(y) - 1)]]
+    rows = made.weights.sum()
+    spread = (made.weights * loss.value(constant - y)).sum() / max(rows - 1, 1.0)
+    return float(1 - cost / max(rows - p, 1.0) / spread) if spread > 1e-24 else 0.0
 
 
 def _best_first(found: Solution, rounding: float) -> np.ndarray:

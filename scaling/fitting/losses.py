@@ -37,8 +37,8 @@ class Loss:
                 + ", ".join(f"{p}{n}" for n in NAMES for p in ("log_", ""))
                 + "."
             )
-        if not delta > 0:
-            raise FitError(f"delta={delta} must be positive.")
+        if not isinstance(delta, (int, float, np.number)) or not 0 < delta < np.inf:
+            raise FitError(f"delta={delta} must be a positive number; for least squares use objective='log_squares'.")
         return cls(name, log, float(delta))
 
     @property

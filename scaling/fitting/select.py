@@ -46,7 +46,10 @@ def _query(data: Any, query: str) -> Any:
     if isinstance(data, Runs):
         return data.select(query)
     try:
-        kept = data.query(query)
+        mask = data.eval(query)
+        if np.asarray(mask).dtype.kind != "b" or np.shape(mask) != (len(data),):
+            raise DataError(f"where={query!r} is no condition; write for example 'N > 1e8'.")
+        kept = data[mask]
     except (pd.errors.UndefinedVariableError, SyntaxError, TypeError, ValueError) as error:
         raise DataError(f"where={query!r}: {error}; the columns are {', '.join(map(str, data.columns))}.") from error
     if not len(kept):

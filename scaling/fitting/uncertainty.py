@@ -67,9 +67,9 @@ def covariance(
     size = np.sqrt((A**2).sum(0))
     A = A / np.where(size > 0, size, 1.0)
     Q, s, Vt = np.linalg.svd(A, full_matrices=False)
-    condition = float(s[0] / s[-1]) if len(s) == p and s[-1] > 0 else np.inf
+    condition = float(s[0] / s[-1]) if len(s) == p > 0 and s[-1] > 0 else np.inf
     names = np.array(model.frame.names)[free]
-    weakest = tuple(names[np.abs(Vt[-1]) > 0.3]) if condition > 1e3 else ()
+    weakest = tuple(names[np.abs(Vt[-1]) > 0.3]) if condition > 1e3 and p else ()
     if (size == 0).any():
         condition, weakest = np.inf, tuple(names[size == 0])
     rho = lag_one(r, runs)
@@ -81,7 +81,7 @@ def covariance(
         inner = (Q.T * curvature) @ Q  # H in the basis of left singular vectors
         outer = np.linalg.qr(Q * (slope / (1 - leverage))[:, None]).R
         core = np.linalg.pinv(inner, rcond=1e-10, hermitian=True) @ outer.T
-    inverse = 1 / np.maximum(s, s[0] * 1e-12)
+    inverse = 1 / np.maximum(s, s.max(initial=0.0) * 1e-12)
     root = np.zeros((len(t), p))
     # rows of one run that lean the same way carry less than their number says
     root[free] = (Vt.T * inverse) / np.where(size > 0, size, 1.0)[:, None] @ core * np.sqrt((1 + rho) / (1 - rho))

@@ -55,6 +55,7 @@ def compare(
     chosen = [find(law) for law in laws]
     if not chosen:
         raise FitError("compare needs at least one law, for example ['chinchilla', 'power_law'].")
+    _check_holdout(data, chosen, holdout)
     held: dict[str, list[np.ndarray]] = {}
     rows: dict[str, dict[str, Any]] = {}
     for law in chosen:
@@ -93,6 +94,18 @@ def compare(
     table = table.sort_values("error", kind="stable")
     table.attrs["holdout"] = "five cutoffs along the natural order" if holdout is None else str(holdout)
     return table
+
+
+def _check_holdout(data: Any, laws: list[Law], holdout: float | str | None) -> None:
+    """A direction that is misspelt must not decide which law wins."""
+    if not isinstance(holdout, str) or holdout in ("schedule", "compute", "size", "step"):
+        return
+    columns = {*map(str, getattr(data, "frame", data))} | {i for law in laws for i in law.inputs}
+    if holdout not in columns:
+        raise FitError(
+            f"holdout='{holdout}': no such column; say compute, size, step, schedule, a fraction, or one of "
+            f"{', '.join(sorted(columns))}."
+        )
 
 
 def _label(law: Law, known) -> str:

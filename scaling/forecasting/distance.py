@@ -28,7 +28,7 @@ def extrapolation(seen: Design, target: Design) -> str:
         if asked.max() > inside.max() * (1 + 1e-9):
             parts.append(f"{asked.max() / inside.max():.3g}x beyond the largest {NAMES.get(name, name)} seen")
         low = asked.min()
-        if name in ("lr", "N", "D") and low < inside.min() * (1 - 1e-9):
+        if low < inside.min() * (1 - 1e-9):
             parts.append(
                 f"below the smallest {NAMES.get(name, name)} seen ({low:.3g} < {inside.min():.3g})"
                 if low > 0

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scaling.fitting import Fit
 
 EXACT = "delta method plus row noise: assumes the law is exact"
+ROUNDING = 1e-11  # relative scatter below which residuals are rounding errors of the losses
 INTERVALS = ("calibrated", "delta", "profile", "bootstrap", "conformal")
 
 
@@ -27,13 +28,16 @@ def predict(fit: Fit, data: Any, *, interval: str, level: float, steps: Any) -> 
     """The frame behind `Fit.predict`."""
     if interval not in INTERVALS:
         raise FitError(f"interval='{interval}' is unknown; use one of {', '.join(INTERVALS)}.")
-    if not 0 < level < 1:
+    if not isinstance(level, (int, float)) or not 0 < level < 1:
         raise FitError(f"level={level} must lie between 0 and 1, for example 0.9.")
     target = design(data, fit.law, fitting=False, steps=steps)
     model = fit._model(target)
     value = model.value(model.terms(fit.t[None]))[0]
     middle = fit.loss.link(value)
-    if interval == "calibrated":
+    if fit.cov.noise <= ROUNDING * max(1.0, np.abs(fit.loss.link(fit.design.loss)).max()):
+        low = high = np.full(len(middle), np.nan)
+        said = "none: the law passes through every row to rounding, so there is no scatter to make an interval from"
+    elif interval == "calibrated":
         low, high, said = _calibrated(fit, data, steps, target, middle, level)
     elif interval == "delta":
         (low, high), said = _delta(fit, target, middle, level), EXACT

@@ -72,11 +72,14 @@ class RunSpec:
         Weights shrink by `weight_decay` x rate / peak rate an update instead of `weight_decay` x rate.
     parametrization : {'sp', 'mup', 'completep'}
         How initial weights, rates and branches depend on width and depth (2203.03466, 2505.01618).
-    base_width, base_depth : int
-        The size at which `mup` and `completep` take the rate as it is.
-    qat_bits, qat_from : int
-        Block matrices are rounded to this many bits (a scale for each row, straight-through gradient) in every
-        update after the first `qat_from`; 0 bits: never.
+    base_width : int
+        The width at which `mup` and `completep` take the rate as it is.
+    base_depth : int
+        The depth at which `completep` takes the rate as it is.
+    qat_bits : int
+        Block matrices are rounded to this many bits (a scale for each row, straight-through gradient); 0: never.
+    qat_from : int
+        Updates before the rounding begins.
     """
 
     schedule: str
