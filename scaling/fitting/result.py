@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from scaling.errors import FitError
 from scaling.fitting.bins import binned
 from scaling.fitting.coordinates import Coordinates
 from scaling.fitting.design import Design
@@ -93,6 +94,8 @@ class Fit(Explore, LmfitVocabulary):
         by : what is drawn: "row", "run", "block" (of neighbouring rows of a run), or None for the largest of these that the
             data have enough of; see `scaling.fitting.resampling.groups`.
         """
+        if not isinstance(replicates, int) or replicates < 1:
+            raise FitError(f"bootstrap({replicates!r}): the number of replicates is a whole number from 1 on.")
         made = binned(self.design)
         y = self.loss.link(made.loss)
         drawn = groups(made, by)

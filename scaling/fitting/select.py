@@ -58,8 +58,8 @@ def _query(data: Any, query: str) -> Any:
 
 
 def _largest(data: Any, k: int) -> tuple[Any, list[float]]:
-    if k < 1:
-        raise DataError(f"top_budgets={k}: keep at least one budget.")
+    if not isinstance(k, int) or k < 1:
+        raise DataError(f"top_budgets={k!r}: say how many budgets to keep, a whole number from 1 on.")
     frame = data.joined() if isinstance(data, Runs) else data
     compute = _compute(frame)
     if isinstance(data, Runs):  # a run's budget is what it had spent at its end
