@@ -57,6 +57,7 @@ def fit():
 @pytest.fixture(autouse=True)
 def no_trace():
     """No figure may show itself or change a global setting."""
+    plt.close("all")  # what other tests in this process left open
     before = dict(mpl.rcParams)
     yield
     assert dict(mpl.rcParams) == before
