@@ -14,7 +14,7 @@ from scaling.cli.options import Flag, Printing
 
 def sweep(
     file: Path,
-    out_dir: Path,
+    out_dir: Path | None = None,
     /,
     *,
     dry_run: Flag = False,
@@ -28,7 +28,7 @@ def sweep(
 
     For example:
 
-        scaling sweep ladder.toml out/ --dry-run
+        scaling sweep ladder.toml --dry-run
         scaling sweep ladder.toml out/ --jobs 2
         scaling sweep ladder.toml /shared/out/ --executor dask:tcp://scheduler:8786
 
@@ -37,7 +37,8 @@ def sweep(
     file
         Sweep file (TOML): parts base, schedules and axes.
     out_dir
-        Folder for curves/ and runs.csv; all workers must see it.
+        Folder for curves/ and runs.csv, which all workers must see; beside the sweep file and named
+        like it, if not given.
     dry_run
         Print every run with its parameters, tokens, FLOPs and time, and train nothing.
     jobs
@@ -54,6 +55,7 @@ def sweep(
     from scaling.training.sweep import sweep as run
 
     runs = read_sweep(file)
+    out_dir = out_dir or file.with_suffix("")
     if dry_run:
         return _dry_run(costs(runs, out_dir, seconds=True), printing)
 
