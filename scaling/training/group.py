@@ -217,10 +217,8 @@ class Group:
         assert self.stack is not None
         with torch.no_grad():
             chosen = torch.tensor(members, device=self.device)
-            last = (self.stack.step[chosen] - 1).clamp_min(0)
-            levels = self.stack.updates[chosen, last, 2]
             weights = {name: weight.detach()[chosen] for name, weight in self.stack.weights.items()}
-            return evaluate(self.stack.model, self.stack.seen(weights, levels), judges)
+            return evaluate(self.stack.model, self.stack.seen(weights, self.stack.levels(chosen)), judges)
 
     def _row(self, k: int, judged: Judged, losses: Losses) -> None:
         """Write the rows of all runs that have one at this step of lane k; end those that end here."""
