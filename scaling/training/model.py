@@ -167,19 +167,20 @@ class Model:
         memory: Tensor | None,
         watch: Watch | None,
     ) -> Tensor:
-        scale = self.rules.branch
         for i in range(self.shape.n_encoder if stack == "encoder" else self.shape.n_layer):
             at = f"{stack}.{i}"
-            branch = self._attention(weights, f"{at}.attention", x, None, batch, causal, watch)
-            x = torch.add(x, branch, alpha=scale)
+            x = self._attention(weights, f"{at}.attention", x, None, batch, causal, watch)
             if memory is not None:
-                branch = self._attention(weights, f"{at}.cross", x, memory, batch, False, watch)
-                x = torch.add(x, branch, alpha=scale)
+                x = self._attention(weights, f"{at}.cross", x, memory, batch, False, watch)
             up = _linear(_norm(x, weights[f"{at}.mlp.norm"]), weights[f"{at}.mlp.up"])
-            x = torch.add(x, _linear(F.gelu(up), weights[f"{at}.mlp.out"]), alpha=scale)
+            x = self._add(x, F.gelu(up), weights[f"{at}.mlp.out"])
             if watch:
                 watch(at, x)
         return x
+
+    def _add(self, x: Tensor, branch: Tensor, out: Tensor) -> Tensor:
+        """The stream and what a block adds to it."""
+        return torch.baddbmm(x, branch, out.transpose(1, 2), alpha=self.rules.branch)
 
     def _attention(
         self,
@@ -193,16 +194,16 @@ class Model:
     ) -> Tensor:
         members, rows, d = x.shape
         head_dim = d // self.shape.n_head
-        x = _norm(x, weights[f"{at}.norm"])
+        normed = _norm(x, weights[f"{at}.norm"])
 
         def heads(y: Tensor, parts: int) -> list[Tensor]:  # each (K batch, n_head, context, head_dim)
             split = y.view(members * batch, -1, parts, self.shape.n_head, head_dim).unbind(2)
             return [part.transpose(1, 2) for part in split]
 
         if memory is None:
-            q, k, v = heads(_linear(x, weights[f"{at}.qkv"]), 3)
+            q, k, v = heads(_linear(normed, weights[f"{at}.qkv"]), 3)
         else:
-            (q,) = heads(_linear(x, weights[f"{at}.q"]), 1)
+            (q,) = heads(_linear(normed, weights[f"{at}.q"]), 1)
             k, v = heads(_linear(memory, weights[f"{at}.kv"]), 2)
         if self.shape.qk_norm:
             q, k = (
@@ -214,7 +215,7 @@ class Model:
             scores = q @ k.transpose(-1, -2) * scale
             watch(f"{at}.scores", (scores.tril() if causal else scores).view(members, -1))
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale)
-        return _linear(mixed.transpose(1, 2).reshape(members, rows, d), weights[f"{at}.out"])
+        return self._add(x, mixed.transpose(1, 2).reshape(members, rows, d), weights[f"{at}.out"])
 
 
 def _linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -276,4 +277,7 @@ class CrossEntropy(torch.autograd.Function):
         chances, wanted = ctx.saved_tensors
         of_loss = of_loss.unsqueeze(2)
         slope = chances.mul_(of_loss if of_log_z is None else of_loss + of_log_z.unsqueeze(2))
-        return slope.scatter_add_(2, wanted, -of_loss), None
+        if slope.device.type == "cpu":
+            return slope.scatter_add_(2, wanted, -of_loss), None
+        # on CUDA, a deterministic scatter may ask the host, which no graph allows
+        return slope.sub_(of_loss * (torch.arange(slope.shape[2], device=slope.device) == wanted)), None

@@ -131,10 +131,11 @@ class Stack:
         windows = self.windows[self.cursor].squeeze(0).long()
 
         losses, log_z = CrossEntropy.apply(model.logits(self.seen(self.weights, levels), windows), windows)
-        loss = losses.mean(dim=1)
-        z = spec.z_loss * log_z.square().mean(dim=1) if spec.z_loss else torch.zeros_like(loss)
-        # of a sum, so that each member gets the gradient of its own loss
-        slopes = torch.autograd.grad((loss + z if spec.z_loss else loss).sum(), list(self.weights.values()))
+        # slopes of what is minimised, each member's mean, on its losses and on log Z
+        minimised, on = [losses], [torch.full_like(losses, 1 / losses.shape[1])]
+        if spec.z_loss:
+            minimised, on = [losses, log_z], [*on, log_z.detach() * (2 * spec.z_loss / losses.shape[1])]
+        slopes = torch.autograd.grad(minimised, list(self.weights.values()), on)
         with torch.no_grad():
             torch._foreach_copy_(self.slopes, slopes)
             norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
@@ -149,7 +150,8 @@ class Stack:
                 below[:, hidden] *= 1 / model.rules.hidden_rate
             self.flat[:, : model.n_decay].mul_(keep)
             self.flat.addcdiv_(self.m, below, value=-1)
-            ring = torch.stack([loss.detach(), z.detach(), norm.squeeze(1)])
+            z = spec.z_loss * log_z.square().mean(dim=1) if spec.z_loss else torch.zeros_like(self.ring[0, 1])
+            ring = torch.stack([losses.mean(dim=1), z, norm.squeeze(1)])
             self.ring.index_copy_(0, self.cursor, ring.unsqueeze(0))
             self.step.add_(1)
             self.cursor.add_(1)

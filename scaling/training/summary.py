@@ -33,6 +33,11 @@ def label(source: str) -> str:
     return Path(source).name or source
 
 
+def _from_here(path: Path) -> Path:
+    """A path as one would type it here: a record says nothing of where on a machine its project lies."""
+    return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
+
+
 def run_record(
     spec: RunSpec,
     files: RunFiles,
@@ -71,6 +76,6 @@ def run_record(
             "python": platform.python_version(),
             "numpy": np.__version__,
             "scaling": scaling.__version__,
-            "command": spec.command(files.out_dir.as_posix(), files.name),
+            "command": spec.command(_from_here(files.out_dir).as_posix(), files.name),
         }
     )
