@@ -122,7 +122,7 @@ def test_a_disk_that_is_full(runs, tmp_path, capsys):
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("needs the right to mount a file system of its own (root on Linux)")
     try:
-        for free in (2, 6, 18, 36):  # pages
+        for free in (2, 5, 12, 16):  # pages
             with (disk / "ballast").open("wb") as ballast:
                 ballast.write(bytes(4096 * (os.statvfs(disk).f_bavail - free)))
             with pytest.raises(MachineError, match="no space left on the device"):

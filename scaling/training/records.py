@@ -206,6 +206,8 @@ class Curve:
 def write_run_table(out_dir: str | Path) -> None:
     """Rebuild `runs.csv` of a folder from the records of its finished runs, sorted by name."""
     records = [json.loads(path.read_text()) for path in sorted(Path(out_dir).glob("curves/*.json"))]
+    if not records:
+        return
     columns = list(dict.fromkeys(key for record in records for key in record))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
