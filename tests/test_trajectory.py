@@ -45,6 +45,30 @@ def test_joint_fit_is_exact():
         assert found.values[name] == pytest.approx(value, rel=1e-6), name
 
 
+def errors_in_standard_errors(seeds, rows):
+    out = []
+    for seed in seeds:
+        curves, _ = simulated(0.003, seed, rows)
+        found, fit = trajectory.joint(curves, objective="log_squares")
+        assert fit.ok, fit.warnings
+        out.append({name: (found.values[name] - value) / fit.errors()[name] for name, value in TRUTH.items()})
+    return pd.DataFrame(out)
+
+
+def test_every_constant_within_two_standard_errors():
+    """0.3 % noise, one draw of it."""
+    assert errors_in_standard_errors([0], 40).abs().to_numpy().max() < 2
+
+
+@pytest.mark.slow
+def test_standard_errors_are_right():
+    """240 constants of 40 draws: 95.4 % should lie within two standard errors. The constants come in three pairs that move
+    together, so the count has a standard deviation of about 4.6."""
+    z = errors_in_standard_errors(range(40), 40)
+    assert abs((z.abs() < 2).to_numpy().sum() - 0.9545 * z.size) < 2 * 4.6  # measured: 230
+    np.testing.assert_allclose(np.sqrt((z**2).mean()), 1, atol=2 / np.sqrt(80))
+
+
 def test_predictions_agree_with_each_other():
     t = trajectory.Trajectory(TRUTH)
     N, B, S = 1e8, 5e5, 4e4
