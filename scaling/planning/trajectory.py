@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from scaling.conventions import recounted
 from scaling.errors import DataError, FitError
+from scaling.logs import Runs
 
+COLUMNS = ("run", "N", "B", "S", "loss")
 LEVELS = 8  # losses at which the batch sizes of one model are compared
 
 
@@ -54,12 +57,34 @@ class Trajectory:
         return fewest * (1 + np.asarray(B, float) / self.critical_batch(loss))
 
 
+def curves_of(runs: Runs) -> pd.DataFrame:
+    """Rows run, N, B, S, loss of logged runs, for `unravel` and `joint`.
+
+    N counts without embeddings (from n_params_nonemb, or a shape, among the facts), B is batch_tokens. Only rows at the peak
+    rate are taken, as the law knows neither warm-up nor decay. Runs of one N and B that differ in rate or seed count as
+    one: the lowest loss any of them has reached by that step.
+    """
+    frame = runs.joined()
+    if missing := {"batch_tokens", "n_params"} - set(frame):
+        raise DataError(
+            f"a trajectory needs the facts n_params and batch_tokens; missing {', '.join(sorted(missing))}."
+        )
+    frame = recounted(frame[frame["loss"].notna()], "non_embedding")
+    if "lr" in frame:
+        frame = frame[frame["lr"] > 0.999 * frame.groupby("run")["lr"].transform("max")]
+    frame = frame.rename(columns={"n_params": "N", "batch_tokens": "B", "step": "S"}).sort_values("S")
+    lowest = (
+        frame.assign(loss=frame.groupby("run")["loss"].cummin()).groupby(["N", "B", "S"], as_index=False)["loss"].min()
+    )
+    return lowest.assign(run=[f"{n:g} at {b:g}" for n, b in zip(lowest["N"], lowest["B"], strict=True)])[list(COLUMNS)]
+
+
 def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Trajectory:
     """Steps 1 to 3 of the paper, each a fit of two or three constants.
 
     Parameters
     ----------
-    curves : columns run, N, B, S, loss; at least one size at three or more batches.
+    curves : columns run, N, B, S, loss, one run per N and B (see `curves_of`); at least one size at three or more batches.
     converged : columns N, loss of models trained until the loss is flat, for step 1. If not given, the lowest loss of
         every size in `curves` is taken, which is too high by what those runs could still learn.
 
@@ -69,8 +94,8 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
     """
     import scaling
 
-    if missing := {"run", "N", "B", "S", "loss"} - set(curves):
-        raise DataError(f"the trajectory needs columns run, N, B, S, loss; missing {', '.join(sorted(missing))}.")
+    if missing := set(COLUMNS) - set(curves):
+        raise DataError(f"the trajectory needs columns {', '.join(COLUMNS)}; missing {', '.join(sorted(missing))}.")
     ends = curves.groupby("N")["loss"].min().reset_index() if converged is None else converged
     sizes = scaling.fit(ends.rename(columns={"N": "x"})[["x", "loss"]], "power_law", objective="log_squares").values
     N_c = sizes["A"] ** (1 / sizes["alpha"])
