@@ -90,5 +90,16 @@ def test_simulated_runs():
     assert len(drawn) == 50
     with pytest.raises(DataError, match="use one of"):
         synthetic.runs_of(law, p, grid, noise="loud")
-    with pytest.raises(DataError, match="pass a DataFrame"):
-        synthetic.runs_of(law, p, 10)
+
+
+@pytest.mark.parametrize("name", sorted(scaling.laws))
+def test_every_law_can_be_simulated(name):
+    law = scaling.laws[name]
+    values = {k: p.start for k, p in law.params.items()}
+    schedule = "wsd:peak=3e-3,steps=400,warmup=50,decay=0.2"
+    rows = synthetic.runs_of(law, values, schedule if "features" in law.hooks else 30, size=0.01)
+    ratio = np.log(rows["loss"] / rows["exact"])
+    assert len(rows) >= 30 and 0.003 < ratio.std() < 0.03
+    if "features" in law.hooks:
+        with pytest.raises(DataError, match="needs schedules"):
+            synthetic.runs_of(law, values, 10)

@@ -69,7 +69,12 @@ def curves_of(runs: Runs) -> pd.DataFrame:
         raise DataError(
             f"a trajectory needs the facts n_params and batch_tokens; missing {', '.join(sorted(missing))}."
         )
-    frame = recounted(frame[frame["loss"].notna()], "non_embedding")
+    frame = frame[frame["loss"].notna()]
+    if without := sorted(set(frame["run"][frame[["batch_tokens", "n_params"]].isna().any(axis=1)])):
+        raise DataError(
+            f"run '{without[0]}' ({len(without)} such) lacks n_params or batch_tokens in runs.csv; select others."
+        )
+    frame = recounted(frame, "non_embedding")
     if "lr" in frame:
         frame = frame[frame["lr"] > 0.999 * frame.groupby("run")["lr"].transform("max")]
     frame = frame.rename(columns={"n_params": "N", "batch_tokens": "B", "step": "S"}).sort_values("S")
