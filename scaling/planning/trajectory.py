@@ -104,8 +104,9 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
     ends = curves.groupby("N")["loss"].min().reset_index() if converged is None else converged
     sizes = scaling.fit(ends.rename(columns={"N": "x"})[["x", "loss"]], "power_law", objective="log_squares").values
     N_c = sizes["A"] ** (1 / sizes["alpha"])
-    levels = _levels(curves)
-    critical = scaling.fit(levels[["L", "loss"]], "critical_batch", objective="log_squares").values
+    found = levels(curves)
+    pairs = found[["L", "B_crit"]].set_axis(["L", "loss"], axis=1)
+    critical = scaling.fit(pairs, "critical_batch", objective="log_squares").values
     left = curves["loss"] - (N_c / curves["N"]) ** sizes["alpha"]
     S_min = curves["S"] / (1 + critical["B_star"] / curves["loss"] ** (1 / critical["alpha_B"]) / curves["B"])
     clear = left > 0.02 * curves["loss"]  # below this what is left to learn drowns in noise
@@ -121,7 +122,7 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
             "alpha_S": steps["alpha"],
             **critical,
         },
-        levels.rename(columns={"loss": "B_crit"}),
+        found,
     )
 
 
@@ -133,12 +134,18 @@ def joint(curves: pd.DataFrame, **options) -> tuple[Trajectory, object]:
     return Trajectory(fit.values), fit
 
 
-def _levels(curves: pd.DataFrame) -> pd.DataFrame:
-    """B_crit by loss level, from the size with the most batches: columns L, loss (= B_crit), S_min, E_min."""
+def levels(curves: pd.DataFrame, N: float | None = None) -> pd.DataFrame:
+    """Step 2: at losses that all batches of one size reach, steps against batches: columns L, S_min, E_min, B_crit.
+
+    Parameters
+    ----------
+    curves : as in `unravel`. N : the size; that with the most batches if not given.
+    """
     import scaling
 
     batches = curves.groupby("N")["B"].nunique()
-    N, most = float(batches.sort_values().index.to_numpy()[-1]), int(batches.max())
+    N = float(batches.sort_values().index.to_numpy()[-1]) if N is None else float(N)
+    most = int(batches.get(N, 0))
     if most < 3:
         raise FitError(f"no size was run at three or more batches (N = {N:g} has {most}); B_crit needs them.")
     runs = [g.sort_values("S") for _, g in curves[curves["N"] == N].groupby("run")]
@@ -152,5 +159,5 @@ def _levels(curves: pd.DataFrame) -> pd.DataFrame:
         table = pd.DataFrame({"B": [float(g["B"].iloc[0]) for g in runs], "loss": at})
         found = scaling.fit(table, "batch_tradeoff", objective="log_squares")
         S_min, B_crit = found.values["S_min"], found.values["B_crit"]
-        rows.append({"L": L, "loss": B_crit, "S_min": S_min, "E_min": S_min * B_crit})
+        rows.append({"L": L, "S_min": S_min, "E_min": S_min * B_crit, "B_crit": B_crit})
     return pd.DataFrame(rows)
