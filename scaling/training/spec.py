@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from math import inf
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from scaling.schedules import schedule as make_schedule
 from scaling.training.counts import Shape
 
 PARAMETRIZATIONS = ("sp", "mup", "completep")
-_KINDS = {
+_KINDS: dict[Any, tuple[type, str]] = {
     int: (Integral, "a whole number"),
     float: (Real, "a number"),
     bool: (bool, "true or false"),
