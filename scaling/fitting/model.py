@@ -102,7 +102,7 @@ class MonomialModel:
             g[:, columns] += _over_rows(s * T, Z)
         return g
 
-    def hessian(self, terms: list[np.ndarray], s: np.ndarray | float, w: np.ndarray) -> np.ndarray:
+    def hessian(self, terms: list[np.ndarray], s: np.ndarray | float, w: np.ndarray | float) -> np.ndarray:
         """sum_i s_i d2(value_i)/dt2 + w_i d(value_i)/dt d(value_i)/dt^T, shape (B, p, p), without forming a Jacobian."""
         found = []
         for a, b, ZZ in self.pairs:
