@@ -134,9 +134,10 @@ def page(fit: Fit) -> str:
         from scaling import plots
 
         drawn = StringIO()
-        axes = next(iter(plots.curve(fit).values()))
-        axes.figure.savefig(drawn, format="svg")
-        plt.close(axes.figure)
+        root = next(iter(plots.curve(fit).values())).get_figure(root=True)
+        assert root is not None  # drawn axes have a figure
+        root.savefig(drawn, format="svg")
+        plt.close(root)
         figure = drawn.getvalue()[drawn.getvalue().index("<svg") :]
     title = escape(f"{fit.law.name}: a fit by scaling")
     return (

@@ -45,8 +45,9 @@ def read(
     """
     names = check_names(columns)
     findings = Findings()
-    given = [paths] if isinstance(paths, (str, Path)) else list(paths) if isinstance(paths, Iterable) else [paths]
-    given = [paths] if hasattr(paths, "columns") else given  # a table would give the names of its columns
+    frame = hasattr(paths, "columns")  # as a list it would be the names of its columns
+    many = isinstance(paths, Iterable) and not isinstance(paths, (str, Path)) and not frame
+    given: list[Any] = [*paths] if many else [paths]  # type: ignore[misc]
     if not all(isinstance(path, (str, Path)) for path in given):
         raise DataError(
             f"scaling.read takes paths of files or folders, not {some([type(p).__name__ for p in given], 3)}; "
