@@ -118,7 +118,7 @@ def play(data: Path, name: str, seeds: int = SEEDS) -> dict[str, float]:
     """Mean error over groups and seeds by criterion, and the share of random purchases that did no better than ours."""
     frame, law = tasks(data)[name]
     law_ = laws().get(law) or scaling.laws[law]
-    groups = [g for _, g in frame.groupby("group")] if name in ("parallel", "domain_mixture") else [frame]
+    groups = [g for _, g in frame.groupby("group")]
     found: dict[str, list[float]] = {}
     beaten = []
     for group in groups:
