@@ -11,9 +11,7 @@ from scaling.planning.experiments import Purchase, plan_next, sequentially
 from scaling.synthetic import rf_surface
 from tests.test_laws import LAWS, inputs_for
 
-POOL = pd.DataFrame(
-    [(N, D) for N in np.geomspace(1e7, 1e9, 6) for D in np.geomspace(3e8, 3e10, 6)], columns=["N", "D"]
-)
+POOL = pd.DataFrame([(N, D) for N in np.geomspace(1e7, 1e9, 6) for D in np.geomspace(3e8, 3e10, 6)], columns=["N", "D"])
 TARGET = pd.DataFrame({"N": [7e9, 1e10], "D": [2e11, 2e11]})
 BUDGET = 0.1 * 6 * float((POOL["N"] * POOL["D"]).sum())
 TRUTH = scaling.laws["chinchilla"].published["besiroglu2024"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scaling.errors import DataError, LawError
+from scaling.errors import DataError, LawError, ScalingError
 from scaling.fitting import model as models
 from scaling.fitting.design import Design, design
 from scaling.fitting.losses import Loss
@@ -95,7 +95,7 @@ class Belief:
             fits = refit(self.law, self.made, LOSS, self.made.weights[None], fixed=self.fixed, seed=seed)
             if fits.ok[0]:
                 values = {**self.fixed, **dict(zip(fits.frame.names, fits.frame.to_params(fits.t[0]), strict=True))}
-                starts.append(self.frame.from_params([values[name] for name in self.frame.names]))
+                starts.append(self.frame.from_params(np.array([values[name] for name in self.frame.names])))
         return [np.clip(t, self.frame.lower, self.frame.upper) for t in starts]
 
     @np.errstate(all="ignore")
@@ -157,7 +157,10 @@ class Belief:
 def _inputs(data, law: Law, what: str) -> Design:
     if not hasattr(data, "columns") or not len(data):
         raise DataError(f"{what}: a table with at least one row of {', '.join(law.inputs)} is needed.")
-    return design(data.drop(columns="loss", errors="ignore"), law, fitting=False)
+    try:
+        return design(data.drop(columns="loss", errors="ignore"), law, fitting=False)
+    except ScalingError as error:
+        raise type(error)(f"{what}: {error}") from None
 
 
 def _prior(params: tuple[Parameter, ...], frame) -> tuple[np.ndarray, np.ndarray]:

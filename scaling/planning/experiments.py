@@ -65,7 +65,9 @@ def plan_next(
     if criterion not in CRITERIA:
         raise FitError(f"criterion='{criterion}' is unknown; use one of {', '.join(CRITERIA)}.")
     if not isinstance(cost_exponent, numbers.Real) or not 0 <= cost_exponent < np.inf:
-        raise FitError(f"cost_exponent={cost_exponent!r} must be a number, not negative; 1 buys per FLOP, 0 ignores the price.")
+        raise FitError(
+            f"cost_exponent={cost_exponent!r} must be a number, not negative; 1 buys per FLOP, 0 ignores the price."
+        )
     if done is None and isinstance(law, Fit):
         done = law.data
     belief = Belief(base, pool, target, done, fixed=fixed, misfit=criterion not in ("V", "D"), seed=seed)
@@ -100,7 +102,9 @@ def _prices(pool: pd.DataFrame, cost: Any) -> np.ndarray:
         prices = np.asarray(pool[cost] if isinstance(cost, str) else cost, float)
         prices = np.broadcast_to(prices, len(pool))
     except (TypeError, ValueError):
-        raise DataError(f"cost: one number per row of the pool is needed, {len(pool)} in all, or one for all.") from None
+        raise DataError(
+            f"cost: one number per row of the pool is needed, {len(pool)} in all, or one for all."
+        ) from None
     if not ((prices > 0) & (prices < np.inf)).all():
         raise DataError(f"cost: {prices[~((prices > 0) & (prices < np.inf))][0]:g} is not a positive number.")
     return prices
