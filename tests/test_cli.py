@@ -116,6 +116,18 @@ def test_fit_as_json_with_a_parameter_held(folder, capsys):
     assert found["ok"] is True and found["rows"] == 24 and found["saved"] is None
 
 
+def test_report_tells_a_saved_fit_again(saved, surface, tmp_path, capsys):
+    assert main(["report", str(saved)]) == 0
+    assert capsys.readouterr().out.strip() == str(scaling.load(saved))
+    for file, drawn in ((saved, True), (surface, False)):
+        assert main(["report", str(file), "-o", str(tmp_path / "page.html"), "--json"]) == 0
+        page = (tmp_path / "page.html").read_text("utf-8")
+        assert strict_json(capsys.readouterr().out)["law"] in page and "verdict" in page
+        assert ("<svg" in page) == drawn
+    assert main(["report", str(saved), "-o", str(tmp_path / "page.pdf")]) == 2
+    assert "saved as .html" in capsys.readouterr().err
+
+
 def test_predict_at_inputs_of_the_law(surface, capsys):
     assert main(["predict", str(surface), "--N", "7B", "--D", "2T", "--json"]) == 0
     found = strict_json(capsys.readouterr().out)
@@ -345,9 +357,10 @@ def test_colour_only_on_a_terminal_that_wants_it(monkeypatch, capsys):
     assert capsys.readouterr().err == "\033[31merror:\033[0m x\nerror: x\n"
 
 
-def test_a_reader_that_stops_is_no_error():
+@pytest.mark.parametrize("line", [["laws", "--json"], ["--help"]])
+def test_a_reader_that_stops_is_no_error(line):
     """As in `scaling laws | head -1`."""
-    command = [sys.executable, "-m", "scaling", "laws", "--json"]
+    command = [sys.executable, "-m", "scaling", *line]
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as closed:
