@@ -415,3 +415,19 @@ def test_shares_of_a_mixture(tmp_path, capsys):
     assert main([*command, "--N", "1.2B"]) == 2
     assert main([*command, "--flops", "1e20"]) == 2
     assert main(["plan"]) == 2
+
+
+def test_plan_of_the_next_runs(folder, surface, capsys):
+    pool, target = folder / "pool.csv", folder / "target.csv"
+    pool.write_text("size,N,D,price\nsmall,10M,1B,1\nwide,100M,1B,8\nlong,10M,20B,15\nlarge,300M,20B,400\n")
+    target.write_text("N,D\n7B,200B\n")
+    command = ["plan", str(surface), "--pool", str(pool), "--target", str(target)]
+    assert main([*command, "--budget", "30", "--cost", "price", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["spent"] == sum(run["cost"] for run in document["runs"]) <= 30
+    assert main(["plan", "chinchilla", *command[2:], "--budget", "1e20"]) == 0
+    assert "expected after" in capsys.readouterr().out
+    assert main(command) == 2 and "--budget" in capsys.readouterr().err
+    assert main(["plan", str(surface), "--budget", "3"]) == 2
+    target.write_text("N,D\n7B,many\n")
+    assert main([*command, "--budget", "1e20"]) == 3 and "target: column 'D'" in capsys.readouterr().err
