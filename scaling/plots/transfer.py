@@ -77,8 +77,8 @@ def shares(found: Mixture, *, ax: Axes | None = None) -> Axes:
     with style.styled():
         ax = style.new_axes(ax)
         (colour,) = style.palette(1)
-        ax.bar(place, table["share"], width=0.6, color=colour, label="optimum")
-        ax.plot(place, table["reference"], "o", mfc="none", color="0.3", label="reference")
+        ax.bar(place, table["share"], width=0.6, color=colour, alpha=0.3, label="optimum")
+        ax.plot(place, table["reference"], "o", mfc="none", color="0.2", label="reference")
         if "lower" in table:
             off = [table["share"] - table["lower"], table["upper"] - table["share"]]
             ax.errorbar(place, table["share"], np.maximum(off, 0), fmt="none", ecolor="0.2", capsize=3)
@@ -88,5 +88,7 @@ def shares(found: Mixture, *, ax: Axes | None = None) -> Axes:
         ax.set_title(
             f"gain {found.gain:.3g} ({found.gain_lower:.2g} to {found.gain_upper:.2g}): {verdict} its uncertainty"
         )
-        ax.legend()
+        ax.margins(y=0.25)  # room for the legend above the bars
+        ax.set_ylim(bottom=0)
+        ax.legend(ncols=2, loc="upper center")
     return ax
