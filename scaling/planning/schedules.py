@@ -258,9 +258,7 @@ def _shape(rates: np.ndarray, peak: float, steps: int) -> tuple[float, float]:
     return len(part) / steps, float((x @ y) / (x @ x))
 
 
-def _warnings(
-    rates: np.ndarray, peak: float, seen: tuple[float, float, int] | None, steps: int
-) -> tuple[str, ...]:
+def _warnings(rates: np.ndarray, peak: float, seen: tuple[float, float, int] | None, steps: int) -> tuple[str, ...]:
     if seen is None:
         return ("published constants do not say which rates they were fitted on; low rates may be extrapolated",)
     out = []
