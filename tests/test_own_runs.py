@@ -39,22 +39,25 @@ def of(rows, text, loss="loss"):
 
 
 def test_loss_to_loss_between_two_corpora(corpora):
-    """A narrow curve, whose irreducible losses three factors of two in size do not determine."""
+    """Pairs follow a curve, but not one that holds for the next size: the exponents do not differ by one factor."""
     assert len(corpora) == 30 and (corpora.groupby(["N", "D"])["text"].nunique() == 2).all()
     seen, far = corpora[corpora["d_model"] < 64], corpora[corpora["d_model"] == 64]
     fits = {text: scaling.fit(of(seen, text), "kaplan_offset") for text in ("python", "headers")}
     found = relate(fits["python"], fits["headers"])
     assert found.ok and found.r2 > 0.99 and len(found.pairs) == 12 and set(found.carried) == {"E0", "E1"}
     x, y = (of(far, text)["loss"].to_numpy() for text in ("python", "headers"))
+    ratio = {k: fits["headers"].values[k] / fits["python"].values[k] for k in ("alpha", "beta")}
+    assert ratio["alpha"] < 1.6 and ratio["beta"] > 1.9
+    own = fits["headers"].predict(of(far, "headers"))
+    assert np.abs(percent(own, y)).max() < 1.5 and covered(own, y) == 1
     direct = found.predict(x)
-    assert np.abs(percent(direct, y)).max() < 6
+    assert 2 < np.abs(percent(direct, y)).max() < 5 and covered(direct, y) < 0.9
     carried = found.translate(fits["python"]).predict(of(far, "python"))
     assert np.abs(percent(carried, y)).max() < 8 and covered(carried, y) >= 2 / 3
-    # the same models on the other text: the irreducible loss is not identified, and that is said
+    # the same models on the other text
     test = relate(fits["python"], of(seen, "python", "val_loss_headers"))
-    assert "not identified" in " ".join(test.warnings)
     z = of(far, "python", "val_loss_headers")["loss"].to_numpy()
-    assert np.abs(percent(test.predict(x), z)).max() < 2
+    assert np.abs(percent(test.predict(x), z)).max() < 1.5
 
 
 def test_over_training_of_two_corpora(corpora):
