@@ -11,6 +11,7 @@ import pandas as pd
 
 from scaling.errors import FitError, LawError
 from scaling.formula import Law, Published
+from scaling.laws import constants
 from scaling.planning.rates import recommended
 from scaling.planning.surface import Budget, Surface
 
@@ -102,16 +103,7 @@ def plan(
 
 def _source(source: Any) -> tuple[Law, dict[str, float], str, Any]:
     if isinstance(source, str):
-        from scaling.laws import find
-
-        name, _, preset = source.partition("/")
-        law = find(name)
-        if preset not in law.published:
-            raise LawError(
-                f"'{source}': write law/constants, for example chinchilla/besiroglu2024; '{name}' has "
-                f"{', '.join(law.published) or 'no published constants'}."
-            )
-        source = law.published[preset]
+        source = constants(source)
     if isinstance(source, Published):
         assert source.law is not None
         if not source.verified:
