@@ -147,6 +147,9 @@ def _member(
     if rows[-1] < (LATE_ROWS * p if late else p + 1):
         return None
     enough = (rows[:-1] >= ROWS * p) & (np.array([c.test.sum() for c in splits]) >= 3)
+    if "needs" in rival.law.hooks:  # a part that cannot show what determines the law says nothing about the fit to all rows
+        told = [not rival.law.hooks["needs"](*made.take(np.flatnonzero(m)).inputs.values()) for m in masks[:-1]]
+        enough &= np.array(told)
     weights = np.array([m * made.weights * count for m in masks])
     weights[:-1][~enough] = 0.0
     fits = refit(rival.law, made, loss, weights, fixed=rival.fixed, params=params, seed=seed)
