@@ -6,10 +6,16 @@ counted in two ways are converted here, or refused; they are never mixed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from scaling.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,7 @@ class Shape:
     d_model, n_layer, vocab, context : width, blocks, vocabulary, tokens per sequence.
     d_ff : hidden width of the feed-forward part, 4 d_model if not given. `gated`: it has three matrices instead of two.
     d_attn : heads times key size, d_model if not given. n_head : needed for the FLOP of the softmax only.
+    tied : the head is the embedding itself, and counts once in the total.
     """
 
     d_model: int
@@ -31,6 +38,14 @@ class Shape:
     d_attn: int | None = None
     n_head: int = 0
     gated: bool = False
+    tied: bool = False
+
+    def __post_init__(self) -> None:
+        numbers = [v for k, v in vars(self).items() if k not in ("gated", "tied") and v is not None]
+        if not all(isinstance(v, (int, float, np.number)) and 0 <= v < np.inf for v in numbers) or not (
+            self.d_model > 0 and self.n_layer > 0
+        ):
+            raise DataError(f"{self}: widths and depths are positive numbers, vocab, context and n_head 0 or more.")
 
     @property
     def ff(self) -> int:
@@ -51,8 +66,8 @@ PARAMETERS: dict[str, Callable[[Shape], int]] = {
     "non_embedding": lambda s: s.blocks,
     # Porian 2406.19146, and tied heads generally: matrices that multiply an activation
     "active_with_head": lambda s: s.blocks + s.vocab * s.d_model,
-    # embeddings, learned positions and an untied head
-    "total": lambda s: s.blocks + (2 * s.vocab + s.context) * s.d_model,
+    # embeddings, learned positions and the head
+    "total": lambda s: s.blocks + ((1 if s.tied else 2) * s.vocab + s.context) * s.d_model,
 }
 
 
@@ -76,7 +91,7 @@ FLOPS: dict[str, Callable[[Shape], float]] = {  # training FLOP per token
 
 
 def parameters(shape: Shape, convention: str = "total") -> int:
-    """Parameters of a transformer: "non_embedding", "active_with_head" or "total" (with an untied head)."""
+    """Parameters of a transformer: "non_embedding", "active_with_head" or "total"."""
     return _known(PARAMETERS, convention, "parameters", shape)(shape)
 
 
@@ -87,8 +102,6 @@ def flops_per_token(shape: Shape, convention: str = "6ND") -> float:
 
 def compute(N, D):
     """C = 6 N D in floating point: as 64-bit integers it overflows silently at 9.2e18."""
-    import numpy as np
-
     return 6.0 * np.asarray(N, float) * np.asarray(D, float)
 
 
@@ -129,8 +142,132 @@ def _known(table, convention: str, what: str, shape: Shape | None):
 
 
 def named_in(counts: str) -> str | None:
-    """The parameter convention that the `counts` text of published constants names, or None if it names none."""
-    for words, convention in (("non-embedding", "non_embedding"), ("total parameters", "total")):
+    """The convention that the `counts` text of published constants names, of parameters or else of FLOP; None if none."""
+    for words, convention in (
+        ("non-embedding FLOP per token", "deepseek"),
+        ("non-embedding", "non_embedding"),
+        ("total parameters", "total"),
+    ):
         if words in counts:
             return convention
     return None
+
+
+def grown(shape: Shape, N: float, convention: str) -> Shape:
+    """The shape with width and depth multiplied alike, by whatever makes it have N parameters; both become fractions."""
+    few, many = 1e-6, 1e6
+    for _ in range(100):
+        by = (few * many) ** 0.5
+        wider: dict[str, Any] = {"d_model": shape.d_model * by, "n_layer": shape.n_layer * by}
+        wider |= {k: v * by for k in ("d_ff", "d_attn") if (v := getattr(shape, k)) is not None}
+        made = replace(shape, **wider)
+        few, many = (by, many) if _known(PARAMETERS, convention, "parameters", made)(made) < N else (few, by)
+    return made
+
+
+# what a table counts: its columns, the column that says how, and the ways there are
+KINDS: dict[str, tuple[tuple[str, ...], str, Mapping[str, Callable]]] = {
+    "parameters": (("N", "n_params"), "params_counted", PARAMETERS),
+    "FLOP": (("C", "flops"), "flops_counted", FLOPS),
+}
+
+
+def counted(table: pd.DataFrame, what: str = "parameters") -> str | None:
+    """The convention by which a table counts "parameters" (column N or n_params) or "FLOP" (C or flops); None if unsaid.
+
+    The column, or fact of the runs, `params_counted` (`flops_counted`) says it. Beside the counts that scaling.training
+    writes, n_params and n_params_nonemb, it can be seen.
+
+    Raises
+    ------
+    DataError : rows counted in several ways, or a convention that is unknown.
+    """
+    columns, said, known = KINDS[what]
+    if said in table and len(names := sorted(set(table[said].dropna()))):
+        for name in names:
+            _known(known, name, what, None)
+        if len(names) > 1:
+            raise DataError(
+                f"column '{said}': the rows count {what} in {len(names)} ways ({', '.join(names)}), which differ by up to "
+                f"several times for small models.\nSelect rows of one kind, or convert them where the shape is known: "
+                f"scaling.conventions.recounted(table, '{names[0]}', '{what}')."
+            )
+        return names[0]
+    if what == "parameters" and "n_params_nonemb" in table and (here := [c for c in columns if c in table]):
+        x, blocks = (table[c].to_numpy(float) for c in (here[0], "n_params_nonemb"))
+        total = table["n_params"].to_numpy(float) if "n_params" in table else np.full(len(table), np.nan)
+        return "non_embedding" if (x == blocks).all() else "total" if (x == total).all() else None
+    return None
+
+
+def recounted(table: pd.DataFrame, wanted: str, what: str = "parameters") -> pd.DataFrame:
+    """The table with its parameters, or FLOP, counted as `wanted`.
+
+    From n_params and n_params_nonemb, or the shape in columns d_model, n_layer, vocab, context (d_ff, n_head, tied).
+
+    Raises
+    ------
+    DataError : the table does not say what it counts, or neither has other counts nor the shape.
+    """
+    columns, said, known = KINDS[what]
+    _known(known, wanted, what, None)
+    column = next((c for c in columns if c in table), None)
+    if column is None:
+        raise DataError(f"no column {' or '.join(columns)} to count anew; the table has {', '.join(map(str, table))}.")
+    given = table[said].fillna("") if said in table else [counted(table, what) or ""] * len(table)
+    values = table[column].to_numpy(float).copy()
+    exact = {"non_embedding": "n_params_nonemb", "total": "n_params"}.get(wanted, "")
+    rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
+    for i, name in enumerate(given):
+        if name == wanted:
+            continue
+        if name == "":
+            raise DataError(
+                f"row {i} does not say how it counts {what}; add a column {said}, one of {', '.join(known)}."
+            )
+        if "n_params_nonemb" in table and exact in table:
+            values[i] = rows[i][exact]
+        elif what == "parameters":
+            values[i] = convert_parameters(values[i], _shape(rows[i]), given=name, wanted=wanted)
+        else:
+            values[i] *= _ratio(_shape(rows[i]), name, wanted)
+    return table.assign(**{column: values}).assign(**{said: wanted})
+
+
+def _shape(row: Mapping[str, Any]) -> Shape | None:
+    if not {"d_model", "n_layer"} <= set(row):
+        return None
+    return Shape(**{k: row[k] for k in Shape.__dataclass_fields__ if k in row})
+
+
+def _ratio(shape: Shape | None, given: str, wanted: str) -> float:
+    if shape is None:
+        raise DataError(
+            f"FLOP are counted as {given} and needed as {wanted}; give the shape: columns d_model, n_layer, vocab, context."
+        )
+    return flops_per_token(shape, wanted) / flops_per_token(shape, given)
+
+
+def alike(**tables: pd.DataFrame) -> None:
+    """Refuse tables that say they count parameters in different ways."""
+    found = {name: how for name, t in tables.items() if (how := counted(t)) is not None}
+    if len(set(found.values())) > 1:
+        first = next(iter(found.values()))
+        raise DataError(
+            f"parameters are counted in different ways: {', '.join(f'{k} {v}' for k, v in found.items())}; these differ by "
+            f"up to several times for small models.\nConvert one where its shape is known: "
+            f"scaling.conventions.recounted(table, '{first}')."
+        )
+
+
+def matched(data: Any, fitted: pd.DataFrame, inputs: Any) -> Any:
+    """Data (Runs or a table) for a law with these inputs, counted as the rows it was fitted to, where both say how."""
+    for what, (columns, _, _) in KINDS.items():
+        table = getattr(data, "facts", data)
+        if not set(columns) & set(inputs) or not hasattr(table, "columns"):
+            continue
+        ours, theirs = counted(fitted, what), counted(table, what)
+        if ours is not None and theirs not in (None, ours):
+            table = recounted(table, ours, what)
+            data = data.with_facts(table) if hasattr(data, "facts") else table
+    return data

@@ -25,5 +25,13 @@ class TrainingError(ScalingError):
     """A training run cannot be started or resumed."""
 
 
+class TrainingDataError(TrainingError):
+    """A sweep file, a text to train on or the files of an earlier run are not what training needs."""
+
+
+class MachineError(TrainingError):
+    """The machine does not give what training needs: space, a folder, a scheduler."""
+
+
 class MissingExtra(ScalingError):
     """An optional package is needed; the message names the extra to install."""

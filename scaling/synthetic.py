@@ -20,7 +20,7 @@ _EXACT, _NODES, _LAST = 2000, 3000, 1e40  # terms summed one by one, nodes for t
 def runs_of(
     law: Law | str,
     values: Published | Mapping[str, float],
-    inputs: pd.DataFrame | int,
+    inputs: pd.DataFrame | str | int,
     *,
     noise: str = "normal",
     size: float = 0.003,
@@ -31,7 +31,8 @@ def runs_of(
     Parameters
     ----------
     law, values : the truth.
-    inputs : the law's inputs, one row each (a column `run` groups them), or how many rows to draw from its `sample`.
+    inputs : the law's inputs, one row each (a column `run` groups them); for schedule laws columns run, step, lr, or a
+        schedule as text. A number draws that many rows: from the law's `sample`, or between 1e6 and 1e9 where it has none.
     noise : "none"; "normal"; "student" (3 degrees of freedom, scaled to `size`); "one_sided" (runs are worse than the
         truth, never better: an exponential of mean `size`); "outliers" (normal, one row in twenty 20 sizes too high);
         "by_run" (rows of a run share their error, as checkpoints do).
@@ -42,17 +43,19 @@ def runs_of(
     DataFrame
         the inputs with `loss`, and `exact`, the loss without noise.
     """
+    from scaling.fitting.design import design
     from scaling.laws import find
 
     law = find(law)
     rng = np.random.default_rng(seed)
     if isinstance(inputs, int):
-        if "sample" not in law.hooks:
-            raise DataError(
-                f"law '{law.name}' does not say what inputs are plausible; pass a DataFrame of {', '.join(law.inputs)}."
-            )
-        inputs = pd.DataFrame(law.hooks["sample"](rng, inputs))
-    exact = np.broadcast_to(law(*(inputs[k].to_numpy(float) for k in law.inputs), **values), (len(inputs),))
+        if "features" in law.hooks:
+            raise DataError(f"law '{law.name}' needs schedules: pass columns run, step, lr, or a schedule as text.")
+        drawn = law.hooks.get("sample", lambda rng, n: {k: 10 ** rng.uniform(6, 9, n) for k in law.inputs})(rng, inputs)
+        inputs = pd.DataFrame(drawn)
+    made = design(inputs, law, fitting=False)
+    exact = np.broadcast_to(law(*(made.inputs[k] for k in law.inputs), **values), (len(made),))
+    inputs = made.frame
     return inputs.assign(loss=exact * np.exp(size * _noise(noise, inputs, rng)), exact=exact)
 
 

@@ -1,9 +1,13 @@
 """Counts of parameters and FLOP by convention."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from scaling import conventions
+import scaling
+from scaling import conventions, transfer
 from scaling.conventions import Shape
 from scaling.errors import DataError
 from scaling.training import counts
@@ -59,3 +63,87 @@ def test_conversion_is_checked():
         conventions.parameters(SMALL, "all")
     with pytest.raises(DataError, match="set vocab="):
         conventions.parameters(Shape(768, 12), "total")
+
+
+def test_tied_heads_count_once():
+    """As the trainer counts, but for its gains (2 L + 1) d."""
+    made = counts.param_counts(counts.Shape(n_layer=2, d_model=24, n_head=2, context=64))
+    here = Shape(24, 2, vocab=256, context=64, tied=True)
+    assert conventions.parameters(here, "total") + 5 * 24 == made["n_params"]
+    assert here.blocks == made["n_params_nonemb"]
+    with pytest.raises(DataError, match="positive"):
+        Shape(0, 2)
+
+
+TABLE = pd.DataFrame({"d_model": [768, 1024], "n_layer": [12, 24], "vocab": 50432, "context": 2048, "loss": [3.0, 2.8]})
+TABLE["N"] = [
+    conventions.parameters(Shape(d, n, 50432, 2048), "total") for d, n in zip(TABLE.d_model, TABLE.n_layer, strict=True)
+]
+
+
+def test_tables_say_what_they_count():
+    assert conventions.counted(TABLE) is None
+    blocks = conventions.recounted(TABLE.assign(params_counted="total"), "non_embedding")
+    assert blocks["N"].tolist() == [12 * 12 * 768**2, 12 * 24 * 1024**2]
+    assert conventions.counted(blocks) == "non_embedding"
+    back = conventions.recounted(blocks, "total")
+    assert back["N"].tolist() == TABLE["N"].tolist()
+    mixed = pd.concat([TABLE.assign(params_counted="total"), blocks], ignore_index=True)
+    with pytest.raises(DataError, match="2 ways"):
+        conventions.counted(mixed)
+    assert conventions.recounted(mixed, "total")["N"].tolist() == 2 * TABLE["N"].tolist()
+    with pytest.raises(DataError, match="does not say"):
+        conventions.recounted(TABLE, "total")
+    with pytest.raises(DataError, match="Give the shape"):
+        conventions.recounted(blocks[["N", "params_counted"]], "total")
+    with pytest.raises(DataError, match="unknown convention"):
+        conventions.counted(TABLE.assign(params_counted="mine"))
+    flops = pd.DataFrame({**TABLE, "flops": 6e9 * TABLE["N"], "flops_counted": "6ND"})
+    other = conventions.recounted(flops, "deepseek", "FLOP")
+    wanted = [
+        1e9 * conventions.flops_per_token(Shape(d, n, 50432, 2048), "deepseek")
+        for d, n in zip(TABLE.d_model, TABLE.n_layer, strict=True)
+    ]
+    np.testing.assert_allclose(other["flops"], wanted)
+
+
+def test_runs_of_the_trainer_are_recognised():
+    runs = scaling.read(Path(__file__).parent.parent / "runs")
+    assert conventions.counted(runs.facts) == "total"
+    assert conventions.counted(runs.facts.assign(n_params=runs.facts["n_params_nonemb"])) == "non_embedding"
+
+
+def test_predictions_and_pairs_never_mix_counts(tmp_path):
+    """A fit that counts without embeddings, asked about models counted with them: converted, or refused."""
+    rng = np.random.default_rng(0)
+    d = np.repeat([256, 512, 768, 1024], 4)
+    frame = pd.DataFrame(
+        {"d_model": d, "n_layer": d // 64, "vocab": 50432, "context": 1024, "D": np.tile([1e9, 3e9, 1e10, 3e10], 4)}
+    )
+    shapes = [Shape(a, b, 50432, 1024) for a, b in zip(frame.d_model, frame.n_layer, strict=True)]
+    frame["N"], frame["params_counted"] = [float(s.blocks) for s in shapes], "non_embedding"
+    law = scaling.laws["chinchilla"]
+    frame["loss"] = law.published["besiroglu2024"](frame["N"], frame["D"]) * np.exp(1e-3 * rng.normal(size=16))
+    fit = scaling.fit(frame, law)
+    total = conventions.recounted(frame, "total")
+    assert (total["N"] > 1.5 * frame["N"])[:4].all()
+    fit.save(tmp_path / "fit.json")
+    for one in (fit, scaling.load(tmp_path / "fit.json")):
+        expected = one.predict(frame, interval="delta")["prediction"]
+        np.testing.assert_array_equal(one.predict(total, interval="delta")["prediction"], expected)
+        with pytest.raises(DataError, match="Give the shape"):
+            one.predict(total[["N", "D", "params_counted"]])
+    with pytest.raises(DataError, match="2 ways"):
+        scaling.fit(pd.concat([frame, total], ignore_index=True), law)
+    with pytest.raises(DataError, match="different ways: source non_embedding, target total"):
+        transfer.pair(frame, total)
+
+
+def test_runs_are_converted_by_their_facts():
+    runs = scaling.read(Path(__file__).parent.parent / "runs").select("role == 'long'")
+    table = pd.DataFrame([(n, d) for n in (1e4, 3e4, 1e5) for d in (1e6, 1e7, 1e8)], columns=["N", "D"])
+    table = table.assign(loss=1 + 20 / table["N"] ** 0.3 + 50 / table["D"] ** 0.3, params_counted="non_embedding")
+    table["loss"] *= np.exp(1e-3 * np.random.default_rng(0).normal(size=9))
+    fit = scaling.fit(table, "chinchilla")
+    found = fit.predict(runs, interval="delta").set_index("run")
+    np.testing.assert_array_equal(found["N"], runs.facts["n_params_nonemb"].loc[found.index])

@@ -7,12 +7,17 @@ import pandas as pd
 import pytest
 
 import scaling
+from scaling import conventions, synthetic
 from scaling.cli import main
+from scaling.conventions import Shape
 from scaling.errors import FitError, LawError
 from scaling.planning.surface import Budget, Surface
 
 CHINCHILLA = scaling.laws["chinchilla"]
 BESIROGLU = CHINCHILLA.published["besiroglu2024"]
+GRID = pd.DataFrame(
+    [(n, d) for n in np.geomspace(1e8, 1e10, 4) for d in np.geomspace(1e9, 1e11, 4)], columns=["N", "D"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -127,11 +132,40 @@ def test_intervals_from_the_bootstrap(epoch_fit):
     assert "loss_lower" not in target and target["flops_lower"][0] < target["flops"][0] < target["flops_upper"][0]
 
 
-def test_rates_come_with_their_conventions():
-    with pytest.warns(UserWarning, match="non-embedding"):
-        row = scaling.plan(BESIROGLU, 1e22, rates="li2025").iloc[0]
-    assert row["lr"] == pytest.approx(1.79 * row["N"] ** -0.713 * row["D"] ** 0.307, rel=1e-12)
+def test_rates_are_fed_what_they_count():
+    """Step Law counts without embeddings, the replication with them: converted by the shape, or refused."""
+    with pytest.raises(LawError, match=r"non-embedding.*\n.*shape="):
+        scaling.plan(BESIROGLU, 1e22, rates="li2025")
+    shape = Shape(d_model=2048, n_layer=24, vocab=50257, context=2048)
+    row = scaling.plan(BESIROGLU, 1e22, rates="li2025", shape=shape).iloc[0]
+    inner = conventions.grown(shape, row["N"], "total")
+    assert conventions.PARAMETERS["total"](inner) == pytest.approx(row["N"], rel=1e-9)
+    assert inner.d_model / inner.n_layer == pytest.approx(2048 / 24)
+    assert 0.9 < inner.blocks / row["N"] < 1
+    assert row["lr"] == pytest.approx(1.79 * inner.blocks**-0.713 * row["D"] ** 0.307, rel=1e-9)
     assert row["batch_tokens"] == pytest.approx(0.58 * row["D"] ** 0.571, rel=1e-12)
+    same = scaling.plan("kaplan/kaplan2020", 1e22, rates="li2025").iloc[0]  # counts as Step Law does
+    assert same["lr"] == pytest.approx(1.79 * same["N"] ** -0.713 * same["D"] ** 0.307, rel=1e-12)
+    with pytest.warns(UserWarning, match="not verified"):
+        deep = scaling.plan(BESIROGLU, 1e22, rates="deepseek2024", shape=shape).iloc[0]
+    C = deep["D"] * conventions.FLOPS["deepseek"](inner)
+    assert deep["lr"] == pytest.approx(0.3118 * C**-0.125, rel=1e-9)
+    with pytest.warns(UserWarning, match="does not say how"):
+        scaling.plan(BESIROGLU, 1e22, rates="moonlight2025")
+    with pytest.raises(LawError, match="constants count total"):
+        scaling.plan(BESIROGLU, 1e22, counts="non_embedding")
+
+
+def test_a_fit_counts_as_its_data():
+    rows = synthetic.runs_of("chinchilla", BESIROGLU, GRID, noise="none")
+    plain = scaling.fit(rows[["N", "D", "loss"]], "chinchilla")
+    with pytest.raises(LawError, match="Say counts="):
+        scaling.plan(plain, 1e22, rates="li2025", replicates=0)
+    said = scaling.plan(plain, 1e22, rates="li2025", replicates=0, counts="non_embedding")
+    known = scaling.fit(rows.assign(params_counted="non_embedding"), "chinchilla")
+    found = scaling.plan(known, 1e22, rates="li2025", replicates=0)
+    pd.testing.assert_frame_equal(found, said)
+    assert found.attrs["counts"] == "N = non_embedding parameters"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +175,20 @@ def test_rates_come_with_their_conventions():
         ({"flops": 1e22, "loss": 2.0}, FitError, "one of flops"),
         ({"flops": 1e22, "N": 1e9, "D": 1e10}, FitError, "nothing to plan"),
         ({"flops": -1.0}, FitError, "positive"),
+        ({"flops": "a"}, FitError, "flops='a' must be a positive number"),
+        ({"flops": []}, FitError, "no budget"),
+        ({"flops": [1e22, np.nan]}, FitError, "nan must be"),
+        ({"flops": 1e22, "N": np.inf}, FitError, "N=inf"),
+        ({"flops": 1e22, "D": 1e30}, FitError, "less than one parameter"),
+        ({"flops": 1e22, "served": -1}, FitError, "served=-1"),
+        ({"flops": 1e22, "served": None}, FitError, "served=None"),
+        ({"flops": 1e22, "level": 1.0}, FitError, "probability"),
+        ({"flops": 1e22, "replicates": 2.5}, FitError, "whole number"),
+        ({"flops": 1e22, "seed": -1}, FitError, "whole number"),
+        ({"flops": 1e22, "inputs": []}, FitError, "must map"),
+        ({"flops": 1e22, "counts": "all"}, LawError, "there are"),
+        ({"flops": 1e22, "rates": "li2025", "shape": "big"}, LawError, "Shape"),
+        ({"loss": True}, FitError, "loss=True"),
         ({"loss": 1.5}, FitError, "out of reach"),
         ({"flops": 1e22, "rates": "none"}, LawError, "li2025"),
         ({"flops": 1e18, "N": 1e12, "served": 1e9}, FitError, "leaves no compute"),
@@ -154,8 +202,10 @@ def test_refusals(asked, error, said):
 def test_refuses_laws_without_size_and_tokens():
     with pytest.raises(LawError, match="over N and D"):
         scaling.plan("annealing/example_refit", 1e22)
-    with pytest.raises(LawError, match="has hoffmann"):
+    with pytest.raises(LawError, match="chinchilla/besiroglu2024"):
         scaling.plan("chinchilla/besiroglu", 1e22)
+    with pytest.raises(LawError, match="a plan needs a Fit"):
+        scaling.plan(3, 1e22)
 
 
 def test_command_line(capsys, tmp_path, epoch_fit):
@@ -168,3 +218,22 @@ def test_command_line(capsys, tmp_path, epoch_fit):
     assert "tokens_per_param" in out and " to " in out and "extrapolation:" in out
     assert main(["plan", "chinchilla/besiroglu2024"]) == 2
     assert main(["plan", "chinchilla/besiroglu2024", "--loss", "1.2"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["chinchilla", "--flops", "1e22"], "chinchilla/besiroglu2024"),
+        (["chinchilla/besiroglu2024", "--flops", "-1"], "--flops -1: must be a number above 0"),
+        (["chinchilla/besiroglu2024", "--flops", "abc"], "--flops abc: must be a number"),
+        (["chinchilla/besiroglu2024", "--flops", "1e22", "--flops", "x"], "--flops x: must be a number"),
+        (["chinchilla/besiroglu2024", "--flops", "1e22", "--level", "2"], "--level 2"),
+        (["chinchilla/besiroglu2024", "--flops", "1e22", "--served", "-1"], "--served -1"),
+        (["chinchilla/besiroglu2024", "--flops", "1e22", "--rates", "li2025"], "shape="),
+        (["chinchilla/besiroglu2024", "--flops", "1e22", "--rates", "li2025", "--shape", "d=3"], "write d_model="),
+    ],
+)
+def test_command_line_refuses_in_one_plain_answer(words, said, capsys):
+    assert main(["plan", *words]) == 2
+    err = capsys.readouterr().err
+    assert said in err and len(err.splitlines()) <= 3

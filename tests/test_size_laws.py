@@ -257,3 +257,43 @@ def test_runs_give_tokens_per_parameter_and_compute():
     fit = scaling.fit(runs, "over_training")
     assert fit.values["eta"] == pytest.approx(0.242472, rel=1e-5)
     assert (scaling.fit(runs, "power_law:x=flops").data["flops"] > 0).all()
+
+
+def test_allocation_in_compute():
+    """DeepSeek at 1e20: 5.25127e9 FLOP a token, 1.90453e10 tokens; Llama-3's rounded exponent at 3.8e25."""
+    law = scaling.laws["allocation"]
+    with pytest.warns(UserWarning, match="not verified"):
+        assert law.published["deepseek2024_M"](1e20) == pytest.approx(5.25127e9, rel=1e-4)
+    assert law(1e20, **law.published["deepseek2024_D"]) == pytest.approx(1.904530e10, rel=1e-4)
+    assert law(3.8e25, **law.published["llama3_D"]) == pytest.approx(1.05e13, rel=0.01)
+    assert law(3.8e25, K=0.29, a=0.537) == pytest.approx(1.58e13, rel=0.01)
+    assert law.published["llama3_D"].note.startswith("rounded")
+
+
+def test_experts():
+    """Limits of the three laws: one expert, many experts, coarse grains, no sparsity."""
+    law = scaling.laws["routed"]
+    for name, p in law.published.items():
+        few, one, many = (10 ** ((p["b"] + 9 * p["c"]) * np.log10(e)) for e in (p["E_start"], p["E_start"], p["E_max"]))
+        dense = 10 ** (9 * p["a"] + p["d"])
+        assert law(1e9, 1.0, **p) == pytest.approx(dense * one, rel=1e-12), name
+        assert law(1e9, 1e12, **p) == pytest.approx(dense * many, rel=1e-6)
+        assert many < few and 2 < law(1e9, 1.0, **p) < 3
+    grains, p = scaling.laws["granular_moe"], scaling.laws["granular_moe"].published["krajewski2024"]
+    dense = scaling.laws["chinchilla"](1e9, 1e10, E=p["c"], A=p["a"], alpha=p["alpha"], B=p["b"], beta=p["beta"])
+    assert grains(1e9, 1e10, 1e30, **p) == pytest.approx(dense, rel=1e-12)
+    assert grains(1e9, 1e10, 1.0, **p) - dense == pytest.approx(p["g"] / 1e9 ** p["alpha"])
+    sparse, p = scaling.laws["sparse_moe"], scaling.laws["sparse_moe"].published["abnar2025"]
+    total = p["e"] + p["c"] + p["a"] / 1e9 ** p["alpha"] + p["b"] / 1e10 ** p["beta"] + p["d"] / 1e9 ** p["gamma"]
+    assert sparse(1e9, 1e10, 1.0, **p) == pytest.approx(total, rel=1e-12)
+
+
+def test_quantised_training_adds_loss():
+    """Two papers: the error grows with tokens in one, shrinks with tokens per byte in the other."""
+    law, p = scaling.laws["qat_error"], scaling.laws["qat_error"].published["chen2025_w4a4"]
+    assert law(1e8, 1e10, 2.0, **p) == pytest.approx(0.1582 * 1e10**0.0745 / 1e8**0.2186, rel=1e-12)
+    assert law(1e8, 1e11, 128.0, **p) > law(1e8, 1e10, 128.0, **p) > law(1e9, 1e10, 128.0, **p)
+    other = scaling.laws["qat_penalty"]
+    start = {name: spec.start for name, spec in other.params.items()}
+    assert other(1e8, 16.0, 100.0, 100.0, **start) > other(1e8, 16.0, 100.0, 200.0, **start)
+    assert not other.published

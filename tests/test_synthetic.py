@@ -35,26 +35,43 @@ def test_exponents_in_the_limit():
             assert slope == pytest.approx(beta - 1, abs=1e-3)
 
 
-def test_chinchilla_invents_an_irreducible_loss_and_the_outer_exponent_does_not():
-    """(1.5, 1.3), true exponent 0.30, true E 0: Chinchilla says E = 0.198, exponents 0.407 and 0.373."""
-    surface = rf_surface(1.5, 1.3, 2.0 ** np.arange(5, 14), 2.0 ** np.arange(5, 14))
+@pytest.mark.parametrize(
+    ("alpha", "beta", "exponents", "fake", "gamma"),
+    [
+        (1.5, 1.3, (0.407, 0.373), 0.198, 0.388),
+        (2.0, 1.5, (0.570, 0.538), 0.0109, 0.507),
+        (1.3, 1.4, (0.431, 0.447), 0.0393, 0.591),
+        (1.5, 1.8, (0.777, 0.802), 0.0, 0.965),
+    ],
+)
+def test_chinchilla_invents_an_irreducible_loss_and_the_outer_exponent_does_not(alpha, beta, exponents, fake, gamma):
+    """Small surfaces, true E 0; the steepest is the one with little for the outer exponent to mend."""
+    surface = rf_surface(alpha, beta, 2.0 ** np.arange(5, 14), 2.0 ** np.arange(5, 14))
     plain = scaling.fit(surface, "chinchilla", objective="log_squares").values
-    assert (plain["E"], plain["alpha"], plain["beta"]) == pytest.approx((0.198, 0.407, 0.373), abs=1e-3)
+    assert (plain["alpha"], plain["beta"], plain["E"]) == pytest.approx((*exponents, fake), abs=1e-3)
     outer = scaling.fit(surface, "chinchilla_outer", objective="log_squares").values
+    assert outer["gamma"] == pytest.approx(gamma, abs=1e-3)
     assert outer["E"] < 1e-6
-    assert outer["gamma"] == pytest.approx(0.388, abs=1e-3)
     for name in ("alpha", "beta"):
-        assert outer[name] * outer["gamma"] == pytest.approx(0.30, abs=0.012)
+        assert outer[name] * outer["gamma"] == pytest.approx(beta - 1, abs=0.012 if beta < 1.8 else 0.03)
 
 
-@pytest.mark.parametrize(("alpha", "beta"), [(1.5, 1.3), (2.0, 1.5), (1.3, 1.4)])
+@pytest.mark.parametrize(("alpha", "beta"), [(1.5, 1.3), (2.0, 1.5), (1.3, 1.4), (1.5, 1.8)])
 def test_outer_exponent_finds_the_truth_on_large_surfaces(alpha, beta):
-    sizes = 2.0 ** np.arange(16, 41, 2)
+    """Where N is near D the law misses the exact surface by up to 3 %, at every scale alike (next test), so larger N and D
+    do not help, but larger ratios N / D do, and so does a loss on which few rows far off weigh little."""
+    sizes = 2.0 ** np.arange(16, 53, 3)
     surface = rf_surface(alpha, beta, sizes, sizes)
-    found = scaling.fit(surface, "chinchilla_outer", objective="log_squares").values
+    found = scaling.fit(surface, "chinchilla_outer").values
     for name in ("alpha", "beta"):
-        assert found[name] * found["gamma"] == pytest.approx(beta - 1, abs=1e-3)
-    assert found["E"] < 0.02 * surface["loss"].min()
+        assert found[name] * found["gamma"] == pytest.approx(beta - 1, abs=5e-4)
+    assert found["E"] < 1e-9 * surface["loss"].min()
+
+
+def test_large_surfaces_look_the_same_at_every_scale():
+    bed = RandomFeatures(1.5, 1.8)
+    n, k = 2.0 ** np.array([16, 18, 20, 22, 24]), 2.0 ** np.array([24, 22, 20, 18, 16])
+    np.testing.assert_allclose(bed.loss(n * 2.0**16, k * 2.0**16) / bed.loss(n, k), 2.0 ** (-16 * 0.8), rtol=5e-4)
 
 
 def test_simulated_runs():
@@ -73,5 +90,16 @@ def test_simulated_runs():
     assert len(drawn) == 50
     with pytest.raises(DataError, match="use one of"):
         synthetic.runs_of(law, p, grid, noise="loud")
-    with pytest.raises(DataError, match="pass a DataFrame"):
-        synthetic.runs_of(law, p, 10)
+
+
+@pytest.mark.parametrize("name", sorted(scaling.laws))
+def test_every_law_can_be_simulated(name):
+    law = scaling.laws[name]
+    values = {k: p.start for k, p in law.params.items()}
+    schedule = "wsd:peak=3e-3,steps=400,warmup=50,decay=0.2"
+    rows = synthetic.runs_of(law, values, schedule if "features" in law.hooks else 30, size=0.01)
+    ratio = np.log(rows["loss"] / rows["exact"])
+    assert len(rows) >= 30 and 0.003 < ratio.std() < 0.03
+    if "features" in law.hooks:
+        with pytest.raises(DataError, match="needs schedules"):
+            synthetic.runs_of(law, values, 10)

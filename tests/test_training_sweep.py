@@ -15,8 +15,9 @@ torch = pytest.importorskip("torch", reason="training needs the extra scaling-la
 
 from scaling.cli import main
 from scaling.errors import TrainingError
+from scaling.training.executors import open_executor
 from scaling.training.grid import make_spec, read_sweep
-from scaling.training.sweep import costs, groups, open_executor, sweep
+from scaling.training.sweep import costs, groups, sweep
 
 BASE = """
 [base]
@@ -152,8 +153,10 @@ class Inline(Executor):
 
 def test_a_sweep_is_the_same_on_any_executor_and_with_any_lanes(file, tmp_path):
     runs, seen = read_sweep(file), []
-    records = sweep(runs, tmp_path / "a", executor=Inline(), device="cpu", notify=lambda r: seen.append(r["run_id"]))
-    assert [record["run_id"] for record in records] == list(runs) and sorted(seen) == sorted(runs)
+    records = sweep(runs, tmp_path / "a", executor=Inline(), device="cpu", notify=seen.append)
+    assert [record["run_id"] for record in records] == list(runs)
+    assert (seen[0].done, seen[0].share, seen[0].first) == (0, 0.0, True) and seen[-1].share == 1.0
+    assert sorted(record["run_id"] for look in seen for record in look.new) == sorted(runs)
     with ThreadPoolExecutor(1) as pool:
         sweep(runs, tmp_path / "b", executor=pool, lanes=3, device="cpu")
     for name in runs:

@@ -45,6 +45,53 @@ def test_joint_fit_is_exact():
         assert found.values[name] == pytest.approx(value, rel=1e-6), name
 
 
+def test_logged_runs_at_several_rates_give_one_curve_per_size_and_batch():
+    """A high rate leads early, a low one late; the lowest of them is the truth. Warm-up and decay are left out."""
+    steps = np.arange(100, 4001, 100)
+    frames, facts = [], {}
+    for N, B in ((6144, 256), (6144, 1024), (24576, 1024)):
+        exact = LAW(N, B, steps, **TRUTH)
+        for rate in (0.002, 0.005):
+            ahead = (steps <= 2000) == (rate == 0.005)
+            lr = np.where(steps <= 200, rate / 2, np.where(steps > 3600, rate / 3, rate))
+            name = f"{N}-{B}-{rate}"
+            frames.append(
+                pd.DataFrame({"run": name, "step": steps, "lr": lr, "loss": exact * np.where(ahead, 1, 1.02)})
+            )
+            facts[name] = {"batch_tokens": B, "n_params": N + 1000, "n_params_nonemb": N}
+    runs = scaling.Runs.from_frame(pd.concat(frames), facts=facts)
+    curves = trajectory.curves_of(runs)
+    assert sorted(set(zip(curves["N"], curves["B"], strict=True))) == [(6144, 256), (6144, 1024), (24576, 1024)]
+    assert curves["S"].min() == 300 and curves["S"].max() == 3600 and len(curves) == 3 * 34
+    np.testing.assert_allclose(curves["loss"], LAW(curves["N"], curves["B"], curves["S"], **TRUTH), rtol=1e-12)
+    with pytest.raises(DataError, match="missing batch_tokens"):
+        trajectory.curves_of(scaling.Runs.from_frame(pd.concat(frames), facts={"n_params": 5}))
+
+
+def errors_in_standard_errors(seeds, rows):
+    out = []
+    for seed in seeds:
+        curves, _ = simulated(0.003, seed, rows)
+        found, fit = trajectory.joint(curves, objective="log_squares")
+        assert fit.ok, fit.warnings
+        out.append({name: (found.values[name] - value) / fit.errors()[name] for name, value in TRUTH.items()})
+    return pd.DataFrame(out)
+
+
+def test_every_constant_within_two_standard_errors():
+    """0.3 % noise, one draw of it."""
+    assert errors_in_standard_errors([0], 40).abs().to_numpy().max() < 2
+
+
+@pytest.mark.slow
+def test_standard_errors_are_right():
+    """240 constants of 40 draws: 95.4 % should lie within two standard errors. The constants come in three pairs that move
+    together, so the count has a standard deviation of about 4.6."""
+    z = errors_in_standard_errors(range(40), 40)
+    assert abs((z.abs() < 2).to_numpy().sum() - 0.9545 * z.size) < 2 * 4.6  # measured: 230
+    np.testing.assert_allclose(np.sqrt((z**2).mean()), 1, atol=2 / np.sqrt(80))
+
+
 def test_predictions_agree_with_each_other():
     t = trajectory.Trajectory(TRUTH)
     N, B, S = 1e8, 5e5, 4e4

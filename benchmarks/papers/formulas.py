@@ -55,7 +55,10 @@ def numbers() -> Iterator[Row]:
     yield "Step Law", "batch at 2e10", 4.41892e5, laws["batch_size"].published["li2025"](2e10), 1e-4
     yield "DeepSeek", "lr at 1e20", 9.85998e-4, laws["lr_compute"].published["deepseek2024"](1e20), 1e-4
     yield "DeepSeek", "batch at 1e20", 1.017145e6, laws["batch_size"].published["deepseek2024"](1e20), 1e-4
-    yield "DeepSeek", "M_opt D_opt / C at 1e20", 1.00012, 0.1715 * 5.8316 * 1e20 ** (0.5243 + 0.4757 - 1), 1e-5
+    best = {k: laws["allocation"].published[f"deepseek2024_{k}"](1e20) for k in "MD"}
+    yield "DeepSeek", "M_opt at 1e20", 5.25127e9, best["M"], 1e-4
+    yield "DeepSeek", "D_opt at 1e20", 1.904530e10, best["D"], 1e-4
+    yield "DeepSeek", "M_opt D_opt / C at 1e20", 1.00012, best["M"] * best["D"] / 1e20, 1e-5
     yield "Kaplan", "B_crit at L = 3", 1.069e6, laws["critical_batch"].published["kaplan2020"](3.0), 5e-4
     for N, D, bits, share in ((86e6, 2.3e9, 4, 0.184), (86e6, 1.4e12, 4, 0.523), (7e9, 15e12, 4, 0.447)):
         yield (

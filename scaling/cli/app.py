@@ -24,9 +24,11 @@ from scaling.errors import (
     DataError,
     FitError,
     LawError,
+    MachineError,
     MissingExtra,
     ScalingError,
     ScheduleError,
+    TrainingDataError,
     TrainingError,
 )
 
@@ -47,6 +49,8 @@ CODES: dict[type[Exception], int] = {
     options.UsageError: 2,
     LawError: 2,
     ScheduleError: 2,
+    MachineError: 1,
+    TrainingDataError: 3,
     TrainingError: 2,
     DataError: 3,
     FitError: 3,

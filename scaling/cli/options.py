@@ -31,6 +31,23 @@ def _number(_: Any, tokens: Sequence[Token]) -> float:
     return number(tokens[0].value)
 
 
+def _above(value: float) -> float:
+    if not value > 0:
+        raise ValueError("a number above 0, like 1e22 or 7B")
+    return value
+
+
+def _positive(_: Any, tokens: Sequence[Token]) -> float:
+    return _above(number(tokens[0].value))
+
+
+def _positives(_: Any, tokens: Sequence[Token]) -> list[float]:
+    try:
+        return [_above(number((token := t).value)) for t in tokens]
+    except ValueError as problem:  # of several values cyclopts does not name the wrong one
+        raise problem if len(tokens) == 1 else ValueError(f"{token.keyword} {token.value}: must be {problem}") from None
+
+
 def _count(_: Any, tokens: Sequence[Token]) -> int:
     value = number(tokens[0].value)
     if value < 0 or value != int(value):
@@ -39,6 +56,8 @@ def _count(_: Any, tokens: Sequence[Token]) -> int:
 
 
 Number = Annotated[float, Parameter(converter=_number)]
+Positive = Annotated[float, Parameter(converter=_positive)]
+Positives = Annotated[Sequence[float], Parameter(converter=_positives, negative="", show_default=False)]
 Count = Annotated[int, Parameter(converter=_count)]
 Many = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,25 +9,27 @@ from cyclopts import Parameter
 
 from scaling.cli import output
 from scaling.cli.mixture import Objective, mixture_plan
-from scaling.cli.options import Count, Many, Number, Printing, UsageError
+from scaling.cli.options import Count, Many, Number, Positive, Positives, Printing, UsageError, number, pairs
 from scaling.cli.search import Shape, schedule_plan
 
-Optional = Number | None
+Optional = Positive | None
 
 
 def plan(
     fit: str | None = None,
     /,
     *,
-    flops: Annotated[Sequence[Number], Parameter(negative="", show_default=False)] = (),
+    flops: Positives = (),
     loss: Optional = None,
     size: Annotated[Optional, Parameter(name=["--N"])] = None,
     tokens: Annotated[Optional, Parameter(name=["--D"])] = None,
     served: Number = 0.0,
     unique: Optional = None,
     rates: str | None = None,
+    counts: str | None = None,
+    shape: str | None = None,
     level: float = 0.9,
-    replicates: int = 400,
+    replicates: Count = 400,
     mixture: Many = (),
     objective: Objective = "normalised",
     weight: Many = (),
@@ -71,6 +72,10 @@ def plan(
         Unique tokens there are, for laws that know what repetition is worth.
     rates
         Published rules for learning rate and batch: li2025, deepseek2024, moonlight2025.
+    counts
+        Which parameters N counts (total, non_embedding, active_with_head), where the fit or constants do not say.
+    shape
+        Proportions of the models, to convert what the rates count: d_model=2048,n_layer=24,vocab=50257,context=2048.
     level
         Probability that the intervals are meant to cover.
     replicates
@@ -119,16 +124,42 @@ def plan(
         raise UsageError("plan needs a fit: a file saved by `scaling fit -o`, or law/name; or --mixture")
     if not flops and loss is None and size is None and tokens is None:
         raise UsageError("plan needs --flops, --loss, --N or --D")
-    source: Any = fit if "/" in fit and not Path(fit).exists() else scaling.load(fit)
+    if not 0 < level < 1:
+        raise UsageError(f"--level {level:g}: must be a probability between 0 and 1")
+    if served < 0:
+        raise UsageError(f"--served {served:g}: must be a number of tokens, 0 or more")
+    source: Any = fit if _constants(fit) else scaling.load(fit)
     rows = scaling.plan(
         source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=unique,
-        rates=rates, level=level, replicates=replicates, seed=seed,
+        rates=rates, level=level, replicates=replicates, seed=seed, counts=counts, shape=_shape(shape),
     )  # fmt: skip
     if printing.json:
         output.document({**{str(k): v for k, v in rows.attrs.items()}, "level": level, "plan": rows})
         return
     facts = {key: text for key, text in rows.attrs.items() if key != "law"}
     print(f"{rows.attrs['law']}\n\n{_tall(rows)}\n\n" + "\n".join(f"{key}: {text}" for key, text in facts.items()))
+
+
+def _constants(text: str) -> bool:
+    """Is it the name of constants, or at least of a law, rather than a file?"""
+    import scaling
+
+    return not Path(text).exists() and ("/" in text or text in scaling.laws)  # type: ignore[attr-defined]
+
+
+def _shape(text: str | None) -> Any:
+    from scaling.conventions import Shape
+    from scaling.errors import ScalingError
+
+    if text is None:
+        return None
+    try:
+        return Shape(**{k: number(v) for k, v in pairs(text.split(","), "--shape").items()})  # type: ignore[arg-type]
+    except (TypeError, ValueError, ScalingError) as problem:
+        known = ", ".join(k for k in Shape.__dataclass_fields__ if k not in ("gated", "tied"))
+        raise UsageError(
+            f"--shape {text}: {problem}; write d_model=2048,n_layer=24,vocab=50257,context=2048 ({known})"
+        ) from None
 
 
 def _tall(rows: Any) -> str:

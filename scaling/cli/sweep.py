@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from scaling.cli import output
 from scaling.cli.options import Flag, Printing
+
+if TYPE_CHECKING:
+    from scaling.training.progress import Progress
 
 
 def sweep(
@@ -50,28 +55,65 @@ def sweep(
     device
         cuda if there is one, if not given.
     """
+    from scaling.training.executors import open_executor
     from scaling.training.grid import read_sweep
-    from scaling.training.sweep import costs, open_executor
+    from scaling.training.sweep import costs
     from scaling.training.sweep import sweep as run
 
     runs = read_sweep(file)
     out_dir = out_dir or file.with_suffix("")
     if dry_run:
         return _dry_run(costs(runs, out_dir, seconds=True), printing)
-
-    def say(record: dict[str, Any]) -> None:
-        loss = record["final_val_loss"]
-        line = f"{record['run_id']}: {record['status']}" + ("" if loss is None else f", loss {loss:.4f}")
-        output.notes([line], quiet=printing.quiet or printing.json)
-
-    with open_executor(executor, jobs) as pool:
-        records = run(runs, out_dir, executor=pool, lanes=lanes, device=device, notify=say)
+    try:
+        with open_executor(executor, jobs) as pool, _follow(printing.quiet) as notify:
+            records = run(runs, out_dir, executor=pool, lanes=lanes, device=device, notify=notify)
+    except KeyboardInterrupt:
+        output.notes(["nothing is lost: the same command goes on from the last checkpoints"], quiet=printing.quiet)
+        raise
     if printing.json:
         output.document({"runs": records})
     else:
         diverged = sum(record["status"] == "diverged" for record in records)
         print(f"{len(records)} runs in {out_dir / 'runs.csv'}" + (f", {diverged} diverged" if diverged else ""))
     return 0
+
+
+@contextmanager
+def _follow(quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Say on stderr what runs end; on a terminal, below that, how far all of them are and the time left."""
+    if quiet:
+        yield lambda now: None
+        return
+    if not sys.stderr.isatty():
+        yield lambda now: output.notes(_said(now), quiet=False)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    # speed over ten minutes, because rows come in bursts
+    with Bar(*columns, console=Console(stderr=True), speed_estimate_period=600) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def show(now: Progress) -> None:
+            for line in _said(now):
+                bar.console.print(line, markup=False, highlight=False)
+            bar.update(task, description=f"{now.done} of {now.runs} runs", completed=now.share)
+
+        yield show
+
+
+def _said(now: Progress) -> list[str]:
+    """A line for each run that has ended since the last look, and one for those that had before the first."""
+    if now.first:
+        return [f"{now.done} of {now.runs} runs were finished before"] if now.done else []
+    lines = []
+    for count, record in enumerate(now.new, now.done - len(now.new) + 1):
+        loss = record["final_val_loss"]
+        ended = record["status"] + ("" if loss is None else f", loss {loss:.4f}")
+        lines.append(f"{count} of {now.runs}: {record['run_id']} {ended}")
+    return lines
 
 
 def _dry_run(table: Any, printing: Printing) -> int:
@@ -86,10 +128,19 @@ def _dry_run(table: Any, printing: Printing) -> int:
     if printing.json:
         output.document({"runs": table, "total": total})
         return 0
+    table["time"] = [_duration(seconds) for seconds in table.pop("seconds")]
     print(output.table(table))
+    if not requested:
+        print(f"\n{total['runs']} runs, all finished")
+        return 0
     print(
         f"\n{total['runs']} runs; {own:,} updates for {requested:,} requested ({total['share']:.3f}); "
-        f"about {total['core_hours']:.2f} hours of one core as fast as this one"
+        f"about {_duration(3600 * total['core_hours'])} of one core as fast as this one"
     )
-    sys.stdout.flush()
     return 0
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in the unit that suits them."""
+    size, unit = next((pair for pair in ((86400, "d"), (3600, "h"), (60, "min")) if seconds >= 2 * pair[0]), (1, "s"))
+    return f"{seconds / size:.2g} {unit}" if seconds / size < 10 else f"{seconds / size:.0f} {unit}"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.conventions import compute
+from scaling.conventions import KINDS, compute, counted
 from scaling.drops import RateDrops
 from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import ANY_POSITIVE, Domain, Law
@@ -93,6 +93,9 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     for name in law.inputs:  # an input such as x may be named by a convention: x=tokens
         if name not in frame and law.conventions.get(name) in frame:
             frame = frame.assign(**{name: frame[law.conventions[name]]})
+    for what, (names, _, _) in KINDS.items():
+        if any(n in (*law.inputs, *law.conventions.values()) for n in names):
+            counted(frame, what)  # refuses rows counted in several ways
     needed = [*law.inputs, *(["loss"] if fitting else [])]
     if missing := [c for c in needed if c not in frame]:
         raise DataError(

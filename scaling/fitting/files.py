@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 import scaling
+from scaling.conventions import KINDS, counted
 from scaling.errors import DataError, LawError
 from scaling.fitting.coordinates import Coordinates, straight
 from scaling.fitting.design import design
@@ -34,6 +35,9 @@ def to_dict(fit: Fit) -> dict[str, Any]:
     else:
         columns = [c for c in dict.fromkeys(["run", "step", "lr", *fit.law.inputs, "loss", "weight"]) if c in fit.data]
         data = {"columns": {c: fit.data[c].tolist() for c in columns}}
+        for what, (_, said, _) in KINDS.items():
+            if (how := counted(fit.data, what)) is not None:
+                data["columns"][said] = [how] * len(fit.data)
     return _plain(
         {
             "schema": SCHEMA,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from scaling.conventions import matched
 from scaling.errors import FitError
 from scaling.fitting.design import Design, design
 from scaling.forecasting.calibrate import Calibration, bounds, calibrate, words
@@ -30,6 +31,7 @@ def predict(fit: Fit, data: Any, *, interval: str, level: float, steps: Any) -> 
         raise FitError(f"interval='{interval}' is unknown; use one of {', '.join(INTERVALS)}.")
     if not isinstance(level, (int, float)) or not 0 < level < 1:
         raise FitError(f"level={level} must lie between 0 and 1, for example 0.9.")
+    data = matched(data, fit.data, fit.law.inputs)
     target = design(data, fit.law, fitting=False, steps=steps)
     model = fit._model(target)
     value = model.value(model.terms(fit.t[None]))[0]

@@ -60,9 +60,9 @@ def constants(text: str) -> Published:
     name, _, preset = text.partition("/")
     law = find(name)
     if preset not in law.published:
+        there = [f"{name}/{key}" for key in law.published]
         raise LawError(
-            f"'{text}': write law/constants, for example chinchilla/besiroglu2024; '{name}' has "
-            f"{', '.join(law.published) or 'no published constants'}."
+            f"'{text}' are no constants; write law/constants: {', '.join(there) or f'{name} has none published'}."
         )
     return law.published[preset]
 

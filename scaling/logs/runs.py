@@ -72,6 +72,12 @@ class Runs:
         """One row per run (a copy), indexed by run: n_params, batch_tokens, schedule, loss_from, ..."""
         return self._facts.copy()
 
+    def with_facts(self, facts: pd.DataFrame) -> "Runs":
+        """The same runs with other facts, one row per run."""
+        if list(facts.index) != list(self.names):
+            raise DataError(f"with_facts needs one row for each of {', '.join(self.names[:8])}, in this order")
+        return replace(self, _facts=facts.copy())
+
     @property
     def schedules(self) -> Mapping[str, Any]:
         """run -> Schedule, for the runs whose rates are known; built on first use.

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scaling.conventions import PARAMETERS, Shape, counted, named_in
 from scaling.errors import FitError, LawError
 from scaling.formula import Law, Published
 from scaling.laws import constants
+from scaling.planning import asked
 from scaling.planning.rates import recommended
 from scaling.planning.surface import Budget, Surface
 
@@ -35,6 +37,8 @@ def plan(
     replicates: int = 400,
     seed: int = 0,
     inputs: Mapping[str, float] | None = None,
+    counts: str | None = None,
+    shape: Shape | None = None,
 ) -> pd.DataFrame:
     """The best size and number of tokens for a budget, or the cheapest run that reaches a loss.
 
@@ -49,8 +53,12 @@ def plan(
     served : tokens the model will be asked for after training.
     unique : unique tokens there are, for laws that know what repetition is worth (data_constrained).
     rates : name of published rules for learning rate and batch ("li2025", "deepseek2024"): adds `lr` and `batch_tokens`.
+        Rules count parameters or FLOP in their own way; the plan converts with `shape`, or refuses.
     level, replicates, seed : of the bootstrap behind the intervals, which only a Fit can have.
     inputs : values of further inputs of the law, for example ``{"P_w": 8}``.
+    counts : which parameters N counts ("total", "non_embedding", "active_with_head"), where neither the data of the fit
+        (column `params_counted`) nor the constants say.
+    shape : `scaling.conventions.Shape` whose proportions the models will have.
 
     Returns
     -------
@@ -61,8 +69,8 @@ def plan(
 
     Raises
     ------
-    LawError : a law without N and D, or an input without a value.
-    FitError : no budget given, or two; a loss out of reach.
+    LawError : a law without N and D, an input without a value, or rates that count otherwise than the plan.
+    FitError : no budget given, or two; a value that is none; a loss out of reach.
 
     Examples
     --------
@@ -71,28 +79,31 @@ def plan(
     >>> f"{best.N[0]:.3g} parameters, {best.D[0]:.3g} tokens"
     '7.23e+10 parameters, 1.33e+12 tokens'
     """
-    law, point, counts, fit = _source(source)
+    asked.check(flops, loss, N, D, served, unique, level, inputs)
+    law, point, said, fit = _source(source)
+    said, counts = _counts(said, fit, counts)
     extra = _extra(law, unique, inputs)
-    _asked(flops, loss, N, D)
     budget = Budget(served=float(served))
-    draws = _draws(fit, replicates, seed)
+    draws = _draws(fit, asked.whole("replicates", replicates), asked.whole("seed", seed))
     surfaces = [Surface.of(law, {k: np.array([v]) for k, v in point.items()}, extra)]
     if draws is not None:
         surfaces.append(Surface.of(law, draws, extra))
     rows = []
-    for C in [None] if flops is None else np.atleast_1d(np.asarray(flops, float)):
-        if C is not None and not (np.isfinite(C) and C > 0):
-            raise FitError(f"flops={C} must be a positive number.")
+    for C in [None] if flops is None else asked.budgets(flops):
         found = [_solve(s, budget, C, loss, N, D) for s in surfaces]
         rows.append(_row(found, surfaces[0], budget, level, held=flops is not None and (N or D) is not None))
     out = pd.DataFrame(rows)
     if unique is not None:
         out.insert(4, "epochs", out["D"] / unique)
     if rates is not None:
-        out = out.assign(**recommended(rates, out, counts))
+        out = out.assign(**recommended(rates, out, counts, shape))
     out.attrs.update(
-        law=law.name, counts=counts, cost="C = 6 N D" + (f" + 2 N x {served:g} tokens served" if served else "")
+        law=law.name, counts=said, cost="C = 6 N D" + (f" + 2 N x {served:g} tokens served" if served else "")
     )
+    if rates is not None:
+        out.attrs["rates"] = (
+            rates if shape is None else f"{rates}, fed what it counts, for models in proportion to {shape}"
+        )
     out.attrs["interval"] = _said(draws, level) if fit is not None else "none: published constants without their data"
     if fit is not None:
         out.attrs["extrapolation"] = _distance(fit, out, extra)
@@ -104,6 +115,8 @@ def plan(
 def _source(source: Any) -> tuple[Law, dict[str, float], str, Any]:
     if isinstance(source, str):
         source = constants(source)
+    if not isinstance(source, Published) and not hasattr(source, "bootstrap"):
+        raise LawError(f"a plan needs a Fit, published constants, or their name as law/constants; not {source!r}.")
     if isinstance(source, Published):
         assert source.law is not None
         if not source.verified:
@@ -114,22 +127,23 @@ def _source(source: Any) -> tuple[Law, dict[str, float], str, Any]:
     return source.law, dict(source.values), "as in the data of the fit", source
 
 
+def _counts(said: str, fit: Any, given: str | None) -> tuple[str, str | None]:
+    """What N counts, in words and as a convention, from the constants or the data of the fit, or else as given."""
+    known = named_in(said) if fit is None else counted(fit.data)
+    if given is not None and given not in PARAMETERS:
+        raise LawError(f"counts={given!r} is unknown; there are {', '.join(PARAMETERS)}.")
+    if None not in (given, known) and given != known:
+        raise LawError(f"counts='{given}', but the {'constants' if fit is None else 'data of the fit'} count {known}.")
+    counts = known or given
+    return (said if fit is None or counts is None else f"N = {counts} parameters"), counts
+
+
 def _extra(law: Law, unique: float | None, inputs: Mapping[str, float] | None) -> dict[str, float]:
     if unique is not None and "U" not in law.inputs:
         raise LawError(
             f"law '{law.name}' does not know what repeated tokens are worth; use 'data_constrained' with unique=."
         )
     return {**({} if unique is None else {"U": float(unique)}), **(inputs or {})}
-
-
-def _asked(flops, loss, N, D) -> None:
-    if (flops is not None and loss is not None) or (flops is None and sum(x is not None for x in (loss, N, D)) != 1):
-        raise FitError("a plan needs one of flops=, loss=, N= or D=; with flops= one of N= and D= may be held.")
-    if N is not None and D is not None:
-        raise FitError("N= and D= together leave nothing to plan; fit.predict gives the loss of such a run.")
-    for name, value in (("loss", loss), ("N", N), ("D", D)):
-        if value is not None and not value > 0:
-            raise FitError(f"{name}={value} must be positive.")
 
 
 def _draws(fit, replicates: int, seed: int) -> dict[str, np.ndarray] | None:
@@ -156,6 +170,8 @@ def _solve(s: Surface, budget: Budget, C, loss, N, D) -> dict[str, np.ndarray]:
         return {"flops": C, "N": n, "D": budget.tokens(n, C), "loss": best}
     n = np.full(s.sets, float(N)) if N is not None else C / (budget.train * float(D) + budget.serve * budget.served)
     d = budget.tokens(n, C)
+    if (n < 1).any():
+        raise FitError(f"D={D:g} leaves less than one parameter at {C[0]:g} FLOP; hold fewer tokens.")
     if (d <= 0).any():
         raise FitError(f"N={N:g} leaves no compute to train on {C[0]:g} FLOP once {budget.served:g} tokens are served.")
     lost = s(n[:, None], d[:, None])[:, 0]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.conventions import alike
 from scaling.errors import FitError
 from scaling.fitting import Fit
 from scaling.planning.shares import Solved, bounds, least_sum, least_worst
@@ -117,6 +118,7 @@ def own_shares(
     evidence for the law. The gain is of second order in the distance from the optimum, so expect it to be small.
     """
     names = list(fits)
+    alike(**{name: one.data for name, one in fits.items()})
     if objective not in OBJECTIVES:
         raise FitError(f"objective '{objective}' is unknown; use one of {', '.join(OBJECTIVES)}.")
     for name, one in fits.items():

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
+from scaling.conventions import alike
 from scaling.errors import FitError
 from scaling.fitting import Fit
 from scaling.planning.mixture import Mixture, by_name, draws, mixture_of
@@ -51,6 +52,7 @@ def search(
             "search needs fits of mixture laws (additive, joint, exponential) over the same domains; for laws of the "
             "own share use scaling.planning.own_shares."
         )
+    alike(**{name: one.data for name, one in fits.items()})
     names = list(first.law.conventions["domains"])
     w = np.array(by_name(weights if weights is not None else 1.0, list(fits), 1.0, "weights"))
     lo, hi = bounds(len(names), by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps"), names)

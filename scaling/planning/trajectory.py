@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from scaling.conventions import recounted
 from scaling.errors import DataError, FitError
+from scaling.logs import Runs
 
+COLUMNS = ("run", "N", "B", "S", "loss")
 LEVELS = 8  # losses at which the batch sizes of one model are compared
 
 
@@ -54,12 +57,39 @@ class Trajectory:
         return fewest * (1 + np.asarray(B, float) / self.critical_batch(loss))
 
 
+def curves_of(runs: Runs) -> pd.DataFrame:
+    """Rows run, N, B, S, loss of logged runs, for `unravel` and `joint`.
+
+    N counts without embeddings (from n_params_nonemb, or a shape, among the facts), B is batch_tokens. Only rows at the peak
+    rate are taken, as the law knows neither warm-up nor decay. Runs of one N and B that differ in rate or seed count as
+    one: the lowest loss any of them has reached by that step.
+    """
+    frame = runs.joined()
+    if missing := {"batch_tokens", "n_params"} - set(frame):
+        raise DataError(
+            f"a trajectory needs the facts n_params and batch_tokens; missing {', '.join(sorted(missing))}."
+        )
+    frame = frame[frame["loss"].notna()]
+    if without := sorted(set(frame["run"][frame[["batch_tokens", "n_params"]].isna().any(axis=1)])):
+        raise DataError(
+            f"run '{without[0]}' ({len(without)} such) lacks n_params or batch_tokens in runs.csv; select others."
+        )
+    frame = recounted(frame, "non_embedding")
+    if "lr" in frame:
+        frame = frame[frame["lr"] > 0.999 * frame.groupby("run")["lr"].transform("max")]
+    frame = frame.rename(columns={"n_params": "N", "batch_tokens": "B", "step": "S"}).sort_values("S")
+    lowest = (
+        frame.assign(loss=frame.groupby("run")["loss"].cummin()).groupby(["N", "B", "S"], as_index=False)["loss"].min()
+    )
+    return lowest.assign(run=[f"{n:g} at {b:g}" for n, b in zip(lowest["N"], lowest["B"], strict=True)])[list(COLUMNS)]
+
+
 def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Trajectory:
     """Steps 1 to 3 of the paper, each a fit of two or three constants.
 
     Parameters
     ----------
-    curves : columns run, N, B, S, loss; at least one size at three or more batches.
+    curves : columns run, N, B, S, loss, one run per N and B (see `curves_of`); at least one size at three or more batches.
     converged : columns N, loss of models trained until the loss is flat, for step 1. If not given, the lowest loss of
         every size in `curves` is taken, which is too high by what those runs could still learn.
 
@@ -69,13 +99,14 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
     """
     import scaling
 
-    if missing := {"run", "N", "B", "S", "loss"} - set(curves):
-        raise DataError(f"the trajectory needs columns run, N, B, S, loss; missing {', '.join(sorted(missing))}.")
+    if missing := set(COLUMNS) - set(curves):
+        raise DataError(f"the trajectory needs columns {', '.join(COLUMNS)}; missing {', '.join(sorted(missing))}.")
     ends = curves.groupby("N")["loss"].min().reset_index() if converged is None else converged
     sizes = scaling.fit(ends.rename(columns={"N": "x"})[["x", "loss"]], "power_law", objective="log_squares").values
     N_c = sizes["A"] ** (1 / sizes["alpha"])
-    levels = _levels(curves)
-    critical = scaling.fit(levels[["L", "loss"]], "critical_batch", objective="log_squares").values
+    found = levels(curves)
+    pairs = found[["L", "B_crit"]].set_axis(["L", "loss"], axis=1)
+    critical = scaling.fit(pairs, "critical_batch", objective="log_squares").values
     left = curves["loss"] - (N_c / curves["N"]) ** sizes["alpha"]
     S_min = curves["S"] / (1 + critical["B_star"] / curves["loss"] ** (1 / critical["alpha_B"]) / curves["B"])
     clear = left > 0.02 * curves["loss"]  # below this what is left to learn drowns in noise
@@ -91,7 +122,7 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
             "alpha_S": steps["alpha"],
             **critical,
         },
-        levels.rename(columns={"loss": "B_crit"}),
+        found,
     )
 
 
@@ -103,12 +134,18 @@ def joint(curves: pd.DataFrame, **options) -> tuple[Trajectory, object]:
     return Trajectory(fit.values), fit
 
 
-def _levels(curves: pd.DataFrame) -> pd.DataFrame:
-    """B_crit by loss level, from the size with the most batches: columns L, loss (= B_crit), S_min, E_min."""
+def levels(curves: pd.DataFrame, N: float | None = None) -> pd.DataFrame:
+    """Step 2: at losses that all batches of one size reach, steps against batches: columns L, S_min, E_min, B_crit.
+
+    Parameters
+    ----------
+    curves : as in `unravel`. N : the size; that with the most batches if not given.
+    """
     import scaling
 
     batches = curves.groupby("N")["B"].nunique()
-    N, most = float(batches.sort_values().index.to_numpy()[-1]), int(batches.max())
+    N = float(batches.sort_values().index.to_numpy()[-1]) if N is None else float(N)
+    most = int(batches.get(N, 0))
     if most < 3:
         raise FitError(f"no size was run at three or more batches (N = {N:g} has {most}); B_crit needs them.")
     runs = [g.sort_values("S") for _, g in curves[curves["N"] == N].groupby("run")]
@@ -122,5 +159,5 @@ def _levels(curves: pd.DataFrame) -> pd.DataFrame:
         table = pd.DataFrame({"B": [float(g["B"].iloc[0]) for g in runs], "loss": at})
         found = scaling.fit(table, "batch_tradeoff", objective="log_squares")
         S_min, B_crit = found.values["S_min"], found.values["B_crit"]
-        rows.append({"L": L, "loss": B_crit, "S_min": S_min, "E_min": S_min * B_crit})
+        rows.append({"L": L, "S_min": S_min, "E_min": S_min * B_crit, "B_crit": B_crit})
     return pd.DataFrame(rows)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from scaling.errors import TrainingError
+from scaling.errors import TrainingDataError
 
 VALIDATION_SHARE = 10  # one file in ten
 _NOT_STDLIB = {"site-packages", "dist-packages", "__pycache__"}
@@ -70,10 +70,10 @@ class Corpus:
         return sum(len(source.validation) for source in self.sources)
 
     def require(self, span: int) -> None:
-        """Raise TrainingError if a source that is learned from is shorter than one window of `span` bytes."""
+        """Raise TrainingDataError if a source that is learned from is shorter than one window of `span` bytes."""
         for source in self.sources:
             if source.share and len(source.train) < span:
-                raise TrainingError(
+                raise TrainingDataError(
                     f"corpus {source.name!r}: one sequence needs {span} bytes, the training files have "
                     f"{len(source.train)}\nuse a larger corpus or a smaller context"
                 )
@@ -119,7 +119,7 @@ def shares(text: str) -> list[tuple[str, float]]:
     pairs = [(match[2], float(match[1])) for match in found if match]
     total = sum(share for _, share in pairs)
     if len(pairs) < len(parts) or abs(total - 1) > 1e-6 or len({name for name, _ in pairs}) < len(parts):
-        raise TrainingError(
+        raise TrainingDataError(
             f"corpus {text!r}: a mixture is `share source + share source`, different sources with shares that "
             "sum to 1\nfor example '0.7 python + 0.3 notes/'"
         )
@@ -145,7 +145,7 @@ def read_corpus(text: str = "python") -> Corpus:
 
     Raises
     ------
-    TrainingError
+    TrainingDataError
         If a folder is missing, one of the two sides stays empty, or shares do not sum to one.
     """
     return Corpus(tuple(_read(name, share) for name, share in shares(text)))
@@ -165,14 +165,14 @@ def _files(source: str) -> tuple[Path, Iterator[Path]]:
 def _read(source: str, share: float) -> Source:
     root, paths = _files(source)
     if not root.is_dir():
-        raise TrainingError(f"corpus {source!r}: no such folder; give a folder of text files, 'python' or 'headers'")
+        raise TrainingDataError(f"corpus {source!r}: no such folder; give a folder of text files, 'python' or 'headers'")
     sides: tuple[list[bytes], list[bytes]] = ([], [])
     for name in sorted(path.relative_to(root).as_posix() for path in paths if path.is_file()):
         held_out = zlib.crc32(name.encode()) % VALIDATION_SHARE == 0
         sides[held_out].append((root / name).read_bytes() + b"\0")
     train, validation = (b"".join(side) for side in sides)
     if not train or not validation:
-        raise TrainingError(
+        raise TrainingDataError(
             f"corpus {source!r}: {len(sides[0])} files to train on and {len(sides[1])} to validate on\n"
             "the split is by file, about one in ten for validation: cut the text into more files"
         )
@@ -205,13 +205,13 @@ def validation_windows(data: np.ndarray, tokens: int, context: int, span: int | 
 
     Raises
     ------
-    TrainingError
+    TrainingDataError
         If the text is too short for that many windows.
     """
     span = span or context + 1
     wanted, available = tokens // context, max(0, (len(data) - span) // context + 1)
     if not 0 < wanted <= available:
-        raise TrainingError(
+        raise TrainingDataError(
             f"{tokens} validation tokens need {wanted} windows of {context} bytes, the text has {available}\n"
             "use a larger corpus, or lower val_tokens and eval_tokens (not below one context)"
         )

@@ -23,7 +23,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from scaling.errors import TrainingError
+from scaling.errors import TrainingDataError, TrainingError
 from scaling.schedules import schedule as make_schedule
 from scaling.schedules.text import parse_number
 from scaling.training.counts import flops_per_token, param_counts
@@ -52,18 +52,18 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
 
     Raises
     ------
-    TrainingError
+    TrainingDataError
         For a file that is missing or no TOML, unknown settings, values that cannot be named, or equal names.
     """
     path = Path(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise TrainingError(f"{path}: no such sweep file") from None
+        raise TrainingDataError(f"{path}: no such sweep file") from None
     except tomllib.TOMLDecodeError as problem:
-        raise TrainingError(f"{path}: no valid TOML: {problem}") from None
+        raise TrainingDataError(f"{path}: no valid TOML: {problem}") from None
     if unknown := content.keys() - {"base", "schedules", "axes"}:
-        raise TrainingError(f"{path}: unknown part {sorted(unknown)[0]!r}; a sweep has base, schedules and axes")
+        raise TrainingDataError(f"{path}: unknown part {sorted(unknown)[0]!r}; a sweep has base, schedules and axes")
     grids = content.get("axes", {})
     runs: dict[str, Planned] = {}
     for number, axes in enumerate(grids if isinstance(grids, list) else [grids], 1):
@@ -73,10 +73,10 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
             try:
                 spec = make_spec(content.get("base", {}) | settings, content.get("schedules", {}))
             except (ValueError, TypeError) as problem:  # errors of this project are ValueErrors too
-                raise TrainingError(f"{where}, run {name or 'single'}: {problem}") from problem
+                raise TrainingDataError(f"{where}, run {name or 'single'}: {problem}") from problem
             name = name or spec.default_name
             if name in runs:
-                raise TrainingError(f"{where}: two runs are named {name!r}; give the values that differ a `name`")
+                raise TrainingDataError(f"{where}: two runs are named {name!r}; give the values that differ a `name`")
             runs[name] = Planned(spec, labels)
     return runs
 
@@ -85,7 +85,7 @@ def _combinations(where: str, axes: Mapping[str, Any], schedules: Mapping[str, s
     values = {axis: value if isinstance(value, list) else [value] for axis, value in axes.items() if axis != "labels"}
     for axis, options in values.items():
         if not options:
-            raise TrainingError(f"{where}: axis {axis!r} has no value, so there is nothing to run")
+            raise TrainingDataError(f"{where}: axis {axis!r} has no value, so there is nothing to run")
     for chosen in product(*values.values()):
         parts: list[str] = []
         settings: dict[str, Any] = {}
@@ -95,11 +95,11 @@ def _combinations(where: str, axes: Mapping[str, Any], schedules: Mapping[str, s
             for setting in moved:
                 if setting not in _SETTINGS:
                     near = get_close_matches(setting, _SETTINGS, n=1)
-                    raise TrainingError(
+                    raise TrainingDataError(
                         f"{where}: no setting {setting!r}" + (f"; did you mean {near[0]!r}?" if near else "")
                     )
                 if setting in settings:
-                    raise TrainingError(f"{where}: setting {setting!r} is on two axes; keep one")
+                    raise TrainingDataError(f"{where}: setting {setting!r} is on two axes; keep one")
             settings |= moved
             if len(values[axis]) > 1:
                 parts.append(label)
@@ -117,7 +117,7 @@ def _label(where: str, axis: str, value: Any, schedules: Mapping[str, str], need
     if axis == "schedule" and isinstance(value, str):
         return value.split(":")[0]
     if needed:
-        raise TrainingError(
+        raise TrainingDataError(
             f"{where}: {axis} = {value!r} makes no file name\nwrite the value as {{name = '..', {axis} = '..'}}"
         )
     return ""

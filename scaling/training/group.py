@@ -8,7 +8,7 @@ checkpoint: the state of every segment under way or waiting, and how long each c
 import io
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from scaling.errors import TrainingError
 from scaling.training.corpus import Corpus, validation_windows
 from scaling.training.device import progress
 from scaling.training.evaluation import Judge, Judged, evaluate, evaluation_steps
@@ -97,8 +98,8 @@ class Group:
         )
         self.curve_judges = [judge for judge in self.curve_judges if judge.share]
 
-    def work(self, lanes: int, checkpoint_seconds: float, quiet: bool) -> None:
-        """Train all that is not finished."""
+    def work(self, lanes: int, checkpoint_seconds: float, quiet: bool, wanted: Callable[[], bool]) -> None:
+        """Train all that is not finished; the last checkpoint is left for who writes what the runs have in common."""
         saved = None
         if self.checkpoint.exists():
             saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
@@ -140,7 +141,8 @@ class Group:
                 if time.perf_counter() - saved_at >= checkpoint_seconds:
                     self._save()
                     saved_at = time.perf_counter()
-        self.checkpoint.unlink()
+                    if not wanted():
+                        raise TrainingError(f"{self.checkpoint.stem}: stopped at step {self.lanes[0].step}, not wanted")
 
     def _alive(self, segment: Segment) -> list[str]:
         return [name for name in segment.runs if name in self.runs]

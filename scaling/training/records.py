@@ -9,17 +9,20 @@ Elapsed time is in the record and not in the curve, so that curves can be compar
 """
 
 import csv
+import errno
+import glob
 import hashlib
 import io
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from scaling.errors import TrainingError
+from scaling.errors import MachineError, TrainingDataError
 
 CURVE_COLUMNS = (
     "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
@@ -47,6 +50,21 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.close(folder)
 
 
+@contextmanager
+def writing(folder: str | Path) -> Iterator[None]:
+    """Turn what goes wrong with files below `folder` into an answer."""
+    try:
+        yield
+    except OSError as problem:
+        full = problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        why = "no space left on the device" if full else f"cannot be written: {problem.strerror or problem}"
+        remedy = "free some space" if full else "name a folder that this process may write to"
+        raise MachineError(
+            f"{problem.filename or folder}: {why}\n"
+            f"nothing is lost: {remedy} and run the same again; it goes on from its last checkpoint"
+        ) from problem
+
+
 def checkpoint_path(out_dir: str | Path, names: Iterable[str]) -> Path:
     """Where the runs with these names, if they train together, keep what they need to go on."""
     first, *others = sorted(names)
@@ -55,25 +73,50 @@ def checkpoint_path(out_dir: str | Path, names: Iterable[str]) -> Path:
 
 
 @contextmanager
-def sole_writer(checkpoint: Path) -> Iterator[None]:
-    """Hold the lock of a checkpoint; a second process that trains the same runs is refused. Falls with its process."""
+def sole_writer(checkpoint: Path, patience: float = 0.0) -> Iterator[None]:
+    """
+    Hold the lock of a checkpoint; it falls with its process, however that ends.
+
+    A second process that trains the same runs is refused after `patience` seconds: the first may be on its way
+    out, and on a network drive the lock of a machine that is lost falls only after a while.
+    """
     if os.name != "posix":
         yield
         return
-    import fcntl
-
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    path = checkpoint.with_suffix(".lock")
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TrainingError(
+    path, deadline = checkpoint.with_suffix(".lock"), time.monotonic() + patience
+    while (file := _locked(path)) is None:
+        if time.monotonic() >= deadline:
+            raise MachineError(
                 f"{checkpoint.with_suffix('')}: another process is training these runs\n"
                 "two writers would tear their curves; wait for it, or end it and run this again"
-            ) from None
+            )
+        time.sleep(0.2)
+    with file:
         yield
         path.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> IO | None:
+    """The file, locked; None if another process holds it, or has just removed it, so that others would not see it."""
+    import fcntl
+
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    file.close()
+    return None
+
+
+def remove_drafts(*paths: Path) -> None:
+    """Remove what `write_atomically` left of these files when its process was killed; for the sole writer only."""
+    for path in paths:
+        for draft in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
+            draft.unlink(missing_ok=True)
 
 
 class RunFiles:
@@ -92,7 +135,7 @@ class RunFiles:
         """Raise if `found`, a file under this name, was made by another run than the one now asked for."""
         changed = [f"{key} was {value!r}, is {now.get(key)!r}" for key, value in was.items() if now.get(key) != value]
         if changed:
-            raise TrainingError(
+            raise TrainingDataError(
                 f"{found} belongs to another run: {'; '.join(changed)}\n"
                 "going on would mix two runs in one curve; choose another name, restore the old setting, "
                 f"or remove the files of {self.name} to start over"
@@ -120,14 +163,14 @@ class Curve:
     def __init__(self, path: Path, keep: int | None):
         if keep is None:
             if path.exists() and path.read_bytes() != self.HEADER:
-                raise TrainingError(
+                raise TrainingDataError(
                     f"{path} exists without a record or a checkpoint of its run: it is not overwritten\n"
                     "choose another name for the run, or move the file away; an interrupted sweep goes on if it is "
                     "run as it was, with the same file and --lanes"
                 )
             write_atomically(path, self.HEADER)
         elif not path.exists() or path.stat().st_size < keep:
-            raise TrainingError(
+            raise TrainingDataError(
                 f"{path} is shorter than its checkpoint says ({keep} bytes): rows were lost or edited\n"
                 "bring the file back, or remove the checkpoint and the curve to start over"
             )
@@ -142,7 +185,9 @@ class Curve:
             value = values[column]
             exact = column == "lr" or isinstance(value, int)
             cells.append("" if value is None else repr(value) if exact else f"{value:.9g}")
-        self._file.write((",".join(cells) + "\n").encode())
+        line = (",".join(cells) + "\n").encode()
+        while line:  # a full disk may take the first bytes and refuse the rest only when they come again
+            line = line[self._file.write(line) :]
 
     def sync(self) -> int:
         """Bring all rows to disk; returns the length of the file in bytes."""

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import os
+import platform
+import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scaling.errors import MissingExtra, TrainingError
+from scaling.errors import MachineError, TrainingError
 from scaling.training.counts import flops_per_token, param_counts
+from scaling.training.executors import open_executor
 from scaling.training.grid import Planned
-from scaling.training.records import RunFiles, write_run_table
+from scaling.training.progress import Progress, Watch
+from scaling.training.records import RunFiles, checkpoint_path, write_atomically, write_run_table, writing
 from scaling.training.spec import RunSpec
 from scaling.training.tree import forest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LOOK = 1.0  # seconds between two looks at how far the runs are
+LOST = 100.0  # seconds after which the locks of a lost machine have fallen; a network drive grants it 90
 
 
 def groups(runs: Mapping[str, Planned], lanes: int = 1) -> list[dict[str, RunSpec]]:
@@ -94,48 +98,42 @@ def _seconds_per_update(spec: RunSpec) -> float:
     stack.start(0, spec)
     best = np.inf
     for _ in range(min(4, spec.table.steps)):
-        began = time.perf_counter()
+        began = time.process_time()  # of this core, whatever else it is busy with
         stack.advance(rng.integers(0, 1 << 15, (1, 1, spec.batch)))
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.process_time() - began)
     return float(best)
 
 
-def _one_thread() -> None:
-    """Of a worker, before it imports torch: two thread pools on one core mostly wait for each other."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-
-
 @contextmanager
-def open_executor(where: str | None, jobs: int | None) -> Iterator[Executor]:
-    """
-    An executor by its name.
-
-    Parameters
-    ----------
-    where : {None, 'dask:ADDRESS'}
-        None: spawned processes here. `dask:tcp://..`: the scheduler of a Dask cluster whose workers see the same
-        folder and have scaling and torch installed (one thread a worker: `dask worker ADDRESS --nthreads 1`).
-        On Slurm and its like, `dask_jobqueue.SLURMCluster(cores=1, ..)` starts such workers.
-    jobs : int, optional
-        Processes here; default one for each core this process may use.
-    """
-    if where is None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        pool = ProcessPoolExecutor(jobs or cores, mp_context=get_context("spawn"), initializer=_one_thread)
-        try:
-            yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)
-        return
-    kind, _, address = where.partition(":")
-    if kind != "dask" or not address:
-        raise TrainingError(f"executor {where!r}: write dask:tcp://ADDRESS:PORT, or leave it out for local processes")
+def _mark(out_dir: Path, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """A file and what it says while this sweep is wanted: who reads it sees the folder; a later sweep takes it over."""
+    path, token = checkpoint_path(out_dir, names).with_suffix(".sweep"), secrets.token_hex(8)
+    with writing(out_dir):
+        write_atomically(path, token.encode())
     try:
-        from distributed import Client
-    except ModuleNotFoundError:
-        raise MissingExtra("a Dask executor needs distributed\npip install 'scaling-laws[cluster]'") from None
-    with Client(address) as client, client.get_executor(pure=False, retries=3) as executor:
-        yield executor
+        yield str(path), token
+    finally:
+        if _says(path, token):
+            path.unlink()
+
+
+def _says(path: str | Path, token: str) -> bool:
+    try:
+        return Path(path).read_text() == token
+    except FileNotFoundError:
+        return False
+
+
+def _work(unit: dict[str, RunSpec], mark: tuple[str, str], settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Train a group, in whatever process and on whatever machine this is."""
+    from scaling.training import train_group
+
+    if not _says(*mark):
+        raise MachineError(
+            f"worker on {platform.node()}: does not see {mark[0]}, or another sweep has taken its place\n"
+            "results go through that folder: mount it on all machines under the same path"
+        )
+    return train_group(unit, **settings, quiet=True, patience=LOST, wanted=lambda: _says(*mark))
 
 
 def sweep(
@@ -146,7 +144,7 @@ def sweep(
     jobs: int | None = None,
     lanes: int = 1,
     device: str | None = None,
-    notify: Callable[[dict[str, Any]], None] = lambda record: None,
+    notify: Callable[[Progress], None] = lambda progress: None,
 ) -> list[dict[str, Any]]:
     """
     Train all runs that are not finished.
@@ -167,7 +165,7 @@ def sweep(
     device : {'cpu', 'cuda'}, optional
         Default: cuda if there is one.
     notify : callable
-        Is given the record of every run as its group ends.
+        Is told how far the sweep is: at once, every second or so, and at its end.
 
     Returns
     -------
@@ -176,36 +174,44 @@ def sweep(
 
     Raises
     ------
+    MachineError
+        If `out_dir` cannot be written.
     TrainingError
-        After all other groups have ended, if any failed.
+        After all other groups have ended, if any failed; of the kind of the first failure.
     """
     if executor is None:
         with open_executor(None, jobs) as pool:
             return sweep(runs, out_dir, executor=pool, lanes=lanes, device=device, notify=notify)
-    from scaling.training import train_group
-
+    if lanes < 1:
+        raise TrainingError(f"lanes = {lanes}: must be 1 or more")
     out_dir = Path(out_dir).resolve()
-    labels = {name: run.labels for name, run in runs.items()}
-    work = partial(train_group, out_dir=str(out_dir), lanes=lanes, device=device, quiet=True)
-    futures = {}
-    for unit in groups(runs, lanes):
-        futures[executor.submit(work, unit, labels={name: labels[name] for name in unit})] = list(unit)
+    settings = {"out_dir": str(out_dir), "lanes": lanes, "device": device}
+    watch = Watch({name: run.spec for name, run in runs.items()}, out_dir)
+    futures: dict[Future, str] = {}
     records: dict[str, dict[str, Any]] = {}
     failed: dict[str, Exception] = {}
-    for future in as_completed(futures):
-        try:
-            found = future.result()
-        except Exception as problem:  # of any kind: the other groups go on, and it is raised below
-            failed[futures[future][0]] = problem
-            continue
-        records |= found
-        for record in found.values():
-            notify(record)
-    write_run_table(out_dir)
+    with _mark(out_dir, runs) as mark:
+        notify(watch.look())
+        for unit in groups(runs, lanes):
+            labels = {name: runs[name].labels for name in unit}
+            futures[executor.submit(_work, unit, mark, settings | {"labels": labels})] = next(iter(unit))
+        left = set(futures)
+        while left:
+            ended, left = wait(left, timeout=LOOK, return_when=FIRST_COMPLETED)
+            for future in ended:
+                try:
+                    records |= future.result()
+                except Exception as problem:  # of any kind: the other groups go on, and it is raised below
+                    failed[futures[future]] = problem
+            notify(watch.look())
+    with writing(out_dir):
+        write_run_table(out_dir)
     if failed:
         name, first = next(iter(failed.items()))
-        said = str(first) if isinstance(first, TrainingError) else f"{type(first).__name__}: {first}"
-        raise TrainingError(
-            f"{len(failed)} of {len(futures)} groups failed; that of {name}: {said}\nrun the same again to go on"
+        known = isinstance(first, TrainingError)
+        said = str(first) if known else f"{type(first).__name__}: {first}".rstrip(": ")
+        raise (type(first) if known else TrainingError)(
+            f"{len(failed)} of {len(futures)} groups failed; that of {name}: {said}\n"
+            "what the others did is kept; run the same again to go on"
         ) from first
     return [records[name] for name in runs]

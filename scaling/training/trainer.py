@@ -1,7 +1,6 @@
 """Train a run, or runs that share something; exact to the bit when it is stopped and started again."""
 
-import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from scaling.errors import TrainingError
 from scaling.training.corpus import read_corpus
 from scaling.training.device import prepare
 from scaling.training.group import Group
-from scaling.training.records import RunFiles, checkpoint_path, sole_writer, write_run_table
+from scaling.training.records import RunFiles, checkpoint_path, remove_drafts, sole_writer, write_run_table, writing
 from scaling.training.spec import RunSpec
 
 
@@ -52,9 +51,12 @@ def train(
 
     Raises
     ------
+    TrainingDataError
+        For a corpus too small, files of another spec under this name, a changed corpus or machine on resume.
+    MachineError
+        For no space left or a folder that cannot be written.
     TrainingError
-        For a corpus too small, files of another spec under this name, a changed corpus or machine on
-        resume, no space left, or a device that is not there.
+        For a device that is not there.
     """
     name = name or spec.default_name
     return train_group(
@@ -77,6 +79,8 @@ def train_group(
     labels: Mapping[str, Mapping[str, str]] | None = None,
     checkpoint_seconds: float = 30.0,
     quiet: bool = False,
+    patience: float = 0.0,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> dict[str, dict[str, Any]]:
     """
     Train several runs of one kind (`RunSpec.kind`): what they share once, and `lanes` members at a time.
@@ -92,6 +96,10 @@ def train_group(
         Members that learn side by side. On a GPU as many as fit; on the CPU 1 to 8, more for smaller models.
     quiet : bool
         Show no progress bar.
+    patience : float
+        Seconds to wait for another process that is at these runs and may be on its way out.
+    wanted : callable
+        Asked at every checkpoint; the group stops there when it says no.
 
     The other parameters, and what is raised, are those of `train`.
 
@@ -101,6 +109,25 @@ def train_group(
         Name -> the run's row of `runs.csv`.
     """
     files = {name: RunFiles(out_dir, name) for name in specs}
+    checkpoint, records = checkpoint_path(out_dir, specs), _finished(specs, files)
+    if len({spec.kind for spec in specs.values()}) > 1:
+        raise TrainingError("runs of one group must agree in all but seeds, schedule, decay, clipping and rounding")
+    if len(records) == len(specs) and not checkpoint.exists():
+        return records
+    where = prepare(device, threads)
+    corpus = read_corpus(next(iter(specs.values())).corpus)
+    group = Group(dict(specs), files, corpus, where, threads, dict(labels or {}), records)
+    with writing(out_dir), sole_writer(checkpoint, patience):
+        records |= _finished(specs, files)  # by another process, while this one waited for the lock
+        remove_drafts(checkpoint, *(file.record for file in files.values()))
+        group.work(lanes, checkpoint_seconds, quiet, wanted)
+        write_run_table(out_dir)
+        checkpoint.unlink()  # last, so that whatever is missing after a kill is made when it is run again
+    return {name: records[name] for name in specs}
+
+
+def _finished(specs: Mapping[str, RunSpec], files: Mapping[str, RunFiles]) -> dict[str, dict[str, Any]]:
+    """Records of the runs that have ended."""
     records: dict[str, dict[str, Any]] = {}
     for name, spec in specs.items():
         if (done := files[name].finished()) is not None:
@@ -108,23 +135,4 @@ def train_group(
             was = {key: done.get(key, getattr(RunSpec, key, None)) for key in settings}
             files[name].refuse_other(files[name].record, was=was, now=settings)
             records[name] = done
-    if len({spec.kind for spec in specs.values()}) > 1:
-        raise TrainingError("runs of one group must agree in all but seeds, schedule, decay, clipping and rounding")
-    if len(records) == len(specs):
-        checkpoint_path(out_dir, specs).unlink(missing_ok=True)  # of a process that ended between record and removal
-        return records
-    where = prepare(device, threads)
-    corpus = read_corpus(next(iter(specs.values())).corpus)
-    group = Group(dict(specs), files, corpus, where, threads, dict(labels or {}), records)
-    try:
-        with sole_writer(group.checkpoint):
-            group.work(lanes, checkpoint_seconds, quiet)
-        write_run_table(out_dir)
-    except OSError as full:
-        if full.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise TrainingError(
-            f"{out_dir}: no space left on the device\n"
-            "nothing is lost: free some space and run the same again; it goes on from its last checkpoint"
-        ) from full
-    return {name: records[name] for name in specs}
+    return records

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from scaling.conventions import matched
 from scaling.fitting import Fit
 from scaling.fitting.design import Design, design
 
 
 def moments(fit: Fit, data: Any) -> tuple[Design, np.ndarray, np.ndarray, np.ndarray]:
     """Rows, prediction (n,), its variance from the parameters (n,), variance of one row's noise (n,); in loss units."""
-    target = design(data, fit.law, fitting=False)
+    target = design(matched(data, fit.data, fit.law.inputs), fit.law, fitting=False)
     model = fit._model(target)
     terms = model.terms(fit.t[None])
     value = model.value(terms)

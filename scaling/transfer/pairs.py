@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.conventions import alike
 from scaling.errors import DataError
 from scaling.fitting import Fit
 from scaling.fitting.design import COLUMNS
@@ -51,9 +52,10 @@ def pair(source: Any, target: Any) -> pd.DataFrame:
 
     Raises
     ------
-    DataError : no pairs, or several runs of one side with the same N and D.
+    DataError : no pairs, several runs of one side with the same N and D, or sides that count N in different ways.
     """
     sides = {"source": points(source), "target": points(target)}
+    alike(**sides)
     keys = {}
     for side, frame in sides.items():
         key = pd.Series([f"{n:.9g} {d:.9g}" for n, d in zip(frame["N"], frame["D"], strict=True)], index=frame.index)
