@@ -39,6 +39,7 @@ class Member:
     late: bool
     fits: Refits
     cutoffs: int
+    reach: float  # longest distance (ln) among them
     error: float  # median over cutoffs of the mean squared error
     stretch: float
     drift: float  # per unit of distance in ln
@@ -111,9 +112,8 @@ def calibrate(
                     members.append(member)
                 elif not members:  # the law itself cannot be tested
                     return Calibration([], 0, 0.0, float(o.max()), by, sign, np.nan)
-    reach = max(float(c.distance.max()) for c in splits)
     first = members[0]
-    return Calibration(members, first.cutoffs, reach, float(o.max()), by, sign, first.coverage)
+    return Calibration(members, first.cutoffs, first.reach, float(o.max()), by, sign, first.coverage)
 
 
 def aligned(made: Design, data: Any, law: Law) -> Design | None:
@@ -165,7 +165,7 @@ def _member(
     fits = replace(fits, alike=np.full(len(masks), fits.alike[-1]))
     y = loss.link(made.loss)
     middle, variance = fits.predict(made)
-    scaled, errors, drift = [], [], []
+    scaled, errors, drift, reach = [], [], [], 0.0
     for f in np.flatnonzero(enough & fits.ok[:-1]):
         e, v, d = ((x)[splits[f].test] for x in (y - middle[f], variance[f], splits[f].distance))
         good = np.isfinite(e) & np.isfinite(v) & (v < 1)
@@ -175,7 +175,10 @@ def _member(
             tail = student.ppf(0.95, max(rows[f] - p, 1)) / ndtri(0.95)
             scaled.append(np.abs(e) / np.sqrt(v) / tail)
             errors.append(float(np.mean(e**2)))
-            drift.append(np.abs(e) / np.maximum(d, CLOSEST))
+            drift.append(
+                (np.abs(e) / np.maximum(d, CLOSEST))[d > 0]
+            )  # a schedule left out may lie within the others' steps
+            reach = max(reach, float(d.max()))
     if not errors:
         return None
     pooled = np.concatenate(scaled)
@@ -189,9 +192,10 @@ def _member(
         late,
         last,
         len(errors),
+        reach,
         max(float(np.median(errors)), 1e-12),
         max(1.0, stretch),
-        0.5 * float(np.median(np.concatenate(drift))) / 0.6745,
+        0.5 * float(np.median(further)) / 0.6745 if len(further := np.concatenate(drift)) else 0.0,
         max(float(weights[-1].sum()) - p, 1.0),
         float(np.mean(pooled <= max(1.0, stretch) * ndtri(0.95))),
     )
