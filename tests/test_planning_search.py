@@ -1,6 +1,7 @@
 """Schedule search."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scaling
