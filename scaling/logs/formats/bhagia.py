@@ -1,6 +1,7 @@
 """allenai/OLMo-ladder: ladder-runs/<size>-<x>xC.csv, checkpoints of 190M to 1.3B models at 0.5 to 10 times 20 tokens per N."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -42,7 +43,7 @@ def _run(path: Path, loss: str, last: int | None) -> pd.DataFrame:
     size, length = path.stem.removesuffix("-rerun").split("-")
     if size not in SIZES:
         raise DataError(f"{path}: size '{size}' is none of {', '.join(SIZES)}.")
-    rows = {"step": raw["_step"], "D": raw["throughput/total_tokens"].astype(float)}
+    rows: dict[str, Any] = {"step": raw["_step"], "D": raw["throughput/total_tokens"].astype(float)}
     rows["lr"] = raw["optim/learning_rate_group0"]
     for column in map(str, raw):
         stem, _, name = column.rpartition("/")
