@@ -121,3 +121,26 @@ def html(fit: Fit) -> str:
         for name, r in table.iterrows()
     )
     return f"<table>{rows}</table><table><tr><th></th><th>value</th><th>95 % interval</th><th></th></tr>{body}</table>"
+
+
+def page(fit: Fit) -> str:
+    """The report and, for a fit of curves, its figure as one HTML page that needs no other file."""
+    figure = ""
+    if fit.runs is not None:
+        from io import StringIO
+
+        import matplotlib.pyplot as plt
+
+        from scaling import plots
+
+        drawn = StringIO()
+        root = next(iter(plots.curve(fit).values())).get_figure(root=True)
+        assert root is not None  # drawn axes have a figure
+        root.savefig(drawn, format="svg")
+        plt.close(root)
+        figure = drawn.getvalue()[drawn.getvalue().index("<svg") :]
+    title = escape(f"{fit.law.name}: a fit by scaling")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>\n'
+        f'<body style="font-family:sans-serif">\n{html(fit)}\n{figure}\n</body></html>\n'
+    )

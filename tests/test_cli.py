@@ -116,6 +116,18 @@ def test_fit_as_json_with_a_parameter_held(folder, capsys):
     assert found["ok"] is True and found["rows"] == 24 and found["saved"] is None
 
 
+def test_report_tells_a_saved_fit_again(saved, surface, tmp_path, capsys):
+    assert main(["report", str(saved)]) == 0
+    assert capsys.readouterr().out.strip() == str(scaling.load(saved))
+    for file, drawn in ((saved, True), (surface, False)):
+        assert main(["report", str(file), "-o", str(tmp_path / "page.html"), "--json"]) == 0
+        page = (tmp_path / "page.html").read_text("utf-8")
+        assert strict_json(capsys.readouterr().out)["law"] in page and "verdict" in page
+        assert ("<svg" in page) == drawn
+    assert main(["report", str(saved), "-o", str(tmp_path / "page.pdf")]) == 2
+    assert "saved as .html" in capsys.readouterr().err
+
+
 def test_predict_at_inputs_of_the_law(surface, capsys):
     assert main(["predict", str(surface), "--N", "7B", "--D", "2T", "--json"]) == 0
     found = strict_json(capsys.readouterr().out)
@@ -345,9 +357,10 @@ def test_colour_only_on_a_terminal_that_wants_it(monkeypatch, capsys):
     assert capsys.readouterr().err == "\033[31merror:\033[0m x\nerror: x\n"
 
 
-def test_a_reader_that_stops_is_no_error():
+@pytest.mark.parametrize("line", [["laws", "--json"], ["--help"]])
+def test_a_reader_that_stops_is_no_error(line):
     """As in `scaling laws | head -1`."""
-    command = [sys.executable, "-m", "scaling", "laws", "--json"]
+    command = [sys.executable, "-m", "scaling", *line]
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as closed:
@@ -402,3 +415,19 @@ def test_shares_of_a_mixture(tmp_path, capsys):
     assert main([*command, "--N", "1.2B"]) == 2
     assert main([*command, "--flops", "1e20"]) == 2
     assert main(["plan"]) == 2
+
+
+def test_plan_of_the_next_runs(folder, surface, capsys):
+    pool, target = folder / "pool.csv", folder / "target.csv"
+    pool.write_text("size,N,D,price\nsmall,10M,1B,1\nwide,100M,1B,8\nlong,10M,20B,15\nlarge,300M,20B,400\n")
+    target.write_text("N,D\n7B,200B\n")
+    command = ["plan", str(surface), "--pool", str(pool), "--target", str(target)]
+    assert main([*command, "--budget", "30", "--cost", "price", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["spent"] == sum(run["cost"] for run in document["runs"]) <= 30
+    assert main(["plan", "chinchilla", *command[2:], "--budget", "1e20"]) == 0
+    assert "expected after" in capsys.readouterr().out
+    assert main(command) == 2 and "--budget" in capsys.readouterr().err
+    assert main(["plan", str(surface), "--budget", "3"]) == 2
+    target.write_text("N,D\n7B,many\n")
+    assert main([*command, "--budget", "1e20"]) == 3 and "target: column 'D'" in capsys.readouterr().err

@@ -167,3 +167,9 @@ def test_what_can_be_mended_is_mended_and_told(tmp_path: Path) -> None:
 def write(path: Path, content: str | bytes) -> Path:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
+
+
+@pytest.mark.parametrize("given", [None, 3, [None], pd.DataFrame({"step": [1], "loss": [2.0]})])
+def test_what_is_no_path_is_said(given):
+    with pytest.raises(DataError, match="takes paths"):
+        read(given)

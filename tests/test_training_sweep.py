@@ -193,7 +193,7 @@ def test_the_command_line(file, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_dask_over_tcp_survives_the_loss_of_a_worker(file, tmp_path):
-    pytest.importorskip("distributed", reason="needs the extra scaling-laws[cluster]")
+    distributed = pytest.importorskip("distributed", reason="needs the extra scaling-laws[cluster]")
     file.write_text(file.read_text().replace("horizon = [{steps = 20}", "horizon = [{steps = 600}"))
     runs = read_sweep(file)
     address = tmp_path / "scheduler.json"
@@ -211,6 +211,8 @@ def test_dask_over_tcp_survives_the_loss_of_a_worker(file, tmp_path):
         while not address.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         at = json.loads(address.read_text())["address"]
+        with distributed.Client(at) as client:
+            client.wait_for_workers(2, timeout=120)
         killer = ThreadPoolExecutor(1).submit(_kill_when_busy, workers[0], tmp_path / "dask")
         with open_executor(f"dask:{at}", None) as pool:
             sweep(runs, tmp_path / "dask", executor=pool, device="cpu")

@@ -17,6 +17,7 @@ from scaling.cli.fit import fit
 from scaling.cli.laws import show
 from scaling.cli.plan import plan
 from scaling.cli.predict import predict
+from scaling.cli.report import report as retell
 from scaling.cli.runs import runs
 from scaling.cli.sweep import sweep
 from scaling.cli.train import train
@@ -67,9 +68,10 @@ app = App(
     version=scaling.__version__,
 )
 app["--help"].group = app["--version"].group = "Help"
-for verb in (runs, fit, predict, compare, plan, show, train, sweep):
-    name = "laws" if verb is show else verb.__name__
-    app.command(name=name, help_prologue="", help_epilogue="")(verb)
+for verb in (runs, fit, predict, compare, plan, retell, show, train, sweep):
+    app.command(name={show: "laws", retell: "report"}.get(verb, verb.__name__), help_prologue="", help_epilogue="")(
+        verb
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(code or 0)
     except BrokenPipeError:  # the reader, such as `head`, has had enough: no error, and nothing more to flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except SystemExit:  # so does the printer of help
         return 0
     except KeyboardInterrupt:
         output.error("interrupted")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from scaling.cli import output
+from scaling.cli.experiments import experiments_plan
 from scaling.cli.mixture import Objective, mixture_plan
 from scaling.cli.options import Count, Many, Number, Positive, Positives, Printing, UsageError, number, pairs
 
@@ -34,10 +35,14 @@ def plan(
     weight: Many = (),
     floor: Many = (),
     cap: Many = (),
+    pool: Path | None = None,
+    target: Path | None = None,
+    budget: Optional = None,
+    cost: str | None = None,
     seed: int = 0,
     printing: Printing = Printing(),
 ) -> None:
-    """Find the best size and tokens for a budget, the cheapest run that reaches a loss, or the best mixture.
+    """Find the best size and tokens for a budget, the cheapest run that reaches a loss, the best mixture, or the next runs.
 
     For example:
 
@@ -45,6 +50,7 @@ def plan(
         scaling plan chinchilla/besiroglu2024 --flops 5.76e23 --served 10T
         scaling plan data_constrained/muennighoff2023 --flops 1e22 --unique 25B
         scaling plan --mixture de=de.json --mixture fr=fr.json --N 1.2B --D 50B --floor de=0.05
+        scaling plan fit.json --pool affordable.csv --target big.csv --budget 1e21
 
     Parameters
     ----------
@@ -82,11 +88,29 @@ def plan(
         Smallest share of a family or domain: de=0.05, or 0.05 for all. May be repeated.
     cap
         Largest share, likewise.
+    pool
+        CSV of runs that could be made next, one row each, columns = the law's inputs. The fit's own runs are taken as
+        made; the name of a law instead of a fit means that there are none yet.
+    target
+        With --pool: CSV of the runs whose loss shall be predicted well.
+    budget
+        With --pool: what the runs may cost together.
+    cost
+        With --pool: its column with the cost of a run, if that is not 6 N D.
     seed
         Seed of the bootstrap.
     """
     import scaling
 
+    if pool is not None:
+        if mixture or flops or loss is not None or size is not None or tokens is not None:
+            raise UsageError(
+                "plan --pool takes --target, --budget and --cost, not --flops, --loss, --N, --D or --mixture"
+            )
+        experiments_plan(fit, pool, target, budget, cost, seed, printing)
+        return
+    if target is not None or budget is not None or cost is not None:
+        raise UsageError("--target, --budget and --cost go with --pool")
     if mixture:
         if fit is not None or flops or loss is not None:
             raise UsageError("plan --mixture takes --N and --D, not a fit, --flops or --loss")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -148,21 +149,24 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
 
 def _precision(se: np.ndarray, loss: np.ndarray, relative: bool) -> np.ndarray:
     """Weights 1 / se^2, scaled to a mean of one so that rows keep counting as rows."""
-    if (bad := ~(se > 0) & ~np.isnan(loss)).any():
-        raise DataError(f"column 'loss_se', row {np.flatnonzero(bad)[0]}: standard errors must be positive.")
+    if (bad := ~((se > 0) & np.isfinite(se)) & ~np.isnan(loss)).any():
+        raise DataError(
+            f"column 'loss_se', row {np.flatnonzero(bad)[0]}: standard errors must be positive and finite; "
+            "leave out rows that say nothing."
+        )
     weight = 1 / (se / loss if relative else se) ** 2
     return weight / np.nanmean(weight)
 
 
 def _numbers(column: pd.Series, name: str) -> np.ndarray:
-    if not (pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)):
-        raise (
-            DataError(
-                f"column '{name}' holds {column.dtype} values such as {column.iloc[0]!r}, not numbers; "
-                "convert it with pandas.to_numeric."
-            )
-            if len(column)
-            else DataError(f"column '{name}' has no rows.")
+    if not len(column):
+        raise DataError(f"column '{name}' has no rows.")
+    if column.dtype == object and all(isinstance(x, Real) and not isinstance(x, bool) for x in column):
+        column = column.astype(float)
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        raise DataError(
+            f"column '{name}' holds {column.dtype} values such as {column.iloc[0]!r}, not numbers; "
+            "convert it with pandas.to_numeric."
         )
     return column.to_numpy(float)
 

@@ -50,7 +50,7 @@ class Loss:
         if not self.log:
             return values
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.log(np.where(values > 0, values, np.nan))
+            return np.log(values)
 
     def value(self, r: np.ndarray) -> np.ndarray:
         d = self.delta

@@ -44,6 +44,8 @@ class MonomialModel:
         self.frame, self.log = frame, log
         self.n = len(next(iter(inputs.values())))
         self.parts = [self._part(term, inputs) for term in terms]
+        pairs = [self._pair(a, b) for a in range(len(terms)) for b in range(a, len(terms))]
+        self.pairs, self.places = [pair[:3] for pair in pairs], np.concatenate([pair[3] for pair in pairs])
 
     def _part(self, term: Monomial, inputs):
         names = self.frame.names
@@ -63,12 +65,21 @@ class MonomialModel:
         Z = Z[:, columns]
         if len(K) and np.ptp(K) == 0 and (np.ptp(Z, axis=0) == 0).all():
             K, Z = K[:1], Z[:1]  # a constant term needs one exponential per problem, not one per row
-        i, j = np.triu_indices(len(columns))
-        return K, Z, columns, Z[:, i] * Z[:, j], columns[i], columns[j]
+        return K, Z, columns
+
+    def _pair(self, a: int, b: int):
+        """Of two parts: products of their exponents (n, m), and where in the Hessian they go (m, p * p)."""
+        (_, Za, ca), (_, Zb, cb), p = self.parts[a], self.parts[b], len(self.frame.params)
+        i, j = np.triu_indices(len(ca)) if a == b else np.indices((len(ca), len(cb))).reshape(2, -1)
+        place = np.zeros((len(i), p, p))
+        m = np.arange(len(i))
+        place[m, ca[i], cb[j]] = 1.0
+        place[m, cb[j], ca[i]] += 1.0 if a != b else (i != j)
+        return a, b, Za[:, i] * Zb[:, j], place.reshape(len(i), p * p)
 
     def terms(self, t: np.ndarray) -> list[np.ndarray]:
         with np.errstate(over="ignore", invalid="ignore"):
-            return [K * np.exp(t[:, columns] @ Z.T) for K, Z, columns, *_ in self.parts]
+            return [K * np.exp(t[:, columns] @ Z.T) for K, Z, columns in self.parts]
 
     def value(self, terms: list[np.ndarray]) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -79,22 +90,34 @@ class MonomialModel:
 
     def jacobian(self, terms: list[np.ndarray], value: np.ndarray) -> np.ndarray:
         J = np.zeros((len(value), len(self.frame.params), self.n))
-        for T, (_, Z, columns, *_) in zip(terms, self.parts, strict=True):
+        for T, (_, Z, columns) in zip(terms, self.parts, strict=True):
             for z, j in zip(Z.T, columns, strict=True):
                 J[:, j] += T * z
         return J
 
-    def second(self, terms: list[np.ndarray], s: np.ndarray) -> np.ndarray:
-        """sum_i s_i d2(value_i)/dt2, shape (B, p, p)."""
+    def gradient(self, terms: list[np.ndarray], s: np.ndarray) -> np.ndarray:
+        """sum_i s_i d(value_i)/dt, shape (B, p)."""
+        g = np.zeros((len(s), len(self.frame.params)))
+        for T, (_, Z, columns) in zip(terms, self.parts, strict=True):
+            g[:, columns] += _over_rows(s * T, Z)
+        return g
+
+    def hessian(self, terms: list[np.ndarray], s: np.ndarray | float, w: np.ndarray | float) -> np.ndarray:
+        """sum_i s_i d2(value_i)/dt2 + w_i d(value_i)/dt d(value_i)/dt^T, shape (B, p, p), without forming a Jacobian."""
+        found = []
+        for a, b, ZZ in self.pairs:
+            if a == b:
+                wT = w * terms[a]
+                found.append(_over_rows((wT + s) * terms[a], ZZ))
+            else:
+                found.append(_over_rows(wT * terms[b], ZZ))
         p = len(self.frame.params)
-        H = np.zeros((len(s), p, p))
-        for T, (_, Z, _, ZZ, i, j) in zip(terms, self.parts, strict=True):
-            sT = s * T
-            h = sT.sum(1)[:, None] * ZZ if len(Z) == 1 else sT @ ZZ
-            H[:, i, j] += h
-            off = i != j
-            H[:, j[off], i[off]] += h[:, off]
-        return H
+        return (np.concatenate(found, axis=1) @ self.places).reshape(-1, p, p)
+
+
+def _over_rows(values: np.ndarray, Z: np.ndarray) -> np.ndarray:
+    """sum over rows i of values (B, n) times Z (n, m), where Z may be the same in all rows (1, m)."""
+    return values.sum(1)[:, None] * Z if len(Z) == 1 else values @ Z
 
 
 class GeneralModel:
@@ -164,20 +187,6 @@ class GeneralModel:
         except (TypeError, ValueError):
             return False
         return True
-
-    def second(self, terms: list[np.ndarray], s: np.ndarray) -> np.ndarray:
-        """sum_i s_i d2(value_i)/dt2 by differencing the first derivatives: 2 p Jacobians, so only for slow valleys."""
-        t = terms[1]
-        H = np.empty((len(t), t.shape[1], t.shape[1]))
-        for k in range(t.shape[1]):
-            h = 1e-5 * np.maximum(1.0, np.abs(t[:, k]))
-            sides = []
-            for sign in (1, -1):
-                moved = t.copy()
-                moved[:, k] += sign * h
-                sides.append((self.jacobian([terms[0], moved], terms[0]) @ s[:, :, None])[:, :, 0])
-            H[:, k] = (sides[0] - sides[1]) / (2 * h)[:, None]
-        return (H + H.transpose(0, 2, 1)) / 2
 
 
 def _batched(fn: Callable[..., Any], inputs: list[Any], n: int, frame: Coordinates, fixed: Mapping[str, float]):

@@ -17,7 +17,7 @@ from scaling.fitting.losses import Loss
 BEND = 0.1  # fraction of the step at which the valley's bend is measured
 LEAP = 4.0  # most a logarithm of a scale may change in one step; others a tenth of their range
 VANISHED = 1e-28  # curvature, relative to the largest, below which a coordinate has no effect left
-CHUNK = 128  # problems solved together; larger batches fall out of the processor's cache
+CHUNK = 256  # problems solved together; larger batches fall out of the processor's cache
 
 
 @dataclass
@@ -65,32 +65,36 @@ def costs(model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss) 
     return _cost(model, y, model.terms(t), weights, loss)[0]
 
 
-def derivatives(model, r, terms, weights, loss: Loss, exact: bool = True):
-    """From residuals r (B, n): gradient (B, p), Hessian (B, p, p), damping matrix (B, p, p), Jacobian of the residuals
-    (B, p, n) and its row weights."""
+def newton(model, r, terms, weights, loss: Loss) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """From residuals r (B, n): gradient (B, p), exact Hessian and damping matrix (B, p, p)."""
+    slope, curvature, ratio = loss.slopes(r)
+    pull, inner, damp = weights * slope, weights * curvature, weights * ratio
+    if loss.log:
+        inverse = 1 / model.value(terms)
+        inner -= pull  # d2 ln f = d2 f / f - (df / f)(df / f)^T
+        pull *= inverse
+        inverse *= inverse
+        inner *= inverse
+        damp *= inverse
+    D = model.hessian(terms, 0.0, damp)
+    i = np.arange(D.shape[1])
+    D[:, i, i] *= 1.001
+    return model.gradient(terms, pull), model.hessian(terms, pull, inner), D
+
+
+def gauss_newton(model, r, terms, weights, loss: Loss) -> tuple[np.ndarray, ...]:
+    """From residuals r (B, n): gradient (B, p), Hessian without second derivatives of the law, its damping matrix
+    (B, p, p), Jacobian of the residuals (B, p, n) and its row weights (B, n)."""
     f = model.value(terms)
     slope, curvature, ratio = loss.slopes(r)
     J = model.jacobian(terms, f)
-    pull = weights * slope
-    inner = weights * curvature
     if loss.log:
         J /= f[:, None, :]
-    if exact:
-        second = model.second(terms, pull / f if loss.log else pull)
-        if loss.log:
-            inner = inner - pull  # d2 ln f = d2 f / f - J J^T
-    else:
-        second = 0.0
-    JT = J.transpose(0, 2, 1)
-    gradient = (J @ pull[:, :, None])[:, :, 0]
-    hessian = (J * inner[:, None, :]) @ JT + second
-    p = J.shape[1]
-    if exact:
-        damp = (J * (weights * ratio)[:, None, :]) @ JT
-        damp[:, np.arange(p), np.arange(p)] *= 1.001
-    else:
-        damp = ((J * J) @ (weights * ratio)[:, :, None]) * np.eye(p)
-    return gradient, hessian, damp, J, inner
+    inner = weights * curvature
+    gradient = (J @ (weights * slope)[:, :, None])[:, :, 0]
+    H = (J * inner[:, None, :]) @ J.transpose(0, 2, 1)
+    D = ((J * J) @ (weights * ratio)[:, :, None]) * np.eye(J.shape[1])
+    return gradient, H, D, J, inner
 
 
 @np.errstate(all="ignore")
@@ -161,7 +165,7 @@ def _solve(model, y, start, weights, loss, max_iter, damping, enough) -> tuple[S
         if fresh.any():
             new = np.flatnonzero(fresh)
             some = new if len(new) < len(live) else slice(None)
-            found = derivatives(model, r[some], [a[some] for a in terms], w[some], loss, exact=not bend)
+            found = (gauss_newton if bend else newton)(model, r[some], [a[some] for a in terms], w[some], loss)
             g[some], H[some], D[some] = found[:3]
             if bend:
                 J[some], inner[some] = found[3:]

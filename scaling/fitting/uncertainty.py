@@ -113,6 +113,6 @@ def bootstrap(
     """Refit `replicates` resamples of whole groups, warm-started: (t (replicates, p), converged (replicates,))."""
     rng = np.random.default_rng(seed)
     count = groups.max() + 1
-    picks = rng.multinomial(count, np.full(count, 1 / count), size=replicates)
+    picks = np.stack([np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(replicates)])
     found = minimise(model, y, np.tile(t, (replicates, 1)), weights * picks[:, groups], loss, damping=1e-3)
     return found.t, found.converged

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from scaling.errors import DataError
 from scaling.logs import facts as facts_
 from scaling.logs import sheet as sheets
 from scaling.logs.assemble import assemble, pieces
@@ -44,7 +45,15 @@ def read(
     """
     names = check_names(columns)
     findings = Findings()
-    files = _files([paths] if isinstance(paths, (str, Path)) else list(paths), findings)
+    frame = hasattr(paths, "columns")  # as a list it would be the names of its columns
+    many = isinstance(paths, Iterable) and not isinstance(paths, (str, Path)) and not frame
+    given: list[Any] = [*paths] if many else [paths]  # type: ignore[misc]
+    if not all(isinstance(path, (str, Path)) for path in given):
+        raise DataError(
+            f"scaling.read takes paths of files or folders, not {some([type(p).__name__ for p in given], 3)}; "
+            "a DataFrame becomes runs by Runs.from_frame."
+        )
+    files = _files(given, findings)
     findings.raise_problems()
     tables: dict[Path, facts_.Facts | None] = {}
     read_pieces = []

@@ -1,25 +1,26 @@
-"""Which runs to make next, so that a prediction far away gets sharper per FLOP (V-optimal design, arXiv:2604.22753)."""
+"""Which runs to make next, so that a prediction far away is off by least per FLOP.
+
+V-optimal design (arXiv:2604.22753) asks what runs leave least variance in the target's prediction if the law is right. It
+then buys many cheap runs, whose shared misfit no number of runs averages away. The error a fit will make has two parts,
+variance and the misfit it drags to the target (Box and Draper 1959, doi:10.1080/01621459.1959.10501525); both are counted.
+"""
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from scaling.errors import DataError, FitError
-from scaling.fitting import Fit, fit
-from scaling.fitting import model as models
-from scaling.fitting.coordinates import Coordinates
-from scaling.fitting.design import Design, design
-from scaling.fitting.losses import Loss
-from scaling.fitting.refit import refit
+from scaling.fitting import Fit
 from scaling.formula import Law
 from scaling.laws import find
+from scaling.planning.belief import Belief
 
-CRITERIA = ("V", "D", "random", "cheapest")
-PRIOR = 1.0  # sd of the solver's variables before any run: a factor e in a scale, one in an exponent
-RELATIVE_NOISE = 0.01  # of one loss, until the data say more
+CRITERIA = ("error", "V", "D", "random", "cheapest")
+FIRST, GROWTH = 2, 0.5  # runs before the first refit; share by which they grow until the next
 
 
 def plan_next(
@@ -31,49 +32,62 @@ def plan_next(
     done: pd.DataFrame | None = None,
     cost: Any = None,
     cost_exponent: float = 0.4,
-    criterion: str = "V",
+    criterion: str = "error",
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Choose runs from a pool, one after the other, until the budget is spent.
+    """Choose runs from a pool, one after the other, until the budget is spent or no run would help.
 
     Parameters
     ----------
     law : a law, its name, or a Fit (then `done` defaults to its data).
-    pool : runs that could be made, columns = the law's inputs. target : where the prediction shall be sharp.
+    pool : runs that could be made, columns = the law's inputs. target : where the prediction shall be good.
     budget : what they may cost together, in the unit of `cost`.
-    done : runs made already, with their loss.
+    done : runs made already, with their loss; fewer than parameters, or none, will do.
     cost : array (len(pool),), name of a column of pool, or None for 6 N D.
     cost_exponent : gain is divided by cost ** this; 1 buys per FLOP, 0 ignores the price.
-    criterion : "V" (variance of the target's prediction), "D" (volume of the parameters' covariance), "random", "cheapest".
+    criterion : "error" (variance and misfit of a fit's prediction at the target), "V" (its variance as if the law were
+        right), "D" (volume of the parameters' covariance), "random", "cheapest".
 
     Returns
     -------
     DataFrame
-        The chosen rows of pool in the order to run them, with ``cost`` and ``target_sd``: sd of the mean target's
-        log prediction expected after the run.
+        The chosen rows of pool in the order to run them, with ``cost`` and ``target_sd``: the relative error of the
+        target's prediction expected after the run (root mean square over the target's rows). In ``attrs``:
+        ``target_sd`` before any of them, ``noise`` and ``misfit`` (relative sd).
+
+    Raises
+    ------
+    DataError, FitError, LawError
+        Empty tables, columns that are missing, budgets and costs that are not positive, unknown criteria.
     """
+    fixed = law.fixed if isinstance(law, Fit) else {}
     base = law.law if isinstance(law, Fit) else find(law)
     if criterion not in CRITERIA:
         raise FitError(f"criterion='{criterion}' is unknown; use one of {', '.join(CRITERIA)}.")
+    if not isinstance(cost_exponent, numbers.Real) or not 0 <= cost_exponent < np.inf:
+        raise FitError(
+            f"cost_exponent={cost_exponent!r} must be a number, not negative; 1 buys per FLOP, 0 ignores the price."
+        )
     if done is None and isinstance(law, Fit):
         done = law.data
+    belief = Belief(base, pool, target, done, fixed=fixed, misfit=criterion not in ("V", "D"), seed=seed)
     prices = _prices(pool, cost)
-    if not budget > 0 or prices.min() > budget:
+    if not isinstance(budget, numbers.Real) or not 0 < budget < np.inf:
+        raise DataError(f"budget={budget!r} must be a positive number, in the unit of the costs.")
+    if prices.min() > budget:
         raise DataError(f"budget {budget:.3g}: the cheapest run of the pool costs {prices.min():.3g}.")
-    state = State(base, pool, target, seed)
-    state.update(done)
-    left, spent, chosen, rows = np.ones(len(pool), bool), 0.0, [], []
-    rng = np.random.default_rng(seed)
-    while True:
-        may = left & (spent + prices <= budget)
-        if not may.any():
-            break
-        k = state.best(may, prices, cost_exponent, criterion, rng)
-        state.learn(k)
-        left[k], spent = False, spent + prices[k]
-        chosen.append(k)
-        rows.append(state.target_sd)
-    return pool.iloc[chosen].assign(cost=prices[chosen], target_sd=rows)
+    state = Purchase(belief)
+    now = state.target_sd
+    if criterion in ("random", "cheapest"):
+        order = np.argsort(prices, kind="stable")
+        if criterion == "random":
+            order = np.random.default_rng(seed).permutation(len(pool))
+        chosen, sds = _in_order(state, order, prices, budget)
+    else:
+        chosen, sds = _greedy(state, prices, budget, cost_exponent, criterion)
+    out = pool.iloc[chosen].assign(cost=prices[chosen], target_sd=sds)
+    out.attrs.update(target_sd=now, noise=belief.noise, misfit=belief.misfit)
+    return out
 
 
 def _prices(pool: pd.DataFrame, cost: Any) -> np.ndarray:
@@ -82,86 +96,91 @@ def _prices(pool: pd.DataFrame, cost: Any) -> np.ndarray:
             if N in pool and D in pool:
                 return 6.0 * pool[N].to_numpy(float) * pool[D].to_numpy(float)
         raise DataError("cost: the pool has no N and D to count 6 N D from; pass cost=, a column or an array.")
-    prices = (
-        pool[cost].to_numpy(float) if isinstance(cost, str) else np.broadcast_to(np.asarray(cost, float), len(pool))
-    )
-    if not (prices > 0).all():
-        raise DataError(f"cost: {prices[~(prices > 0)][0]:g} is not positive.")
+    if isinstance(cost, str) and cost not in pool:
+        raise DataError(f"cost='{cost}': the pool has no such column; it has {', '.join(map(str, pool.columns))}.")
+    try:
+        prices = np.asarray(pool[cost] if isinstance(cost, str) else cost, float)
+        prices = np.broadcast_to(prices, len(pool))
+    except (TypeError, ValueError):
+        raise DataError(
+            f"cost: one number per row of the pool is needed, {len(pool)} in all, or one for all."
+        ) from None
+    if not ((prices > 0) & (prices < np.inf)).all():
+        raise DataError(f"cost: {prices[~((prices > 0) & (prices < np.inf))][0]:g} is not a positive number.")
     return prices
 
 
-class State:
-    """Covariance of a law's parameters given the runs made so far, and what one more run would do to it.
+class Purchase:
+    """What runs bought so far leave of the target's error, and what each run of the pool would take from it.
 
-    Gradients are of ln prediction in the solver's centred variables, where a prior of one standard deviation is vague, so
-    that the first runs can be chosen before the law can be fitted.
+    A fit moves its parameters by S j (residual) / noise^2 per run, S their covariance. The residual is noise and misfit;
+    R = S sum_i j_i f_i^T / noise^2 is where the misfit moves them. A run changes both by a rank-one update.
     """
 
-    def __init__(self, law: Law, pool: pd.DataFrame, target: pd.DataFrame, seed: int) -> None:
-        self.law, self.seed, self.loss = law, seed, Loss("huber", True, 1e-2)
-        self.pool = design(pool.drop(columns="loss", errors="ignore"), law, fitting=False)
-        self.target = design(target.drop(columns="loss", errors="ignore"), law, fitting=False)
-        params = tuple(law.params.values())
-        self.frame: Coordinates = models.build(law, params, self.pool.inputs, {}, self.loss).frame
-        self.t = np.clip(np.where(self.frame.logs, 0.0, [p.start for p in params]), self.frame.lower, self.frame.upper)
-        self.noise = RELATIVE_NOISE
-        self.S = np.eye(len(params)) * PRIOR**2
-
-    def update(self, done: pd.DataFrame | None) -> None:
-        """Refit to the runs made so far and rebuild the covariance from them and the prior."""
-        p = len(self.t)
-        self.S = np.eye(p) * PRIOR**2
-        if done is None or not len(done):
-            self._gradients()
-            return
-        made = design(done, self.law, fitting=True)
-        if len(made) > p:
-            found = refit(self.law, made, self.loss, made.weights[None], seed=self.seed)
-            if found.ok[0]:
-                theta = found.frame.to_params(found.t[0])
-                t = self.frame.from_params(theta)
-                if np.isfinite(t).all():
-                    self.t = t
-                    self.noise = float(np.clip(found.noise[0], 1e-4, 0.1))
-        self._gradients()
-        J = self._jacobian(made)
-        self.S = np.linalg.inv(np.eye(p) / PRIOR**2 + J.T @ J / self.noise**2)
-
-    def _jacobian(self, made: Design) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            model = models.build(self.law, self.frame.params, made.inputs, {}, self.loss, frame=self.frame)
-            terms = model.terms(self.t[None])
-            value = model.value(terms)
-            J = (model.jacobian(terms, value)[0] / value[0]).T
-        return np.where(np.isfinite(J), J, 0.0)
-
-    def _gradients(self) -> None:
-        self.J, self.T = self._jacobian(self.pool), self._jacobian(self.target)
+    def __init__(self, belief: Belief) -> None:
+        self.belief, self.noise2, self.misfit2 = belief, belief.noise**2, belief.misfit**2
+        self.J, self.T, self.m = belief.J, belief.target_J, len(belief.target_J)
+        made, w = belief.made_J, belief.made.weights[:, None] / self.noise2
+        self.S = np.linalg.inv(np.eye(self.J.shape[1]) + made.T @ (w * made))
+        R = self.S @ (made.T @ (w * belief.made_F))
+        self.left = belief.F - self.J @ R  # of the misfit at the pool, after the fit (n, q)
+        self.dragged = self.T @ R - belief.target_F  # misfit of the target's prediction (m, q)
+        self.TT = self.T.T @ self.T / self.m
 
     @property
     def target_sd(self) -> float:
-        return float(np.sqrt(np.mean(np.einsum("tp,pq,tq->t", self.T, self.S, self.T))))
+        return float(np.sqrt(np.sum(self.S * self.TT) + self.misfit2 * (self.dragged**2).sum() / self.m))
 
-    def best(
-        self, may: np.ndarray, prices: np.ndarray, exponent: float, criterion: str, rng: np.random.Generator
-    ) -> int:
-        allowed = np.flatnonzero(may)
-        if criterion == "random":
-            return int(rng.choice(allowed))
-        if criterion == "cheapest":
-            return int(allowed[np.argmin(prices[allowed])])
-        SJ = self.J[allowed] @ self.S
-        own = np.einsum("np,np->n", SJ, self.J[allowed])
-        gain = np.log1p(own / self.noise**2)
-        if criterion == "V":
-            gain = ((SJ @ self.T.T) ** 2).sum(1) / (self.noise**2 + own)
-        return int(allowed[np.argmax(gain / prices[allowed] ** exponent)])
+    def gains(self, rows: np.ndarray, criterion: str) -> np.ndarray:
+        """Fall of the target's mean square error by each of these runs; for "D", of the log volume."""
+        J, left = self.J[rows], self.left[rows]
+        SJ = J @ self.S
+        total = self.noise2 + np.einsum("np,np->n", SJ, J)
+        if criterion == "D":
+            return np.log(total / self.noise2)
+        moved = np.einsum("np,np->n", SJ @ self.TT, SJ) / total**2  # mean square of the target's shift per residual
+        drag = np.einsum("np,nq,pq->n", SJ, left, self.T.T @ self.dragged / self.m, optimize=True) / total
+        return moved * total - self.misfit2 * (2 * drag + moved * (left**2).sum(1))
 
-    def learn(self, k: int) -> None:
-        """Rank-one update of the covariance by a run at row k of the pool."""
-        j = self.J[k]
+    def buy(self, k: int) -> None:
+        j, f = self.J[k], self.left[k].copy()
         Sj = self.S @ j
-        self.S = self.S - np.outer(Sj, Sj) / (self.noise**2 + j @ Sj)
+        total = self.noise2 + j @ Sj
+        self.left -= np.outer(self.J @ Sj / total, f)
+        self.dragged += np.outer(self.T @ Sj / total, f)
+        self.S = self.S - np.outer(Sj, Sj) / total
+
+
+def _in_order(state: Purchase, order, prices: np.ndarray, budget: float) -> tuple[list[int], list[float]]:
+    chosen, sds = [], []
+    for k in order:
+        if prices[k] <= budget:
+            state.buy(k)
+            budget -= prices[k]
+            chosen.append(int(k))
+            sds.append(state.target_sd)
+    return chosen, sds
+
+
+def _greedy(
+    state: Purchase, prices: np.ndarray, budget: float, exponent: float, criterion: str
+) -> tuple[list[int], list[float]]:
+    """Always the run with the largest gain / price ** exponent, until none is affordable or helps."""
+    free = np.ones(len(prices), bool)
+    chosen: list[int] = []
+    sds: list[float] = []
+    while len(may := np.flatnonzero(free & (prices <= budget))):
+        gains = state.gains(may, criterion)
+        worth = np.where(gains > 0, gains / prices[may] ** exponent, 0.0)
+        if not worth.max() > 0:
+            break
+        k = int(may[np.argmax(worth)])
+        state.buy(k)
+        free[k] = False
+        budget -= prices[k]
+        chosen.append(k)
+        sds.append(state.target_sd)
+    return chosen, sds
 
 
 def sequentially(
@@ -172,33 +191,34 @@ def sequentially(
     *,
     cost: Any = None,
     cost_exponent: float = 0.4,
-    criterion: str = "V",
+    criterion: str = "error",
     seed: int = 0,
-    refit_every: float = 0.25,
-) -> tuple[pd.DataFrame, Fit]:
-    """Play `plan_next` on a pool whose losses are known: refit as they come in, and fit the law to what was bought.
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Play `plan_next` on a pool whose losses are known: learn them as they are bought, and plan the rest anew.
 
-    Parameters
-    ----------
-    pool, target : with column loss. refit_every : share of growth of the bought runs after which the law is refitted.
-    """  # fmt: skip
-    base = find(law)
+    Returns
+    -------
+    bought : DataFrame, rows of pool in the order bought.
+    prediction : ndarray (len(target),), the law at its most probable parameters given these runs and a wide prior.
+    """
     prices = _prices(pool, cost)
-    state = State(base, pool, target, seed)
-    state.update(None)
-    rng = np.random.default_rng(seed)
-    left, spent, fitted = np.ones(len(pool), bool), 0.0, 0
-    chosen: list[int] = []
-    while True:
-        may = left & (spent + prices <= budget)
-        if not may.any():
+    bought: list[int] = []
+    left = np.arange(len(pool))
+    while len(left) and prices[left].min() <= budget:
+        rest = pool.iloc[left].reset_index(drop=True)
+        done = pool.iloc[bought] if bought else None
+        plan = plan_next(
+            law, rest, target, budget, done=done, cost=prices[left], cost_exponent=cost_exponent,
+            criterion=criterion, seed=seed,
+        )  # fmt: skip
+        fixed = criterion in ("random", "cheapest")  # they learn nothing
+        now = plan.index[: None if fixed else max(FIRST, int(np.ceil(GROWTH * len(bought))))]
+        if not len(now):
             break
-        if criterion in "VD" and len(chosen) > max(len(base.params), fitted * (1 + refit_every)):
-            state.update(pool.iloc[chosen])
-            fitted = len(chosen)
-        k = state.best(may, prices, cost_exponent, criterion, rng)
-        state.learn(k)
-        left[k], spent = False, spent + prices[k]
-        chosen.append(k)
-    bought = pool.iloc[chosen]
-    return bought, fit(bought, base, seed=seed)
+        bought += list(left[now])
+        budget -= prices[left[now]].sum()
+        left = np.delete(left, now)
+    if not bought:
+        raise DataError(f"budget {budget:.3g}: the cheapest run of the pool costs {prices.min():.3g}.")
+    runs = pool.iloc[bought]
+    return runs, Belief(find(law), pool, target, runs, misfit=False, seed=seed).prediction

@@ -72,9 +72,13 @@ def open_executor(where: str | None = None, jobs: int | None = None) -> Iterator
 @contextmanager
 def _processes(jobs: int | None) -> Iterator[ProcessPoolExecutor]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = jobs or cores or 1
     before = set(active_children())
-    pool = ProcessPoolExecutor(jobs or cores, mp_context=get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_begin)
     try:
+        with _deaf():
+            for _ in range(jobs):  # work for each, so that all are started here and inherit deafness
+                pool.submit(os.getpid)
         yield pool
     except BaseException:  # Ctrl-C above all: what a group has done since its checkpoint is made again, so end it
         pool.shutdown(wait=False, cancel_futures=True)
@@ -84,8 +88,21 @@ def _processes(jobs: int | None) -> Iterator[ProcessPoolExecutor]:
     pool.shutdown()
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ignore Ctrl-C, as processes started now will from their first instant: their parent ends them."""
+    if threading.current_thread() is not threading.main_thread():  # no other may set signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _begin() -> None:
-    """Of a process, before it imports torch: one thread, deaf to Ctrl-C (its parent ends it), and gone with its parent."""
+    """Of a process, before it imports torch: one thread, deaf to Ctrl-C, and gone when its parent is."""
     os.environ["OMP_NUM_THREADS"] = "1"  # two thread pools on one core mostly wait for each other
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()

@@ -14,7 +14,6 @@ An axis is a setting, or `peak`, `horizon`, `qat_fraction` (the last part of the
 if its values are tables: they move several settings together, and `name` says how. `labels` adds columns to `runs.csv`.
 """
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -27,10 +26,12 @@ from scaling.errors import TrainingDataError, TrainingError
 from scaling.schedules import schedule as make_schedule
 from scaling.schedules.text import parse_number
 from scaling.training.counts import flops_per_token, param_counts
+from scaling.training.records import NAMING, PLAIN_NAME
 from scaling.training.spec import RunSpec
 
 _SETTINGS = {field.name for field in fields(RunSpec)} | {"peak", "horizon", "qat_fraction"}
-_PLAIN = re.compile(r"[A-Za-z0-9._+-]+")
+_RESULTS = {"run_id", "status", "steps", "tokens", "n_params", "final_val_loss", "val_se", "initial_loss", "elapsed_s"}
+MOST_STEPS = 100_000_000  # the table of rates is in memory
 
 
 @dataclass(frozen=True)
@@ -56,29 +57,63 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
         For a file that is missing or no TOML, unknown settings, values that cannot be named, or equal names.
     """
     path = Path(path)
+    content = _read(path)
+    base, schedules = (_table(f"{path}, {part}", content.get(part, {})) for part in ("base", "schedules"))
+    for setting in base:
+        _known(f"{path}, base", setting)
+    for name, text in schedules.items():
+        if not isinstance(text, str):
+            raise TrainingDataError(
+                f"{path}, schedules: {name} = {text!r} is no text such as 'wsd:warmup=100,decay=0.2'"
+            )
+    grids = content.get("axes", {})
+    runs: dict[str, Planned] = {}
+    taken: set[str] = set()
+    for number, grid in enumerate(grids if isinstance(grids, list) else [grids], 1):
+        where = f"{path}, axes {number}"
+        axes = _table(where, grid)
+        labels = {key: str(value) for key, value in _table(f"{where}, labels", axes.get("labels", {})).items()}
+        if reserved := labels.keys() & (_SETTINGS | _RESULTS):
+            raise TrainingDataError(f"{where}: label {min(reserved)!r} is a column of runs.csv already; rename it")
+        for name, settings in _combinations(where, axes, schedules):
+            try:
+                spec = make_spec(base | settings, schedules)
+            except (ValueError, TypeError) as problem:  # errors of this project are ValueErrors too
+                raise TrainingDataError(f"{where}, run {name or 'single'}: {problem}") from problem
+            name = name or spec.default_name
+            if not PLAIN_NAME.fullmatch(name):
+                raise TrainingDataError(f"{where}: run {name!r} makes no file name\n{NAMING}")
+            if name.lower() in taken:  # some file systems do not tell A from a
+                raise TrainingDataError(f"{where}: two runs are named {name!r}; give the values that differ a `name`")
+            taken.add(name.lower())
+            runs[name] = Planned(spec, labels)
+    return runs
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TrainingDataError(f"{path}: no such sweep file") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise TrainingDataError(f"{path}: cannot be read as text: {problem}") from None
     except tomllib.TOMLDecodeError as problem:
         raise TrainingDataError(f"{path}: no valid TOML: {problem}") from None
     if unknown := content.keys() - {"base", "schedules", "axes"}:
-        raise TrainingDataError(f"{path}: unknown part {sorted(unknown)[0]!r}; a sweep has base, schedules and axes")
-    grids = content.get("axes", {})
-    runs: dict[str, Planned] = {}
-    for number, axes in enumerate(grids if isinstance(grids, list) else [grids], 1):
-        where = f"{path}, axes {number}"
-        labels = {key: str(value) for key, value in axes.get("labels", {}).items()}
-        for name, settings in _combinations(where, axes, content.get("schedules", {})):
-            try:
-                spec = make_spec(content.get("base", {}) | settings, content.get("schedules", {}))
-            except (ValueError, TypeError) as problem:  # errors of this project are ValueErrors too
-                raise TrainingDataError(f"{where}, run {name or 'single'}: {problem}") from problem
-            name = name or spec.default_name
-            if name in runs:
-                raise TrainingDataError(f"{where}: two runs are named {name!r}; give the values that differ a `name`")
-            runs[name] = Planned(spec, labels)
-    return runs
+        raise TrainingDataError(f"{path}: unknown part {min(unknown)!r}; a sweep has base, schedules and axes")
+    return content
+
+
+def _table(where: str, found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise TrainingDataError(f"{where}: {found!r} is no table; write it as `key = value` lines or {{key = value}}")
+    return found
+
+
+def _known(where: str, setting: str) -> None:
+    if setting not in _SETTINGS:
+        near = get_close_matches(setting, _SETTINGS, n=1)
+        raise TrainingDataError(f"{where}: no setting {setting!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
 
 def _combinations(where: str, axes: Mapping[str, Any], schedules: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
@@ -91,13 +126,9 @@ def _combinations(where: str, axes: Mapping[str, Any], schedules: Mapping[str, s
         settings: dict[str, Any] = {}
         for axis, value in zip(values, chosen, strict=True):
             moved = dict(value) if isinstance(value, dict) and axis != "horizon" else {axis: value}
-            label = moved.pop("name", None) or _label(where, axis, value, schedules, len(values[axis]) > 1)
+            label = str(moved.pop("name", "")) or _label(where, axis, value, schedules, len(values[axis]) > 1)
             for setting in moved:
-                if setting not in _SETTINGS:
-                    near = get_close_matches(setting, _SETTINGS, n=1)
-                    raise TrainingDataError(
-                        f"{where}: no setting {setting!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-                    )
+                _known(where, setting)
                 if setting in settings:
                     raise TrainingDataError(f"{where}: setting {setting!r} is on two axes; keep one")
             settings |= moved
@@ -112,7 +143,7 @@ def _label(where: str, axis: str, value: Any, schedules: Mapping[str, str], need
         return f"{amount}{what}"
     if isinstance(value, bool | int | float):
         return f"{axis}{value}"
-    if isinstance(value, str) and (value in schedules or _PLAIN.fullmatch(value)):
+    if isinstance(value, str) and (value in schedules or PLAIN_NAME.fullmatch(value)):
         return value
     if axis == "schedule" and isinstance(value, str):
         return value.split(":")[0]
@@ -133,8 +164,8 @@ def make_spec(settings: Mapping[str, Any], schedules: Mapping[str, str]) -> RunS
         extra["steps"] = _steps(horizon, RunSpec(schedule="constant:peak=1,steps=1", **own))
     table = make_schedule(schedules.get(text, text), **extra)
     if fraction is not None:
-        if not 0 <= fraction <= 1:
-            raise TrainingError(f"qat_fraction = {fraction}: must be 0 to 1")
+        if not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
+            raise TrainingError(f"qat_fraction = {fraction!r}: must be a number from 0 to 1")
         own["qat_from"] = table.steps - round(fraction * table.steps)
         if own["qat_from"] == table.steps:
             own |= {"qat_bits": 0, "qat_from": 0}
@@ -148,12 +179,23 @@ def _steps(horizon: Any, spec: RunSpec) -> int:
             f"horizon = {horizon!r}: give one of {{steps}}, {{tokens}}, {{flops}}, {{tokens_per_param}}"
         )
     (kind,) = kinds & horizon.keys()
-    amount = parse_number(horizon[kind])
+    choices = {"flops": {"convention"}, "tokens_per_param": {"params"}}.get(kind, set())
+    if unknown := horizon.keys() - {kind} - choices:
+        raise TrainingError(f"horizon = {horizon!r}: {min(unknown)!r} says nothing about {kind}")
+    try:
+        amount = parse_number(horizon[kind])
+    except ValueError as problem:
+        raise TrainingError(f"horizon = {horizon!r}: must be {problem}") from None
     if kind == "flops":
         amount /= flops_per_token(spec.shape, horizon.get("convention", "6nd"))
     elif kind == "tokens_per_param":
-        amount *= param_counts(spec.shape)[horizon.get("params", "n_params")]
+        counts, which = param_counts(spec.shape), horizon.get("params", "n_params")
+        if which not in counts:
+            raise TrainingError(f"horizon = {horizon!r}: params is one of {', '.join(counts)}")
+        amount *= counts[which]
     steps = round(amount if kind == "steps" else amount / spec.batch_tokens)
     if steps < 1:
         raise TrainingError(f"horizon = {horizon!r}: less than one update of {spec.batch_tokens} tokens")
+    if steps > MOST_STEPS:
+        raise TrainingError(f"horizon = {horizon!r}: {steps:.3g} updates; a run has {MOST_STEPS:,} at most")
     return steps

@@ -10,11 +10,11 @@ Elapsed time is in the record and not in the curve, so that curves can be compar
 
 import csv
 import errno
-import glob
 import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator
@@ -22,17 +22,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from scaling.errors import MachineError, TrainingDataError
+from scaling.errors import MachineError, TrainingDataError, TrainingError
 
 CURVE_COLUMNS = (
     "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
 )  # fmt: skip
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
+NAMING = "names have letters, digits and . _ + - alone, and do not begin with a dot"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one move: a reader sees the old bytes or the new ones, also after a power cut."""
+def write_atomically(path: Path, content: bytes, *, alone: bool = True) -> None:
+    """
+    Replace a file in one move: a reader sees the old bytes or the new ones, also after a power cut.
+
+    What is left of a draft when its process is killed is overwritten by the next. If others may write the same
+    file at the same time (not `alone`), drafts have names of their own.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")  # other machines may write here too
+    draft = path.with_name(f"{path.name}.tmp" if alone else f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with draft.open("wb") as file:
             file.write(content)
@@ -112,17 +119,12 @@ def _locked(path: Path) -> IO | None:
     return None
 
 
-def remove_drafts(*paths: Path) -> None:
-    """Remove what `write_atomically` left of these files when its process was killed; for the sole writer only."""
-    for path in paths:
-        for draft in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
-            draft.unlink(missing_ok=True)
-
-
 class RunFiles:
     """Where the files of one run lie."""
 
     def __init__(self, out_dir: str | Path, name: str):
+        if not PLAIN_NAME.fullmatch(name):
+            raise TrainingError(f"run {name!r} makes no file name\n{NAMING}")
         self.out_dir, self.name = Path(out_dir), name
         self.curve = self.out_dir / "curves" / f"{name}.csv"
         self.record = self.out_dir / "curves" / f"{name}.json"
@@ -204,9 +206,11 @@ class Curve:
 def write_run_table(out_dir: str | Path) -> None:
     """Rebuild `runs.csv` of a folder from the records of its finished runs, sorted by name."""
     records = [json.loads(path.read_text()) for path in sorted(Path(out_dir).glob("curves/*.json"))]
+    if not records:
+        return
     columns = list(dict.fromkeys(key for record in records for key in record))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
-    write_atomically(Path(out_dir) / "runs.csv", text.getvalue().encode())
+    write_atomically(Path(out_dir) / "runs.csv", text.getvalue().encode(), alone=False)

@@ -1,8 +1,11 @@
 """What decides the numbers of one training run, and nothing else."""
 
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
+from math import inf
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +15,12 @@ from scaling.schedules import schedule as make_schedule
 from scaling.training.counts import Shape
 
 PARAMETRIZATIONS = ("sp", "mup", "completep")
+_KINDS: dict[Any, tuple[type, str]] = {
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    bool: (bool, "true or false"),
+    str: (str, "text"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,14 +118,22 @@ class RunSpec:
     qat_from: int = 0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            kind, wanted = _KINDS[field.type]
+            if not isinstance(value, kind) or (isinstance(value, bool) and field.type is not bool):
+                raise TrainingError(f"{field.name} = {value!r}: must be {wanted}")
         # canonical text, so that two ways of writing one schedule are one spec
         object.__setattr__(self, "schedule", make_schedule(self.schedule).text)
         for name in ("n_layer", "d_model", "n_head", "context", "batch", "eval_every", "base_width", "base_depth"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} = {getattr(self, name)}: must be 1 or more")
         for name in ("seed", "data_seed", "weight_decay", "n_encoder", "z_loss", "qat_from"):
-            if not getattr(self, name) >= 0:
+            if not 0 <= getattr(self, name) < inf:
                 raise TrainingError(f"{name} = {getattr(self, name)}: must be 0 or more")
+        for name in ("seed", "data_seed"):
+            if getattr(self, name) >= 2**63:
+                raise TrainingError(f"{name} = {getattr(self, name)}: must be below 2^63")
         if self.d_model % self.n_head:
             raise TrainingError(
                 f"d_model = {self.d_model} cannot be shared among n_head = {self.n_head} heads\n"

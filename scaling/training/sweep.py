@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scaling.errors import MachineError, TrainingError
+from scaling.errors import MachineError, TrainingDataError, TrainingError
 from scaling.training.counts import flops_per_token, param_counts
 from scaling.training.executors import open_executor
 from scaling.training.grid import Planned
@@ -136,6 +136,20 @@ def _work(unit: dict[str, RunSpec], mark: tuple[str, str], settings: dict[str, A
     return train_group(unit, **settings, quiet=True, patience=LOST, wanted=lambda: _says(*mark))
 
 
+def _corpora(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Corpus -> the hash of its text in these records."""
+    found: dict[str, tuple[str, str]] = {}
+    for record in records:
+        corpus, digest, name = record["corpus"], record["corpus_sha256"], record["run_id"]
+        before, other = found.setdefault(corpus, (digest, name))
+        if before != digest:
+            raise TrainingDataError(
+                f"corpus {corpus!r} changed between the runs {other} and {name}: their losses cannot be compared\n"
+                "remove the curve and the record of those with the wrong text, and run the same again"
+            )
+    return {corpus: digest for corpus, (digest, _) in found.items()}
+
+
 def sweep(
     runs: Mapping[str, Planned],
     out_dir: str | Path,
@@ -185,16 +199,19 @@ def sweep(
     if lanes < 1:
         raise TrainingError(f"lanes = {lanes}: must be 1 or more")
     out_dir = Path(out_dir).resolve()
-    settings = {"out_dir": str(out_dir), "lanes": lanes, "device": device}
+    settings: dict[str, Any] = {"out_dir": str(out_dir), "lanes": lanes, "device": device}
     watch = Watch({name: run.spec for name, run in runs.items()}, out_dir)
     futures: dict[Future, str] = {}
     records: dict[str, dict[str, Any]] = {}
     failed: dict[str, Exception] = {}
     with _mark(out_dir, runs) as mark:
-        notify(watch.look())
+        notify(before := watch.look())
+        corpora = _corpora(before.new)
         for unit in groups(runs, lanes):
-            labels = {name: runs[name].labels for name in unit}
-            futures[executor.submit(_work, unit, mark, settings | {"labels": labels})] = next(iter(unit))
+            name, spec = next(iter(unit.items()))
+            settings["corpus_sha256"] = corpora.get(spec.corpus)
+            settings["labels"] = {name: runs[name].labels for name in unit}
+            futures[executor.submit(_work, unit, mark, dict(settings))] = name
         left = set(futures)
         while left:
             ended, left = wait(left, timeout=LOOK, return_when=FIRST_COMPLETED)
@@ -214,4 +231,5 @@ def sweep(
             f"{len(failed)} of {len(futures)} groups failed; that of {name}: {said}\n"
             "what the others did is kept; run the same again to go on"
         ) from first
+    _corpora(records.values())
     return [records[name] for name in runs]

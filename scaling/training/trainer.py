@@ -5,11 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from scaling.errors import TrainingError
+from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import read_corpus
 from scaling.training.device import prepare
 from scaling.training.group import Group
-from scaling.training.records import RunFiles, checkpoint_path, remove_drafts, sole_writer, write_run_table, writing
+from scaling.training.records import RunFiles, checkpoint_path, sole_writer, write_run_table, writing
 from scaling.training.spec import RunSpec
 
 
@@ -79,6 +79,7 @@ def train_group(
     labels: Mapping[str, Mapping[str, str]] | None = None,
     checkpoint_seconds: float = 30.0,
     quiet: bool = False,
+    corpus_sha256: str | None = None,
     patience: float = 0.0,
     wanted: Callable[[], bool] = lambda: True,
 ) -> dict[str, dict[str, Any]]:
@@ -96,6 +97,8 @@ def train_group(
         Members that learn side by side. On a GPU as many as fit; on the CPU 1 to 8, more for smaller models.
     quiet : bool
         Show no progress bar.
+    corpus_sha256 : str, optional
+        Hash of the text that runs to be compared with these were trained on.
     patience : float
         Seconds to wait for another process that is at these runs and may be on its way out.
     wanted : callable
@@ -116,10 +119,15 @@ def train_group(
         return records
     where = prepare(device, threads)
     corpus = read_corpus(next(iter(specs.values())).corpus)
+    if corpus_sha256 not in (None, corpus.sha256):
+        raise TrainingDataError(
+            f"corpus {next(iter(specs.values())).corpus!r} has changed since other runs in {out_dir} were trained on it\n"
+            f"its hash was {corpus_sha256}, is {corpus.sha256}: losses on two texts cannot be compared; bring the "
+            "old text back, or choose another folder"
+        )
     group = Group(dict(specs), files, corpus, where, threads, dict(labels or {}), records)
     with writing(out_dir), sole_writer(checkpoint, patience):
         records |= _finished(specs, files)  # by another process, while this one waited for the lock
-        remove_drafts(checkpoint, *(file.record for file in files.values()))
         group.work(lanes, checkpoint_seconds, quiet, wanted)
         write_run_table(out_dir)
         checkpoint.unlink()  # last, so that whatever is missing after a kill is made when it is run again

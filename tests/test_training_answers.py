@@ -1,0 +1,274 @@
+# ruff: noqa: E402  (imports follow the check that torch is there)
+"""Sweeps that cannot go on say what, why and what to do; nothing is lost, and the same command ends the work."""
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
+
+from scaling.cli import main
+from scaling.errors import MachineError, TrainingDataError, TrainingError
+from scaling.training import executors
+from scaling.training import sweep as sweeping
+from scaling.training.executors import open_executor
+from scaling.training.grid import read_sweep
+from scaling.training.records import checkpoint_path, sole_writer
+from scaling.training.sweep import sweep
+
+SWEEP = """
+[base]
+n_layer = 1
+n_head = 1
+d_model = 8
+context = 16
+batch = 4
+eval_every = 5
+eval_tokens = 256
+val_tokens = 512
+corpus = "{corpus}"
+[axes]
+seed = [1, 2]
+schedule = ["constant:peak=1e-2,steps=40", "wsd:peak=1e-2,steps=40,decay=0.5"]
+"""
+
+
+class Inline(Executor):
+    """Does the work when it is submitted."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as problem:
+            future.set_exception(problem)
+        return future
+
+
+@pytest.fixture
+def text(tmp_path):
+    folder = tmp_path / "text"
+    folder.mkdir()
+    for i in range(30):
+        words = np.random.default_rng(i).choice(["if ", "else:\n", "return ", "x = ", "None\n"], 200)
+        (folder / f"{i}.py").write_text("".join(words))
+    return folder
+
+
+@pytest.fixture
+def runs(text, tmp_path):
+    (tmp_path / "ladder.toml").write_text(SWEEP.format(corpus=text.as_posix()))
+    return read_sweep(tmp_path / "ladder.toml")
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """A checkpoint at every row, and no patience."""
+    from scaling.training.trainer import train_group
+
+    monkeypatch.setitem(train_group.__kwdefaults__, "checkpoint_seconds", 0.0)
+    monkeypatch.setattr(sweeping, "LOST", 0.0)
+    monkeypatch.setattr(executors, "PATIENCE", 0.5)
+
+
+def go(runs, out):
+    return sweep(runs, out, executor=Inline(), device="cpu")
+
+
+def same(runs, out, peace):
+    for name in runs:
+        assert (out / "curves" / f"{name}.csv").read_bytes() == (peace / "curves" / f"{name}.csv").read_bytes()
+    assert not [path for path in out.rglob("*") if path.suffix in (".tmp", ".pt", ".sweep", ".lock")]
+
+
+@contextmanager
+def files_up_to(size):
+    """No file can grow beyond `size` bytes: a write is cut short there and the next is refused, as on a full disk."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are POSIX")
+def test_files_that_cannot_grow(runs, tmp_path):
+    go(runs, tmp_path / "peace")
+    table = (tmp_path / "peace" / "runs.csv").stat().st_size
+    curve = (tmp_path / "peace" / "curves" / f"{next(iter(runs))}.csv").stat().st_size
+    for size in (10, 100, curve - 50, 1000, 40_000, table - 20):
+        said = r"no space left on the device\nnothing is lost: .* run the same again"
+        with pytest.raises(MachineError, match=said), files_up_to(size):
+            go(runs, tmp_path / "out")
+    go(runs, tmp_path / "out")
+    same(runs, tmp_path / "out", tmp_path / "peace")
+
+
+def test_a_disk_that_is_full(runs, tmp_path, capsys):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a file system of its own (root on Linux)")
+    try:
+        for free in (2, 5, 12, 16):  # pages
+            with (disk / "ballast").open("wb") as ballast:
+                ballast.write(bytes(4096 * (os.statvfs(disk).f_bavail - free)))
+            with pytest.raises(MachineError, match="no space left on the device"):
+                go(runs, disk / "out")
+            (disk / "ballast").unlink()
+        go(runs, disk / "out")
+        go(runs, tmp_path / "peace")
+        same(runs, disk / "out", tmp_path / "peace")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_folder_that_cannot_be_written(runs, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    arguments = ["sweep", str(tmp_path / "ladder.toml"), str(tmp_path / "file" / "out"), "--jobs", "1"]
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "cannot be written: Not a directory\n" in said and "name a folder that this process may write to" in said
+
+
+def interrupt(runs, out):
+    """A sweep that a Ctrl-C ends after some rows of its first group."""
+    from scaling.training import group
+
+    def stop(self):
+        save(self)
+        if any(lane.step >= 10 for lane in self.lanes):
+            raise KeyboardInterrupt
+
+    save = group.Group._save
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group.Group, "_save", stop)
+        with pytest.raises(KeyboardInterrupt):
+            go(runs, out)
+
+
+def test_another_corpus_on_resume(runs, text, tmp_path):
+    go(runs, tmp_path / "peace")
+    interrupt(runs, tmp_path / "out")
+    original = (text / "3.py").read_text()
+    (text / "3.py").write_text(original + "# more\n")
+    with pytest.raises(TrainingDataError, match=r"1 of 2 groups failed; .*: corpus_sha256 was '.*', is '"):
+        go(runs, tmp_path / "out")
+    (text / "3.py").write_text(original)
+    # the group that had not begun was trained on the changed text: its records tell
+    with pytest.raises(TrainingDataError, match=r"has changed since other runs in .* were trained on it"):
+        go(runs, tmp_path / "out")
+    for path in (tmp_path / "out" / "curves").glob("*seed2*"):
+        path.unlink()
+    go(runs, tmp_path / "out")
+    same(runs, tmp_path / "out", tmp_path / "peace")
+
+
+def test_too_little_text(runs, text, tmp_path, capsys):
+    for path in list(text.iterdir()):
+        path.write_text("short")
+    assert main(["sweep", str(tmp_path / "ladder.toml"), str(tmp_path / "out"), "--jobs", "1"]) == 3
+    said = capsys.readouterr().err
+    assert "2 of 2 groups failed; that of" in said and "use a larger corpus, or lower val_tokens" in said
+
+
+def test_another_spec_under_the_same_name(runs, tmp_path):
+    interrupt(runs, tmp_path / "out")
+    file = tmp_path / "ladder.toml"
+    before = file.read_text()
+    file.write_text(before.replace("batch = 4", "batch = 5"))
+    with pytest.raises(TrainingDataError, match=r"\.pt belongs to another run: batch was 4, is 5\n.*another name"):
+        go(read_sweep(file), tmp_path / "out")
+    file.write_text(before)
+    for path in (tmp_path / "out" / "curves").glob("*seed2*"):
+        path.unlink()  # of the group that had not begun, and was trained with the other batch
+    go(runs, tmp_path / "out")
+    file.write_text(before.replace("batch = 4", "batch = 5"))
+    with pytest.raises(TrainingDataError, match=r"2 of 2 groups failed; .*\.json belongs to another run: batch was 4"):
+        go(read_sweep(file), tmp_path / "out")
+    go(runs, tmp_path / "peace")
+    same(runs, tmp_path / "out", tmp_path / "peace")
+
+
+def test_a_worker_that_does_not_see_the_folder(runs, tmp_path, monkeypatch):
+    class Elsewhere(Inline):
+        def submit(self, fn, unit, mark, settings):
+            return super().submit(fn, unit, (mark[0] + ".not", mark[1]), settings)
+
+    with pytest.raises(MachineError, match=r"worker on .* does not see .*\n.*mount it on all machines"):
+        sweep(runs, tmp_path / "out", executor=Elsewhere(), device="cpu")
+    assert not (tmp_path / "out" / "curves").exists()
+
+
+def test_a_later_sweep_takes_over(runs, tmp_path):
+    class Late(Inline):
+        def submit(self, fn, unit, mark, settings):
+            from pathlib import Path
+
+            Path(mark[0]).write_text("of another sweep") if len(seen) == 1 else None
+            seen.append(unit)
+            return super().submit(fn, unit, mark, settings)
+
+    seen: list = []
+    with pytest.raises(TrainingError, match="another sweep has taken its place"):
+        sweep(runs, tmp_path / "out", executor=Late(), device="cpu")
+    go(runs, tmp_path / "out")
+    go(runs, tmp_path / "peace")
+    same(runs, tmp_path / "out", tmp_path / "peace")
+
+
+def test_two_writers(runs, tmp_path):
+    (unit, *_) = sweeping.groups(runs)
+    with (
+        sole_writer(checkpoint_path(tmp_path / "out", unit)),
+        pytest.raises(MachineError, match=r"1 of 2 groups failed; .*another process is training these runs"),
+    ):
+        go(runs, tmp_path / "out")
+    go(runs, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--lanes", "0"], 2, "lanes = 0: must be 1 or more"),
+        (["--jobs", "0"], 2, "jobs = 0: must be 1 or more"),
+        (["--executor", "ray"], 2, "write dask:tcp://ADDRESS:PORT"),
+        (["--executor", "dask:"], 2, "write dask:tcp://ADDRESS:PORT"),
+    ],
+)
+def test_wrong_options(runs, tmp_path, capsys, options, code, said):
+    assert main(["sweep", str(tmp_path / "ladder.toml"), str(tmp_path / "out"), *options]) == code
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x:1"])
+def test_a_scheduler_that_does_not_answer(runs, tmp_path, capsys, address):
+    pytest.importorskip("distributed", reason="needs the extra scaling-laws[cluster]")
+    arguments = ["sweep", str(tmp_path / "ladder.toml"), str(tmp_path / "out"), "--executor", f"dask:{address}"]
+    assert main(arguments) == 1
+    assert "no Dask scheduler answers there" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_processes_end_with_an_interrupt():
+    before = set(multiprocessing.active_children())
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), open_executor(jobs=1) as pool:
+        pool.submit(time.sleep, 600)
+        raise KeyboardInterrupt
+    for process in set(multiprocessing.active_children()) - before:
+        process.join(60)
+    assert time.monotonic() - began < 300

@@ -1,0 +1,198 @@
+# ruff: noqa: E402  (imports follow the check that torch is there)
+"""Kill -9 at the worst moments and at any: run again, and every byte is what it would have been."""
+
+import json
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
+if sys.platform == "win32":
+    pytest.skip("SIGKILL is POSIX", allow_module_level=True)
+
+from scaling.training import RunSpec, train_group
+from scaling.training.grid import Planned
+from scaling.training.sweep import sweep
+
+TINY = {"n_layer": 1, "n_head": 1, "context": 16, "batch": 4, "eval_every": 5, "eval_tokens": 256, "val_tokens": 512}
+
+# A process that imports torch once and forks for every kill: starting Python would take most of the time.
+DRIVER = """
+import json, os, random, select, signal, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from scaling.training import RunSpec, group, records, train_group, trainer
+from scaling.training.executors import _begin
+from scaling.training.grid import Planned
+from scaling.training.sweep import sweep
+
+specs = {name: RunSpec(**one) for name, one in json.load(sys.stdin).items()}
+trainer.train_group.__kwdefaults__["checkpoint_seconds"] = 0.02
+
+def forked(work):
+    child = os.fork()
+    if not child:
+        os.setpgid(0, 0)
+        work()
+        os._exit(0)
+    return child
+
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+WORST = """
+def half_a_row(curve, **values):
+    if len(curve.seen) == 5:
+        file, curve._file = curve._file, None
+        class Half:
+            write = staticmethod(lambda line: (file.write(line[: len(line) // 2]), die()))
+        curve._file = Half
+    curve.seen.append(1)
+    row(curve, **values)
+
+def half_a_checkpoint(path, content):
+    if path.suffix == ".pt":
+        saves.append(1)
+        if len(saves) == 3:
+            path.with_name(path.name + ".tmp").write_bytes(content[: len(content) // 2])
+            die()
+    write(path, content)
+
+def before_it_counts(draft, path):
+    if path.suffix == ".pt":
+        saves.append(1)
+        if len(saves) == 3:
+            die()
+    return replace(draft, path)
+
+def patch(moment):
+    if moment == "half a row":
+        records.Curve.row, records.Curve.seen = half_a_row, []
+    elif moment == "half a checkpoint":
+        group.write_atomically = half_a_checkpoint
+    elif moment == "checkpoint written, not yet in place":
+        Path.replace = before_it_counts
+    elif moment == "last row, no record":
+        records.RunFiles.finish = die
+    elif moment == "records, no table":
+        trainer.write_run_table = die
+    elif moment == "table, checkpoint still there":
+        Path.unlink = lambda path, **_: die() if path.suffix == ".pt" else unlink(path, **_)
+
+row, write, replace, unlink, saves = records.Curve.row, group.write_atomically, Path.replace, Path.unlink, []
+for moment, out in json.loads(sys.argv[1]).items():
+    child = forked(lambda: (patch(moment), train_group(specs, out, lanes=2, device="cpu")))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, moment
+"""
+
+ANY = """
+out, kills, lanes, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+runs = {name: Planned(spec, {}) for name, spec in specs.items()}
+chance, done, wars = random.Random(seed), 0, []
+peace = {path.name: path.read_bytes() for path in Path(out, "peace", "curves").glob("*.csv")}
+
+def work():
+    pool = ProcessPoolExecutor(2, mp_context=get_context("fork"), initializer=_begin)
+    sweep(runs, wars[-1], executor=pool, lanes=lanes, device="cpu")
+    pool.shutdown()
+
+def go():
+    "Run the sweep to its end."
+    child = forked(work)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "it does not come to its end"
+
+began = time.monotonic()
+wars.append(f"{out}/0")
+go()
+typical = time.monotonic() - began
+while done < kills:
+    wars.append(f"{out}/{len(wars)}")
+    for kill in range(8):
+        child = forked(work)
+        end = os.pidfd_open(child) if hasattr(os, "pidfd_open") else None
+        limit = chance.uniform(0.05, 0.5) * typical
+        if end is None:
+            time.sleep(limit)
+        elif select.select([end], [], [], limit)[0]:
+            os.waitpid(child, 0)
+            break  # it has come to its end before
+        if chance.random() < 0.5:
+            os.kill(child, signal.SIGKILL)  # alone: its workers must go by themselves
+        else:
+            os.killpg(child, signal.SIGKILL)
+        killed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        done += killed
+        for name, whole in peace.items():
+            path = Path(wars[-1], "curves", name)
+            assert not path.exists() or whole.startswith(path.read_bytes()), (name, done)
+    go()
+print(json.dumps({"kills": done, "wars": wars}))
+"""
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text")
+    for i in range(30):
+        words = np.random.default_rng(i).choice(["if ", "else:\n", "return ", "x = ", "None\n"], 200)
+        (folder / f"{i}.py").write_text("".join(words))
+    return str(folder)
+
+
+def drive(code, settings, *arguments, seconds=1800):
+    command = [sys.executable, "-c", DRIVER + code, *map(str, arguments)]
+    done = subprocess.run(command, input=json.dumps(settings), capture_output=True, text=True, timeout=seconds)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def settings(text, sizes, steps, seeds):
+    return {
+        f"{d}-{n}-{shape}-{seed}": TINY
+        | {"corpus": text, "d_model": d, "seed": seed}
+        | {"schedule": f"wsd:peak=1e-2,warmup=10,steps={n},decay=0.3,shape={shape}"}
+        for d in sizes
+        for n in steps
+        for shape in ("linear", "1-sqrt")
+        for seed in seeds
+    }
+
+
+def same(out, peace, runs):
+    for name in runs:
+        curve = f"curves/{name}.csv"
+        assert (out / curve).read_bytes() == (peace / curve).read_bytes()
+    assert not [path for path in out.rglob("*") if path.suffix in (".tmp", ".pt", ".sweep", ".lock")]
+    assert (out / "runs.csv").read_text().count("\n") == len(runs) + 1
+
+
+def test_killed_at_the_worst_moments(text, tmp_path):
+    runs = settings(text, [8], [40], [0, 1])
+    moments = [
+        "half a row", "half a checkpoint", "checkpoint written, not yet in place", "last row, no record",
+        "records, no table", "table, checkpoint still there",
+    ]  # fmt: skip
+    folders = {moment: tmp_path / moment.replace(" ", "-") for moment in moments}
+    drive(WORST, runs, json.dumps(folders, default=str))
+    specs = {name: RunSpec(**one) for name, one in runs.items()}
+    train_group(specs, tmp_path / "peace", lanes=2, device="cpu")
+    for folder in folders.values():
+        train_group(specs, folder, lanes=2, device="cpu")
+        same(folder, tmp_path / "peace", runs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_a_sweep_of_two_processes_killed_25_times(text, tmp_path, lanes):
+    runs = settings(text, [8], [60, 120], [0, 1, 2, 3])
+    planned = {name: Planned(RunSpec(**one), {}) for name, one in runs.items()}
+    sweep(planned, tmp_path / "peace", jobs=1, device="cpu")
+    said = json.loads(drive(ANY, runs, tmp_path, 25, lanes, random.Random(lanes).randrange(10**6)))
+    assert said["kills"] >= 25
+    for war in said["wars"]:
+        same(tmp_path / war, tmp_path / "peace", runs)
