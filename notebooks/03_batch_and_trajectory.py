@@ -111,6 +111,7 @@ for (N, B), k in own.groupby(["N", "B"]):
 left.set(
     xlabel="steps", ylabel="loss, nats a byte", title="held out: measured (circles), joint fit, step by step (dots)"
 )
+left.set_xticks([200, 500, 1000, 2000], ["200", "500", "1,000", "2,000"])
 left.set_yticks([1.8, 2.0, 2.2, 2.4], ["1.8", "2.0", "2.2", "2.4"])
 left.minorticks_off()
 for N in (6144, 24576):
@@ -119,6 +120,7 @@ for N in (6144, 24576):
 L = np.linspace(2.05, 2.5)
 right.loglog(L, fitted.critical_batch(L), "k", label="joint fit")
 right.set(xlabel="loss", ylabel="critical batch, bytes")
+right.set_yticks([2000, 3000, 4000, 6000], ["2,000", "3,000", "4,000", "6,000"])
 right.set_xticks([2.1, 2.2, 2.3, 2.4], ["2.1", "2.2", "2.3", "2.4"])
 right.minorticks_off()
 for ax in (left, right):
