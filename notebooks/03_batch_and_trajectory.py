@@ -108,9 +108,7 @@ for (N, B), k in own.groupby(["N", "B"]):
         (line,) = left.loglog(k["S"], fitted.loss(N, B, k["S"]), label=f"{N:,.0f} parameters, batch {B:,}")
         left.loglog(k["S"], by_steps.loss(N, B, k["S"]), ":", color=line.get_color())
         left.loglog(k["S"], k["loss"], "o", mfc="none", color=line.get_color(), ms=4)
-left.set(
-    xlabel="steps", ylabel="loss, nats a byte", title="held out: measured (circles), joint fit, step by step (dots)"
-)
+left.set(xlabel="steps", ylabel="loss, nats a byte", title="held out: joint fit, dotted step by step")
 left.set_xticks([200, 500, 1000, 2000], ["200", "500", "1,000", "2,000"])
 left.set_yticks([1.8, 2.0, 2.2, 2.4], ["1.8", "2.0", "2.2", "2.4"])
 left.minorticks_off()
