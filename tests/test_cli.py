@@ -393,8 +393,43 @@ def test_relation_between_two_data_sets(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["values"] == pytest.approx({"K": 0.8, "kappa": 1.1, "E0": 1.7, "E1": 0.9}, rel=1e-4)
     assert found["pairs"] == 20 and "E1 estimated" in found["how"]
-    assert main([*command, str(tmp_path / "code.csv"), "-o", "x.json"]) == 2
+    saved = str(tmp_path / "relation.json")
+    assert main([*command, str(tmp_path / "code.csv"), "-o", saved, "--plot", str(tmp_path / "relation.png")]) == 0
+    assert (tmp_path / "relation.png").stat().st_size > 5000
+    capsys.readouterr()
+    assert main(["predict", saved, "--x", "2.7", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)["predictions"][0]
+    assert row["prediction"] == pytest.approx(0.8 * 1.0**1.1 + 0.9, rel=1e-4) and row["lower"] < row["upper"]
+    web.to_csv(tmp_path / "web.csv", index=False)
+    assert main(["predict", saved, str(tmp_path / "web.csv"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["predictions"]
+    np.testing.assert_allclose([r["prediction"] for r in found], code["loss"], rtol=1e-4)
+    assert main(["predict", saved, "--y", "2"]) == 2 and main(["predict", saved, "--x", "2.7", "--steps", "5"]) == 2
+    assert main(["predict", saved, "--x", "1.0"]) == 3
+    assert main([*command, str(tmp_path / "code.csv"), "--fixed", "K=1"]) == 2
     assert main(["fit", "--law", "loss_to_loss", "--source", str(tmp_path / "web.json")]) == 2
+
+
+def test_best_schedule_of_a_length(folder, saved, tmp_path, capsys):
+    best = tmp_path / "best.csv"
+    command = ["plan", str(saved), "--schedule", "free", "--steps", "3k", "--warmup", "50"]
+    assert main([*command, "-o", str(best), "--json", "-q"]) == 0
+    found = strict_json(capsys.readouterr().out)
+    assert found["steps"] == 3000 and found["peak"] == pytest.approx(3e-4, rel=1e-6) and 0.05 < found["decay"] < 0.6
+    assert any("longest schedule" in text for text in found["warnings"])  # it leaves the data, and says so
+    losses = {row["schedule"]: row["loss"] for row in found["compared"]}
+    assert losses["free"] == found["loss"] == min(losses.values())
+    rates = pd.read_csv(best)["lr"].to_numpy()
+    assert len(rates) == 3000 and (np.diff(rates[50:]) <= 0).all()
+    predicted = scaling.load(saved).predict(scaling.schedule(rates), interval="delta", steps=[3000])["prediction"]
+    assert predicted.iloc[0] == pytest.approx(found["loss"], abs=1e-4)
+    assert main([*command, "--lowest", "0.1"]) == 0
+    assert "best schedule" in capsys.readouterr().out
+    assert main(["plan", "multi_power/luo2025_25M", "--schedule", "wsd", "--steps", "3k"]) == 2
+    assert "pass peak=" in capsys.readouterr().err
+    assert main(["plan", str(saved), "--schedule", "free"]) == 2
+    assert main(["plan", str(saved), "--steps", "3k"]) == 2
+    assert main([*command, "--flops", "1e20"]) == 2
 
 
 def test_shares_of_a_mixture(tmp_path, capsys):
