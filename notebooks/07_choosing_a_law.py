@@ -34,16 +34,11 @@ forecast = fit.predict({"N": [70e9], "D": [1.4e12]})
 print(forecast.attrs["interval"])
 print(forecast)
 # %% [markdown]
-# How the backtest's errors grow with the distance from the data, for the law that made them and for one that leaves out
-# the tokens.
+# The same backtest as a figure, for the law that made the data and for one that leaves out the tokens: errors against how far
+# beyond the largest run fitted they lie, with the intervals they should lie in, and the share that does.
 # %%
 import matplotlib.pyplot as plt
 
-figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
-for name, marker in (("chinchilla", "o"), ("power_law_offset:x=N", "s")):
-    rows = scaling.backtest(data, name).frame
-    error = 100 * (rows["prediction"] / rows["truth"] - 1)
-    ax.plot(rows["horizon"], error, marker, markerfacecolor="none", label=name)
-ax.axhline(0, color="#444444", linewidth=0.8)
-ax.set(xscale="log", xlabel="compute beyond the largest run fitted (ratio)", ylabel="prediction minus measured (%)")
-ax.legend()
+figure, axes = plt.subplots(2, 2, figsize=(11, 6), sharex="col", height_ratios=(1, 0.4), layout="constrained")
+for name, (error, coverage) in zip(["chinchilla", "power_law_offset:x=N"], axes.T, strict=True):
+    scaling.plots.backtest(scaling.backtest(data, name), ax={"error": error, "coverage": coverage})

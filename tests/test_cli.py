@@ -397,6 +397,28 @@ def test_relation_between_two_data_sets(tmp_path, capsys):
     assert main(["fit", "--law", "loss_to_loss", "--source", str(tmp_path / "web.json")]) == 2
 
 
+def test_best_schedule_of_a_length(folder, saved, tmp_path, capsys):
+    best = tmp_path / "best.csv"
+    command = ["plan", str(saved), "--schedule", "free", "--steps", "3k", "--warmup", "50"]
+    assert main([*command, "-o", str(best), "--json", "-q"]) == 0
+    found = strict_json(capsys.readouterr().out)
+    assert found["steps"] == 3000 and found["peak"] == pytest.approx(3e-4, rel=1e-6) and 0.05 < found["decay"] < 0.6
+    assert any("longest schedule" in text for text in found["warnings"])  # it leaves the data, and says so
+    losses = {row["schedule"]: row["loss"] for row in found["compared"]}
+    assert losses["free"] == found["loss"] == min(losses.values())
+    rates = pd.read_csv(best)["lr"].to_numpy()
+    assert len(rates) == 3000 and (np.diff(rates[50:]) <= 0).all()
+    predicted = scaling.load(saved).predict(scaling.schedule(rates), interval="delta", steps=[3000])["prediction"]
+    assert predicted.iloc[0] == pytest.approx(found["loss"], abs=1e-4)
+    assert main([*command, "--lowest", "0.1"]) == 0
+    assert "best schedule" in capsys.readouterr().out
+    assert main(["plan", "multi_power/luo2025_25M", "--schedule", "wsd", "--steps", "3k"]) == 2
+    assert "pass peak=" in capsys.readouterr().err
+    assert main(["plan", str(saved), "--schedule", "free"]) == 2
+    assert main(["plan", str(saved), "--steps", "3k"]) == 2
+    assert main([*command, "--flops", "1e20"]) == 2
+
+
 def test_shares_of_a_mixture(tmp_path, capsys):
     rng = np.random.default_rng(0)
     law = scaling.laws["multilingual"]

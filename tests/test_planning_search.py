@@ -1,10 +1,11 @@
 """Schedule search."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scaling
-from scaling.errors import LawError
+from scaling.errors import LawError, ScheduleError
 from scaling.planning.schedules import FinalLoss, best_schedule
 
 PUBLISHED = scaling.laws["multi_power"].published["luo2025_100M"]
@@ -39,3 +40,24 @@ def test_reproduces_the_authors_schedule(shared_data):
 def test_law_with_a_degenerate_optimum_is_refused():
     with pytest.raises(LawError, match="multi-power"):
         best_schedule(scaling.laws["annealing"].published["example_refit"], 1000, peak=1e-3)
+
+
+def test_what_leaves_the_data_is_said():
+    law, parts, plans = scaling.laws["multi_power_5"], [], {}
+    for name in ("wsd", "constant"):
+        plan = scaling.schedule(f"{name}:peak=3e-4,steps=20000,warmup=50" + (",final=0.1" if name == "wsd" else ""))
+        step = np.arange(1000, 20001, 250)
+        inputs = law.hooks["features"](step, plan, **law.conventions).values()
+        loss = law(*inputs, L0=2.6, A=0.6, alpha=0.45, B=400.0, C=2.0)
+        noise = 1 + 1e-4 * np.cos(np.arange(len(step)) ** 2)
+        parts.append(pd.DataFrame({"run": name, "step": step, "loss": loss * noise}))
+        plans[name] = plan
+    fit = scaling.fit(scaling.Runs.from_frame(pd.concat(parts), schedule=plans), law)
+    said = best_schedule(fit, 20_000, warmup=50).warnings
+    assert len(said) == 1 and "lowest in the data" in said[0]  # 3e-5
+    assert not best_schedule(fit, 20_000, warmup=50, lowest=0.1).warnings
+    assert any("one peak" in text for text in best_schedule(fit, 20_000, warmup=50, peak=6e-4).warnings)
+    assert any("longest" in text for text in best_schedule(fit, 40_000, warmup=50, lowest=0.1).warnings)
+    for wrong in ({"steps": 10.5}, {"steps": 2000, "lowest": 0.0}, {"steps": 2000, "warmup": 2000}):
+        with pytest.raises(ScheduleError):
+            best_schedule(fit, **wrong)

@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgb
 
 from scaling import plots
 from scaling.errors import DataError
+from scaling.forecasting import Backtest
 from scaling.plots import style
 
 
@@ -170,6 +171,39 @@ def test_forecasts_of_several_runs_share_the_axes(fit):
     assert "longer: 2.079 (2.067 to 2.091)" in labels
     assert labels.count("measured, not used in the fit") == 1
     assert len(ax.collections) == 2
+
+
+def backtested(by="compute", horizons=(1.2, 300.0)):
+    rng = np.random.default_rng(0)
+    n = 200
+    truth = np.full(n, 2.0)
+    prediction = truth * np.exp(0.01 * rng.standard_normal(n))
+    frame = pd.DataFrame({
+        "cutoff": np.repeat(["1", "2"], n // 2), "horizon": np.geomspace(*horizons, n), "truth": truth,
+        "prediction": prediction, "lower": prediction - 0.033, "upper": prediction + 0.033,
+    })  # fmt: skip
+    return Backtest(frame, "power_law", by, 0.9)
+
+
+def test_backtest_shows_errors_their_intervals_and_the_coverage():
+    found = backtested()
+    axes = plots.backtest(found)
+    assert set(axes) == {"error", "coverage"}
+    inside, outside = (line for line in axes["error"].lines if line.get_marker() == "o")
+    missed = (found.frame["truth"] - found.frame["prediction"]).abs() > 0.033
+    assert len(outside.get_xdata()) == missed.sum() > 0 and len(inside.get_xdata()) == (~missed).sum()
+    assert outside.get_markerfacecolor() == "none"
+    assert len(axes["error"].collections) == 10  # a band per range of horizons
+    shares = axes["coverage"].lines[-1].get_ydata()
+    assert 0.8 < np.mean(shares) < 1 and "compute" in axes["coverage"].get_xlabel()
+    assert axes["error"].get_xscale() == "log"
+
+
+def test_backtest_of_runs_of_one_length_and_on_given_axes():
+    ax = plt.figure().add_subplot()
+    axes = plots.backtest(backtested("schedule", (1.0, 1.0)), ax=ax)
+    assert axes == {"error": ax} and ax.get_xscale() == "linear"
+    assert len(ax.collections) == 1  # one range of horizons
 
 
 def test_decimation_keeps_both_ends_and_is_even_in_log():

@@ -9,6 +9,7 @@ import pytest
 
 import scaling
 from scaling.errors import DataError, MissingExtra
+from scaling.forecasting import running
 from scaling.forecasting.live import Live, trainer_callback
 
 PLAN = "wsd:peak=3e-4,steps=4000,warmup=200,decay=0.2,shape=linear,final=0.1"
@@ -46,6 +47,30 @@ def test_without_references_the_kernel_is_assumed_and_said():
     assert found.method == "own prefix"
     assert any("assumed" in w for w in found.warnings)
     assert abs(found.end["prediction"] - truth) < 0.08
+
+
+def test_the_method_is_decided_on_references_with_a_twin(monkeypatch):
+    live, _ = run(2000)
+    parts = [run(4000, shift=0.4 + k, seed=k, name=f"small-{k}")[0].frame for k in (1, 2)]
+    finished = scaling.Runs.from_frame(pd.concat(parts), schedule=PLAN)
+    tried = running._on_references(finished, 5)
+    assert set(tried) == {"affine map", "kernel", "own prefix"} and len(tried) == 2
+    assert tried["affine map"].mean() < 0.005 and tried["kernel"].mean() < 0.005 < tried["own prefix"].mean()
+    assert scaling.forecast(live, finished).method.startswith(str(tried.mean().idxmin()))
+    monkeypatch.setattr(running, "_on_references", lambda *_: tried.assign(**{"affine map": 0.0}))
+    assert scaling.forecast(live, finished).method == "affine map of small-1"
+
+
+@pytest.mark.parametrize(("given", "said"), [(None, "NoneType"), ("live.csv", "str"), (3, "int")])
+def test_what_is_no_run_is_refused(given, said):
+    with pytest.raises(DataError, match=f"not {said}; scaling.read"):
+        scaling.forecast(given)
+    live, _ = run(2000)
+    if given is not None:
+        with pytest.raises(DataError, match="references=: Runs or a DataFrame"):
+            scaling.forecast(live, given)
+    with pytest.raises(DataError, match="between 0 and 1"):
+        scaling.forecast(live, level=90)
 
 
 def test_refusals():

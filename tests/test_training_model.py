@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra scaling-la
 from scaling.errors import TrainingError
 from scaling.training import RunSpec
 from scaling.training.counts import FLOP_CONVENTIONS, Shape, flops_per_token, param_counts
-from scaling.training.model import Model, fake_quantised, token_losses
+from scaling.training.model import CrossEntropy, Model, fake_quantised, token_losses
 from scaling.training.stack import Stack
 
 
@@ -103,6 +103,19 @@ def test_thirty_updates_equal_a_plain_loop_over_the_written_out_maths():
         assert ours.train[0, step] == pytest.approx(loss.item(), abs=2e-5)
         assert ours.grad_norm[0, step] == pytest.approx(norm.item(), rel=1e-3)
     assert loss.item() < 4.5  # it learned: ln 256 = 5.545
+
+
+@pytest.mark.parametrize("size", [1.0, 1000.0])
+def test_the_loss_of_training_is_that_of_evaluation_also_where_chances_underflow(size):
+    windows = random_windows(2, 3, 9)
+    logits = torch.randn(2, 24, 256, generator=torch.Generator().manual_seed(1)).double().mul(size).requires_grad_()
+    ours, log_z = CrossEntropy.apply(logits, windows)
+    theirs = token_losses(logits, windows)
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(log_z, logits.logsumexp(dim=2), rtol=1e-9, atol=1e-9)
+    (slope,) = torch.autograd.grad((ours + 0.1 * log_z.square()).sum(), logits)
+    (expected,) = torch.autograd.grad((theirs + 0.1 * logits.logsumexp(dim=2).square()).sum(), logits)
+    torch.testing.assert_close(slope, expected, rtol=1e-9, atol=1e-9)
 
 
 SWITCHES = {

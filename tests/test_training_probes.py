@@ -48,12 +48,10 @@ def test_sharpness_is_the_top_eigenvalue_of_the_hessian(corpus):
     assert found == pytest.approx(expected, rel=1e-2)
 
 
-def test_noise_scale_golden_and_on_a_model(corpus):
-    golden = p.two_batches(3.0, 32, 1.5, 256)
-    assert golden == pytest.approx({"g_squared": 1.285714, "trace": 54.857143, "noise_scale": 42.666667}, rel=1e-6)
+def test_noise_scale_of_a_model(corpus):
     early = bench(corpus)
     found = p.noise_scale(early, 4, 64, repeats=4)
-    assert found["trace"] > 0 and 0.05 < found["noise_scale"] < 50  # at the start all sequences pull one way
+    assert found["trace"] > 0 and 0.05 < found["B_simple"] < 50  # at the start all sequences pull one way
 
 
 def test_probes_change_nothing_and_know_adam(corpus):

@@ -71,12 +71,3 @@ def table(data: Path, interval: str = "calibrated", exact: int = 60) -> tuple[pd
     return out, pd.DataFrame(failures, columns=["column", "task", "coverage", "width", "interval"]).sort_values(
         "coverage"
     )
-
-
-if __name__ == "__main__":
-    root = Path(__file__).resolve().parents[2]
-    data = next(p for p in (root.parent / "shared/data", root.parent.parent / "shared/data") if p.is_dir())
-    result, failed = table(data, *sys.argv[1:2])
-    print(result.to_string(float_format=lambda x: f"{x:.3f}"))
-    print("\nfailures (coverage below 0.7)")
-    print(failed.to_string(index=False, float_format=lambda x: f"{x:.2f}", max_colwidth=70))

@@ -136,11 +136,3 @@ def table(data: Path, seeds: int = SEEDS) -> pd.DataFrame:
     """One row per task: errors by criterion, and whether ours is below both random and cheapest first."""
     frame = pd.DataFrame({name: play(data, name, seeds) for name in tasks(data)}).T
     return frame.assign(won=(frame["error"] < frame["random"]) & (frame["error"] < frame["cheapest"]))
-
-
-if __name__ == "__main__":
-    root = Path(__file__).resolve().parents[2]
-    data = next(p for p in (root.parent / "shared/data", root.parent.parent / "shared/data") if p.is_dir())
-    result = table(data)
-    print(result.to_string(float_format=lambda x: f"{x:.4f}"))
-    print(f"below random and cheapest first on {result['won'].sum()} of {len(result)} tasks (bar: 6)")

@@ -47,12 +47,3 @@ def table(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
     bars = [BARS.get(r, (np.nan,) * 4)[FRACTIONS.index(f)] for _, r, f in means.index]
     return means.assign(bar=bars), frame
-
-
-if __name__ == "__main__":
-    root = Path(__file__).resolve().parents[2]
-    data = next(p for p in (root.parent / "shared/data", root.parent.parent / "shared/data") if p.is_dir())
-    means, each = table(data)
-    print(means.to_string(float_format=lambda x: f"{x:.4f}"))
-    print("\nfailures (truth outside the interval)")
-    print(each[~each["inside"]].to_string(index=False, float_format=lambda x: f"{x:.4f}"))

@@ -11,6 +11,7 @@ from scaling.cli import output
 from scaling.cli.experiments import experiments_plan
 from scaling.cli.mixture import Objective, mixture_plan
 from scaling.cli.options import Count, Many, Number, Positive, Positives, Printing, UsageError, number, pairs
+from scaling.cli.search import Shape, schedule_plan
 
 Optional = Positive | None
 
@@ -35,6 +36,12 @@ def plan(
     weight: Many = (),
     floor: Many = (),
     cap: Many = (),
+    schedule: Shape | None = None,
+    steps: Count | None = None,
+    warmup: Count = 0,
+    peak: Optional = None,
+    lowest: Optional = None,
+    output_: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     pool: Path | None = None,
     target: Path | None = None,
     budget: Optional = None,
@@ -42,7 +49,7 @@ def plan(
     seed: int = 0,
     printing: Printing = Printing(),
 ) -> None:
-    """Find the best size and tokens for a budget, the cheapest run that reaches a loss, the best mixture, or the next runs.
+    """Find what to train: size and tokens for a budget or a loss, the best mixture or schedule, or the next runs of a ladder.
 
     For example:
 
@@ -50,6 +57,7 @@ def plan(
         scaling plan chinchilla/besiroglu2024 --flops 5.76e23 --served 10T
         scaling plan data_constrained/muennighoff2023 --flops 1e22 --unique 25B
         scaling plan --mixture de=de.json --mixture fr=fr.json --N 1.2B --D 50B --floor de=0.05
+        scaling plan fit.json --schedule free --steps 24k --warmup 2k -o best.csv
         scaling plan fit.json --pool affordable.csv --target big.csv --budget 1e21
 
     Parameters
@@ -88,6 +96,19 @@ def plan(
         Smallest share of a family or domain: de=0.05, or 0.05 for all. May be repeated.
     cap
         Largest share, likewise.
+    schedule
+        Find the learning rates of --steps updates with the lowest final loss under a fit of multi_power or multi_power_5:
+        free, any rates that never rise; wsd, constant and then a power-shaped fall.
+    steps
+        Length of the schedule, its warm-up included.
+    warmup
+        Updates of linear warm-up, which are not searched.
+    peak
+        Peak rate of the schedule; that of the runs of the fit, if not given.
+    lowest
+        Lowest rate, as a fraction of the peak; keeps the search among rates that the data have seen. 0.001 if not given.
+    output_
+        Save the schedule as CSV (step, lr).
     pool
         CSV of runs that could be made next, one row each, columns = the law's inputs. The fit's own runs are taken as
         made; the name of a law instead of a fit means that there are none yet.
@@ -102,6 +123,13 @@ def plan(
     """
     import scaling
 
+    if schedule is not None:
+        if mixture or flops or any(x is not None for x in (loss, size, tokens, pool)):
+            raise UsageError("plan --schedule takes a fit, --steps, --warmup, --peak and --lowest only")
+        schedule_plan(fit, schedule, steps, warmup, peak, lowest, output_, printing)
+        return
+    if steps is not None or warmup or peak is not None or lowest is not None or output_ is not None:
+        raise UsageError("--steps, --warmup, --peak, --lowest and --output go with plan --schedule")
     if pool is not None:
         if mixture or flops or loss is not None or size is not None or tokens is not None:
             raise UsageError(

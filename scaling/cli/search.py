@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from scaling.cli import output
-from scaling.cli.options import Printing
+from scaling.cli.options import Printing, UsageError
+
+Shape = Literal["free", "wsd"]
 
 
-def search(
-    fit: str, steps: int, *, warmup: int, peak: float | None, kind: str, saved: Path | None, printing: Printing
+def schedule_plan(
+    fit: str | None,
+    shape: Shape,
+    steps: int | None,
+    warmup: int,
+    peak: float | None,
+    lowest: float | None,
+    saved: Path | None,
+    printing: Printing,
 ) -> None:
     """Search, print, and save the rates as CSV (step, lr) where asked."""
     import numpy as np
 
     import scaling
-    from scaling.planning.schedules import best_schedule
+    from scaling.planning.schedules import LOWEST, best_schedule
 
-    found = best_schedule(scaling.load(fit), steps, peak=peak, warmup=warmup, kind=kind)
+    if fit is None or steps is None:
+        raise UsageError(
+            "plan --schedule needs a fit of multi_power_5 (a file, or law/name) and --steps, the run's length"
+        )
+    source = fit if "/" in fit and not Path(fit).exists() else scaling.load(fit)
+    found = best_schedule(
+        source, steps, peak=peak, warmup=warmup, kind=shape, lowest=LOWEST if lowest is None else lowest
+    )
     if saved is not None:
         rates = found.schedule.rates
         table = np.column_stack([np.arange(1, len(rates) + 1), rates])
@@ -25,8 +42,8 @@ def search(
         output.notes([f"saved {saved}"], quiet=printing.quiet)
     if printing.json:
         output.document(
-            {"loss": found.loss, "decay": found.decay, "power": found.power, "compared": found.table,
-             "warnings": found.warnings, "saved": saved}
+            {"loss": found.loss, "decay": found.decay, "power": found.power, "peak": found.schedule.peak,
+             "steps": found.schedule.steps, "compared": found.table, "warnings": found.warnings, "saved": saved}
         )  # fmt: skip
     else:
         print(found)

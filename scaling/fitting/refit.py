@@ -13,6 +13,7 @@ from scaling.fitting.design import Design
 from scaling.fitting.losses import Loss
 from scaling.fitting.solver import minimise
 from scaling.fitting.starts import seeds
+from scaling.fitting.uncertainty import lag_one
 from scaling.formula import Law, Parameter
 
 GRID_ROWS = 96  # rows of a subset that rank its starts
@@ -26,7 +27,8 @@ class Refits:
     Attributes
     ----------
     t (F, p) : parameters in the solver's variables. noise (F,) : residual sd in the objective's units. ok (F,) : usable.
-    G (F, p, p) : (J^T W J)^-1 of each fit, so that noise^2 j^T G j is the variance of a prediction with gradient j.
+    G (F, p, p) : (J^T W J)^-1 of each fit, so that noise^2 alike j^T G j is the variance of a prediction with gradient j.
+    alike (F,) : how many rows count as one, because neighbouring rows of a run lean the same way.
     """
 
     law: Law
@@ -36,6 +38,7 @@ class Refits:
     t: np.ndarray
     noise: np.ndarray
     G: np.ndarray
+    alike: np.ndarray
     ok: np.ndarray
 
     @property
@@ -52,7 +55,7 @@ class Refits:
             if self.loss.log:
                 J = J / value[:, None, :]
             spread = np.einsum("fpn,fpn->fn", J, self.G @ J)
-            return self.loss.link(value), self.noise[:, None] ** 2 * (1 + np.maximum(spread, 0.0))
+            return self.loss.link(value), self.noise[:, None] ** 2 * (1 + self.alike[:, None] * np.maximum(spread, 0.0))
 
 
 def refit(
@@ -93,7 +96,7 @@ def refit(
         starts.append(found)
         owner += [f] * len(found)
     F, p = len(weights), len(params)
-    t, noise, G = np.full((F, p), np.nan), np.full(F, np.nan), np.full((F, p, p), np.nan)
+    t, noise, G, alike = (np.full(shape, np.nan) for shape in ((F, p), F, (F, p, p), F))
     if owner:
         who = np.array(owner)
         solved = minimise(model, y, np.concatenate(starts), weights[who], loss, damping=1e-3)
@@ -104,13 +107,15 @@ def refit(
                 t[f] = solved.t[best]
     ok = np.isfinite(t).all(1)
     if ok.any():
-        noise[ok], G[ok] = _spread(model, y, t[ok], weights[ok], loss)
-    return Refits(law, fixed, loss, model.frame, t, noise, G, ok & np.isfinite(noise))
+        noise[ok], G[ok], alike[ok] = _spread(model, y, t[ok], weights[ok], loss, made.runs)
+    return Refits(law, fixed, loss, model.frame, t, noise, G, alike, ok & np.isfinite(noise))
 
 
 @np.errstate(all="ignore")
-def _spread(model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
-    """Residual sd (F,) and (J^T W J)^-1 (F, p, p), directions the rows do not determine left out."""
+def _spread(
+    model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residual sd (F,); (J^T W J)^-1 (F, p, p), directions the rows do not determine left out; rows that count as one (F,)."""
     terms = model.terms(t)
     value = model.value(terms)
     J = model.jacobian(terms, value)
@@ -127,5 +132,6 @@ def _spread(model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss
     _, s, Vt = np.linalg.svd(A, full_matrices=False)
     inverse = np.where(s > 0, 1 / np.maximum(s, s[:, :1] * 1e-12), 0.0)
     inverse = np.where(s > 1e-14 * s[:, :1], inverse, 0.0)
+    rho = np.array([lag_one(r[f, w > 0], runs[w > 0]) for f, w in enumerate(weights)])
     root = (Vt.transpose(0, 2, 1) * inverse[:, None, :]) / size[:, :, None]
-    return noise, root @ root.transpose(0, 2, 1)
+    return noise, root @ root.transpose(0, 2, 1), (1 + rho) / (1 - rho)

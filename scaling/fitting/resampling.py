@@ -12,20 +12,26 @@ BLOCKS = 8  # blocks a run is cut into: long against the correlation of its resi
 ENOUGH = 8  # runs from which on runs themselves are drawn
 
 
+def unit(made: Design) -> str:
+    """What goes together: "run" where there are 8 or more with several rows each, else "block" on a curve, else "row"."""
+    runs = made.runs
+    if runs.max() + 1 == len(runs) and axis(made) is None:
+        return "row"
+    return "run" if ENOUGH <= runs.max() + 1 < len(runs) else "block"
+
+
 def groups(made: Design, by: str | None) -> np.ndarray:
     """Group code of every row (n,); a replicate draws whole groups.
 
     Parameters
     ----------
-    by : "row", "run", "block", or None: runs if there are 8 or more with several rows each, else blocks where rows lie on
-        a curve, else rows. Neighbouring rows of a curve err alike, so drawing single rows understates the uncertainty.
+    by : "row", "run", "block", or None, what `unit` says: neighbouring rows of a curve err alike, so drawing single rows
+        understates the uncertainty.
     """
     if by not in (None, "row", "run", "block"):
         raise FitError(f"by='{by}' is unknown; resample by 'row', 'run' or 'block'.")
     runs, order = made.runs, axis(made)
-    single = runs.max() + 1 == len(runs) and order is None
-    if by is None:
-        by = "row" if single else "run" if ENOUGH <= runs.max() + 1 < len(runs) else "block"
+    by = by or unit(made)
     if by == "row":
         return np.arange(len(runs))
     if by == "run":

@@ -96,14 +96,22 @@ class Fit(Explore, LmfitVocabulary):
         """
         if not isinstance(replicates, int) or replicates < 1:
             raise FitError(f"bootstrap({replicates!r}): the number of replicates is a whole number from 1 on.")
-        made = binned(self.design)
-        y = self.loss.link(made.loss)
-        drawn = groups(made, by)
-        with threadpool_limits(1):
-            t, converged = bootstrap(self._model(made), self.t, y, made.weights, self.loss, replicates, seed, drawn)
+        t, converged = self._replicates(replicates, seed, by)
         free = dict(zip(self.frame.names, self.frame.to_params(t).T, strict=True))
         values = resolve(self.law.ties, {**{k: np.full(replicates, v) for k, v in self.fixed.items()}, **free})
         return pd.DataFrame({k: values[k] for k in self.values}).assign(converged=converged)
+
+    def _replicates(self, count: int, seed: int, by: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """Solver variables (count, p) of refits to resampled data and which converged (count,); made once, then kept."""
+        kept = self.__dict__.setdefault("_resampled", {})  # frozen, but the replicates of a fit never change
+        if (count, seed, by) not in kept:
+            made = binned(self.design)
+            y, drawn = self.loss.link(made.loss), groups(made, by)
+            with threadpool_limits(1):
+                kept[count, seed, by] = bootstrap(
+                    self._model(made), self.t, y, made.weights, self.loss, count, seed, drawn
+                )
+        return kept[count, seed, by]
 
     def _model(self, design: Design):
         from scaling.fitting import model

@@ -9,7 +9,7 @@ own error bar is stretched until it covers what it missed. Beyond the longest ba
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from scaling.fitting.design import Design, design
 from scaling.fitting.losses import Loss
 from scaling.fitting.refit import Refits, refit
-from scaling.forecasting.backtests import Cut, cuts
+from scaling.forecasting.backtests import Cut, cuts, left_out
 from scaling.forecasting.order import WORDS, natural_order, order
 from scaling.forecasting.rivals import Rival, rivals
 from scaling.formula import Law, Parameter
@@ -39,6 +39,7 @@ class Member:
     late: bool
     fits: Refits
     cutoffs: int
+    reach: float  # longest distance (ln) among them
     error: float  # median over cutoffs of the mean squared error
     stretch: float
     drift: float  # per unit of distance in ln
@@ -95,6 +96,10 @@ def calibrate(
     count = made.weights.sum() / used.weights.sum()
     o = sign * order(used, by)
     splits = cuts(o)
+    if (
+        "features" in law.hooks and used.runs.max() > 0
+    ):  # such a law is asked for other schedules, not only for later steps
+        splits += left_out(used, o)
     members = []
     with threadpool_limits(1):
         for rival in [Rival(law, dict(fixed), law.name), *rivals(law, fixed)]:
@@ -107,9 +112,8 @@ def calibrate(
                     members.append(member)
                 elif not members:  # the law itself cannot be tested
                     return Calibration([], 0, 0.0, float(o.max()), by, sign, np.nan)
-    reach = max(float(c.distance.max()) for c in splits)
     first = members[0]
-    return Calibration(members, first.cutoffs, reach, float(o.max()), by, sign, first.coverage)
+    return Calibration(members, first.cutoffs, first.reach, float(o.max()), by, sign, first.coverage)
 
 
 def aligned(made: Design, data: Any, law: Law) -> Design | None:
@@ -147,14 +151,21 @@ def _member(
     if rows[-1] < (LATE_ROWS * p if late else p + 1):
         return None
     enough = (rows[:-1] >= ROWS * p) & (np.array([c.test.sum() for c in splits]) >= 3)
+    if (
+        "needs" in rival.law.hooks
+    ):  # a part that cannot show what determines the law says nothing about the fit to all rows
+        told = [not rival.law.hooks["needs"](*made.take(np.flatnonzero(m)).inputs.values()) for m in masks[:-1]]
+        enough &= np.array(told)
     weights = np.array([m * made.weights * count for m in masks])
     weights[:-1][~enough] = 0.0
     fits = refit(rival.law, made, loss, weights, fixed=rival.fixed, params=params, seed=seed)
     if not fits.ok[-1]:
         return None
+    # a law bends to the errors of few rows and does not see how alike they are: that is measured once, on all rows
+    fits = replace(fits, alike=np.full(len(masks), fits.alike[-1]))
     y = loss.link(made.loss)
     middle, variance = fits.predict(made)
-    scaled, errors, drift = [], [], []
+    scaled, errors, drift, reach = [], [], [], 0.0
     for f in np.flatnonzero(enough & fits.ok[:-1]):
         e, v, d = ((x)[splits[f].test] for x in (y - middle[f], variance[f], splits[f].distance))
         good = np.isfinite(e) & np.isfinite(v) & (v < 1)
@@ -164,7 +175,10 @@ def _member(
             tail = student.ppf(0.95, max(rows[f] - p, 1)) / ndtri(0.95)
             scaled.append(np.abs(e) / np.sqrt(v) / tail)
             errors.append(float(np.mean(e**2)))
-            drift.append(np.abs(e) / np.maximum(d, CLOSEST))
+            drift.append(
+                (np.abs(e) / np.maximum(d, CLOSEST))[d > 0]
+            )  # a schedule left out may lie within the others' steps
+            reach = max(reach, float(d.max()))
     if not errors:
         return None
     pooled = np.concatenate(scaled)
@@ -172,15 +186,16 @@ def _member(
         stretch = float(np.quantile(pooled, 0.9)) / ndtri(0.95)
     else:  # one vote per cutoff, so that the early ones, which have more to predict, do not decide
         stretch = float(np.median([np.sqrt(np.mean(z**2)) for z in scaled]))
-    last = Refits(fits.law, fits.fixed, loss, fits.frame, fits.t[-1:], fits.noise[-1:], fits.G[-1:], fits.ok[-1:])
+    last = replace(fits, **{name: getattr(fits, name)[-1:] for name in ("t", "noise", "G", "alike", "ok")})
     return Member(
         rival,
         late,
         last,
         len(errors),
+        reach,
         max(float(np.median(errors)), 1e-12),
         max(1.0, stretch),
-        0.5 * float(np.median(np.concatenate(drift))) / 0.6745,
+        0.5 * float(np.median(further)) / 0.6745 if len(further := np.concatenate(drift)) else 0.0,
         max(float(weights[-1].sum()) - p, 1.0),
         float(np.mean(pooled <= max(1.0, stretch) * ndtri(0.95))),
     )

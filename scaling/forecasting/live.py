@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import DataError, MissingExtra
-from scaling.forecasting.running import Forecast, forecast
+from scaling.forecasting.running import FEWEST, Forecast, forecast
 from scaling.logs import Runs
 from scaling.schedules import schedule as schedule_of
 
 
 class Live:
     """Collects losses as they come and forecasts the end: ``live = Live("wsd:peak=3e-4,steps=24k,warmup=2k")``, then
-    ``live(step, loss)`` returns a Forecast, or None while there is too little to say.
+    ``live(step, loss)`` returns a Forecast, or None while there is too little to say and at the end of the run.
 
     Parameters
     ----------
@@ -35,13 +35,12 @@ class Live:
             raise DataError(f"step {step} comes after step {self.steps[-1]}; give every step once, in order.")
         self.steps.append(int(step))
         self.losses.append(float(loss))
-        if len(self.steps) % self.every or not np.isfinite(loss):
+        warm = self.plan.first + self.plan.warmup - 1
+        told = sum(s >= warm and np.isfinite(x) for s, x in zip(self.steps, self.losses, strict=True))
+        if len(self.steps) % self.every or not np.isfinite(loss) or told < FEWEST or step >= self.plan.last:
             return None
         frame = pd.DataFrame({"run": "live", "step": self.steps, "loss": self.losses})
-        try:
-            self.last = forecast(Runs.from_frame(frame, schedule=self.plan), self.references, self.level)
-        except DataError:  # too few rows yet, or the run is over
-            return None
+        self.last = forecast(Runs.from_frame(frame, schedule=self.plan), self.references, self.level)
         return self.last
 
 

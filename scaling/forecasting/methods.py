@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,7 @@ def published_kernel() -> Kernel:
     return Kernel.of(find("multi_power").published["luo2025_25M"], 3e-4)
 
 
+@lru_cache(maxsize=64)
 def kernel(references: Runs) -> Kernel | None:
     """The kernel of the references, if they lowered their rate and were trained at one peak."""
     try:
@@ -140,6 +141,12 @@ def same_schedule(one: Schedule, other: Schedule) -> bool:
     n = min(one.steps, other.steps)
     apart = np.abs(one.rates[:n] / one.peak - other.rates[:n] / other.peak)
     return bool(np.mean(apart) < SAME)
+
+
+def twins(references: Runs) -> bool:
+    """Are there two references on one schedule?"""
+    plans = [references.schedules[name] for name in references if name in references.schedules]
+    return any(same_schedule(one, other) for k, one in enumerate(plans) for other in plans[:k])
 
 
 def candidates(prefix: Prefix, references: Runs | None, known: Kernel | None) -> dict[str, Callable[[Prefix], Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ import pandas as pd
 from scipy.stats import t as student
 
 from scaling.errors import DataError, ScalingError
-from scaling.forecasting.methods import FALLEN, Curve, Kernel, Prefix, candidates, fallen, kernel, own, transferred
+from scaling.forecasting.methods import FALLEN, Curve, Prefix, candidates, fallen, kernel, twins
 from scaling.logs import Runs
 
 CUTS = (0.5, 0.65, 0.8)  # of the prefix, at which the method is tried on what is already known
 SEED = 0.0013  # nats by which two runs differ that share everything but their seed (two pairs of arXiv:2503.12811)
 FEWEST = 8  # evaluated rows without which nothing is forecast
 SHOWN = 300
+MOST, TENTHS = 6, 10  # references on which methods are tried, and how finely the fraction done is matched to do it once
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,14 +79,17 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | None = None, level: fl
     ----------
     run : one run with its planned schedule: later rows with step and rate but no loss, or a schedule (text or fact).
     references : finished runs, smaller ones for example. One on the same schedule gives an affine map; runs that lowered
-        their rate give the annealing kernel.
+        their rate give the annealing kernel. Which is used is decided on the references, each stopped where the run is.
     level : probability that the interval is meant to cover.
 
     Raises
     ------
-    DataError : several runs, an unknown schedule, a run that is over, or too few evaluated rows.
+    DataError : no runs, several, an unknown schedule, a run that is over, or too few evaluated rows.
     """
-    runs = run if isinstance(run, Runs) else Runs.from_frame(run)
+    runs = _as_runs(run, "the run to forecast")
+    references = None if references is None else _as_runs(references, "references=")
+    if not isinstance(level, (int, float)) or not 0 < level < 1:
+        raise DataError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
     if len(runs) != 1:
         raise DataError(
             f"forecast takes one run at a time, these are {len(runs)}: {', '.join(runs.names[:5])}. Pick runs['name']."
@@ -117,8 +122,11 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | None = None, level: fl
             warnings.append(f"{label} left out: {str(problem).splitlines()[0]}")
     if not fits:
         raise DataError(f"run '{name}': no method could be fitted: {'; '.join(warnings)}")
-    chosen = _choose(list(fits), references, done / last, known)
+    chosen = _choose(list(fits), references, done / last)
     noise = float(np.median(np.abs(np.diff(prefix.loss[-40:], 2)))) / 0.6745 / np.sqrt(6)
+    if chosen.startswith("affine"):  # paired with a run on the same schedule, slow wander shows too
+        half = prefix.step >= done / 2
+        noise = max(noise, float(np.std(prefix.loss[half] - fits[chosen](prefix.step[half]))))
     drift = np.sqrt(np.mean(np.square(tried[chosen]))) if len(tried[chosen]) else np.nan
     others = [ends[k] for k in ends if k != chosen and not (k == "own prefix" and references is not None)]
     apart = max((abs(x - ends[chosen]) for x in others), default=0.0) / 2
@@ -155,26 +163,50 @@ def _backtest(prefix: Prefix, method: Any) -> np.ndarray:
     return np.array(found)
 
 
-def _choose(labels: list[str], references: Runs | None, fraction: float, known: Kernel | None) -> str:
-    """The map of a run on the same schedule, if there is one; else kernel or own prefix, as the references decide when each
-    of them is treated as running and stopped at the same fraction."""
-    if labels[0].startswith("affine") or references is None or known is None or len(labels) == 1:
+def _choose(labels: list[str], references: Runs | None, fraction: float) -> str:
+    """The method that did best on the references; the most trusted one where it cannot be tried on them (an affine map
+    needs two on one schedule)."""
+    if references is None or len(labels) == 1:
         return labels[0]
-    errors: dict[str, list[float]] = {"kernel of the references": [], "own prefix": []}
-    for name in list(references)[:6]:
+    if labels[0].startswith("affine") and not twins(references):
+        return labels[0]
+    kinds = {label.partition(" of ")[0]: label for label in reversed(labels)}
+    tried = _on_references(references, int(np.clip(round(TENTHS * fraction), 1, TENTHS - 1)))
+    tried = tried[[k for k in kinds if k in tried]].dropna()
+    most_trusted = labels[0].partition(" of ")[0]
+    return kinds[str(tried.mean().idxmin())] if most_trusted in tried and len(tried) else labels[0]
+
+
+@lru_cache(maxsize=64)
+def _on_references(references: Runs, tenths: int) -> pd.DataFrame:
+    """|error| of the final loss by method ("affine map", "kernel", "own prefix"; NaN: cannot be tried), one row per
+    reference, treated as running and stopped after so many tenths while the others are its references."""
+    rows = []
+    for name in list(references)[:MOST]:
         whole = Prefix.of(references, name)
-        part = whole.until(fraction * whole.plan.last)
+        part = whole.until(tenths / TENTHS * whole.plan.last)
         others = [n for n in references if n != name]
-        found = kernel(references.select(f"run in {others}")) if others else None
-        if found is None or len(part.step) < FEWEST:
+        if len(part.step) < FEWEST:
             continue
-        for label, method in (("kernel of the references", lambda p, k=found: transferred(p, k)), ("own prefix", own)):
+        rest = references.select(f"run in {others}") if others else None
+        known = None if rest is None else kernel(rest)
+        row: dict[str, float] = {}
+        for label, method in candidates(part, rest, known).items():
             try:
-                errors[label].append(abs(float(method(part)(whole.step[-1:])[0]) - whole.loss[-1]))
+                error = abs(float(method(part)(whole.step[-1:])[0]) - whole.loss[-1])
             except ScalingError:
-                errors[label].append(np.inf)
-    usable = [k for k in labels if errors.get(k)]
-    return min(usable, key=lambda k: float(np.mean(errors[k]))) if usable else labels[0]
+                error = np.inf
+            row.setdefault(label.partition(" of ")[0], error)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _as_runs(given: Any, what: str) -> Runs:
+    if isinstance(given, Runs):
+        return given
+    if isinstance(given, pd.DataFrame):
+        return Runs.from_frame(given)
+    raise DataError(f"{what}: Runs or a DataFrame, not {type(given).__name__}; scaling.read('log.csv') makes Runs of a log.")
 
 
 def _band(

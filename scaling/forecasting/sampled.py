@@ -12,49 +12,31 @@ from threadpoolctl import threadpool_limits
 from scaling.errors import FitError
 from scaling.fitting.design import Design
 from scaling.fitting.refit import refit
+from scaling.fitting.resampling import groups, unit
 from scaling.fitting.solver import minimise
 
 if TYPE_CHECKING:
     from scaling.fitting import Fit
 
-REPLICATES = 1000
-RUNS, BLOCKS = 8, 8  # runs enough to resample them; blocks a curve is cut into where there are fewer
+REPLICATES = 400
+UNITS = {"row": "rows", "run": "runs", "block": "blocks of curves"}
 PROFILED = 60  # rows of the target that are profiled; between them the width is interpolated
 
 Ends = tuple[np.ndarray, np.ndarray, str]
 
 
-def units(fit: Fit) -> tuple[np.ndarray, str]:
-    """Which rows go together: rows that are runs of their own, whole runs where there are 8, else blocks of a curve."""
-    runs = fit.design.runs
-    if runs.max() == len(runs) - 1:
-        return runs, "rows"
-    if runs.max() + 1 >= RUNS:
-        return runs, "runs"
-    position = np.zeros(len(runs), int)
-    for code in range(runs.max() + 1):
-        mine = np.flatnonzero(runs == code)
-        position[mine] = np.arange(len(mine)) * BLOCKS // len(mine)
-    return np.unique(runs * BLOCKS + position, return_inverse=True)[1], "blocks of curves"
-
-
 def bootstrapped(fit: Fit, target: Design, middle: np.ndarray, level: float) -> Ends:
     """Quantiles of predictions refitted to resampled rows, runs or blocks, with the noise of one row added."""
-    groups, what = units(fit)
-    y, count = fit.loss.link(fit.design.loss), groups.max() + 1
+    t, converged = fit._replicates(REPLICATES, fit.seed, None)
+    if not converged.any():
+        raise FitError("interval='bootstrap': no refit to resampled data converged; use 'calibrated' or 'delta'.")
     rng = np.random.default_rng(fit.seed)
-    picks = rng.multinomial(count, np.full(count, 1 / count), size=REPLICATES)
-    model = fit._model(fit.design)
-    with threadpool_limits(1):
-        found = minimise(
-            model, y, np.tile(fit.t, (REPLICATES, 1)), fit.design.weights * picks[:, groups], fit.loss, damping=1e-3
-        )
-        there = fit._model(target)
-        with np.errstate(all="ignore"):
-            drawn = fit.loss.link(there.value(there.terms(found.t[found.converged])))
+    there = fit._model(target)
+    with threadpool_limits(1), np.errstate(all="ignore"):
+        drawn = fit.loss.link(there.value(there.terms(t[converged])))
     drawn = drawn + fit.cov.noise * rng.standard_normal((len(drawn), 1))
     low, high = np.nanquantile(drawn, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-    said = f"bootstrap of {what} plus row noise: assumes the law is exact"
+    said = f"bootstrap of {UNITS[unit(fit.design)]} plus row noise: assumes the law is exact"
     return np.minimum(low, middle), np.maximum(high, middle), said
 
 
@@ -105,21 +87,22 @@ def _with_row(fit: Fit, one: Design) -> Design:
 
 def conformal(fit: Fit, target: Design, middle: np.ndarray, level: float) -> Ends:
     """Prediction +- the quantile of |error| on rows whose run (or block) was left out of the fit."""
-    groups, what = units(fit)
     runs = fit.design.runs
     if 2 < runs.max() + 1 < len(runs):
-        groups, what = runs, "runs"
-    elif what == "rows":
-        groups, what = np.arange(len(runs)) % 10, "tenths of the rows"
-    codes = np.arange(groups.max() + 1)
+        left, what = runs, "runs"
+    elif unit(fit.design) == "row":
+        left, what = np.arange(len(runs)) % 10, "tenths of the rows"
+    else:
+        left, what = groups(fit.design, "block"), UNITS["block"]
+    codes = np.arange(left.max() + 1)
     w = fit.design.weights
     with threadpool_limits(1):
         fits = refit(
-            fit.law, fit.design, fit.loss, np.array([(groups != c) * w for c in codes]), fixed=fit.fixed,
+            fit.law, fit.design, fit.loss, np.array([(left != c) * w for c in codes]), fixed=fit.fixed,
             params=fit.frame.params, seed=fit.seed,
         )  # fmt: skip
         errors = np.abs(fit.loss.link(fit.design.loss) - fits.predict(fit.design)[0])
-    own = errors[groups, np.arange(len(groups))]
+    own = errors[left, np.arange(len(left))]
     own = own[np.isfinite(own)]
     if not len(own):
         raise FitError("interval='conformal' could not refit the law with any part left out; use 'calibrated'.")

@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 
 from scaling.errors import LawError
-from scaling.formula import Law, parse_law
+from scaling.formula import Law, Published, parse_law
 
 _registry: dict[str, Law] = {}
 
@@ -53,6 +53,18 @@ def find(law: "Law | str") -> Law:
         hint = f"; did you mean '{near[0]}'?" if near else "."
         raise LawError(f"unknown law '{name}'{hint} `scaling laws` lists the {len(_registry)} there are.")
     return _registry[name].using(**conventions) if conventions else _registry[name]
+
+
+def constants(text: str) -> Published:
+    """Published constants by name, as in ``"chinchilla/besiroglu2024"``."""
+    name, _, preset = text.partition("/")
+    law = find(name)
+    if preset not in law.published:
+        there = [f"{name}/{key}" for key in law.published]
+        raise LawError(
+            f"'{text}' are no constants; write law/constants: {', '.join(there) or f'{name} has none published'}."
+        )
+    return law.published[preset]
 
 
 laws = sys.modules[__name__]

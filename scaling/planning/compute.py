@@ -12,6 +12,7 @@ import pandas as pd
 from scaling.conventions import PARAMETERS, Shape, counted, named_in
 from scaling.errors import FitError, LawError
 from scaling.formula import Law, Published
+from scaling.laws import constants
 from scaling.planning import asked
 from scaling.planning.rates import recommended
 from scaling.planning.surface import Budget, Surface
@@ -113,16 +114,7 @@ def plan(
 
 def _source(source: Any) -> tuple[Law, dict[str, float], str, Any]:
     if isinstance(source, str):
-        from scaling.laws import find
-
-        name, _, preset = source.partition("/")
-        law = find(name)
-        if preset not in law.published:
-            there = [f"{name}/{key}" for key in law.published]
-            raise LawError(
-                f"'{source}' are no constants; write law/constants: {', '.join(there) or f'{name} has none published'}."
-            )
-        source = law.published[preset]
+        source = constants(source)
     if not isinstance(source, Published) and not hasattr(source, "bootstrap"):
         raise LawError(f"a plan needs a Fit, published constants, or their name as law/constants; not {source!r}.")
     if isinstance(source, Published):

@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 
 from scaling.errors import LawError, ScheduleError
 from scaling.formula import Published
+from scaling.laws import constants
 from scaling.schedules import Schedule, schedule
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class FinalLoss:
 
 
 def best_schedule(
-    fit: Fit | Published,
+    fit: Fit | Published | str,
     steps: int,
     *,
     peak: float | None = None,
@@ -112,7 +113,7 @@ def best_schedule(
 
     Parameters
     ----------
-    fit : Fit of multi_power or multi_power_5, or published constants of it.
+    fit : Fit of multi_power or multi_power_5, or published constants, "multi_power/luo2025_100M".
     peak : peak rate; default that of the runs fitted on. The law knows one peak and cannot choose it.
     warmup : updates of linear warm-up (the rate of the first is 0, of the last the peak); they are not searched.
     kind : "free": any rates that never rise; "wsd": constant, then a power-shaped fall.
@@ -123,20 +124,29 @@ def best_schedule(
     ------
     LawError : another law. ScheduleError : impossible lengths or an unknown kind.
     """
-    constants, conventions = _constants(fit)
+    fit = constants(fit) if isinstance(fit, str) else fit
+    values, conventions = _values(fit)
     rates_seen = _rates_seen(fit)
     peak = peak if peak is not None else (rates_seen[1] if rates_seen else None)
     if peak is None or not peak > 0:
         raise ScheduleError("published constants do not say the peak rate; pass peak=, the one they were fitted at.")
     if kind not in ("free", "wsd"):
         raise ScheduleError(f"kind='{kind}' is unknown; use 'free' or 'wsd'.")
+    for name, x in (("steps", steps), ("warmup", warmup)):
+        if not isinstance(x, (int, np.integer)):
+            raise ScheduleError(f"{name}={x!r} is a number of updates: a whole number such as 24000.")
+    if not 0 < lowest < 1:
+        raise ScheduleError(
+            f"lowest={lowest} is a fraction of the peak rate, between 0 and 1: the law divides by rates."
+        )
     if not 0 <= warmup < steps - 10:
         raise ScheduleError(f"a warm-up of {warmup} updates leaves nothing to search of {steps}.")
     warm = np.linspace(0.0, peak, warmup) if warmup else np.empty(0)
-    loss = FinalLoss(constants, warm, bool(conventions.get("warmup_in_ld")))
+    counted = np.full(warmup, peak) if conventions.get("warmup") == "max" else warm  # as the law counts its area
+    loss = FinalLoss(values, counted, bool(conventions.get("warmup_in_ld")))
     n = steps - warmup
     stride = max(1, n // COARSE)
-    coarse = FinalLoss(constants, warm, stride=stride)
+    coarse = FinalLoss(values, counted, stride=stride)
     best_power, best_decay = _best_power(coarse, n // stride, peak, lowest)
     parametric = rates = _power(n, best_decay, best_power, peak, lowest)
     if kind == "free":
@@ -159,15 +169,17 @@ def best_schedule(
     for name, m in _usual(n).items():
         rows.append((name, loss.with_rises(np.maximum(peak * m, lowest * peak))))
     table = pd.DataFrame(rows, columns=["schedule", "loss"])
-    return BestSchedule(full, value, decay, power, table, _warnings(rates, peak, rates_seen, steps))
+    failed = () if isinstance(fit, Published) else fit.verdict.failures
+    warnings = tuple(f"the fit behind this schedule is not trustworthy: {reason}" for reason in failed)
+    return BestSchedule(full, value, decay, power, table, warnings + _warnings(rates, peak, rates_seen, steps))
 
 
-def _constants(fit: Any) -> tuple[dict[str, float], Mapping[str, Any]]:
-    law = fit.law
+def _values(fit: Any) -> tuple[dict[str, float], Mapping[str, Any]]:
+    law = getattr(fit, "law", None)
     if law is None or not law.name.startswith("multi_power"):
         raise LawError(
-            f"schedule search needs a multi-power law, not '{getattr(law, 'name', law)}': a law that still gains at a rate "
-            "of zero has no sensible optimum. Fit multi_power_5."
+            f"schedule search needs a multi-power law, not {getattr(law, 'name', type(fit).__name__)}: a law that still "
+            "gains at a rate of zero has no sensible optimum. Fit multi_power_5."
         )
     values = dict(fit) if isinstance(fit, Published) else fit.values
     conventions = {**law.conventions, **(fit.conventions if isinstance(fit, Published) else {})}
@@ -262,7 +274,7 @@ def _warnings(rates: np.ndarray, peak: float, seen: tuple[float, float, int] | N
     if seen is None:
         return ("published constants do not say which rates they were fitted on; low rates may be extrapolated",)
     out = []
-    below = rates < seen[0] * (1 - 1e-6)
+    below = rates < seen[0] * 0.99
     if below.any():
         out.append(
             f"{below.sum()} updates have rates below {seen[0]:.3g}, the lowest in the data (down to {rates.min():.3g}): "

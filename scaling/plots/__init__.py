@@ -5,8 +5,9 @@ band, measured values the fit has not seen are hollow markers. Nothing is shown 
 touched: save with ``ax.figure.savefig(...)``.
 """
 
+from scaling.plots.backtests import backtest
 from scaling.plots.curves import curve
 from scaling.plots.forecasts import forecast
 from scaling.plots.transfer import relation, shares
 
-__all__ = ["curve", "forecast", "relation", "shares"]
+__all__ = ["backtest", "curve", "forecast", "relation", "shares"]

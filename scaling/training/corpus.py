@@ -64,11 +64,6 @@ class Corpus:
         said = ";".join(f"{source.share!r} {source.sha256}" for source in self.sources)
         return hashlib.sha256(said.encode()).hexdigest()
 
-    @property
-    def validation_bytes(self) -> int:
-        """Bytes to be judged on."""
-        return sum(len(source.validation) for source in self.sources)
-
     def require(self, span: int) -> None:
         """Raise TrainingDataError if a source that is learned from is shorter than one window of `span` bytes."""
         for source in self.sources:
@@ -78,7 +73,7 @@ class Corpus:
                     f"{len(source.train)}\nuse a larger corpus or a smaller context"
                 )
 
-    def places(self, update: int, *, batch: int, span: int, seed: int) -> np.ndarray:
+    def places(self, update: int, batch: int, span: int, seed: int) -> np.ndarray:
         """
         Where in `text` the sequences of one update begin: a pure function of (seed, update), without any state.
 

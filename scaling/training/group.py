@@ -27,15 +27,14 @@ from scaling.training.summary import conditions_of, run_record
 from scaling.training.tree import Segment, forest
 
 
-@dataclass
 class Run:
-    """A run on its way: what it will be evaluated at, its open curve, and the updates since its last row."""
+    """A run on its way: where it is evaluated, its curve once that is open, and the updates since its last row."""
 
-    spec: RunSpec
-    rows: set[int]
-    curve: Curve | None = None
-    window: list[float] = field(default_factory=list)
-    z: list[float] = field(default_factory=list)
+    def __init__(self, spec: RunSpec):
+        self.spec, self.rows = spec, set(evaluation_steps(spec.table.rates, spec.eval_every))
+        self.curve: Curve | None = None
+        self.window: list[float] = []
+        self.z: list[float] = []
 
 
 @dataclass(eq=False)
@@ -91,12 +90,8 @@ class Group:
                 for source, w in zip(corpus.sources, windows, strict=True)
             ]
 
-        self.curve_judges, self.final_judges, self.span = (
-            judges(self.spec.eval_tokens),
-            judges(self.spec.val_tokens),
-            span,
-        )
-        self.curve_judges = [judge for judge in self.curve_judges if judge.share]
+        self.span, self.final_judges = span, judges(self.spec.val_tokens)
+        self.curve_judges = [judge for judge in judges(self.spec.eval_tokens) if judge.share]
 
     def work(self, lanes: int, checkpoint_seconds: float, quiet: bool, wanted: Callable[[], bool]) -> None:
         """Train all that is not finished; the last checkpoint is left for who writes what the runs have in common."""
@@ -112,13 +107,7 @@ class Group:
         self.trees = forest({name: self.specs[name] for name in names})
         self.segments = [segment for tree in self.trees for segment in tree.walk()]
         self.names = names
-        self.runs = {
-            name: Run(
-                self.specs[name], set(evaluation_steps(self.specs[name].table.rates, self.specs[name].eval_every))
-            )
-            for name in names
-            if name not in self.records
-        }
+        self.runs = {name: Run(self.specs[name]) for name in names if name not in self.records}
         self.waiting = [Lane(tree, None, 0.0) for tree in reversed(self.trees)]
         self.lanes: list[Lane] = []
         self.stack: Stack | None = None
@@ -190,16 +179,12 @@ class Group:
         began = time.perf_counter()
         n = min(CHUNK, *(lane.rows[-1] - lane.step for lane in self.lanes))
         specs = [self.specs[lane.segment.runs[0]] for lane in self.lanes]
-        places = np.stack(
-            [
-                [
-                    self.corpus.places(lane.step + i, batch=spec.batch, span=self.span, seed=spec.data_seed)
-                    for lane, spec in zip(self.lanes, specs, strict=True)
-                ]
-                for i in range(n)
-            ]
-        )
-        losses = self.stack.advance(places)
+
+        def places(i: int) -> list[np.ndarray]:
+            pairs = zip(self.lanes, specs, strict=True)
+            return [self.corpus.places(lane.step + i, spec.batch, self.span, spec.data_seed) for lane, spec in pairs]
+
+        losses = self.stack.advance(np.array([places(i) for i in range(n)]))
         for k, lane in enumerate(self.lanes):
             lane.step += n
             for name in self._alive(lane.segment):
@@ -219,10 +204,8 @@ class Group:
         assert self.stack is not None
         with torch.no_grad():
             chosen = torch.tensor(members, device=self.device)
-            last = (self.stack.step[chosen] - 1).clamp_min(0)
-            levels = self.stack.updates[chosen, last, 2]
             weights = {name: weight.detach()[chosen] for name, weight in self.stack.weights.items()}
-            return evaluate(self.stack.model, self.stack.seen(weights, levels), judges)
+            return evaluate(self.stack.model, self.stack.seen(weights, self.stack.levels(chosen)), judges)
 
     def _row(self, k: int, judged: Judged, losses: Losses) -> None:
         """Write the rows of all runs that have one at this step of lane k; end those that end here."""

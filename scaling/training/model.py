@@ -6,10 +6,11 @@ member computes the same bits alone or in company (on the CPU), and a member tha
 
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from scaling.training.counts import Shape
@@ -154,7 +155,7 @@ class Model:
         if members > 1:
             tokens = tokens + torch.arange(members, device=tokens.device).view(-1, 1, 1) * table.shape[1]
         x = F.embedding(tokens, table.reshape(-1, table.shape[2]))
-        return (x + weights["positions"][:, None, :context]).view(members, batch * context, -1)
+        return (x + weights["positions"][:, None]).view(members, batch * context, -1)
 
     def _blocks(
         self,
@@ -166,19 +167,20 @@ class Model:
         memory: Tensor | None,
         watch: Watch | None,
     ) -> Tensor:
-        scale = self.rules.branch
         for i in range(self.shape.n_encoder if stack == "encoder" else self.shape.n_layer):
             at = f"{stack}.{i}"
-            branch = self._attention(weights, f"{at}.attention", x, None, batch, causal, watch)
-            x = torch.add(x, branch, alpha=scale)
+            x = self._attention(weights, f"{at}.attention", x, None, batch, causal, watch)
             if memory is not None:
-                branch = self._attention(weights, f"{at}.cross", x, memory, batch, False, watch)
-                x = torch.add(x, branch, alpha=scale)
+                x = self._attention(weights, f"{at}.cross", x, memory, batch, False, watch)
             up = _linear(_norm(x, weights[f"{at}.mlp.norm"]), weights[f"{at}.mlp.up"])
-            x = torch.add(x, _linear(F.gelu(up), weights[f"{at}.mlp.out"]), alpha=scale)
+            x = self._add(x, F.gelu(up), weights[f"{at}.mlp.out"])
             if watch:
                 watch(at, x)
         return x
+
+    def _add(self, x: Tensor, branch: Tensor, out: Tensor) -> Tensor:
+        """The stream and what a block adds to it."""
+        return torch.baddbmm(x, branch, out.transpose(1, 2), alpha=self.rules.branch)
 
     def _attention(
         self,
@@ -192,15 +194,16 @@ class Model:
     ) -> Tensor:
         members, rows, d = x.shape
         head_dim = d // self.shape.n_head
-        x = _norm(x, weights[f"{at}.norm"])
+        normed = _norm(x, weights[f"{at}.norm"])
 
-        def heads(y: Tensor, parts: int) -> tuple[Tensor, ...]:  # each (K batch, n_head, context, head_dim)
-            return y.view(members * batch, -1, parts, self.shape.n_head, head_dim).permute(2, 0, 3, 1, 4).unbind(0)
+        def heads(y: Tensor, parts: int) -> list[Tensor]:  # each (K batch, n_head, context, head_dim)
+            split = y.view(members * batch, -1, parts, self.shape.n_head, head_dim).unbind(2)
+            return [part.transpose(1, 2) for part in split]
 
         if memory is None:
-            q, k, v = heads(_linear(x, weights[f"{at}.qkv"]), 3)
+            q, k, v = heads(_linear(normed, weights[f"{at}.qkv"]), 3)
         else:
-            (q,) = heads(_linear(x, weights[f"{at}.q"]), 1)
+            (q,) = heads(_linear(normed, weights[f"{at}.q"]), 1)
             k, v = heads(_linear(memory, weights[f"{at}.kv"]), 2)
         if self.shape.qk_norm:
             q, k = (
@@ -212,7 +215,7 @@ class Model:
             scores = q @ k.transpose(-1, -2) * scale
             watch(f"{at}.scores", (scores.tril() if causal else scores).view(members, -1))
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale)
-        return _linear(mixed.transpose(1, 2).reshape(members, rows, d), weights[f"{at}.out"])
+        return self._add(x, mixed.transpose(1, 2).reshape(members, rows, d), weights[f"{at}.out"])
 
 
 def _linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -220,10 +223,12 @@ def _linear(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _norm(x: Tensor, gain: Tensor) -> Tensor:
+    width = x.shape[-1:]
+    if len(x) == 1:
+        return F.layer_norm(x, width, gain.squeeze(0))
     if x.device.type == "cpu":  # the fused kernel takes one gain; it is faster even one member after the other
-        each = [F.layer_norm(member, x.shape[-1:], own) for member, own in zip(x, gain, strict=True)]
-        return each[0][None] if len(each) == 1 else torch.stack(each)
-    return F.layer_norm(x, x.shape[-1:]) * gain[:, None]
+        return torch.stack([F.layer_norm(member, width, own) for member, own in zip(x, gain, strict=True)])
+    return F.layer_norm(x, width) * gain[:, None]
 
 
 def fake_quantised(weight: Tensor, levels: Tensor) -> Tensor:
@@ -238,8 +243,41 @@ def fake_quantised(weight: Tensor, levels: Tensor) -> Tensor:
     return weight + (rounded - weight.detach())
 
 
+def targets(windows: Tensor, rows: int) -> Tensor:
+    """The bytes (K, rows) that are predicted in some windows."""
+    return windows[..., -(rows // windows.shape[1]) :].reshape(len(windows), rows)
+
+
 def token_losses(logits: Tensor, windows: Tensor) -> Tensor:
     """Cross-entropy in nats of each predicted byte, shape (K, batch * context), from the windows behind `logits`."""
     members, rows, vocab = logits.shape
-    targets = windows[..., -(rows // windows.shape[1]) :].reshape(-1)
-    return F.cross_entropy(logits.view(-1, vocab), targets, reduction="none").view(members, rows)
+    wanted = targets(windows, rows).view(-1)
+    return F.cross_entropy(logits.view(-1, vocab), wanted, reduction="none").view(members, rows)
+
+
+class CrossEntropy(torch.autograd.Function):
+    """
+    `token_losses` for training, and log Z of each byte: one pass of exponentials serves the loss and its gradient.
+
+    Differentiable once, so probes that look at curvature use `token_losses`.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        wanted = targets(windows, logits.shape[1]).unsqueeze(2)
+        chances = torch.softmax(logits, dim=2)
+        log_z = logits.amax(dim=2, keepdim=True) - chances.amax(dim=2, keepdim=True).log_()
+        ctx.save_for_backward(chances, wanted)
+        return (log_z - logits.gather(2, wanted)).squeeze(2), log_z.squeeze(2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_loss: Tensor, of_log_z: Tensor | None) -> tuple[Tensor, None]:
+        chances, wanted = ctx.saved_tensors
+        of_loss = of_loss.unsqueeze(2)
+        slope = chances.mul_(of_loss if of_log_z is None else of_loss + of_log_z.unsqueeze(2))
+        if slope.device.type == "cpu":
+            return slope.scatter_add_(2, wanted, -of_loss), None
+        # on CUDA, a deterministic scatter may ask the host, which no graph allows
+        return slope.sub_(of_loss * (torch.arange(slope.shape[2], device=slope.device) == wanted)), None

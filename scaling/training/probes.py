@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from scaling.planning import batch
 from scaling.training.corpus import Corpus
 from scaling.training.device import prepare
 from scaling.training.model import token_losses
 from scaling.training.spec import RunSpec
 from scaling.training.stack import Losses, Stack
-
-Apply = Callable[[Tensor], Tensor]
 
 
 class Bench:
@@ -103,32 +102,17 @@ def update_rms(bench: Bench) -> dict[str, float]:
 
 
 def noise_scale(bench: Bench, small: int, big: int, repeats: int = 8) -> dict[str, float]:
-    """
-    Gradient noise scale B_simple = tr(S) / |G|^2 in sequences (McCandlish et al., 1812.06162, appendix A.1).
-
-    Unbiased estimates of both from gradients of `small` and `big` sequences, each averaged over `repeats` before the
-    ratio is taken.
-
-    Returns
-    -------
-    dict
-        `g_squared`, `trace`, `noise_scale` (NaN if the estimate of |G|^2 is not positive: then average more).
-    """
+    """`scaling.planning.batch.noise_scale` in sequences, from gradients of two batch sizes averaged over `repeats`."""
     norms = np.zeros(2)
     for i in range(repeats):
-        for j, batch in enumerate((small, big)):
-            norms[j] += float(bench.gradient(bench.windows(batch, seed=2 * i + j)).square().sum()) / repeats
-    return two_batches(norms[0], small, norms[1], big)
+        for j, size in enumerate((small, big)):
+            norms[j] += float(bench.gradient(bench.windows(size, seed=2 * i + j)).square().sum()) / repeats
+    return batch.noise_scale((small, norms[0]), (big, norms[1]))
 
 
-def two_batches(small_norm: float, small: int, big_norm: float, big: int) -> dict[str, float]:
-    """The estimate of `noise_scale` from the mean squared gradient norms at two batch sizes."""
-    g_squared = (big * big_norm - small * small_norm) / (big - small)
-    trace = (small_norm - big_norm) / (1 / small - 1 / big)
-    return {"g_squared": g_squared, "trace": trace, "noise_scale": trace / g_squared if g_squared > 0 else np.nan}
-
-
-def top_eigenvalue(apply: Apply, size: int, *, iterations: int = 30, seed: int = 0, tolerance: float = 1e-5) -> float:
+def top_eigenvalue(
+    apply: Callable[[Tensor], Tensor], size: int, *, iterations: int = 30, seed: int = 0, tolerance: float = 1e-5
+) -> float:
     """
     Largest eigenvalue of a symmetric operator by Lanczos iteration, every new vector made orthogonal to all before.
 
@@ -225,10 +209,5 @@ def coordinate_check(
 
 def slopes(check: pd.DataFrame) -> pd.Series:
     """Slope of log activation on log width at the last step, by layer: near 0 under muP, growing under sp."""
-    last = check[check["step"] == check["step"].max()]
-    return pd.Series(
-        {
-            layer: np.polyfit(np.log(rows["width"]), np.log(rows["activation"]), 1)[0]
-            for layer, rows in last.groupby("layer")
-        }
-    )
+    last = np.log(check[check["step"] == check["step"].max()].set_index("layer")[["width", "activation"]])
+    return pd.Series({layer: np.polyfit(rows["width"], rows["activation"], 1)[0] for layer, rows in last.groupby("layer")})

@@ -82,7 +82,7 @@ class RunSpec:
     parametrization : {'sp', 'mup', 'completep'}
         How initial weights, rates and branches depend on width and depth (2203.03466, 2505.01618).
     base_width : int
-        The width at which `mup` and `completep` take the rate as it is.
+        The width at which `mup` and `completep` take rate and initial weights as they are; 256 suits the latter.
     base_depth : int
         The depth at which `completep` takes the rate as it is.
     qat_bits : int

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaling.training.model import Model, Rules, fake_quantised, token_losses
+from scaling.training.model import CrossEntropy, Model, Rules, fake_quantised
 from scaling.training.spec import RunSpec
 
 CHUNK = 128  # updates between two looks of the host, at most: the length of the ring that losses are written to
@@ -55,16 +55,14 @@ class Stack:
         size = (members, self.model.n_params)
         self.flat, self.grads, self.m, self.v = (torch.zeros(size, **empty) for _ in range(4))
         self.weights = {name: view.requires_grad_() for name, view in self.model.views(self.flat).items()}
+        self.slopes = list(self.model.views(self.grads).values())
         self.text = torch.tensor(text, device=device)
         self.span = torch.arange(self.model.span(), device=device)
-        self.updates = torch.zeros(members, longest, 3, **empty)  # rate, decay, levels of each update of each member
-        t = np.arange(1, longest + 1)
-        corrections = np.stack([1 / (1 - spec.beta1**t), 1 / np.sqrt(1 - spec.beta2**t)], axis=1)
-        self.corrections = torch.tensor(corrections, **empty)
+        self.updates = torch.zeros(members, longest, 4, **empty)  # of each member: see `_constants`
         self.clip = torch.full((members, 1), spec.clip, **empty)
         self.step = torch.zeros(members, dtype=torch.int64, device=device)
         self.cursor = torch.zeros(1, dtype=torch.int64, device=device)
-        self.places = torch.zeros(CHUNK, members, spec.batch, dtype=torch.int64, device=device)
+        self.windows = torch.zeros(CHUNK, members, spec.batch, self.model.span(), dtype=torch.uint8, device=device)
         self.ring = torch.zeros(CHUNK, 3, members, **empty)
         self.rows = torch.arange(members, device=device)
         self.graph: Any = None
@@ -73,7 +71,7 @@ class Stack:
         """Make member k the run of `spec`: at its first update, or where `state` was taken."""
         with torch.no_grad():
             self.updates[k].zero_()
-            self.updates[k, : len(spec.updates)] = torch.tensor(spec.updates, dtype=torch.float32)
+            self.updates[k, : len(spec.updates)] = torch.tensor(_constants(spec), dtype=torch.float32)
             self.clip[k] = spec.clip
             if state is None:
                 self.flat[k] = self.model.initial(spec.seed)
@@ -100,7 +98,7 @@ class Stack:
             Where in the text each sequence of each update begins; at most `CHUNK` updates.
         """
         n = len(places)
-        self.places[:n].copy_(torch.from_numpy(places))
+        self.windows[:n] = self.text[torch.from_numpy(places).to(self.device).unsqueeze(-1) + self.span]
         self.cursor.zero_()
         if self.device.type == "cuda" and self.graph is None:
             self._capture()
@@ -111,6 +109,10 @@ class Stack:
                 self.graph.replay()
         train, z, grad_norm = self.ring[:n].cpu().numpy().transpose(1, 2, 0)  # the one wait for the device
         return Losses(train, z, grad_norm)
+
+    def levels(self, members: Tensor) -> Tensor:
+        """Levels that the weights of some members were rounded to in their last update."""
+        return self.updates[members, (self.step[members] - 1).clamp_min(0), -1]
 
     def seen(self, weights: dict[str, Tensor], levels: Tensor) -> dict[str, Tensor]:
         """The weights that the forward pass uses: block matrices rounded for members in quantised training."""
@@ -125,35 +127,31 @@ class Stack:
     def _update(self) -> None:
         """One update of every member. In a graph: no host value may enter, no shape or address may change."""
         spec, model = self.spec, self.model
-        now = self.updates[self.rows, self.step]  # (K, 3)
-        rate, decay, levels = now[:, :1], now[:, 1:2], now[:, 2]
-        first, second = self.corrections[self.step].split(1, dim=1)
-        places = self.places[self.cursor].squeeze(0)
-        windows = self.text[places.unsqueeze(-1) + self.span].long()
+        keep, eps, divisor, levels = self.updates[self.rows, self.step].split(1, dim=1)  # each (K, 1)
+        windows = self.windows[self.cursor].squeeze(0).long()
 
-        logits = model.logits(self.seen(self.weights, levels), windows)
-        loss = token_losses(logits, windows).mean(dim=1)
-        z = torch.zeros_like(loss)
+        losses, log_z = CrossEntropy.apply(model.logits(self.seen(self.weights, levels), windows), windows)
+        # slopes of what is minimised, each member's mean, on its losses and on log Z
+        minimised, on = [losses], [torch.full_like(losses, 1 / losses.shape[1])]
         if spec.z_loss:
-            z = spec.z_loss * logits.logsumexp(dim=2).square().mean(dim=1)
-        # of a sum, so that each member gets the gradient of its own loss; in the order of the buffer
-        parts = torch.autograd.grad((loss + z).sum(), list(self.weights.values()))
+            minimised, on = [losses, log_z], [*on, log_z.detach() * (2 * spec.z_loss / losses.shape[1])]
+        slopes = torch.autograd.grad(minimised, list(self.weights.values()), on)
         with torch.no_grad():
-            torch.cat([part.reshape(self.members, -1) for part in parts], dim=1, out=self.grads)
+            torch._foreach_copy_(self.slopes, slopes)
             norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
             grads = self.grads.mul_((self.clip / (norm + 1e-6)).clamp_(max=1.0))
             self.m.lerp_(grads, 1 - spec.beta1)
             self.v.mul_(spec.beta2).addcmul_(grads, grads, value=1 - spec.beta2)
-            below = (self.v.sqrt() * second).add_(EPS)
-            hidden = slice(None, model.n_hidden)
+            below, hidden = self.v.sqrt(), slice(None, model.n_hidden)
             if model.rules.hidden_eps != 1:
-                below[:, hidden] += EPS * (model.rules.hidden_eps - 1)
-            change = torch.div(self.m, below, out=below).mul_(rate * first)
+                below[:, hidden] += eps * (model.rules.hidden_eps - 1)
+            below.add_(eps).mul_(divisor)
             if model.rules.hidden_rate != 1:
-                change[:, hidden] *= model.rules.hidden_rate
-            self.flat[:, : model.n_decay].mul_(1 - decay)
-            self.flat.sub_(change)
-            ring = torch.stack([loss.detach(), z.detach(), norm.squeeze(1)])
+                below[:, hidden] *= 1 / model.rules.hidden_rate
+            self.flat[:, : model.n_decay].mul_(keep)
+            self.flat.addcdiv_(self.m, below, value=-1)
+            z = spec.z_loss * log_z.square().mean(dim=1) if spec.z_loss else torch.zeros_like(self.ring[0, 1])
+            ring = torch.stack([losses.mean(dim=1), z, norm.squeeze(1)])
             self.ring.index_copy_(0, self.cursor, ring.unsqueeze(0))
             self.step.add_(1)
             self.cursor.add_(1)
@@ -178,3 +176,17 @@ class Stack:
 
     def _changing(self) -> list[Tensor]:
         return [self.flat.detach(), self.m, self.v, self.step, self.cursor, self.ring]
+
+
+def _constants(spec: RunSpec) -> np.ndarray:
+    """
+    What AdamW needs of each update: the factor on the weights, epsilon, divisor, levels of a weight; (n_updates, 4).
+
+    A weight changes by -m / ((sqrt(v) + epsilon) divisor): the rate and both bias corrections are in the last two.
+    """
+    rate, decay, levels = spec.updates.T
+    t = np.arange(1, len(rate) + 1)
+    second = np.sqrt(1 - spec.beta2**t)
+    with np.errstate(divide="ignore"):  # a rate of 0: nothing changes
+        divisor = (1 - spec.beta1**t) / second / rate
+    return np.column_stack([1 - decay, EPS * second, divisor, levels])

@@ -28,9 +28,9 @@ def conditions_of(spec: RunSpec, corpus: Corpus, device: torch.device, threads: 
     }
 
 
-def label(source: str) -> str:
-    """Short name of a source of text: the last part of its path."""
-    return Path(source).name or source
+def _from_here(path: Path) -> Path:
+    """A path as one would type it here: a record says nothing of where on a machine its project lies."""
+    return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
 
 
 def run_record(
@@ -45,14 +45,13 @@ def run_record(
     steps, counts = spec.table.steps, param_counts(spec.shape)
     final: Judged | None = outcome["final"]
     by_source = final.by_source if final and len(corpus.sources) > 1 else {}
+    heard = outcome | {"final_val_loss": final and final.loss, "val_se": final and final.standard_error}
     tokens = steps * spec.batch_tokens
     return (
         {"run_id": files.name}
         | labels
-        | {"status": outcome["status"]}
-        | {"final_val_loss": final.loss if final else None, "val_se": final.standard_error if final else None}
-        | {"initial_loss": outcome["initial_loss"]}
-        | {f"val_loss_{label(source)}": loss for source, loss in by_source.items()}
+        | {key: heard[key] for key in ("status", "final_val_loss", "val_se", "initial_loss")}
+        | {f"val_loss_{Path(source).name or source}": loss for source, loss in by_source.items()}
         | counts
         | {"steps": steps, "tokens": tokens, "batch_tokens": spec.batch_tokens, "peak_lr": spec.table.peak}
         | asdict(spec)
@@ -63,7 +62,7 @@ def run_record(
             "flops_6nd": tokens * flops_per_token(spec.shape, "6nd"),
             "flops_exact": tokens * flops_per_token(spec.shape, "exact"),
             "train_bytes": len(corpus.text),
-            "validation_bytes": corpus.validation_bytes,
+            "validation_bytes": sum(len(source.validation) for source in corpus.sources),
         }
         | {key: outcome[key] for key in ("parent_run", "branch_step", "elapsed_s")}
         | conditions
@@ -71,6 +70,6 @@ def run_record(
             "python": platform.python_version(),
             "numpy": np.__version__,
             "scaling": scaling.__version__,
-            "command": spec.command(files.out_dir.as_posix(), files.name),
+            "command": spec.command(_from_here(files.out_dir).as_posix(), files.name),
         }
     )

@@ -1,0 +1,122 @@
+"""`python -m benchmarks.forecasts`: every bar a forecast is held to, what was measured, met or not; then the failures.
+
+Name parts (intervals, running, inside, schedule, experiments, rolling) to measure these alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.forecasts import coverage, experiments, rolling, running, schedule
+from benchmarks.papers.__main__ import shared
+from benchmarks.transfer import inside_sweep
+
+Bar = tuple[str, str, str, bool]  # what is measured, the bar, the number, met?
+Part = Callable[[Path, list[str]], Iterator[Bar]]
+
+
+def intervals(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """Coverage and score of nominal 90 % intervals on the tasks of the coverage study."""
+    found, failed = coverage.table(data)
+    print(found.to_string(float_format=lambda x: f"{x:.3f}"), end="\n\n")
+    for name, row in found.iterrows():
+        low, high = (0.87, 0.95) if name == "exact" else (0.83, 0.97)
+        yield f"coverage, {name}", f"{low} to {high}", f"{row['coverage']:.3f}", low <= row["coverage"] <= high
+    known = found.dropna(subset="best score of spec")
+    good = known["score"] <= known["best score of spec"]
+    for name, row in known.iterrows():
+        best = row["best score of spec"]
+        yield f"interval score, {name}", f"<= {best:.4f}", f"{row['score']:.4f}", bool(good[name])
+    wide = found.loc["exact", "of delta"]
+    yield "width on the exact simulation over that of delta", "<= 1.15", f"{wide:.3f}", wide <= 1.15
+    failures += [
+        f"{f.column}, {f.task}: {f.coverage:.0%} inside, width {f.width:.3f} ({f.interval})"
+        for f in failed.itertuples()
+    ]
+
+
+def jobs(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """Final loss of runs stopped on the way."""
+    means, each = running.table(data)
+    print(means.to_string(float_format=lambda x: f"{x:.4f}"), end="\n\n")
+    for (size, references, fraction), row in means.dropna().iterrows():
+        said = f"running job of {size}M at {fraction:.0%}, {references}"
+        yield said, f"<= {row['bar']:.4f}", f"{row['error']:.4f}", row["error"] <= row["bar"]
+    failures += [
+        f"{f.size}M {f.run} at {f.fraction:.0%}, {f.references}: {f.method} is off by {f.error:+.4f}, width {f.width:.4f}"
+        for f in each[~each["inside"]].itertuples()
+    ]
+
+
+def inside(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """Top budget of the loss-to-loss sweep, from the number of budgets that the lower budgets themselves choose."""
+    sweep = inside_sweep.runs(data)
+    found = {name: inside_sweep.chosen_inside(sweep[sweep["data"] == name]) for name in inside_sweep.SETS}
+    mean = float(np.mean([abs(error) for _, error in found.values()]))
+    yield "inside-sweep, mean error at the top budget, choice made below it", "<= 0.40 %", f"{mean:.3f} %", mean <= 0.40
+    failures += [f"inside-sweep, {k}: {e:+.2f} % from {n} budgets" for k, (n, e) in found.items() if abs(e) > 0.4]
+
+
+def search(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """The authors' optimised schedule for 100M."""
+    m = schedule.measure(data)
+    yield "schedule search, decay fraction", "10 to 13 %", f"{m['decay']:.1%}", 0.10 <= m["decay"] <= 0.13
+    apart = m["loss"] - m["loss of theirs"]
+    yield "schedule search, loss over that of the authors' rates", "<= 0.001", f"{apart:+.5f}", apart <= 1e-3
+    said = f"{m['ratio']:.0f}x ({m['seconds']:.2f} s; {schedule.TIMED} steps timed, scaled: {m['plain seconds']:.0f} s)"
+    yield f"schedule search, CPU time below {schedule.WHOLE} plain steps", ">= 50x", said, m["ratio"] >= 50
+
+
+def choice(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """Which runs to buy on the ScaleBench tasks."""
+    found = experiments.table(data)
+    print(found.to_string(float_format=lambda x: f"{x:.4f}"), end="\n\n")
+    won = int(found["won"].sum())
+    yield "experiment choice below random and cheapest first", ">= 6 of 8", f"{won} of {len(found)}", won >= 6
+    failures += [f"experiment choice, {name}: not below both" for name in found.index[~found["won"].astype(bool)]]
+
+
+def origin(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """Rolling origin: errors of five laws beyond the compute they were fitted to."""
+    found = rolling.table(data)
+    print(found.to_string(float_format=lambda x: f"{x:.2f}"), end="\n\n")
+    for (name, q, law), (known, tolerance) in rolling.KNOWN.items():
+        error = found.loc[(name, q), law]
+        good = abs(error - known) <= tolerance
+        yield f"rolling origin, {name} {q}, {law}", f"{known} +- {tolerance} %", f"{error:.2f} %", bool(good)
+
+
+PARTS: dict[str, Part] = {
+    "schedule": search, "inside": inside, "rolling": origin, "intervals": intervals, "running": jobs, "experiments": choice,
+}  # fmt: skip
+
+
+def main(names: list[str]) -> int:
+    data = shared()
+    if data is None:
+        print("needs the public data (set SCALING_DATA)", file=sys.stderr)
+        return 0
+    if unknown := set(names) - set(PARTS):
+        print(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    warnings.simplefilter("ignore")
+    bars: list[Bar] = []
+    failures: list[str] = []
+    for name in names or PARTS:
+        print(f"== {name}: {PARTS[name].__doc__}", flush=True)
+        bars += PARTS[name](data, failures)
+    table = pd.DataFrame(bars, columns=["what", "bar", "measured", "met"])
+    print(table.assign(met=["yes" if m else "NO" for m in table["met"]]).to_string(index=False))
+    print(f"\n{table['met'].sum()} of {len(table)} bars met")
+    print("\nfailures\n" + ("\n".join(failures) if failures else "none"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
