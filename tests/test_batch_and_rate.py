@@ -1,11 +1,16 @@
 """Critical batch, noise scale, Step Law and learning-rate sensitivity against published numbers and public data."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+import scaling
 from scaling.errors import DataError
 from scaling.planning import batch, sensitivity, step_law
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +110,21 @@ def test_learning_rate_sensitivity(name):
     found = sensitivity.lr_sensitivity(sensitivity.RATES, losses, initial)
     assert found["sensitivity"] == pytest.approx(expected, abs=1e-4)
     assert found["above_optimum"] == pytest.approx(above, abs=1e-3)
+
+
+def test_normalised_queries_lower_the_sensitivity_of_our_runs():
+    """runs/rates: seven rates, two sizes, one seed (arXiv:2309.14322 in small)."""
+    facts = scaling.read(ROOT / "runs/rates").facts.reset_index()
+    names = {"n_params_nonemb": "N", "peak_lr": "lr", "final_val_loss": "loss"}
+    grid = facts.rename(columns=names).assign(normed=facts["run"].str.contains("normed"))
+    assert sorted(set(grid["lr"])) == list(sensitivity.RATES) and len(grid) == 28
+    plain, normed = (sensitivity.sensitivity_by_size(grid[grid["normed"] == on]) for on in (False, True))
+    assert list(plain.index) == [24576, 196608]
+    assert plain["sensitivity"].tolist() == pytest.approx([0.4365, 0.4095], abs=1e-4)
+    assert normed["sensitivity"].tolist() == pytest.approx([0.3128, 0.1887], abs=1e-4)
+    assert (normed["sensitivity"] < plain["sensitivity"]).all()
+    assert (normed["above_optimum"] < plain["above_optimum"] / 2).all()
+    assert plain["above_optimum"].is_monotonic_increasing  # grows with size where instability shows
 
 
 def test_diverged_runs_count_as_untrained():

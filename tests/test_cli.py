@@ -393,7 +393,20 @@ def test_relation_between_two_data_sets(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["values"] == pytest.approx({"K": 0.8, "kappa": 1.1, "E0": 1.7, "E1": 0.9}, rel=1e-4)
     assert found["pairs"] == 20 and "E1 estimated" in found["how"]
-    assert main([*command, str(tmp_path / "code.csv"), "-o", "x.json"]) == 2
+    saved = str(tmp_path / "relation.json")
+    assert main([*command, str(tmp_path / "code.csv"), "-o", saved, "--plot", str(tmp_path / "relation.png")]) == 0
+    assert (tmp_path / "relation.png").stat().st_size > 5000
+    capsys.readouterr()
+    assert main(["predict", saved, "--x", "2.7", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)["predictions"][0]
+    assert row["prediction"] == pytest.approx(0.8 * 1.0**1.1 + 0.9, rel=1e-4) and row["lower"] < row["upper"]
+    web.to_csv(tmp_path / "web.csv", index=False)
+    assert main(["predict", saved, str(tmp_path / "web.csv"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["predictions"]
+    np.testing.assert_allclose([r["prediction"] for r in found], code["loss"], rtol=1e-4)
+    assert main(["predict", saved, "--y", "2"]) == 2 and main(["predict", saved, "--x", "2.7", "--steps", "5"]) == 2
+    assert main(["predict", saved, "--x", "1.0"]) == 3
+    assert main([*command, str(tmp_path / "code.csv"), "--fixed", "K=1"]) == 2
     assert main(["fit", "--law", "loss_to_loss", "--source", str(tmp_path / "web.json")]) == 2
 
 

@@ -102,3 +102,48 @@ def test_a_chain_needs_a_law_of_the_loss(runs):
     first = scaling.fit(pick(runs, "rpj", FIVE), "over_training", objective="squares")
     with pytest.raises(FitError, match="must take the loss alone"):
         Chain(first, first)
+
+
+# step 1 (A, B, alpha, beta, E, objective) and step 2 (a, L0, k, b), arXiv:2412.04403
+STEP_ONE = {
+    "c4_en": (12.4828, 33.4768, 0.103603, 0.161969, 0.934376, 3.2999e-5),
+    "pile": (62.2183, 117.031, 0.218056, 0.225995, 1.236174, 3.6426e-5),
+    "hellaswag_val_bpb": (11.2313, 60.3687, 0.195539, 0.256498, 0.501911, 3.4531e-5),
+    "mmlu_test_bpb": (38.041, 99.984, 0.22617, 0.23602, 0.45388, 6.6527e-5),
+}
+STEP_TWO = {"mmlu_test": (-0.742, 0.615, 4.82, 1.0), "hellaswag_val": (-0.7299, 0.7667, 12.754, 0.9922)}
+C4_ENDS = {"190M-1xC": 3.605174, "190M-10xC": 3.337846, "370M-1xC": 3.397042, "760M-5xC": 3.006231, "1B-10xC": 2.832061}
+
+
+def test_the_ladder_is_read_and_refitted(shared_data):
+    folder = shared_data / "OLMo-ladder/ladder-runs"
+    assert len(formats.ladder(folder)) == 20 and len(formats.ladder(folder, reruns=True)) == 24
+    for loss, (A, B, alpha, beta, E, objective) in STEP_ONE.items():
+        rows = formats.ladder(folder, loss)
+        rows = rows[rows["xC"] >= 1]
+        assert len(rows) == 16 and rows["D"].max() > 2e11
+        if loss == "c4_en":
+            ends = rows.set_index("run")["loss"]
+            assert {k: ends[k] for k in C4_ENDS} == pytest.approx(C4_ENDS, abs=1e-6)
+        fit = scaling.fit(rows, "chinchilla")
+        assert fit.objective <= objective * 1.001
+        found = fit.values
+        np.testing.assert_allclose([found["E"], found["alpha"], found["beta"]], [E, alpha, beta], atol=2e-3)
+        np.testing.assert_allclose([found["A"], found["B"]], [A, B], rtol=0.03)
+    with pytest.raises(DataError, match=r"no loss 'wiki'; it has c4_en_loss"):
+        formats.ladder(folder, "wiki")
+    with pytest.raises(DataError, match="give the folder ladder-runs"):
+        formats.ladder(shared_data)
+
+
+def test_the_ladders_accuracies_follow_the_sigmoid(shared_data):
+    rows = formats.ladder(shared_data / "OLMo-ladder/ladder-runs", last=None)
+    rows = rows[rows["xC"] >= 1]
+    for task, golden in STEP_TWO.items():
+        parts = []
+        for _, run in rows.groupby("run"):
+            smooth = run[[f"{task}_bpb", f"{task}_acc"]].dropna().rolling(5, min_periods=1).mean()
+            parts.append(smooth.iloc[int(np.ceil(0.1 * len(smooth))) :].set_axis(["L", "loss"], axis=1))
+        points = pd.concat([*parts, pd.DataFrame({"L": [1e-9], "loss": [1.0]})], ignore_index=True)
+        fit = scaling.fit(points, "downstream_sigmoid", objective="squares")
+        np.testing.assert_allclose([fit.values[k] for k in ("a", "L0", "k", "b")], golden, rtol=0.02)

@@ -11,6 +11,7 @@ from scaling.errors import DataError, FitError
 from scaling.fitting.losses import Loss
 from scaling.logs import formats
 from scaling.transfer import Relation, pair, relate
+from scaling.transfer.relation import _slopes
 
 EDU = "fineweb-edu-100b"
 
@@ -300,3 +301,64 @@ def test_figure_is_a_line_in_reducible_losses(joint):
     slope = np.diff(np.log(y)) / np.diff(np.log(x))
     np.testing.assert_allclose(slope, found.kappa, rtol=1e-9)
     assert f"{found.E0:.4g}" in ax.get_xlabel() and "slope 1.100" in ax.get_legend().get_texts()[1].get_text()
+
+
+def simulated(noise=1e-3, seed=0):
+    """Rows of a source and a target whose laws are related exactly, with noise; and the relation's true constants."""
+    rng = np.random.default_rng(seed)
+    N, D = (x.ravel() for x in np.meshgrid([1e7, 4e7, 1.6e8, 6e8], [1e9, 4e9, 1.6e10]))
+    values = {"E": 1.5, "A": 7e7, "B": 9e8, "alpha": 0.41, "beta": 0.45}
+    source = scaling.laws["kaplan_offset"](N, D, **values)
+    target = 0.8 * (source - 1.5) ** 1.1 + 0.9
+    rows = [
+        pd.DataFrame({"N": N, "D": D, "loss": y * np.exp(noise * rng.normal(size=len(N)))}) for y in (source, target)
+    ]
+    return (*rows, {"K": 0.8, "kappa": 1.1, "E0": 1.5, "E1": 0.9})
+
+
+def test_errors_of_the_irreducible_losses_are_in_the_interval():
+    """Far below the losses seen, where a wrong E0 or E1 costs most, 90 % intervals hold about 90 % of true losses."""
+    inside, alone = [], []
+    for seed in range(24):
+        a, b, truth = simulated(2e-3, seed)
+        found = relate(*(scaling.fit(rows, "kaplan_offset", objective="log_squares") for rows in (a, b)))
+        x = 1.9 if found.E0 < 1.9 else found.E0 + 0.1
+        far = found.predict([x])
+        true = truth["K"] * (x - truth["E0"]) ** truth["kappa"] + truth["E1"]
+        inside.append(far["lower"].iloc[0] < true < far["upper"].iloc[0])
+        exact = Relation(**found.values, how=found.how, fit=found.fit, pairs=found.pairs).predict([x])
+        alone.append(exact["lower"].iloc[0] < true < exact["upper"].iloc[0])
+    assert set(found.carried) == {"E0", "E1"} and "included" in far.attrs["interval"]
+    assert "counted as exact" in exact.attrs["interval"] and "1 of 1" in far.attrs["extrapolation"]
+    assert np.mean(inside) >= 0.85 and np.mean(alone) < np.mean(inside)
+
+
+def test_what_a_wrong_irreducible_loss_does_is_what_refitting_says():
+    a, b, _ = simulated()
+    x, h = np.array([2.0, 2.5]), 1e-5
+    for target in (scaling.fit(b, "kaplan_offset"), b):  # both irreducible losses known; one of them
+        source = scaling.fit(a, "kaplan_offset")
+        found = relate(source, target)
+        for name, moved in found.carried.items():
+            held = {"E0": found.E0} if target is b else {"E0": found.E0, "E1": found.E1}
+            up, down = (relate(a, b, **{**held, name: held[name] + s * h})(x) for s in (1, -1))
+            error = (source if name == "E0" else target).errors()["E"]
+            slope = (up - down) / (2 * h) * error
+            # to first order in the residuals where E1 is free
+            np.testing.assert_allclose(_slopes(found.values, x) @ np.array(moved), slope, rtol=0.15)
+
+
+def test_a_relation_survives_saving(tmp_path):
+    a, b, _ = simulated()
+    for found in (relate(a, b), relate(scaling.fit(a, "kaplan_offset"), scaling.fit(b, "kaplan_offset"))):
+        found.save(tmp_path / "relation.json")
+        again = scaling.load(tmp_path / "relation.json")
+        assert isinstance(again, Relation) and str(again) == str(found)
+        pd.testing.assert_frame_equal(again.predict([2.0, 2.5]), found.predict([2.0, 2.5]))
+        assert again.pairs.attrs == found.pairs.attrs and again.ok == found.ok
+    found.inverse.save(tmp_path / "relation.json")
+    assert scaling.load(tmp_path / "relation.json")(1.3) == found.inverse(1.3)
+    with pytest.raises(DataError, match="not above the irreducible loss"):
+        found.predict([0.5])
+    with pytest.raises(DataError, match="column x"):
+        found.predict({"L": 2.0})

@@ -181,3 +181,21 @@ def test_scalebench_mixtures(shared_data):
     one = rows[rows["group"] == "410M"]
     fit = scaling.fit(one.assign(loss=one["1_loss"]), "mixture_exponential", objective="squares")
     assert fit.law.conventions["domains"] == ("1", "2", "3", "4", "5") and error(fit) < 2
+
+
+def test_every_other_public_table_has_a_reader(shared_data):
+    figure = formats.chinchilla_figure(shared_data / "analyzing-chinchilla/data/svg_extracted_data.csv")
+    assert len(figure) == 245 and figure["loss"].max() == pytest.approx(5.0056, abs=1e-3)
+    llama = formats.isoflops(shared_data / "isoflops/llama_3/isoflops.csv")
+    np.testing.assert_allclose(llama["C"], 6 * llama["N"] * llama["D"], rtol=1e-12)
+    with pytest.raises(DataError, match="no condition 'x'; it has raw_loss, exp_loss"):
+        formats.isoflops(shared_data / "isoflops/llama_3/isoflops.csv", "x")
+    batches = formats.critical_batch(shared_data / "critical-batch-size/steps_to_target.csv")
+    assert batches["N"].nunique() == 5 and batches["steps"].iloc[0] == 46000
+    pytest.importorskip("pyarrow")
+    for task, rows in {"farseer": 404, "data_constrained": 161, "lr_bsz": 2702, "moe": 193, "parallel": 36,
+                       "sparsity": 70, "vocab": 1080}.items():  # fmt: skip
+        (path,) = (shared_data / f"scalebench/{task}_scaling_law").glob("train-*.parquet")
+        assert len(formats.scalebench(path)) == rows
+    with pytest.raises(DataError, match="read by scalebench_mixtures"):
+        formats.scalebench(next((shared_data / "scalebench/domain_mixture_scaling_law").glob("train-*.parquet")))

@@ -46,7 +46,7 @@ def fit(
         scaling fit logs/short-*.csv --law multi_power_5 -o fit.json --plot fit.png
         scaling fit logs/ --law annealing:lam=0.995 --where "step > 500" --strict
         scaling fit points.csv --law chinchilla --fixed alpha=0.34 --json
-        scaling fit --law loss_to_loss --source web.json --target code.csv
+        scaling fit --law loss_to_loss --source web.json --target code.csv -o relation.json
 
     Parameters
     ----------
@@ -80,11 +80,9 @@ def fit(
 
     check_figure(plot)
     if source or target:
-        if law != RELATION or paths or fixed or output_ or plot:
-            raise UsageError(
-                f"--source and --target go with --law {RELATION} alone, without paths, --fixed, -o or --plot"
-            )
-        return fit_relation(source, target, reading, strict, printing)
+        if law != RELATION or paths or fixed:
+            raise UsageError(f"--source and --target go with --law {RELATION} alone, without paths or --fixed")
+        return fit_relation(source, target, reading, output_, plot, strict, printing)
     held = {name: _value(name, text) for name, text in pairs(fixed, "--fixed").items()}
     found = find(law)
     found.check_names(held)

@@ -10,6 +10,7 @@ from cyclopts import Parameter, validators
 
 from scaling.cli import output
 from scaling.cli.options import Count, Flag, Many, Printing, Reading, UsageError, check_figure, nearest, number
+from scaling.cli.relation import RELATION, predict_relation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +58,7 @@ def predict(
         scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k --plot forecast.png
         scaling predict fit.json long-run.csv --at 50k --at 100k
         scaling predict chinchilla.json --N 7B --D 2T --json
+        scaling predict relation.json web-runs/
         scaling predict live.csv --at-end --reference small-runs/
 
     Parameters
@@ -95,6 +97,11 @@ def predict(
         _at_end([fit, *paths], schedule, reference, level, output_, reading, printing)
         return
     result = scaling.load(fit)
+    if not isinstance(result, scaling.Fit):  # a relation between two data sets
+        if schedule is not None or steps is not None or at or plot is not None:
+            raise UsageError(f"--schedule, --steps, --at and --plot do not go with a saved {RELATION}")
+        predict_relation(result, paths, inputs, level, output_, reading, printing)
+        return
     _check(result, bool(paths), schedule is not None, inputs)
     if inputs and (plot is not None or at):
         raise UsageError("--plot and --at go with logs or --schedule, not with inputs of the law")

@@ -7,35 +7,86 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling.cli import output
-from scaling.cli.options import Printing, Reading, UsageError
+from scaling.cli.options import Printing, Reading, UsageError, number
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from scaling.transfer import Relation
 
 RELATION = "loss_to_loss"
 
 
 def fit_relation(
-    source: Sequence[str], target: Sequence[str], reading: Reading, strict: bool, printing: Printing
+    source: Sequence[str],
+    target: Sequence[str],
+    reading: Reading,
+    saved: Path | None,
+    plot: Path | None,
+    strict: bool,
+    printing: Printing,
 ) -> int:
-    """Print the relation; exit code 4 under --strict where its fit is not trustworthy."""
+    """Print the relation, save and draw it if asked to; exit code 4 under --strict where its fit is not trustworthy."""
+    import scaling
     from scaling.transfer import relate
 
     if not (source and target):
         raise UsageError(f"--law {RELATION} needs both --source and --target")
     found = relate(_side(source, reading), _side(target, reading))
     assert found.fit is not None and found.pairs is not None
+    if not printing.json:
+        print(found)
+    if saved is not None:
+        found.save(saved)
+        output.notes([f"saved {saved}"], quiet=printing.quiet)
+    if plot is not None:
+        output.figure(scaling.plots.relation(found), plot)
+        output.notes([f"drew {plot}"], quiet=printing.quiet)
     if printing.json:
         output.document({
-            "law": RELATION, "values": {k: getattr(found, k) for k in ("K", "kappa", "E0", "E1")},
-            "errors": found.fit.errors().to_dict(), "how": found.how, "r2": found.r2, "ok": found.fit.ok,
-            "pairs": len(found.pairs), "account": found.pairs.attrs["account"], "warnings": found.warnings,
+            "law": RELATION, "values": found.values, "errors": found.fit.errors().to_dict(), "how": found.how,
+            "r2": found.r2, "ok": found.ok, "pairs": len(found.pairs), "account": found.pairs.attrs["account"],
+            "warnings": found.warnings, "saved": saved, "figure": plot,
         })  # fmt: skip
-    else:
-        print(found)
-    if not found.fit.ok:
+    if not found.ok:
         output.warning("this fit is not trustworthy: " + "; ".join(found.fit.verdict.failures))
-    return 4 if strict and not found.fit.ok else 0
+    return 4 if strict and not found.ok else 0
+
+
+def predict_relation(
+    found: Relation,
+    paths: Sequence[str],
+    inputs: dict[str, str],
+    level: float,
+    saved: Path | None,
+    reading: Reading,
+    printing: Printing,
+) -> None:
+    """Print the target loss at one source loss, --x, or at the last losses of logged source runs."""
+    if bool(paths) == bool(inputs) or not set(inputs) <= {"x"}:
+        raise UsageError(f"a saved {RELATION} is predicted for one of: logs of source runs, or --x (the source loss)")
+    target: Any
+    if paths:
+        target = _side(paths, reading)
+        if not hasattr(target, "frame"):
+            target = target.rename(columns={"loss": "x"})
+    else:
+        try:
+            target = {"x": number(inputs["x"])}
+        except ValueError as wanted:
+            raise UsageError(f"--x {inputs['x']}: must be {wanted}") from None
+    rows = found.predict(target, level=level)
+    said = {key: rows.attrs[key] for key in ("interval", "extrapolation")}
+    if not printing.json:
+        print(f"{RELATION}   {found.law.formula}\n\n{output.table(rows)}\n")
+        print("\n".join(f"{key}: {text}" for key, text in said.items()))
+    if saved is not None:
+        rows.to_csv(saved, index=False)
+        output.notes([f"saved {saved}"], quiet=printing.quiet)
+    if printing.json:
+        output.document({"law": RELATION, "level": level, **said, "predictions": rows, "saved": saved})
+    if not found.ok:
+        output.warning("the fit is not trustworthy: " + "; ".join(found.warnings))
 
 
 def _side(paths: Sequence[str], reading: Reading) -> Any:

@@ -31,6 +31,8 @@ STARTS = 8
 MANY = (
     12  # parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
 )
+CROWD = 24  # parameters beyond which the valley is so long that its end is a matter of patience, and the verdict says so
+ROUGH, FINE = 2e-2, 2e-3  # gain in 20 iterations below which a crowd goes no further: as a start, as a result
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
 
@@ -182,7 +184,7 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
 
     few, coarse = thinned(GRID_ROWS)
     start = _starts(law, coarse, few, loss, specs, seed, given)
-    many = len(specs) > MANY
+    many, crowd = len(specs) > MANY, len(specs) > CROWD
     if not len(start):
         raise FitError(
             f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs."
@@ -190,7 +192,7 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     few, search = thinned(SEARCH_ROWS if model.cheap_second else SEARCH_ROWS // 2)
     # a narrow robust loss has few rows inside its threshold, too few to lead many parameters anywhere: first least squares
     wide = replace(loss, name="squares") if many else loss
-    found = minimise(search, loss.link(few.loss), start, few.weights, wide)
+    found = minimise(search, loss.link(few.loss), start, few.weights, wide, stall=ROUGH * crowd)
     rounding = made.weights.sum() * (1e-13 * max(1.0, np.abs(y).max())) ** 2
     order = _best_first(found, rounding)
     best = found.cost[order[0]]
@@ -199,7 +201,10 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     iterations = int(found.iterations.sum())
     if len(few) < len(made) or many:
         ends = _distinct(found, order)
-        found = minimise(model, y, ends, made.weights, loss, damping=1e-3)
+        if many and len(ends) > 1:  # a few steps on all rows show which one to follow
+            race = minimise(model, y, ends, made.weights, loss, damping=1e-3, max_iter=10 if crowd else 20)
+            ends, iterations = race.t[[race.cost.argmin()]], iterations + int(race.iterations.sum())
+        found = minimise(model, y, ends, made.weights, loss, damping=1e-3, stall=FINE * crowd)
         iterations += int(found.iterations.sum())
         order = _best_first(found, rounding)
     winner = order[0]
@@ -272,7 +277,7 @@ def _simpler(law: Law, few: Design, loss: Loss, specs, frame, seed: int) -> np.n
     start = _starts(simple, model, part, loss, params, seed, False)
     if not len(start):
         return np.empty((0, len(specs)))
-    found = minimise(model, y, start, few.weights, loss)
+    found = minimise(model, y, start, few.weights, loss, max_iter=60, stall=ROUGH)
     best = dict(zip(model.frame.names, model.frame.to_params(found.t[found.cost.argmin()]), strict=True))
     rows = [[values[p.name] for p in specs] for values in hook(*few.inputs.values(), **best)]
     return frame.from_params(np.array(rows, float)) if rows else np.empty((0, len(specs)))

@@ -40,8 +40,6 @@ def to_dict(fit: Fit) -> dict[str, Any]:
                 data["columns"][said] = [how] * len(fit.data)
     return _plain(
         {
-            "schema": SCHEMA,
-            "scaling": scaling.__version__,
             "law": fit.law.name,
             "conventions": dict(fit.law.conventions),
             "ties": dict(fit.law.ties),
@@ -68,15 +66,22 @@ def to_dict(fit: Fit) -> dict[str, Any]:
     )
 
 
-def load(path: str | Path) -> Fit:
-    """Read a fit written by `Fit.save`.
+def write(saved: dict[str, Any], path: str | Path) -> None:
+    """One JSON document of this version; an interrupted write leaves the old file."""
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    document = _plain({"schema": SCHEMA, "scaling": scaling.__version__, **saved})
+    temporary.write_text(json.dumps(document, allow_nan=False))
+    temporary.replace(path)
+
+
+def load(path: str | Path) -> Any:
+    """Read a fit written by `Fit.save`, or a relation between two data sets written by `Relation.save`.
 
     Raises
     ------
     DataError : no such file, or not a fit. LawError : its law is not registered here.
     """
-    from scaling.fitting.result import Fit
-
     path = Path(path)
     try:
         saved = json.loads(path.read_text())
@@ -90,6 +95,17 @@ def load(path: str | Path) -> Fit:
         raise DataError(
             f"{path}: written by a newer version ({saved.get('scaling')}); upgrade scaling-laws to read it."
         )
+    if saved.get("kind") == "relation":
+        from scaling.transfer import Relation
+
+        return Relation.from_dict(saved, path)
+    return from_dict(saved, path)
+
+
+def from_dict(saved: dict[str, Any], path: str | Path) -> Fit:
+    """What `to_dict` gave; `path` is named in errors."""
+    from scaling.fitting.result import Fit
+
     try:
         law = find(saved["law"]).using(**saved["conventions"])
         law = law.tie(**saved["ties"]) if saved["ties"] else law

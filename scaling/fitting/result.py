@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,12 +133,9 @@ class Fit(Explore, LmfitVocabulary):
 
     def save(self, path: str | Path) -> None:
         """Write the fit as one JSON document: numbers, verdict and the data it was fitted on. No pickles."""
-        from scaling.fitting.files import to_dict
+        from scaling.fitting.files import to_dict, write
 
-        path = Path(path)
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(json.dumps(to_dict(self), allow_nan=False))
-        temporary.replace(path)
+        write(to_dict(self), path)
 
     def __str__(self) -> str:
         from scaling.report import text

@@ -17,6 +17,7 @@ from scaling.fitting.losses import Loss
 BEND = 0.1  # fraction of the step at which the valley's bend is measured
 LEAP = 4.0  # most a logarithm of a scale may change in one step; others a tenth of their range
 VANISHED = 1e-28  # curvature, relative to the largest, below which a coordinate has no effect left
+REST = 20  # iterations after which a problem must have gained something, where the caller is not patient without limit
 CHUNK = 256  # problems solved together; larger batches fall out of the processor's cache
 
 
@@ -40,8 +41,12 @@ def minimise(
     *,
     max_iter: int = 200,
     damping: float = 1e-2,
+    stall: float = 0.0,
 ) -> Solution:
-    """Solve B problems that share rows y (n,) and differ in start (B, p) and weights (B, n) or (n,)."""
+    """Solve B problems that share rows y (n,) and differ in start (B, p) and weights (B, n) or (n,).
+
+    A problem whose cost falls by less than the part `stall` in 20 iterations is left where it is, as not converged.
+    """
     start = np.atleast_2d(start)
     B = len(start)
     weights = np.broadcast_to(weights, (B, len(y)))
@@ -51,7 +56,7 @@ def minimise(
         now, waiting = waiting[:CHUNK], waiting[CHUNK:]
         # the last few of a batch go on with the next: alone, they would cost as much per step as all of it
         enough = CHUNK // 4 if len(waiting) else 0
-        part, left = _solve(model, y, whole.t[now], weights[now], loss, max_iter, damping, enough)
+        part, left = _solve(model, y, whole.t[now], weights[now], loss, max_iter, damping, stall, enough)
         whole.t[now], whole.cost[now], whole.converged[now] = part.t, part.cost, part.converged
         whole.iterations[now] += part.iterations
         left = now[left]
@@ -138,7 +143,7 @@ def polish(
     return t, best / 2, bool(moved < 1e-9)
 
 
-def _solve(model, y, start, weights, loss, max_iter, damping, enough) -> tuple[Solution, np.ndarray]:
+def _solve(model, y, start, weights, loss, max_iter, damping, stall, enough) -> tuple[Solution, np.ndarray]:
     """The solution when at most `enough` problems are unfinished, and which these are."""
     B, p = start.shape
     lower, upper = model.frame.lower, model.frame.upper
@@ -153,7 +158,7 @@ def _solve(model, y, start, weights, loss, max_iter, damping, enough) -> tuple[S
     lam, still = np.full(len(live), damping), np.zeros(len(live), int)
     fresh = np.ones(len(live), bool)
     g, H, D = np.empty((len(live), p)), np.empty((len(live), p, p)), np.empty((len(live), p, p))
-    grow = np.full(len(live), 2.0)
+    grow, mark = np.full(len(live), 2.0), cost.copy()
     leap = np.where(model.frame.logs, LEAP, (upper - lower) / 10)
     bend = not model.cheap_second
     # the Jacobian is kept for the bend only; exact steps do not need its memory
@@ -194,13 +199,16 @@ def _solve(model, y, start, weights, loss, max_iter, damping, enough) -> tuple[S
             a[accept] = b[accept]
         fresh = accept
         finished = (still >= 2) | (lam >= 1e13)
+        if stall and iteration % REST == 0:
+            finished |= cost > (1 - stall) * mark
+            mark = cost.copy()
         if finished.any():
             who = live[finished]
             done.t[who], done.cost[who] = t[finished], cost[finished]
             done.converged[who] = (still[finished] >= 1) | (cost[finished] <= floor[who])
             keep = ~finished
             live, t, terms, cost, r, w = live[keep], t[keep], [a[keep] for a in terms], cost[keep], r[keep], w[keep]
-            lam, still, fresh, g, H, D, grow = (a[keep] for a in (lam, still, fresh, g, H, D, grow))
+            lam, still, fresh, g, H, D, grow, mark = (a[keep] for a in (lam, still, fresh, g, H, D, grow, mark))
             if bend:
                 J, inner = J[keep], inner[keep]
     done.t[live], done.cost[live], done.converged[live] = t, cost, cost <= floor[live]

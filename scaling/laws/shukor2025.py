@@ -23,12 +23,10 @@ def _log(x):
 
 
 def _bias_slopes(h, C, gamma):
-    bias = _bias(h, C, gamma)
     powers = [x**g for x, g in zip(h, gamma, strict=True)]
-    return {
-        "C": tuple(-(bias**2) * p for p in powers),
-        "gamma": tuple(-(bias**2) * c * p * _log(x) for c, p, x in zip(C, powers, h, strict=True)),
-    }
+    fall = -1 / sum(c * p for c, p in zip(C, powers, strict=True)) ** 2
+    pulls = [fall * p for p in powers]
+    return {"C": tuple(pulls), "gamma": tuple(c * _log(x) * p for c, p, x in zip(C, pulls, h, strict=True))}
 
 
 def _typical(h, gamma):
@@ -174,7 +172,8 @@ def _(N, D, h, *, E, alpha, beta, gammaA, gammaB, C, gamma, CA, CB):
         term = base**power * size**-x
         out[f"gamma{name}"] = term * np.log(base)
         out["alpha" if name == "A" else "beta"] = -term * np.log(size)
-        out[f"C{name}"] = tuple(term * power / base * share for share in h)
+        pull = term * power / base
+        out[f"C{name}"] = tuple(pull * share for share in h)
         out["E"] = np.ones_like(term)
     return out
 

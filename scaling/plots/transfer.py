@@ -32,6 +32,8 @@ def relation(found: Relation, *, level: float = 0.9, ax: Axes | None = None) -> 
         A relation of the law's form is a straight line of slope kappa here; the axes say which irreducible losses were
         taken off.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     assert found.pairs is not None
     x, y = found.pairs["x"].to_numpy(), found.pairs["loss"].to_numpy()
     inside = (x > found.E0) & (y > found.E1)
@@ -53,6 +55,10 @@ def relation(found: Relation, *, level: float = 0.9, ax: Axes | None = None) -> 
         ax.fill_between(
             grid - found.E0, low, band["upper"] - found.E1, color=colour, alpha=0.2, lw=0, label=f"{level:.0%} band"
         )
+        for axis in (ax.xaxis, ax.yaxis):  # a fraction of a decade needs more ticks than its ends
+            axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
         ax.set_xlabel(f"source loss - {found.E0:.4g}")
         ax.set_ylabel(f"target loss - {found.E1:.4g}")
         ax.legend()
@@ -77,8 +83,8 @@ def shares(found: Mixture, *, ax: Axes | None = None) -> Axes:
     with style.styled():
         ax = style.new_axes(ax)
         (colour,) = style.palette(1)
-        ax.bar(place, table["share"], width=0.6, color=colour, label="optimum")
-        ax.plot(place, table["reference"], "o", mfc="none", color="0.3", label="reference")
+        ax.bar(place, table["share"], width=0.6, color=colour, alpha=0.3, label="optimum")
+        ax.plot(place, table["reference"], "o", mfc="none", color="0.2", label="reference")
         if "lower" in table:
             off = [table["share"] - table["lower"], table["upper"] - table["share"]]
             ax.errorbar(place, table["share"], np.maximum(off, 0), fmt="none", ecolor="0.2", capsize=3)
@@ -88,5 +94,7 @@ def shares(found: Mixture, *, ax: Axes | None = None) -> Axes:
         ax.set_title(
             f"gain {found.gain:.3g} ({found.gain_lower:.2g} to {found.gain_upper:.2g}): {verdict} its uncertainty"
         )
-        ax.legend()
+        ax.margins(y=0.25)  # room for the legend above the bars
+        ax.set_ylim(bottom=0)
+        ax.legend(ncols=2, loc="upper center")
     return ax

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,14 @@ import pandas as pd
 from scipy.stats import t as student
 
 from scaling.errors import DataError, FitError
-from scaling.fitting import Fit, fit
+from scaling.fitting import Fit, files, fit
+from scaling.formula import Law
+from scaling.laws import find
+from scaling.logs import Runs
 from scaling.transfer.delta import moments
-from scaling.transfer.pairs import pair
+from scaling.transfer.pairs import pair, points
+
+PARAMS = ("K", "kappa", "E0", "E1")
 
 LOOSE = 0.5  # relative standard error beyond which an irreducible loss is not called determined
 FEW = 3  # pairs beyond the number of free parameters below which an interval rests on almost nothing
@@ -28,6 +35,7 @@ class Relation:
     fit : the Fit behind, of `loss_to_loss`; None for relations made by algebra. With both E known it fits reducible losses.
     pairs : the paired losses, with the account of those left out in ``attrs["account"]``. r2 : in loss space.
     warnings : what to know before using it.
+    carried : irreducible loss from a joint fit -> what one standard error of it does to K, kappa, E0 and E1.
     """
 
     K: float
@@ -39,6 +47,20 @@ class Relation:
     pairs: pd.DataFrame | None = None
     r2: float = np.nan
     warnings: tuple[str, ...] = field(default=())
+    carried: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def law(self) -> Law:
+        return find("loss_to_loss")
+
+    @property
+    def ok(self) -> bool:
+        """Is the fit behind it trustworthy?"""
+        return self._fit.ok
+
+    @property
+    def values(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in PARAMS}
 
     def __call__(self, x):
         """Target loss at source loss x (> E0)."""
@@ -62,25 +84,86 @@ class Relation:
             )
         return Relation(other.K * self.K**other.kappa, self.kappa * other.kappa, self.E0, other.E1, "composed")
 
-    def predict(self, x: Any, level: float = 0.9) -> pd.DataFrame:
-        """Target loss with interval at measured source losses x: columns x, prediction, lower, upper."""
-        x = np.atleast_1d(np.asarray(x, float))
+    def predict(self, data: Any, level: float = 0.9) -> pd.DataFrame:
+        """Target loss with interval at measured source losses.
+
+        Parameters
+        ----------
+        data : losses; a DataFrame or mapping with column x; or Runs on the source data, of which the last loss counts.
+
+        Returns
+        -------
+        DataFrame: what identifies the rows (run, N, D of Runs; the columns of a DataFrame), x, prediction, lower, upper.
+        """
+        if isinstance(data, Runs):
+            rows = points(data).rename(columns={"loss": "x"})[["run", "step", "N", "D", "x"]]
+        elif isinstance(data, (pd.DataFrame, Mapping)):
+            rows = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
+            if "x" not in rows:
+                raise DataError(
+                    f"a relation is predicted at column x, the source loss; got {', '.join(map(str, rows))}."
+                )
+        else:
+            rows = pd.DataFrame({"x": np.atleast_1d(np.asarray(data, float))})
+        x = rows["x"].to_numpy(float)
+        if not (x > self.E0).all():
+            raise DataError(
+                f"source loss {x[~(x > self.E0)][0]:.6g} is not above the irreducible loss E0 = {self.E0:.6g}."
+            )
         mean = self(x)
         variance, noise = self.variance(x)
         half = student.ppf(0.5 + level / 2, self._fit.cov.dof) * np.sqrt(variance + noise)
-        out = pd.DataFrame(
-            {"x": x, "prediction": mean, "lower": np.maximum(mean - half, self.E1), "upper": mean + half}
+        out = rows.reset_index(drop=True).assign(
+            prediction=mean, lower=np.maximum(mean - half, self.E1), upper=mean + half
         )
-        out.attrs["interval"] = (
-            f"{level:.0%} interval, delta method plus row noise; {self.how} counted as exact where not fitted"
+        exact = [n for n in ("E0", "E1") if self._fit.fixed.get(n) is not None and n not in self.carried]
+        out.attrs["interval"] = f"{level:.0%} interval, delta method plus row noise; " + (
+            f"{' and '.join(exact)} counted as exact" if exact else "errors of the irreducible losses included"
+        )
+        seen = self.pairs["x"] if self.pairs is not None else self._fit.design.inputs["x"] + self.E0
+        below, above = int((x < seen.min()).sum()), int((x > seen.max()).sum())
+        out.attrs["extrapolation"] = (
+            f"{below + above} of {len(x)} source losses lie outside those paired ({seen.min():.4g} to {seen.max():.4g})"
+            if below + above
+            else "inside the source losses that were paired"
         )
         return out
 
     def variance(self, x) -> tuple[np.ndarray, np.ndarray]:
-        """Variance of the relation at x from its fitted parameters, and of one target loss around it."""
+        """Variance of the relation at x from what was fitted and from the irreducible losses, and of one loss around it."""
+        x = np.asarray(x, float)
         shift = not self._fit.fixed.get("E0", 1) and not self._fit.fixed.get("E1", 1)  # fitted on reducible losses
         _, _, variance, noise = moments(self._fit, {"x": x - self.E0 if shift else x})
+        for moved in self.carried.values():
+            variance = variance + (_slopes(self.values, x) @ np.array(moved)) ** 2
         return variance, noise
+
+    def save(self, path: str | Path) -> None:
+        """Write the relation, its pairs and the fit behind it as one JSON document; `scaling.load` reads it back."""
+        pairs = None
+        if self.pairs is not None:
+            pairs = {"columns": self.pairs.to_dict("list"), **self.pairs.attrs}
+        saved = {"kind": "relation", "values": self.values, "how": self.how, "r2": self.r2, "warnings": self.warnings}
+        saved |= {"carried": dict(self.carried), "pairs": pairs, "fit": self.fit and files.to_dict(self.fit)}
+        files.write(saved, path)
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any], path: str | Path) -> Relation:
+        """What `save` wrote."""
+        pairs = None
+        if saved["pairs"] is not None:
+            pairs = pd.DataFrame(saved["pairs"]["columns"]).astype(float)
+            pairs.attrs = {k: v for k, v in saved["pairs"].items() if k != "columns"}
+        behind = None if saved["fit"] is None else files.from_dict(saved["fit"], path)
+        return cls(
+            **saved["values"],
+            how=saved["how"],
+            fit=behind,
+            pairs=pairs,
+            r2=float(saved["r2"]),
+            warnings=tuple(saved["warnings"]),
+            carried={k: tuple(v) for k, v in saved["carried"].items()},
+        )
 
     @property
     def _fit(self) -> Fit:
@@ -128,12 +211,13 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     """
     pairs = pair(source, target)
     said: list[str] = []
-    known = {}
+    known, errors = {}, {}
     for name, given, side in (("E0", E0, source), ("E1", E1, target)):
         if given is not None:
             known[name] = float(given)
         elif isinstance(side, Fit):
             known[name] = _irreducible(side)
+            errors[name] = float(side.errors()["E"])
             if not side.ok:
                 said.append(f"{name} comes from a fit that is not trustworthy: {side.warnings[0]}")
     x, y = pairs["x"].to_numpy(), pairs["loss"].to_numpy()
@@ -159,7 +243,32 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
         said.append(
             f"these pairs do not determine {' and '.join(loose)}, nor kappa with it: take irreducible losses from joint fits"
         )
-    return Relation(K, kappa, E0, E1, how, found, pairs, r2, tuple(said))
+    carried = {}
+    for name, error in errors.items():
+        if np.isfinite(error):
+            carried[name] = tuple(error * _moved(relation.values, x, y, name, [n for n in PARAMS if n not in known]))
+        else:
+            said.append(f"{name} has no standard error in its joint fit and counts as exact")
+    return Relation(K, kappa, E0, E1, how, found, pairs, r2, tuple(said), carried)
+
+
+def _slopes(values: Mapping[str, float], x: np.ndarray) -> np.ndarray:
+    """d L1 / d (K, kappa, E0, E1), shape (n, 4)."""
+    above, power = x - values["E0"], (x - values["E0"]) ** values["kappa"]
+    by_kappa = values["K"] * power * np.log(above)
+    return np.column_stack([power, by_kappa, -values["K"] * values["kappa"] * power / above, np.ones_like(x)])
+
+
+def _moved(values: Mapping[str, float], x: np.ndarray, y: np.ndarray, name: str, free: list[str]) -> np.ndarray:
+    """By how much K, kappa, E0 and E1 of the least-squares fit move per unit of the irreducible loss `name` held in it."""
+    J = _slopes(values, x)
+    if "E0" not in free and "E1" not in free:  # fitted as a line in logarithms of reducible losses
+        J = J / (y - values["E1"])[:, None]
+    rows = [PARAMS.index(n) for n in free]
+    out = np.zeros(len(PARAMS))
+    out[PARAMS.index(name)] = 1.0
+    out[rows] = -np.linalg.lstsq(J[:, rows], J[:, PARAMS.index(name)], rcond=None)[0]
+    return out
 
 
 def _irreducible(joint: Fit) -> float:

@@ -1,0 +1,145 @@
+"""Laws that carry a prediction elsewhere, on the runs of this project: fitted, asked for runs held out, and where they fail."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scaling
+from scaling.planning import own_shares
+from scaling.transfer import family, independence, relate
+
+RUNS = Path(__file__).resolve().parent.parent / "runs"
+LANGUAGES = ["en", "de", "fr", "ru"]
+HALF = {"alpha": 0.5, "beta": 0.5}  # two sizes and two lengths cannot tell exponents from the rest
+
+
+def percent(rows, measured):
+    return 100 * (rows["prediction"].to_numpy() / np.asarray(measured) - 1)
+
+
+def covered(rows, measured):
+    return (
+        (rows["lower"].to_numpy() < np.asarray(measured)) & (np.asarray(measured) < rows["upper"].to_numpy())
+    ).mean()
+
+
+@pytest.fixture(scope="module")
+def corpora():
+    facts = scaling.read(RUNS / "corpora").facts
+    rows = facts.assign(
+        N=facts["n_params"].astype(float), D=facts["tokens"].astype(float), loss=facts["final_val_loss"]
+    )
+    return rows.assign(text=rows.index.str.split("-").str[0])
+
+
+def of(rows, text, loss="loss"):
+    return rows[rows["text"] == text].assign(loss=lambda r: r[loss])[["N", "D", "loss"]]
+
+
+def test_loss_to_loss_between_two_corpora(corpora):
+    """Pairs follow a curve, but not one that holds for the next size: the exponents do not differ by one factor."""
+    assert len(corpora) == 30 and (corpora.groupby(["N", "D"])["text"].nunique() == 2).all()
+    seen, far = corpora[corpora["d_model"] < 64], corpora[corpora["d_model"] == 64]
+    fits = {text: scaling.fit(of(seen, text), "kaplan_offset") for text in ("python", "headers")}
+    found = relate(fits["python"], fits["headers"])
+    assert found.ok and found.r2 > 0.99 and len(found.pairs) == 12 and set(found.carried) == {"E0", "E1"}
+    x, y = (of(far, text)["loss"].to_numpy() for text in ("python", "headers"))
+    ratio = {k: fits["headers"].values[k] / fits["python"].values[k] for k in ("alpha", "beta")}
+    assert ratio["alpha"] < 1.6 and ratio["beta"] > 1.9
+    own = fits["headers"].predict(of(far, "headers"))
+    assert np.abs(percent(own, y)).max() < 1.5 and covered(own, y) == 1
+    direct = found.predict(x)
+    assert 2 < np.abs(percent(direct, y)).max() < 5 and covered(direct, y) < 0.9
+    carried = found.translate(fits["python"]).predict(of(far, "python"))
+    assert np.abs(percent(carried, y)).max() < 8 and covered(carried, y) >= 2 / 3
+    # the same models on the other text
+    test = relate(fits["python"], of(seen, "python", "val_loss_headers"))
+    z = of(far, "python", "val_loss_headers")["loss"].to_numpy()
+    assert np.abs(percent(test.predict(x), z)).max() < 1.5
+
+
+def test_over_training_of_two_corpora(corpora):
+    rows = corpora.assign(M=corpora["D"] / corpora["N"])
+    far = rows["d_model"] == 64
+    assert rows["M"].min() < 7 and rows["M"].max() > 280
+    for text, least in (("python", 1), ("headers", 2 / 3)):
+        mine = rows["text"] == text
+        fit = scaling.fit(rows[mine & ~far][["N", "M", "loss"]], "over_training")
+        held = rows[mine & far]
+        out = fit.predict(held[["N", "M"]])
+        assert fit.ok and np.abs(percent(out, held["loss"])).max() < 8 and covered(out, held["loss"]) >= least
+
+
+def test_an_encoder_that_knows_nothing_new_has_no_exponent():
+    facts = scaling.read(RUNS / "encoders").facts
+    rows = facts.assign(
+        N_e=facts["n_params_encoder"].astype(float),
+        N_d=facts["n_params_decoder"].astype(float),
+        loss=facts["final_val_loss"],
+    )
+    far = (rows["n_encoder"] == 4) & (rows["n_layer"] == 4)
+    short, long = (rows["steps"] == steps for steps in (500, 1500))
+    fit = scaling.fit(rows[long & ~far][["N_e", "N_d", "loss"]], "encoder_decoder")
+    assert not fit.ok and fit.values["p_e"] == 0 and fit.values["p_d"] > 0.5
+    out = fit.predict(rows[long & far][["N_e", "N_d"]])
+    assert np.abs(percent(out, rows[long & far]["loss"])).max() < 1 and covered(out, rows[long & far]["loss"]) == 1
+    early = scaling.fit(rows[short & ~far][["N_e", "N_d", "loss"]], "encoder_decoder")
+    assert not early.ok and "says next to nothing" in " ".join(early.warnings)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    facts = scaling.read(RUNS / "languages").facts
+    shares = [{part.split("/")[-1]: float(part.split()[0]) for part in text.split(" + ")} for text in facts["corpus"]]
+    h = pd.DataFrame(shares, index=facts.index)[LANGUAGES]
+    rows = pd.DataFrame({"N": facts["n_params"].astype(float), "D": facts["tokens"].astype(float)})
+    rows = rows.join(h.add_prefix("h_")).join(h.add_prefix("r_"))
+    return rows.join(facts[[f"val_loss_{name}" for name in LANGUAGES]].set_axis(LANGUAGES, axis=1))
+
+
+def language(rows, name):
+    return rows.assign(p=rows[f"h_{name}"], loss=rows[name])
+
+
+def test_one_slope_per_language_predicts_mixtures_held_out(mixed):
+    held = mixed.index.str.startswith(("even", "more-ru"))
+    assert len(mixed) == 34 and held.sum() == 8
+    fits = {}
+    for name in LANGUAGES:
+        rows = language(mixed, name)
+        step = family(rows[~held])
+        fit = fits[name] = scaling.fit(rows[~held], "multilingual", fixed=HALF)
+        assert fit.ok and 0.05 < step.slope < 0.16 and abs(fit.values["gamma"] - step.slope) < 0.03
+        out = fit.predict(rows[held])
+        error = np.abs(percent(out, rows[held]["loss"]))
+        # far better than ignoring the share, not as good as noise
+        cells = rows[~held].groupby(["N", "D"])["loss"].mean()
+        plain = cells.loc[list(zip(out["N"], out["D"], strict=True))].to_numpy() / out["loss"].to_numpy() - 1
+        assert (
+            error.mean() < 4 and error.mean() < 75 * np.abs(plain).mean() and covered(out, rows[held]["loss"]) >= 0.75
+        )
+    best = own_shares(fits, N=70_896, D=3.1e6)
+    assert best.residual <= 1e-12 and best.gain < 0.02 and np.abs(best.frame["share"] - 0.25).max() < 0.15
+
+
+def test_the_check_of_the_own_share_hypothesis_has_what_it_needs(mixed):
+    for name in LANGUAGES:
+        found = independence(language(mixed, name), name, {k: f"h_{k}" for k in LANGUAGES})
+        assert found.verdict in ("independent", "coupled") and found.ratio > 1 and 0 <= found.p_value <= 1
+
+
+def test_mixture_laws_on_languages(mixed):
+    held = mixed.index.str.startswith(("even", "more-ru"))
+    cell = (mixed["N"] == mixed["N"].min()) & (mixed["D"] == mixed["D"].min())
+    worst = {}
+    for name in LANGUAGES:
+        rows = language(mixed, name)
+        for law, use, fixed in (("mixture_additive", ~held, HALF), ("mixture_exponential", ~held & cell, None)):
+            fit = scaling.fit(rows[use], law, fixed=fixed)
+            far = rows[held & (cell | (law == "mixture_additive"))]
+            worst[name, law] = np.abs(percent(fit.predict(far), far["loss"])).mean()
+    assert max(v for (_, law), v in worst.items() if law == "mixture_exponential") < 5, worst
+    with pytest.raises(scaling.ScalingError, match="at least 22 rows"):
+        scaling.fit(language(mixed, "en")[cell], "mixture_joint")
