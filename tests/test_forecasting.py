@@ -6,6 +6,8 @@ import pytest
 
 import scaling
 from scaling.errors import FitError
+from scaling.fitting.design import design
+from scaling.forecasting.predict import calibration
 from scaling.forecasting.rivals import rivals
 
 
@@ -88,6 +90,49 @@ def test_backtest_frame_and_metrics():
     assert "by compute" in str(found)
     by_size = scaling.backtest(pd.concat([small, large]), "chinchilla", by="size")
     assert by_size.by == "size" and len(by_size.frame)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"fractions": []}, {"fractions": [2.0]}, {"level": 90}, {"interval": "bootstrap"}, {"by": "colour"}]
+)
+def test_backtests_that_cannot_be_made_are_refused(wrong):
+    with pytest.raises(FitError, match=next(iter(wrong.values())) if "by" in wrong else next(iter(wrong))):
+        scaling.backtest(surface()[0], "chinchilla", **wrong)
+
+
+def test_a_target_that_begins_a_little_lower_is_still_tested_upwards():
+    small, large = surface()
+    fit = scaling.fit(small, "chinchilla")
+    low = pd.DataFrame({"N": [1e7], "D": [5e7]})
+    mixed = pd.concat([low, large[["N", "D"]]])
+    assert calibration(fit, design(mixed, fit.law, fitting=False)).sign == 1
+    assert calibration(fit, design(low, fit.law, fitting=False)).sign == -1
+
+
+def test_bootstrap_replicates_are_drawn_once(monkeypatch):
+    small, large = surface()
+    fit = scaling.fit(small, "chinchilla")
+    first = fit.predict(large, interval="bootstrap")
+    monkeypatch.setattr("scaling.fitting.result.bootstrap", None)  # a second draw would fail
+    pd.testing.assert_frame_equal(fit.predict(large, interval="bootstrap"), first)
+    assert fit.predict(large, interval="bootstrap", level=0.5)["upper"].iloc[0] < first["upper"].iloc[0]
+
+
+def test_schedules_are_left_out_and_parts_without_a_drop_do_not_count():
+    law, parts, plans = scaling.laws["annealing"], [], {}
+    for name in ("constant", "wsd", "cosine"):
+        plan = scaling.schedule(f"{name}:peak=3e-4,steps=3000,warmup=50")
+        step = np.arange(100, 3001, 40)
+        loss = law(*law.hooks["features"](step, plan, **law.conventions).values(), L0=3.0, A=0.5, alpha=0.5, C=0.4)
+        noise = 1e-3 * np.random.default_rng(len(name)).standard_normal(len(step))
+        parts.append(pd.DataFrame({"run": name, "step": step, "loss": loss + noise}))
+        plans[name] = plan
+    runs = scaling.Runs.from_frame(pd.concat(parts), schedule=plans)
+    found = calibration(scaling.fit(runs, law), design(runs, law, fitting=False))
+    assert found.cutoffs == 8  # five steps, three schedules
+    two = runs.select("run in ['constant', 'wsd']")
+    found = calibration(scaling.fit(two, law), design(two, law, fitting=False))
+    assert found.cutoffs < 7  # without the wsd run nothing says what annealing saves, nor before its decay
 
 
 def test_compare_ranks_by_held_out_error():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -78,7 +79,9 @@ class Backtest:
         score is the interval score, width + 2 / (1 - level) times the miss, relative to the truth: lower is better.
         Every cutoff has one vote.
         """
-        f = self.frame
+        f, horizons = self.frame, sorted(horizons)
+        if not horizons or horizons[0] <= 0:
+            raise FitError("horizons are ratios to the largest row fitted, for example (1.5, 4).")
         edges = [0.0, *horizons, np.inf]
         names = [
             f"to {horizons[0]:g}x",
@@ -138,6 +141,15 @@ def backtest(
         ``.frame`` row by row, ``.metrics()`` by horizon.
     """
     law, loss = find(law), Loss.parse(objective, delta)
+    shares = [f for f in fractions if isinstance(f, numbers.Real) and 0 < f < 1]
+    if not shares or len(shares) < len(fractions):
+        raise FitError(
+            f"fractions={fractions!r} must be shares of the rows between 0 and 1, for example (0.4, 0.6, 0.8)."
+        )
+    if not isinstance(level, numbers.Real) or not 0 < level < 1:
+        raise FitError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
+    if interval not in ("delta", "calibrated"):
+        raise FitError(f"interval='{interval}' cannot be backtested here; use 'delta' or 'calibrated'.")
     made = design(data, law, fitting=True, positive=loss.log)
     by = by or natural_order(law)
     if by is None:

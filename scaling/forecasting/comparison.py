@@ -23,7 +23,7 @@ NEAR = 2.0  # errors closer to the best than this many standard errors are no ev
 
 def compare(
     data: Any,
-    laws: Iterable[Law | str],
+    laws: Iterable[Law | str] | Law | str,
     holdout: float | str | None = None,
     *,
     objective: str = "log_huber",
@@ -35,7 +35,7 @@ def compare(
     Parameters
     ----------
     data : as in `scaling.fit`. All laws are held out the same rows.
-    laws : laws, their names, or text with conventions.
+    laws : laws, their names, or text with conventions; a single one is checked alone.
     holdout : what is predicted from the rest: None, the larger part at five cutoffs along the laws' natural order; a
         fraction, the largest rows at that one cutoff; "compute", "size", "tokens", "step" or a column, five cutoffs along
         it; "schedule", one run at a time.
@@ -52,7 +52,7 @@ def compare(
     ------
     FitError : no law could be compared.
     """
-    chosen = [find(law) for law in laws]
+    chosen = [find(law) for law in ([laws] if isinstance(laws, str | Law) else laws)]
     if not chosen:
         raise FitError("compare needs at least one law, for example ['chinchilla', 'power_law'].")
     _check_holdout(data, chosen, holdout)
