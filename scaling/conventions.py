@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from scaling.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -183,8 +181,9 @@ def counted(table: pd.DataFrame, what: str = "parameters") -> str | None:
     DataError : rows counted in several ways, or a convention that is unknown.
     """
     columns, said, known = KINDS[what]
-    if said in table and len(names := sorted(set(table[said].dropna()))):
-        for name in names:
+    if said in table and table[said].notna().any():
+        names = sorted(set(table[said].fillna("unsaid")))
+        for name in set(names) - {"unsaid"}:
             _known(known, name, what, None)
         if len(names) > 1:
             raise DataError(
@@ -262,6 +261,12 @@ def alike(**tables: pd.DataFrame) -> None:
 
 def matched(data: Any, fitted: pd.DataFrame, inputs: Any) -> Any:
     """Data (Runs or a table) for a law with these inputs, counted as the rows it was fitted to, where both say how."""
+    if (
+        isinstance(data, Mapping)
+        and not isinstance(data, pd.DataFrame)
+        and any(said in data for _, said, _ in KINDS.values())
+    ):
+        data = pd.DataFrame({**data})
     for what, (columns, _, _) in KINDS.items():
         table = getattr(data, "facts", data)
         if not set(columns) & set(inputs) or not hasattr(table, "columns"):

@@ -466,3 +466,16 @@ def test_plan_of_the_next_runs(folder, surface, capsys):
     assert main(["plan", str(surface), "--budget", "3"]) == 2
     target.write_text("N,D\n7B,many\n")
     assert main([*command, "--budget", "1e20"]) == 3 and "target: column 'D'" in capsys.readouterr().err
+
+
+def test_a_saved_relation_is_no_fit(tmp_path, capsys):
+    from scaling.transfer import Relation
+
+    Relation(1.0, 1.0, 0.5, 0.5).save(tmp_path / "relation.json")
+    saved = str(tmp_path / "relation.json")
+    for command in (["plan", saved, "--flops", "1e20"], ["report", saved], ["plan", "--mixture", f"a={saved}"]):
+        assert main(command) == 2
+        assert "holds a relation between two data sets" in capsys.readouterr().err
+    (tmp_path / "bad.json").write_text('{"schema": 1, "kind": "relation", "values": {}}')
+    assert main(["predict", str(tmp_path / "bad.json"), "--x", "2"]) == 3
+    assert "damaged" in capsys.readouterr().err

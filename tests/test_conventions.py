@@ -10,6 +10,8 @@ import scaling
 from scaling import conventions, transfer
 from scaling.conventions import Shape
 from scaling.errors import DataError
+from scaling.planning import approaches
+from scaling.planning.experiments import plan_next
 from scaling.training import counts
 
 SMALL = Shape(d_model=768, n_layer=12, vocab=50432, context=2048, n_head=12)
@@ -135,8 +137,18 @@ def test_predictions_and_pairs_never_mix_counts(tmp_path):
             one.predict(total[["N", "D", "params_counted"]])
     with pytest.raises(DataError, match="2 ways"):
         scaling.fit(pd.concat([frame, total], ignore_index=True), law)
+    asked = {
+        **total.iloc[:2][["N", "D", "d_model", "n_layer", "vocab", "context"]].to_dict("list"),
+        "params_counted": ["total"] * 2,
+    }
+    np.testing.assert_array_equal(fit.predict(asked, interval="delta")["prediction"], expected[:2])
     with pytest.raises(DataError, match="different ways: source non_embedding, target total"):
         transfer.pair(frame, total)
+    with pytest.raises(DataError, match="different ways: pool total, target non_embedding"):
+        plan_next(fit, total, frame.iloc[:2], 1e20)
+    both = pd.concat([frame, total.assign(params_counted=np.nan)], ignore_index=True)
+    with pytest.raises(DataError, match="non_embedding, unsaid"):
+        approaches.parametric(both)
 
 
 def test_runs_are_converted_by_their_facts():

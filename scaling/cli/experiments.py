@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling.cli import output
-from scaling.cli.options import Printing, UsageError, number
+from scaling.cli.options import Printing, UsageError, number, saved_fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,12 +18,11 @@ def experiments_plan(
     printing: Printing,
 ) -> None:  # fmt: skip
     """Print the runs of `pool` to make, in order, and the error of the target's prediction expected after each."""
-    import scaling
     from scaling.planning.experiments import plan_next
 
     if fit is None or target is None or budget is None:
         raise UsageError("plan --pool needs a fit or the name of a law, --target and --budget")
-    source: Any = scaling.load(fit) if Path(fit).suffix == ".json" or Path(fit).exists() else fit
+    source: Any = saved_fit(fit) if Path(fit).suffix == ".json" or Path(fit).exists() else fit
     runs = plan_next(source, _table(pool), _table(target), budget, cost=cost, seed=seed)
     facts = {**{str(k): v for k, v in runs.attrs.items()}, "spent": float(runs["cost"].sum())}
     if printing.json:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from scaling.cli import output
-from scaling.cli.options import Printing, UsageError, number, pairs
+from scaling.cli.options import Printing, UsageError, number, pairs, saved_fit
 
 Objective = Literal["normalised", "sum", "worst"]
 
@@ -24,10 +24,9 @@ def mixture_plan(
     printing: Printing,
 ) -> None:
     """Print the best shares for saved fits, given as name=fit.json."""
-    import scaling
     from scaling.planning import own_shares, search
 
-    fits = {name: scaling.load(path) for name, path in pairs(mixture, "--mixture").items()}
+    fits = {name: saved_fit(path) for name, path in pairs(mixture, "--mixture").items()}
     common: dict[str, Any] = {
         "N": N, "D": D, "weights": _numbers(weight, "--weight") or None, "floors": _bound(floor, "--floor", 0.0),
         "caps": _bound(cap, "--cap", 1.0), "level": level, "seed": seed,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import CoercionError, CycloptsError, Parameter, Token
 
 if TYPE_CHECKING:
-    from scaling import Runs
+    from scaling import Fit, Runs
 
 FIGURES = (".png", ".svg", ".pdf")
 
@@ -156,3 +156,13 @@ class Printing:
     json: Flag = False
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = False
     debug: Flag = False
+
+
+def saved_fit(path: str | Path) -> Fit:
+    """A saved fit of a law; a saved relation between two data sets is refused."""
+    import scaling
+
+    found = scaling.load(path)
+    if not isinstance(found, scaling.Fit):
+        raise UsageError(f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit")
+    return found

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from scaling.cli import output
 from scaling.cli.experiments import experiments_plan
 from scaling.cli.mixture import Objective, mixture_plan
-from scaling.cli.options import Count, Many, Number, Positive, Positives, Printing, UsageError, number, pairs
+from scaling.cli.options import Count, Many, Number, Positive, Positives, Printing, UsageError, number, pairs, saved_fit
 from scaling.cli.search import Shape, schedule_plan
 
 Optional = Positive | None
@@ -152,7 +152,7 @@ def plan(
         raise UsageError(f"--level {level:g}: must be a probability between 0 and 1")
     if served < 0:
         raise UsageError(f"--served {served:g}: must be a number of tokens, 0 or more")
-    source: Any = fit if _constants(fit) else scaling.load(fit)
+    source: Any = fit if _constants(fit) else saved_fit(fit)
     rows = scaling.plan(
         source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=unique,
         rates=rates, level=level, replicates=replicates, seed=seed, counts=counts, shape=_shape(shape),

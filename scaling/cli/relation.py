@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling.cli import output
-from scaling.cli.options import Printing, Reading, UsageError, number
+from scaling.cli.options import Printing, Reading, UsageError, number, saved_fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,10 +91,9 @@ def predict_relation(
 
 def _side(paths: Sequence[str], reading: Reading) -> Any:
     """A saved fit, a table of N, D and loss, or logs."""
-    import scaling
 
     if len(paths) == 1 and Path(paths[0]).suffix == ".json":
-        return scaling.load(paths[0])
+        return saved_fit(paths[0])
     tables = [_table(Path(path), reading) for path in paths]
     if all(table is not None for table in tables):
         import pandas as pd

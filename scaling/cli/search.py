@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from scaling.cli import output
-from scaling.cli.options import Printing, UsageError
+from scaling.cli.options import Printing, UsageError, saved_fit
 
 Shape = Literal["free", "wsd"]
 
@@ -24,14 +24,13 @@ def schedule_plan(
     """Search, print, and save the rates as CSV (step, lr) where asked."""
     import numpy as np
 
-    import scaling
     from scaling.planning.schedules import LOWEST, best_schedule
 
     if fit is None or steps is None:
         raise UsageError(
             "plan --schedule needs a fit of multi_power_5 (a file, or law/name) and --steps, the run's length"
         )
-    source = fit if "/" in fit and not Path(fit).exists() else scaling.load(fit)
+    source = fit if "/" in fit and not Path(fit).exists() else saved_fit(fit)
     found = best_schedule(
         source, steps, peak=peak, warmup=warmup, kind=shape, lowest=LOWEST if lowest is None else lowest
     )

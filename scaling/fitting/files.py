@@ -95,11 +95,14 @@ def load(path: str | Path) -> Any:
         raise DataError(
             f"{path}: written by a newer version ({saved.get('scaling')}); upgrade scaling-laws to read it."
         )
-    if saved.get("kind") == "relation":
-        from scaling.transfer import Relation
+    try:
+        if saved.get("kind") == "relation":
+            from scaling.transfer import Relation
 
-        return Relation.from_dict(saved, path)
-    return from_dict(saved, path)
+            return Relation.from_dict(saved, path)
+        return from_dict(saved, path)
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path}: a damaged fit ({error}). Write it again with fit.save or `scaling fit -o`.") from error
 
 
 def from_dict(saved: dict[str, Any], path: str | Path) -> Fit:

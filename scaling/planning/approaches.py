@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scaling.conventions import compute
+from scaling.conventions import compute, counted
 from scaling.errors import DataError, FitError
 
 ENVELOPE = 1500  # log-spaced values of compute at which the best curve is sought
@@ -101,6 +101,7 @@ def parametric(runs: pd.DataFrame, law: str = "chinchilla", flops=None) -> Optim
     """Approach 3: fit the law, read off the optimum at the budgets of the runs (or at `flops`)."""
     import scaling
 
+    _columns(runs, "N", "D", "loss")
     fit = scaling.fit(runs[["N", "D", "loss"]], law)
     C = compute(runs["N"], runs["D"])
     rows = scaling.plan(fit, np.geomspace(C.min(), C.max(), 9).tolist() if flops is None else flops, replicates=0)
@@ -166,3 +167,4 @@ def _power_laws(points: pd.DataFrame, notes: tuple[str, ...]) -> Optima:
 def _columns(frame: pd.DataFrame, *names: str) -> None:
     if missing := [n for n in names if n not in frame]:
         raise DataError(f"needs columns {', '.join(names)}; missing {', '.join(missing)}.")
+    counted(frame)  # refuses rows counted in several ways

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.conventions import alike
 from scaling.errors import DataError, FitError
 from scaling.fitting import Fit
 from scaling.formula import Law
@@ -71,6 +72,7 @@ def plan_next(
     if done is None and isinstance(law, Fit):
         done = law.data
     belief = Belief(base, pool, target, done, fixed=fixed, misfit=criterion not in ("V", "D"), seed=seed)
+    alike(pool=pool, target=target, **({} if done is None else {"done": done}))
     prices = _prices(pool, cost)
     if not isinstance(budget, numbers.Real) or not 0 < budget < np.inf:
         raise DataError(f"budget={budget!r} must be a positive number, in the unit of the costs.")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import LinearNDInterpolator
 
+from scaling.conventions import counted
 from scaling.errors import DataError, FitError
 
 COLUMNS = ("N", "D", "lr", "batch", "loss")
@@ -55,6 +56,7 @@ def fit_lr_batch(
     """
     if missing := set(COLUMNS) - set(runs):
         raise DataError(f"the Step Law needs columns {', '.join(COLUMNS)}; missing {', '.join(sorted(missing))}.")
+    counted(runs)  # refuses rows counted in several ways
     if np.median(runs["batch"]) < 1e4:
         raise DataError(
             f"batches around {np.median(runs['batch']):g} look like sequences; multiply by the sequence length."
