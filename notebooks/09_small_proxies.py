@@ -56,3 +56,22 @@ fig.tight_layout()
 # Normalised queries and keys lower the sensitivity at both sizes. Without them the mean over all rates does not grow with
 # size here: after 400 updates the lowest rates are still far from done, which makes up most of it, and less so in the
 # larger model. Over the rates at or above the best one, where instability shows, it does grow.
+
+# %% [markdown]
+# ## The best rate over width
+# Under the standard parametrisation (sp) the best rate falls with the width, so a rate tuned on a small model is wrong for
+# a large one. muP (arXiv:2203.03466) scales weights, rates and logits so that it stays. `runs/widths`: four widths, 100
+# updates of 1,024 bytes, two seeds of the two smaller widths; a line per width, its best rate marked.
+
+# %%
+facts = scaling.read(root / "runs/widths").facts
+fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
+for ax, (rules, rows) in zip(axes, facts.groupby("parametrization"), strict=True):
+    for width, of_width in rows.groupby("d_model"):
+        loss = of_width.groupby("peak_lr")["final_val_loss"].mean()
+        (line,) = ax.semilogx(loss.index, loss, ".-", label=f"width {width}")
+        ax.plot(loss.idxmin(), loss.min(), "o", color=line.get_color())
+    ax.set(title=rules, xlabel="peak learning rate")
+axes[0].set(ylabel="final loss, nats a byte")
+axes[1].legend(frameon=False)
+fig.tight_layout()

@@ -39,7 +39,8 @@ class Shape:
     tied: bool = False
 
     def __post_init__(self) -> None:
-        numbers = [v for k, v in vars(self).items() if k not in ("gated", "tied") and v is not None]
+        given = {k: v for k, v in vars(self).items() if v is not None or k not in ("d_ff", "d_attn")}
+        numbers = [v for k, v in given.items() if k not in ("gated", "tied")]
         if not all(isinstance(v, (int, float, np.number)) and 0 <= v < np.inf for v in numbers) or not (
             self.d_model > 0 and self.n_layer > 0
         ):

@@ -49,7 +49,9 @@ def random_windows(*shape, seed=0):
 def named(model, flat):
     """Weights of the first member under the names of the formulas, without the leading axis."""
     return {
-        name.replace("attention.norm", "norm_attention").replace("mlp.norm", "norm_mlp") + ".weight": view[0]
+        name.replace("attention.norm", "norm_attention").replace("mlp.norm", "norm_mlp") + ".weight": (
+            view[0].T if name in model.hidden else view[0]
+        )
         for name, view in model.views(flat).items()
     }
 
@@ -186,7 +188,8 @@ def test_initial_weights_depend_on_the_seed_alone():
 
 def test_fake_quantised_weights_lie_on_a_grid_and_pass_gradients():
     weight = torch.randn(2, 4, 50, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    rounded = fake_quantised(weight, torch.tensor([0.0, 3.0]))  # full precision, and 3 bits
+    levels = torch.tensor([0.0, 3.0])  # full precision, and 3 bits
+    rounded = fake_quantised(weight.transpose(1, 2), levels).transpose(1, 2)
     assert torch.equal(rounded[0], weight[0])
     for row, original in zip(rounded[1].detach(), weight[1].detach(), strict=True):
         grid = row / (original.abs().max() / 3)

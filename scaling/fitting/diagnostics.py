@@ -46,6 +46,7 @@ def judge(
     rival: float,
     at_bound: tuple[str, ...],
     vanished: tuple[str, ...],
+    idle: tuple[str, ...],
     iterations: int,
     explained: float,
 ) -> Verdict:
@@ -68,6 +69,8 @@ def judge(
         )
     if vanished:
         warnings.append(f"{_list(vanished)} fitted as zero: the data show no such term")
+    if idle:  # exponents of a scale that vanished need no word of their own; these have no such scale
+        warnings.append(f"{_list(idle)} not determined: where the fit ended, nothing in these data depends on it")
     if cov.condition > UNIDENTIFIED:
         failures.append(
             f"{_list(cov.weakest) or 'a combination of parameters'} not determined by these data "

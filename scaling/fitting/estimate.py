@@ -235,6 +235,7 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
         rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
         at_bound=tuple(names[at_bound & ~idle]),
         vanished=tuple(names[gone]),
+        idle=tuple(names[idle & ~gone]) if not gone.any() else (),
         iterations=iterations,
         explained=_explained(made, y, cost, loss, len(specs)),
     )

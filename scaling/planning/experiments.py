@@ -73,11 +73,7 @@ def plan_next(
         done = law.data
     belief = Belief(base, pool, target, done, fixed=fixed, misfit=criterion not in ("V", "D"), seed=seed)
     alike(pool=pool, target=target, **({} if done is None else {"done": done}))
-    prices = _prices(pool, cost)
-    if not isinstance(budget, numbers.Real) or not 0 < budget < np.inf:
-        raise DataError(f"budget={budget!r} must be a positive number, in the unit of the costs.")
-    if prices.min() > budget:
-        raise DataError(f"budget {budget:.3g}: the cheapest run of the pool costs {prices.min():.3g}.")
+    prices = _prices(pool, cost, budget)
     state = Purchase(belief)
     now = state.target_sd
     if criterion in ("random", "cheapest"):
@@ -92,7 +88,16 @@ def plan_next(
     return out
 
 
-def _prices(pool: pd.DataFrame, cost: Any) -> np.ndarray:
+def _prices(pool: pd.DataFrame, cost: Any, budget: float) -> np.ndarray:
+    prices = _costs(pool, cost)
+    if not isinstance(budget, numbers.Real) or not 0 < budget < np.inf:
+        raise DataError(f"budget={budget!r} must be a positive number, in the unit of the costs.")
+    if prices.min() > budget:
+        raise DataError(f"budget {budget:.3g}: the cheapest run of the pool costs {prices.min():.3g}.")
+    return prices
+
+
+def _costs(pool: pd.DataFrame, cost: Any) -> np.ndarray:
     if cost is None:
         for N, D in (("N", "D"), ("n_params", "tokens")):
             if N in pool and D in pool:
@@ -203,7 +208,7 @@ def sequentially(
     bought : DataFrame, rows of pool in the order bought.
     prediction : ndarray (len(target),), the law at its most probable parameters given these runs and a wide prior.
     """
-    prices = _prices(pool, cost)
+    prices = _prices(pool, cost, budget)
     bought: list[int] = []
     left = np.arange(len(pool))
     while len(left) and prices[left].min() <= budget:
@@ -220,7 +225,5 @@ def sequentially(
         bought += list(left[now])
         budget -= prices[left[now]].sum()
         left = np.delete(left, now)
-    if not bought:
-        raise DataError(f"budget {budget:.3g}: the cheapest run of the pool costs {prices.min():.3g}.")
     runs = pool.iloc[bought]
     return runs, Belief(find(law), pool, target, runs, misfit=False, seed=seed).prediction

@@ -53,7 +53,7 @@ def _recounted(name: str, runs: pd.DataFrame, theirs: str, counts: str | None, s
     if counts is None or shape is None:
         raise LawError(
             f"rates='{name}' counts {theirs.partition(';')[0]}; the plan counts {COST} with N = "
-            f"{counts or 'whatever the data counted'}.\nNear the size of the embeddings these differ by factors. Say "
+            f"{counts or 'unsaid'}.\nNear the size of the embeddings these differ by factors. Say "
             f"{'counts=, what N counts, and ' if counts is None else ''}shape=Shape(d_model, n_layer, vocab, context), the "
             "proportions of the models, to convert."
         )

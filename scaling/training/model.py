@@ -62,11 +62,11 @@ class Model:
         self.shape, self.rules = shape, rules or Rules.of("sp")
         self.weights = self._weights()
         # block matrices, then embeddings, then gains: what decays, and what mup treats apart, is one slice each
-        hidden = [n for n, w in self.weights.items() if len(w.shape) == 2 and n.startswith(("blocks", "encoder"))]
-        others = [n for n, w in self.weights.items() if len(w.shape) == 2 and n not in hidden]
-        self.order = [*hidden, *others, *(n for n, w in self.weights.items() if len(w.shape) == 1)]
+        self.hidden = [n for n, w in self.weights.items() if len(w.shape) == 2 and n.startswith(("blocks", "encoder"))]
+        others = [n for n, w in self.weights.items() if len(w.shape) == 2 and n not in self.hidden]
+        self.order = [*self.hidden, *others, *(n for n, w in self.weights.items() if len(w.shape) == 1)]
         sizes = {n: math.prod(w.shape) for n, w in self.weights.items()}
-        self.n_hidden = sum(sizes[n] for n in hidden)
+        self.n_hidden = sum(sizes[n] for n in self.hidden)
         self.n_decay = self.n_hidden + sum(sizes[n] for n in others)
         self.n_params = sum(sizes.values())
 
@@ -103,10 +103,16 @@ class Model:
         return table | {"norm": Weight((d,), 0.0)}
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
-        """The named tensors (K, *shape) that a buffer (K, P) holds, without copying."""
+        """
+        The named tensors (K, *shape) that a buffer (K, P) holds, without copying.
+
+        Block matrices come transposed, as (K, inputs, outputs): that is how they are multiplied, and learned, with the
+        fewest operations.
+        """
         sizes = [math.prod(self.weights[name].shape) for name in self.order]
         parts = zip(self.order, flat.split(sizes, dim=1), strict=True)
-        return {name: part.view(len(flat), *self.weights[name].shape) for name, part in parts}
+        views = {name: part.view(len(flat), *self.weights[name].shape) for name, part in parts}
+        return views | {name: views[name].transpose(1, 2) for name in self.hidden}
 
     def initial(self, seed: int) -> Tensor:
         """Initial weights (P,) of a member, decided by its seed alone; no global random state is read or changed."""
@@ -114,7 +120,8 @@ class Model:
         views = self.views(flat)
         for name, weight in self.weights.items():
             if weight.std:
-                views[name][0] = torch.empty(weight.shape).normal_(0.0, weight.std, generator=generator)
+                drawn = torch.empty(weight.shape).normal_(0.0, weight.std, generator=generator)
+                views[name][0] = drawn.T if name in self.hidden else drawn
             else:
                 views[name].fill_(1.0)
         return flat[0]
@@ -147,7 +154,7 @@ class Model:
             memory = _norm(memory, weights["encoder_norm"])
         x = self._blocks(weights, "blocks", self._embed(weights, tokens), tokens.shape[1], True, memory, watch)
         x = _norm(x, weights["norm"])
-        return _linear(x if self.rules.head == 1 else x * self.rules.head, weights["embedding"])
+        return torch.bmm(x if self.rules.head == 1 else x * self.rules.head, weights["embedding"].transpose(1, 2))
 
     def _embed(self, weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
         members, batch, context = tokens.shape
@@ -172,15 +179,11 @@ class Model:
             x = self._attention(weights, f"{at}.attention", x, None, batch, causal, watch)
             if memory is not None:
                 x = self._attention(weights, f"{at}.cross", x, memory, batch, False, watch)
-            up = _linear(_norm(x, weights[f"{at}.mlp.norm"]), weights[f"{at}.mlp.up"])
-            x = self._add(x, F.gelu(up), weights[f"{at}.mlp.out"])
+            up = torch.bmm(_norm(x, weights[f"{at}.mlp.norm"]), weights[f"{at}.mlp.up"])
+            x = torch.baddbmm(x, F.gelu(up), weights[f"{at}.mlp.out"], alpha=self.rules.branch)
             if watch:
                 watch(at, x)
         return x
-
-    def _add(self, x: Tensor, branch: Tensor, out: Tensor) -> Tensor:
-        """The stream and what a block adds to it."""
-        return torch.baddbmm(x, branch, out.transpose(1, 2), alpha=self.rules.branch)
 
     def _attention(
         self,
@@ -201,10 +204,10 @@ class Model:
             return [part.transpose(1, 2) for part in split]
 
         if memory is None:
-            q, k, v = heads(_linear(normed, weights[f"{at}.qkv"]), 3)
+            q, k, v = heads(torch.bmm(normed, weights[f"{at}.qkv"]), 3)
         else:
-            (q,) = heads(_linear(normed, weights[f"{at}.q"]), 1)
-            k, v = heads(_linear(memory, weights[f"{at}.kv"]), 2)
+            (q,) = heads(torch.bmm(normed, weights[f"{at}.q"]), 1)
+            k, v = heads(torch.bmm(memory, weights[f"{at}.kv"]), 2)
         if self.shape.qk_norm:
             q, k = (
                 F.layer_norm(y, (head_dim,)) * weights[f"{at}.{gain}"].repeat_interleave(batch, 0)[:, None, None]
@@ -215,11 +218,8 @@ class Model:
             scores = q @ k.transpose(-1, -2) * scale
             watch(f"{at}.scores", (scores.tril() if causal else scores).view(members, -1))
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale)
-        return self._add(x, mixed.transpose(1, 2).reshape(members, rows, d), weights[f"{at}.out"])
-
-
-def _linear(x: Tensor, weight: Tensor) -> Tensor:
-    return torch.bmm(x, weight.transpose(1, 2))
+        mixed = mixed.transpose(1, 2).reshape(members, rows, d)
+        return torch.baddbmm(x, mixed, weights[f"{at}.out"], alpha=self.rules.branch)
 
 
 def _norm(x: Tensor, gain: Tensor) -> Tensor:
@@ -233,12 +233,12 @@ def _norm(x: Tensor, gain: Tensor) -> Tensor:
 
 def fake_quantised(weight: Tensor, levels: Tensor) -> Tensor:
     """
-    Weights (K, rows, columns) rounded to 2 `levels` + 1 values a row; gradients pass as if they were not.
+    Weights (K, inputs, outputs) rounded to 2 `levels` + 1 values an output; gradients pass as if they were not.
 
     `levels` (K,) is 0 for members still in full precision: their weights come back bit by bit.
     """
     level = levels.view(-1, 1, 1)
-    step = weight.detach().abs().amax(dim=2, keepdim=True).clamp_min(1e-12) / level.clamp_min(1)
+    step = weight.detach().abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / level.clamp_min(1)
     rounded = torch.where(level > 0, (weight.detach() / step).round() * step, weight.detach())
     return weight + (rounded - weight.detach())
 

@@ -27,6 +27,7 @@ from scaling.errors import MachineError, TrainingDataError, TrainingError
 CURVE_COLUMNS = (
     "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
 )  # fmt: skip
+LOST = 100.0  # seconds after which the locks of a lost machine have fallen; a network drive grants it 90
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
 NAMING = "names have letters, digits and . _ + - alone, and do not begin with a dot"
 
@@ -100,8 +101,10 @@ def sole_writer(checkpoint: Path, patience: float = 0.0) -> Iterator[None]:
             )
         time.sleep(0.2)
     with file:
-        yield
-        path.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> IO | None:
@@ -205,12 +208,14 @@ class Curve:
 
 def write_run_table(out_dir: str | Path) -> None:
     """Rebuild `runs.csv` of a folder from the records of its finished runs, sorted by name."""
-    records = [json.loads(path.read_text()) for path in sorted(Path(out_dir).glob("curves/*.json"))]
-    if not records:
-        return
-    columns = list(dict.fromkeys(key for record in records for key in record))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    write_atomically(Path(out_dir) / "runs.csv", text.getvalue().encode(), alone=False)
+    table = Path(out_dir) / "runs.csv"
+    with sole_writer(table, patience=LOST):  # else an older table might replace a newer one
+        records = [json.loads(path.read_text()) for path in sorted(Path(out_dir).glob("curves/*.json"))]
+        if not records:
+            return
+        columns = list(dict.fromkeys(key for record in records for key in record))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+        write_atomically(table, text.getvalue().encode(), alone=os.name == "posix")  # no locks elsewhere

@@ -118,11 +118,7 @@ class Stack:
         """The weights that the forward pass uses: block matrices rounded for members in quantised training."""
         if not self.quantise:
             return weights
-        hidden = ("blocks", "encoder.")
-        return {
-            name: fake_quantised(weight, levels) if name.startswith(hidden) and weight.dim() == 3 else weight
-            for name, weight in weights.items()
-        }
+        return weights | {name: fake_quantised(weights[name], levels) for name in self.model.hidden}
 
     def _update(self) -> None:
         """One update of every member. In a graph: no host value may enter, no shape or address may change."""

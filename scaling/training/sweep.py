@@ -18,7 +18,7 @@ from scaling.training.counts import flops_per_token, param_counts
 from scaling.training.executors import open_executor
 from scaling.training.grid import Planned
 from scaling.training.progress import Progress, Watch
-from scaling.training.records import RunFiles, checkpoint_path, write_atomically, write_run_table, writing
+from scaling.training.records import LOST, RunFiles, checkpoint_path, write_atomically, write_run_table, writing
 from scaling.training.spec import RunSpec
 from scaling.training.tree import forest
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOOK = 1.0  # seconds between two looks at how far the runs are
-LOST = 100.0  # seconds after which the locks of a lost machine have fallen; a network drive grants it 90
 
 
 def groups(runs: Mapping[str, Planned], lanes: int = 1) -> list[dict[str, RunSpec]]:
