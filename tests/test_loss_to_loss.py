@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import scaling
@@ -272,7 +272,6 @@ def test_the_pairing_says_what_it_left_out(sweep):
 numbers = st.floats(0.3, 3.0)
 
 
-@settings(deadline=None)
 @given(numbers, numbers, numbers, numbers)
 def test_algebra(K, kappa, K2, kappa2):
     x = np.linspace(2.0, 6.0, 7)
