@@ -65,7 +65,7 @@ fig.tight_layout()
 
 # %%
 facts = scaling.read(root / "runs/widths").facts
-fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharex=True, sharey=True)
 for ax, (rules, rows) in zip(axes, facts.groupby("parametrization"), strict=True):
     for width, of_width in rows.groupby("d_model"):
         loss = of_width.groupby("peak_lr")["final_val_loss"].mean()

@@ -72,6 +72,13 @@ def test_few_runs_and_runs_of_a_fit():
     assert len(bought) and np.isfinite(prediction).all()
 
 
+def test_a_broken_run_does_not_change_the_plan_much():
+    runs = made(POOL)
+    broken = runs.assign(loss=runs["loss"].where(runs.index != 20, 2 * runs["loss"]))
+    clean, spoilt = (plan_next("chinchilla", POOL, TARGET, BUDGET, done=rows).attrs for rows in (runs, broken))
+    assert spoilt["target_sd"] < 3 * clean["target_sd"] and spoilt["noise"] < 0.01
+
+
 def test_target_among_the_runs_made_and_inputs_that_do_not_vary():
     inside = plan_next("chinchilla", POOL, POOL.iloc[:3], BUDGET, done=made(POOL))
     assert inside.attrs["target_sd"] < 0.01 and inside["cost"].sum() <= BUDGET

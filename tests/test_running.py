@@ -71,6 +71,8 @@ def test_what_is_no_run_is_refused(given, said):
             scaling.forecast(live, given)
     with pytest.raises(DataError, match="between 0 and 1"):
         scaling.forecast(live, level=90)
+    with pytest.raises(DataError, match="reference 'old': its schedule is unknown"):
+        Live(PLAN, pd.DataFrame({"run": "old", "step": range(1, 30), "loss": np.linspace(3, 2, 29)}))
 
 
 def test_refusals():

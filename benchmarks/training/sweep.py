@@ -1,7 +1,8 @@
 """A whole sweep against the anchor: 5 lengths x 4 cooldown shapes at d=32, wall time.
 
 The anchor's loops run one by one, as they would in a shell loop: no evaluation, no files. Ours is what `scaling sweep`
-does, processes, evaluation, curves and checkpoints included; time from the call to the last file. On a quiet machine with
+does, processes, evaluation, curves and checkpoints included; time from the call to the last file. All runs share one
+trunk, so they are one group and keep one process busy, however many cores there are. On a quiet machine with
 two cores: `python -m benchmarks.training.sweep`. A number behind it is the shortest length (default 100 updates); with
 `--cpu`, CPU time of one process instead, which a busy machine disturbs less.
 """

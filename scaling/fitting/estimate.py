@@ -277,7 +277,7 @@ def _simpler(law: Law, few: Design, loss: Loss, specs, frame, seed: int) -> np.n
     start = _starts(simple, model, part, loss, params, seed, False)
     if not len(start):
         return np.empty((0, len(specs)))
-    found = minimise(model, y, start, few.weights, loss, max_iter=60, stall=ROUGH)
+    found = minimise(model, y, start, few.weights, loss, max_iter=40, stall=ROUGH)
     best = dict(zip(model.frame.names, model.frame.to_params(found.t[found.cost.argmin()]), strict=True))
     rows = [[values[p.name] for p in specs] for values in hook(*few.inputs.values(), **best)]
     return frame.from_params(np.array(rows, float)) if rows else np.empty((0, len(specs)))

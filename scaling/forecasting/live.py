@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import DataError, MissingExtra
-from scaling.forecasting.running import FEWEST, Forecast, forecast
+from scaling.forecasting.running import FEWEST, Forecast, finished, forecast
 from scaling.logs import Runs
 from scaling.schedules import schedule as schedule_of
 
@@ -25,7 +25,8 @@ class Live:
     """
 
     def __init__(self, schedule: Any, references: Runs | None = None, level: float = 0.9, every: int = 1) -> None:
-        self.plan, self.references, self.level, self.every = schedule_of(schedule), references, level, every
+        self.plan, self.level, self.every = schedule_of(schedule), level, every
+        self.references = None if references is None else finished(references)
         self.steps: list[int] = []
         self.losses: list[float] = []
         self.last: Forecast | None = None

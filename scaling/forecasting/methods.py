@@ -155,7 +155,7 @@ def candidates(prefix: Prefix, references: Runs | None, known: Kernel | None) ->
     if references is not None:
         for name in references:
             other = Prefix.of(references, name)
-            if same_schedule(prefix.plan, other.plan) and other.step[-1] > 0.98 * other.plan.last:
+            if len(other.step) and same_schedule(prefix.plan, other.plan) and other.step[-1] > 0.98 * other.plan.last:
                 found[f"affine map of {name}"] = partial(affine, reference=other)
     if known is not None:
         found["kernel of the references"] = partial(transferred, found=known)

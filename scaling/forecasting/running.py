@@ -72,7 +72,7 @@ class Forecast:
     __repr__ = __str__
 
 
-def forecast(run: Runs | pd.DataFrame, references: Runs | None = None, level: float = 0.9) -> Forecast:
+def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = None, level: float = 0.9) -> Forecast:
     """Forecast the end of a partly logged run.
 
     Parameters
@@ -86,8 +86,8 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | None = None, level: fl
     ------
     DataError : no runs, several, an unknown schedule, a run that is over, or too few evaluated rows.
     """
-    runs = _as_runs(run, "the run to forecast")
-    references = None if references is None else _as_runs(references, "references=")
+    runs = as_runs(run, "the run to forecast")
+    references = None if references is None else finished(references)
     if not isinstance(level, (int, float)) or not 0 < level < 1:
         raise DataError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
     if len(runs) != 1:
@@ -201,12 +201,26 @@ def _on_references(references: Runs, tenths: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _as_runs(given: Any, what: str) -> Runs:
+def finished(references: Any) -> Runs:
+    """The references, or why they cannot be used."""
+    runs = as_runs(references, "references=")
+    for name in runs:
+        if name not in runs.schedules:
+            raise DataError(
+                f"reference '{name}': its schedule is unknown, so nothing can be learned from it. Log a column lr, give "
+                "schedule=, or leave it out."
+            )
+    return runs
+
+
+def as_runs(given: Any, what: str) -> Runs:
     if isinstance(given, Runs):
         return given
     if isinstance(given, pd.DataFrame):
         return Runs.from_frame(given)
-    raise DataError(f"{what}: Runs or a DataFrame, not {type(given).__name__}; scaling.read('log.csv') makes Runs of a log.")
+    raise DataError(
+        f"{what}: Runs or a DataFrame, not {type(given).__name__}; scaling.read('log.csv') makes Runs of a log."
+    )
 
 
 def _band(

@@ -8,6 +8,7 @@ so that many cheap runs cannot average it away. How large it is, and how large t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -96,7 +97,16 @@ class Belief:
             if fits.ok[0]:
                 values = {**self.fixed, **dict(zip(fits.frame.names, fits.frame.to_params(fits.t[0]), strict=True))}
                 starts.append(self.frame.from_params(np.array([values[name] for name in self.frame.names])))
+                self._doubt(y - fits.predict(self.made)[0][0])
         return [np.clip(t, self.frame.lower, self.frame.upper) for t in starts]
+
+    def _doubt(self, r: np.ndarray) -> None:
+        """Runs far from the robust fit, broken ones maybe, count as if they were three sd from it."""
+        if len(r) > 2 * len(self.t):
+            far = 3 * max(1.4826 * float(np.median(np.abs(r))), NOISE)
+            self.made = replace(
+                self.made, weights=self.made.weights * np.minimum(1.0, far / np.maximum(np.abs(r), far)) ** 2
+            )
 
     @np.errstate(all="ignore")
     def _mode(self, model, y: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray]:
