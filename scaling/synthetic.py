@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,10 @@ def runs_of(
     from scaling.laws import find
 
     law = find(law)
+    if missing := [k for k in law.params if k not in values and k not in law.ties]:
+        raise DataError(f"values= lacks {', '.join(missing)} of law '{law.name}'.")
+    if not 0 <= size < np.inf:
+        raise DataError(f"size={size!r} must be a standard deviation, 0 or more.")
     rng = np.random.default_rng(seed)
     if isinstance(inputs, int):
         if "features" in law.hooks:
@@ -91,6 +96,10 @@ class RandomFeatures:
     beta: float
     noise: float = 0.0
     terms: float = _LAST
+
+    def __post_init__(self):
+        if not (0 < self.alpha < np.inf and 1 < self.beta < np.inf and 0 <= self.noise < np.inf and self.terms >= 1):
+            raise DataError(f"{self}: needs alpha > 0, beta > 1 (else the target is infinite), noise >= 0 and terms >= 1.")
 
     @property
     def exponent(self) -> float:
@@ -137,8 +146,10 @@ class RandomFeatures:
         ridge : "best", or a number delta >= 0.
         """
         n, k = np.broadcast_arrays(np.asarray(n, float), np.asarray(k, float))
-        if (n <= 0).any() or (k <= 0).any():
+        if not ((n > 0) & (n < np.inf) & (k > 0)).all():
             raise DataError("random features need n > 0 samples and k > 0 features.")
+        if ridge != "best" and not (isinstance(ridge, Real) and 0 <= ridge < np.inf):
+            raise DataError(f"ridge={ridge!r} must be 'best' or a number, 0 or more.")
         solve = self._best if ridge == "best" else self._at
         return np.reshape([solve(a, b, ridge) for a, b in zip(n.ravel(), k.ravel(), strict=True)], n.shape)
 
@@ -184,6 +195,20 @@ class RandomFeatures:
         out = rows.assign(loss=self.loss(rows["D"].to_numpy(), rows["N"].to_numpy()))
         out.attrs.update(exponent=self.exponent, E=self.noise)
         return out
+
+
+    def optimum(self, flops: float) -> dict[str, float]:
+        """N, D and exact loss at the best ridge of the best run with 6 N D = `flops`."""
+        if not 6 < flops < np.inf:
+            raise DataError(f"flops={flops!r} must be a finite number above 6.")
+        low, high = 0.0, float(np.log(flops / 6))
+        for _ in range(5):
+            x = np.linspace(low, high, 33)
+            loss = self.loss(flops / 6 / np.exp(x), np.exp(x))
+            at = int(np.clip(loss.argmin(), 1, 31))
+            low, high = x[at - 1], x[at + 1]
+        N = float(np.exp(x[at]))
+        return {"N": N, "D": flops / 6 / N, "loss": float(loss[at])}
 
 
 def rf_surface(alpha: float, beta: float, N: Any, D: Any, sigma2: float = 0.0) -> pd.DataFrame:

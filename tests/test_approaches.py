@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import scaling
-from scaling.errors import FitError
+from scaling.errors import DataError, FitError
 from scaling.planning import approaches
 
 LAW = scaling.laws["chinchilla"]
@@ -69,6 +69,16 @@ def test_unbracketed_budgets_are_left_out():
     runs["loss"] = LAW(runs["N"], runs["D"], **HOFFMANN)
     found = approaches.isoflop(runs)
     assert len(found.points) == 4 and "not bracketed" in found.notes[0]
+
+
+def test_bad_tables_are_refused():
+    runs = levels(HOFFMANN, 4).assign(run="a")
+    hole = runs.assign(loss=runs["loss"].where(runs.index != 3))
+    for way in (approaches.isoflop, approaches.envelope, approaches.parametric):
+        with pytest.raises(DataError, match="column 'loss' must hold positive numbers; 1 of 75"):
+            way(hole)
+        with pytest.raises(DataError, match="no rows"):
+            way(runs.iloc[:0])
 
 
 def test_llama3_points(shared_data):

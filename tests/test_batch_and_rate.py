@@ -132,6 +132,13 @@ def test_diverged_runs_count_as_untrained():
     assert found["sensitivity"] == pytest.approx((0 + 1 + 4) / 3)
     with pytest.raises(DataError, match="one loss per"):
         sensitivity.lr_sensitivity([1.0], [1.0], 2.0)
+    for rates in ([-1.0, 1.0], [np.nan, 1.0], [1.0, 1.0]):
+        with pytest.raises(DataError, match="positive learning rates, each once"):
+            sensitivity.lr_sensitivity(rates, [1.0, 1.5], 2.0)
+    with pytest.raises(DataError, match="threshold"):
+        sensitivity.extrapolate_logits([1e6, 1e7, 1e8], [1.0, 2.0, 3.0], threshold=-1)
+    with pytest.raises(DataError, match="one value per size"):
+        sensitivity.extrapolate_logits([1e6, 1e7, 1e8], [1.0, 2.0])
 
 
 def test_sensitivity_by_size():

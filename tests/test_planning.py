@@ -192,11 +192,46 @@ def test_a_fit_counts_as_its_data():
         ({"loss": 1.5}, FitError, "out of reach"),
         ({"flops": 1e22, "rates": "none"}, LawError, "li2025"),
         ({"flops": 1e18, "N": 1e12, "served": 1e9}, FitError, "leaves no compute"),
+        ({"flops": 1e22, "served": 1e40}, FitError, "too little"),
+        ({"flops": 1e-3}, FitError, "too little"),
+        ({"N": 1.0}, FitError, "optimal at no budget"),
+        ({"D": 1e30}, FitError, "optimal at no budget"),
+        ({"loss": 1000.0}, FitError, "reached by any run"),
+        ({"flops": 1e22, "inputs": {"N": 8}}, LawError, "which the plan finds"),
     ],
 )
 def test_refusals(asked, error, said):
     with pytest.raises(error, match=said):
         scaling.plan(BESIROGLU, **asked)
+
+
+def test_the_lowest_dip_counts_not_the_ends():
+    """Farseer's constants promise .22 to 1e21 parameters and one token; a rule for rates is no loss at all."""
+    row = scaling.plan("farseer/li2025", 1e22).iloc[0]
+    assert row["N"] == pytest.approx(6.41e9, rel=0.01)
+    law = scaling.laws["farseer"]
+    near = law(row["N"] * np.array([0.9, 1.1]), row["D"] / np.array([0.9, 1.1]), **law.published["li2025"])
+    assert (near > row["loss"]).all()
+    assert scaling.plan("farseer/li2025", loss=row["loss"]).iloc[0]["flops"] == pytest.approx(1e22, rel=1e-6)
+    with pytest.raises(FitError, match="no best size"):
+        scaling.plan("lr_batch/li2025", 1e22)
+
+
+def test_replicates_that_never_reach_a_loss(epoch_fit, recwarn):
+    """Near the irreducible loss some replicates cannot: the cost has no upper end, and no warning of numpy shows."""
+    rows = scaling.plan(epoch_fit, loss=epoch_fit.values["E"] + 0.01)
+    assert rows["flops_upper"][0] == np.inf
+    assert np.isfinite(rows[["flops_lower", "N_lower", "N_upper", "D_lower", "D_upper"]]).all(axis=None)
+    assert "never reach" in rows.attrs["interval"]
+    assert not recwarn
+
+
+def test_what_is_held_alone_is_kept_exactly(epoch_fit):
+    rows = scaling.plan(epoch_fit, N=1e10, replicates=20)
+    assert rows["N"][0] == 1e10
+    assert "N_lower" not in rows
+    assert "flops_lower" in rows
+    assert scaling.plan(BESIROGLU, D=1e12)["D"][0] == pytest.approx(1e12, rel=1e-12)
 
 
 def test_refuses_laws_without_size_and_tokens():

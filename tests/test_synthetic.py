@@ -103,3 +103,30 @@ def test_every_law_can_be_simulated(name):
     if "features" in law.hooks:
         with pytest.raises(DataError, match="needs schedules"):
             synthetic.runs_of(law, values, 10)
+
+
+def test_compute_optimal_path():
+    """N and D enter alike but for what the ridge makes of them: both grow as the root of compute."""
+    bed = RandomFeatures(1.5, 1.3)
+    low, high = bed.optimum(1e9), bed.optimum(1e10)
+    assert 6 * low["N"] * low["D"] == pytest.approx(1e9, rel=1e-9)
+    assert np.log10(high["N"] / low["N"]) == pytest.approx(0.5, abs=0.01)
+    for factor in (0.8, 1.25):
+        assert bed.loss(low["D"] / factor, low["N"] * factor) > low["loss"]
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda: RandomFeatures(-1, 1.3), "alpha > 0"),
+        (lambda: RandomFeatures(1.5, 0.9), "target is infinite"),
+        (lambda: BED.loss(np.nan), "n > 0"),
+        (lambda: BED.loss(64, 64, -1), "ridge=-1"),
+        (lambda: BED.optimum(1.0), "above 6"),
+        (lambda: synthetic.runs_of("chinchilla", {"E": 1.0}, 5), "lacks A, B, alpha, beta"),
+        (lambda: synthetic.runs_of("power_law", {"A": 1.0, "alpha": 0.1}, 5, size=-1), "size=-1"),
+    ],
+)
+def test_beds_that_cannot_be(ask, said):
+    with pytest.raises(DataError, match=said):
+        ask()

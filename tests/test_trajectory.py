@@ -134,3 +134,19 @@ def test_our_own_runs():
     at = [np.interp(2.335, t["L"], t["B_crit"]) for t in (few, many)]
     assert 0.6 < at[0] / at[1] < 1.6
     assert (np.diff(many["B_crit"]) < 0).all() and (np.diff(few["B_crit"]) < 50).all()
+
+
+def test_bad_curves_are_refused_in_plain_words():
+    curves, converged = simulated(0.0, rows=5)
+    for table, said in (
+        (curves.assign(loss=np.where(np.arange(len(curves)) == 3, np.nan, curves["loss"])), "1 of 45 rows"),
+        (curves.assign(B="big"), "column 'B'"),
+        (curves.iloc[:0], "no rows"),
+    ):
+        for procedure in (trajectory.unravel, trajectory.levels, trajectory.joint):
+            with pytest.raises(DataError, match=said):
+                procedure(table)
+    with pytest.raises(DataError, match="converged with columns N, loss"):
+        trajectory.unravel(curves, converged[["N"]])
+    with pytest.raises(FitError, match="needs three sizes; got 1"):
+        trajectory.unravel(curves[curves["N"] == 1e7])

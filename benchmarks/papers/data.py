@@ -11,7 +11,10 @@ import pandas as pd
 
 import scaling
 from benchmarks.papers.formulas import Row
+from scaling.fitting.solver import minimise
+from scaling.logs import formats
 from scaling.planning import batch, step_law
+from scaling.transfer import Chain
 
 
 def numbers(root: Path) -> Iterator[Row]:
@@ -43,6 +46,22 @@ def _replication(root: Path) -> Iterator[Row]:
         yield "Besiroglu", f"global optimum, {name}", value, fit.values[name], 1e-5
     squares = scaling.fit(kept, "chinchilla", objective="squares")
     yield "Besiroglu", "residual sum of squares", 0.0832038076933, squares.objective, 1e-9
+    for name, value in {"E": 1.88281, "A": 567.81, "B": 7581.85, "alpha": 0.35762, "beta": 0.42762}.items():
+        yield "Besiroglu", f"least squares, {name}", value, squares.values[name], 2e-5
+    logs = scaling.fit(kept, "chinchilla", objective="log_squares")
+    for name, value in {"E": 1.86455, "A": 593.32, "B": 4875.64, "alpha": 0.36025, "beta": 0.40588}.items():
+        yield "Besiroglu", f"least squares of logs, {name}", value, logs.values[name], 2e-5
+    absolute = scaling.fit(kept, "chinchilla", delta=1e-5)
+    for name, value in {"E": 1.8167, "A": 481.4, "B": 2081.4, "alpha": 0.3477, "beta": 0.3658}.items():
+        yield "Besiroglu", f"Huber 1e-5, {name}", value, absolute.values[name], 5e-3 if name in "AB" else 1e-3
+    np.random.seed(42)  # noqa: NPY002 - the authors' own generator and resamples
+    order = fit.design.frame.index.get_indexer(kept.index)
+    picks = [np.bincount(order[np.random.choice(240, 240)], minlength=240) for _ in range(4000)]  # noqa: NPY002
+    start = np.tile(fit.t, (4000, 1))
+    found = minimise(fit._model(fit.design), fit.loss.link(fit.design.loss), start, np.array(picks, float), fit.loss)
+    spread = dict(zip(fit.frame.names, fit.frame.to_params(found.t).std(0, ddof=1), strict=True))
+    for name, value in {"A": 124.494, "B": 1293.17, "E": 0.025657, "alpha": 0.0153975, "beta": 0.0205942}.items():
+        yield "Besiroglu", f"standard error of 4000 resamples, {name}", value, spread[name], 0.01
     C = 6 * kept["N"] * kept["D"]
     below = scaling.fit(kept[C < 1e21], "chinchilla", objective="squares")
     yield "ml-scalefit", "residual sum of squares, C < 1e21", 0.062414, below.objective, 1e-5
@@ -65,14 +84,33 @@ def _over_training(root: Path) -> Iterator[Row]:
         N = float(facts["params"])
         runs.append((path.stem.split("-")[0], facts["chinchilla_multiplier"], N, facts["tokens"] / N, loss))
     table = pd.DataFrame(runs, columns=["data", "multiplier", "N", "M", "loss"])
-    for data, over, errors in (("c4_original", 4.0, (-4.2952, 1.4979)), ("rpj", 32.0, (0.7320, 0.7103))):
+    for data, over, errors, constants in (
+        ("c4_original", 4.0, (-4.2952, 1.4979), {"E": 1.50826, "a": 113.693, "b": 189.516, "eta": 0.242472}),
+        ("rpj", 32.0, (0.7320, 0.7103), {"E": 1.83665, "a": 166.211, "b": 366.687, "eta": 0.272851}),
+    ):
         here = table[table["data"] == data]
         five = here[((here["multiplier"] == 1) & (here["N"] < 1e9)) | ((here["multiplier"] == 16) & (here["N"] < 2e7))]
         fit = scaling.fit(five[["N", "M", "loss"]], "over_training", objective="squares")
+        for name, value in constants.items():
+            yield "Gadre", f"{data}: {name}", value, fit.values[name], 1e-4
         for (low, multiplier), error in zip(((6e9, 1.0), (1e9, over)), errors, strict=True):
             row = here[(here["N"] > low) & (here["N"] < 2 * low) & (here["multiplier"] == multiplier)].iloc[0]
             ours = 100 * (fit.predict({"N": row["N"], "M": row["M"]})["prediction"][0] / row["loss"] - 1)
             yield "Gadre", f"{data}: error % at {row['N']:.2g}, x{multiplier:g}", error, ours, 5e-4
+    runs = formats.over_training(root / "scaling/exp_data")
+    runs = runs[runs["data"] == "rpj"].assign(M=lambda r: r["M"].round()).set_index(["model", "M"], drop=False)
+    five = [("d=96_l=8_h=4", 20), ("d=512_l=8_h=4", 20), ("d=576_l=24_h=8", 20), ("d=1024_l=24_h=8", 20)]
+    five, far = [*five, ("d=96_l=8_h=4", 320)], [("open_lm_7b", 20), ("open_lm_1b", 640)]
+    exact = runs.assign(M=runs["D"] / runs["N"])
+    six = exact.loc[[*five, ("open_lm_1b", 20)]].reset_index(drop=True)
+    chain = Chain(
+        scaling.fit(exact.loc[five].reset_index(drop=True), "over_training", objective="squares"),
+        scaling.fit(six.assign(L=six["loss"], loss=six["err_17"]), "downstream_error", objective="squares"),
+    )
+    far = exact.loc[far].reset_index(drop=True)
+    ours = 100 * (chain.predict(far)["prediction"].to_numpy() / far["err_17"].to_numpy() - 1)
+    yield "Gadre", "rpj: downstream error % at 6.9e+09, x1", 0.0464, ours[0], 5e-3
+    yield "Gadre", "rpj: downstream error % at 1.4e+09, x32", 3.6365, ours[1], 5e-4
 
 
 def _farseer(root: Path) -> Iterator[Row]:

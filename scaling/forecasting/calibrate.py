@@ -28,6 +28,7 @@ from scaling.formula import Law, Parameter
 ROWS, LATE_ROWS = 3, 5  # rows per parameter that a backtest fits at least; that the later half of the rows has
 LEAST_CUTS = 3  # backtests without which nothing is calibrated
 MOST_ROWS = 2000  # more rows are thinned, each counting for several; rows just after a drop of the rate must survive it
+EXACT = 1e-12  # squared errors (of ln loss) below this are the digits of the log, not the law
 CLOSEST = 0.05  # distances (in ln) below this say nothing about drift
 
 
@@ -96,9 +97,7 @@ def calibrate(
     count = made.weights.sum() / used.weights.sum()
     o = sign * order(used, by)
     splits = cuts(o)
-    if (
-        "features" in law.hooks and used.runs.max() > 0
-    ):  # such a law is asked for other schedules, not only for later steps
+    if "features" in law.hooks and used.runs.max() > 0:  # it is asked for other schedules, not only for later steps
         splits += left_out(used, o)
     members = []
     with threadpool_limits(1):
@@ -151,9 +150,7 @@ def _member(
     if rows[-1] < (LATE_ROWS * p if late else p + 1):
         return None
     enough = (rows[:-1] >= ROWS * p) & (np.array([c.test.sum() for c in splits]) >= 3)
-    if (
-        "needs" in rival.law.hooks
-    ):  # a part that cannot show what determines the law says nothing about the fit to all rows
+    if "needs" in rival.law.hooks:  # a part that cannot show what determines the law says nothing of the whole
         told = [not rival.law.hooks["needs"](*made.take(np.flatnonzero(m)).inputs.values()) for m in masks[:-1]]
         enough &= np.array(told)
     weights = np.array([m * made.weights * count for m in masks])
@@ -173,11 +170,10 @@ def _member(
             e, v, d = e[good], v[good], d[good]
             # few fitted rows make long tails, which are chance and no fault of the law
             tail = student.ppf(0.95, max(rows[f] - p, 1)) / ndtri(0.95)
-            scaled.append(np.abs(e) / np.sqrt(v) / tail)
+            scaled.append(np.abs(e) / np.sqrt(np.maximum(v, EXACT)) / tail)
             errors.append(float(np.mean(e**2)))
-            drift.append(
-                (np.abs(e) / np.maximum(d, CLOSEST))[d > 0]
-            )  # a schedule left out may lie within the others' steps
+            # a schedule left out may lie within the others' steps
+            drift.append((np.abs(e) / np.maximum(d, CLOSEST))[d > 0])
             reach = max(reach, float(d.max()))
     if not errors:
         return None
@@ -193,7 +189,7 @@ def _member(
         last,
         len(errors),
         reach,
-        max(float(np.median(errors)), 1e-12),
+        max(float(np.median(errors)), EXACT),
         max(1.0, stretch),
         0.5 * float(np.median(further)) / 0.6745 if len(further := np.concatenate(drift)) else 0.0,
         max(float(weights[-1].sum()) - p, 1.0),

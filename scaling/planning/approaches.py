@@ -167,4 +167,10 @@ def _power_laws(points: pd.DataFrame, notes: tuple[str, ...]) -> Optima:
 def _columns(frame: pd.DataFrame, *names: str) -> None:
     if missing := [n for n in names if n not in frame]:
         raise DataError(f"needs columns {', '.join(names)}; missing {', '.join(missing)}.")
+    if not len(frame):
+        raise DataError("the table has no rows.")
+    for name in (n for n in names if n != "run"):
+        values = pd.to_numeric(frame[name], errors="coerce").to_numpy(float)
+        if bad := int((~np.isfinite(values) | (values <= 0)).sum()):
+            raise DataError(f"column '{name}' must hold positive numbers; {bad} of {len(frame)} rows do not. Drop them.")
     counted(frame)  # refuses rows counted in several ways

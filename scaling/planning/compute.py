@@ -15,7 +15,7 @@ from scaling.formula import Law, Published
 from scaling.laws import constants
 from scaling.planning import asked
 from scaling.planning.rates import recommended
-from scaling.planning.surface import Budget, Surface
+from scaling.planning.surface import COSTS, Budget, Surface
 
 if TYPE_CHECKING:
     from scaling.fitting import Fit
@@ -105,6 +105,8 @@ def plan(
             rates if shape is None else f"{rates}, fed what it counts, for models in proportion to {shape}"
         )
     out.attrs["interval"] = _said(draws, level) if fit is not None else "none: published constants without their data"
+    if draws is not None and (out.filter(like="flops_upper") == np.inf).any(axis=None):
+        out.attrs["interval"] += f"; {np.isinf(found[1]['flops']).mean():.0%} of them never reach the loss"
     if fit is not None:
         out.attrs["extrapolation"] = _distance(fit, out, extra)
         for reason in fit.verdict.failures:
@@ -143,6 +145,8 @@ def _extra(law: Law, unique: float | None, inputs: Mapping[str, float] | None) -
         raise LawError(
             f"law '{law.name}' does not know what repeated tokens are worth; use 'data_constrained' with unique=."
         )
+    if taken := sorted({"N", "D", "M", *({} if unique is None else {"U"})} & set(inputs or {})):
+        raise LawError(f"inputs= gives {', '.join(taken)}, which the plan finds or has; use N=, D= or unique=.")
     return {**({} if unique is None else {"U": float(unique)}), **(inputs or {})}
 
 
@@ -162,11 +166,29 @@ def _solve(s: Surface, budget: Budget, C, loss, N, D) -> dict[str, np.ndarray]:
             raise FitError(
                 f"loss={loss} is out of reach: below what the law gives at 1e36 FLOP (its irreducible loss?)."
             )
-        n, best = s.best(C, budget)
+        if (C == 0).all():
+            raise FitError(f"loss={loss} is reached by any run: the law gives less at 1e6 FLOP.")
+        C = np.maximum(C, COSTS[0])
+        ever = np.isfinite(C)
+        n, best = s.best(np.where(ever, C, COSTS[1]), budget)
+        n, best = np.where(ever, n, np.nan), np.where(ever, best, np.nan)
+        held, there = ("N", n) if N is not None else ("D", budget.tokens(n, C))
+        if loss is None and not (np.abs(np.log(there / (N or D))) < 1e-3).any():
+            raise FitError(f"{held}={N or D:g} is optimal at no budget between 1e6 and 1e36 FLOP under this law.")
+        if loss is None:  # exactly what was asked for, not what the search came to
+            n = np.where(ever, float(N) if N is not None else C / budget.flops(1.0, float(D)), np.nan)
         return {"flops": C, "N": n, "D": budget.tokens(n, C), "loss": best}
+    if budget.flops(1.0, 1.0) >= C:
+        served = f", and to serve {budget.served:g} tokens" if budget.served else ""
+        raise FitError(f"flops={C:g} is too little to train one parameter on one token{served}.")
     C = np.full(s.sets, float(C))
     if N is None and D is None:
-        n, best = s.best(C, budget)
+        n, best = s.best(C, budget, ends=s.sets > 1)  # a replicate without a best size counts as at the end it points to
+        if np.isnan(n).all():
+            raise FitError(
+                f"law '{s.law.name}' has no best size at {C[0]:g} FLOP: what it predicts falls up to a single parameter or "
+                "token. Is it a loss, and are its constants meant for such a budget?"
+            )
         return {"flops": C, "N": n, "D": budget.tokens(n, C), "loss": best}
     n = np.full(s.sets, float(N)) if N is not None else C / (budget.train * float(D) + budget.serve * budget.served)
     d = budget.tokens(n, C)
@@ -196,8 +218,11 @@ def _row(found: list[dict[str, np.ndarray]], s: Surface, budget: Budget, level: 
     row: dict[str, float] = {k: float(found[0][k][0]) for k in order}
     for part in found[1:]:
         for k in order:
-            if np.ptp(part[k]) > 1e-9 * row[k]:  # what was asked for does not vary
-                row[f"{k}_lower"], row[f"{k}_upper"] = np.quantile(part[k], [0.5 - level / 2, 0.5 + level / 2])
+            known = part[k][~np.isnan(part[k])]  # replicates that never reach the loss have an infinite cost, and no size
+            if len(known) and known.max() - known.min() > 1e-9 * row[k]:  # what was asked for does not vary
+                how = "linear" if np.isfinite(known).all() else "inverted_cdf"
+                ends = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2], method=how)
+                row[f"{k}_lower"], row[f"{k}_upper"] = ends
     if not held:
         row["flat_N_lower"], row["flat_N_upper"] = _flat(s, budget, row["flops"], row["N"], row["loss"])
     return row

@@ -31,6 +31,8 @@ def lr_sensitivity(lr, loss, initial: float) -> dict[str, float]:
     lr, loss = np.asarray(lr, float), np.asarray(loss, float)
     if lr.shape != loss.shape or lr.ndim != 1 or len(lr) < 2:
         raise DataError(f"sensitivity needs one loss per learning rate, at least two; got {lr.shape} and {loss.shape}.")
+    if not (np.isfinite(lr) & (lr > 0)).all() or len(np.unique(lr)) < len(lr):
+        raise DataError("sensitivity needs positive learning rates, each once; average the losses of seeds first.")
     if not (np.isfinite(initial) and np.isfinite(loss).any()):
         raise DataError("sensitivity needs the loss at initialisation and at least one run that did not diverge.")
     clipped = np.minimum(np.where(np.isfinite(loss), loss, initial), initial)
@@ -83,7 +85,12 @@ def extrapolate_logits(N, y, threshold: float = DIVERGED) -> Growth:
     ----------
     N, y : array_like, shape (k,), k >= 3, positive.
     """
-    x, v = np.log(np.asarray(N, float)), np.log(np.asarray(y, float))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        x, v = np.log(np.asarray(N, float)), np.log(np.asarray(y, float))
+    if not 0 < threshold < np.inf:
+        raise DataError(f"threshold={threshold!r} must be a positive number.")
+    if x.shape != v.shape:
+        raise DataError(f"a quadratic needs one value per size; got {x.shape} and {v.shape}.")
     if len(np.unique(x)) < 3 or not (np.isfinite(x).all() and np.isfinite(v).all()):
         raise DataError("a quadratic needs positive values at three or more sizes.")
     middle = x.mean()

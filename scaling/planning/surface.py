@@ -11,6 +11,7 @@ from scaling.errors import LawError
 from scaling.formula import Law
 
 ZOOM, LEVELS = 65, 6  # nodes per search and searches; each narrows ln N to two node distances
+COSTS = 1e6, 1e36  # budgets among which the cheapest is sought
 TRAIN, SERVE = 6.0, 2.0  # FLOP per parameter and token, training and serving
 
 
@@ -63,19 +64,29 @@ class Surface:
             loss = self.law(*(known[k] for k in self.law.inputs), **self.values)
         return np.broadcast_to(np.nan_to_num(loss, nan=np.inf), shape)
 
-    def best(self, C, budget: Budget) -> tuple[np.ndarray, np.ndarray]:
-        """N and loss (B,) that minimise the loss at cost C (B,), by zooming in on ln N."""
+    def best(self, C, budget: Budget, ends: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """N and loss (B,) that minimise the loss at cost C (B,), by zooming in on ln N.
+
+        The lowest dip counts, not the ends: laws with many exponents may fall there again, far from any data. Where there
+        is none, as the loss falls up to a single parameter or token: NaN and inf, or with `ends` the better end.
+        """
         C = np.broadcast_to(np.asarray(C, float), (self.sets,))
         # from one parameter to the size at which a single token is left
         low = np.zeros(self.sets)
         high = np.log(C / (budget.train + budget.serve * budget.served))
         nodes = np.linspace(0, 1, ZOOM)
-        for _ in range(LEVELS):
+        rows, none = np.arange(self.sets), np.zeros(self.sets, bool)
+        for level in range(LEVELS):
             x = low[:, None] + (high - low)[:, None] * nodes
             N = np.exp(x)
             loss = self(N, np.maximum(budget.tokens(N, C[:, None]), 1e-300))
-            at = np.clip(loss.argmin(1), 1, ZOOM - 2)
-            rows = np.arange(self.sets)
+            if level == 0:
+                dips = (loss[:, 1:-1] < loss[:, :-2]) & (loss[:, 1:-1] <= loss[:, 2:])
+                none = ~dips.any(1) | (high <= low)
+                at = np.where(none, loss.argmin(1), np.where(dips, loss[:, 1:-1], np.inf).argmin(1) + 1)
+                at = np.clip(at, 1, ZOOM - 2)
+            else:
+                at = np.clip(loss.argmin(1), 1, ZOOM - 2)
             low, high = x[rows, at - 1], x[rows, at + 1]
         # the last three nodes carry a parabola
         x3 = x[rows[:, None], at[:, None] + [-1, 0, 1]]
@@ -85,15 +96,18 @@ class Surface:
             shift = 0.5 * (y3[:, 0] - y3[:, 2]) / bend * (x3[:, 2] - x3[:, 1])
         trusted = (bend > 1e-12 * np.abs(y3[:, 1])) & (np.abs(shift) < x3[:, 2] - x3[:, 1])
         N = np.exp(x3[:, 1] + np.where(trusted, shift, 0.0))
+        N = N if ends else np.where(none, np.nan, N)
         return N, self(N[:, None], budget.tokens(N, C)[:, None])[:, 0]
 
     def compute_for(self, loss, budget: Budget) -> np.ndarray:
-        """Least cost C (B,) at which the best run reaches `loss` (B,); infinite where no run does."""
-        low, high = np.full(self.sets, np.log(1e6)), np.full(self.sets, np.log(1e36))
+        """Least cost C (B,) at which the best run reaches `loss` (B,); infinite where no run does, 0 where any does."""
         target = np.broadcast_to(np.asarray(loss, float), (self.sets,))
-        never = self.best(np.exp(high), budget)[1] > target
-        for _ in range(48):
+        grid = np.linspace(*np.log(COSTS), 16)
+        met = np.array([self.best(np.exp(x), budget)[1] <= target for x in grid])
+        first = met.argmax(0)
+        low, high = grid[np.maximum(first - 1, 0)], grid[first]
+        for _ in range(45):
             middle = 0.5 * (low + high)
             reached = self.best(np.exp(middle), budget)[1] <= target
             low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-        return np.where(never, np.inf, np.exp(0.5 * (low + high)))
+        return np.where(met.any(0), np.where(met[0], 0.0, np.exp(0.5 * (low + high))), np.inf)

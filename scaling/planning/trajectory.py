@@ -69,7 +69,7 @@ def curves_of(runs: Runs) -> pd.DataFrame:
         raise DataError(
             f"a trajectory needs the facts n_params and batch_tokens; missing {', '.join(sorted(missing))}."
         )
-    frame = frame[frame["loss"].notna()]
+    frame = frame[frame["loss"].notna() & (frame["step"] > 0)]
     if without := sorted(set(frame["run"][frame[["batch_tokens", "n_params"]].isna().any(axis=1)])):
         raise DataError(
             f"run '{without[0]}' ({len(without)} such) lacks n_params or batch_tokens in runs.csv; select others."
@@ -99,9 +99,15 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
     """
     import scaling
 
-    if missing := set(COLUMNS) - set(curves):
-        raise DataError(f"the trajectory needs columns {', '.join(COLUMNS)}; missing {', '.join(sorted(missing))}.")
+    _checked("curves", curves, COLUMNS)
+    if converged is not None:
+        _checked("converged", converged, ("N", "loss"))
     ends = curves.groupby("N")["loss"].min().reset_index() if converged is None else converged
+    if ends["N"].nunique() < 3:
+        raise FitError(
+            f"step 1, the loss of converged models against size, needs three sizes; got {ends['N'].nunique()}. Add runs, or "
+            "give converged=; `joint` fits all constants at once."
+        )
     sizes = scaling.fit(ends.rename(columns={"N": "x"})[["x", "loss"]], "power_law", objective="log_squares").values
     N_c = sizes["A"] ** (1 / sizes["alpha"])
     found = levels(curves)
@@ -130,6 +136,7 @@ def joint(curves: pd.DataFrame, **options) -> tuple[Trajectory, object]:
     """All six constants at once from all rows (`scaling.fit` of kaplan_trajectory, with its options); also the Fit."""
     import scaling
 
+    _checked("curves", curves, COLUMNS)
     fit = scaling.fit(curves[["N", "B", "S", "loss"]], "kaplan_trajectory", **options)
     return Trajectory(fit.values), fit
 
@@ -143,6 +150,7 @@ def levels(curves: pd.DataFrame, N: float | None = None) -> pd.DataFrame:
     """
     import scaling
 
+    _checked("curves", curves, COLUMNS)
     batches = curves.groupby("N")["B"].nunique()
     N = float(batches.sort_values().index.to_numpy()[-1]) if N is None else float(N)
     most = int(batches.get(N, 0))
@@ -161,3 +169,15 @@ def levels(curves: pd.DataFrame, N: float | None = None) -> pd.DataFrame:
         S_min, B_crit = found.values["S_min"], found.values["B_crit"]
         rows.append({"L": L, "S_min": S_min, "E_min": S_min * B_crit, "B_crit": B_crit})
     return pd.DataFrame(rows)
+
+
+def _checked(name: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    """Refuse a table that lacks a column, has no rows, or holds anything but positive numbers."""
+    if missing := [c for c in columns if c not in frame]:
+        raise DataError(f"the trajectory needs {name} with columns {', '.join(columns)}; missing {', '.join(missing)}.")
+    if not len(frame):
+        raise DataError(f"{name} has no rows.")
+    for c in columns:
+        values = pd.to_numeric(frame[c], errors="coerce").to_numpy(float) if c != "run" else np.ones(len(frame))
+        if bad := int((~np.isfinite(values) | (values <= 0)).sum()):
+            raise DataError(f"{name}: column '{c}' must hold positive numbers; {bad} of {len(frame)} rows do not. Drop them.")
