@@ -98,31 +98,34 @@ def _solve(c: np.ndarray, e: np.ndarray, lo, hi, names) -> Solved:
     k = len(c)
     lo, hi = bounds(k, lo, hi, names)
     ceiling, bottom = np.log(np.maximum(hi, 1e-300)), np.maximum(lo, 1e-300)
-    left = (c - ceiling / e).min()  # every share at its cap: sum >= 1
-    right = (c - np.log(lo + max(1 - lo.sum(), 1e-300) / k) / e).max()  # sum <= 1
+    left = float((c - ceiling / e).min())  # every share at its cap: sum >= 1
+    right = float((c - np.log(lo + max(1 - lo.sum(), 1e-300) / k) / e).max())  # sum <= 1
     ec, u, iterations = e * c, left, 0
     while True:
-        p = np.maximum(np.exp(np.minimum(ec - e * u, ceiling)), lo)
-        total = p.sum()
+        raw = ec - e * u
+        p = np.maximum(np.exp(np.minimum(raw, ceiling)), lo)
+        total = float(np.add.reduce(p))
         phi = math.log(total)
         if abs(phi) < TIGHT or right - left <= TIGHT * max(1.0, abs(u)) or iterations == MOST:
             break
         left, right = (u, right) if phi > 0 else (left, u)
-        slope = (e * p)[(p > bottom) & (ec - e * u < ceiling)].sum() / total
+        slope = float(e @ (p * ((p > bottom) & (raw < ceiling)))) / total
         step = u + phi / slope if slope > 0 else math.nan
         u = step if left < step < right else 0.5 * (left + right)
         iterations += 1
-    free = (p > lo) & (ec - e * u < ceiling)
-    spare = 1 - p.sum()  # rounding of a sum of k numbers
-    if free.any():
-        p = np.where(free, p * (1 + spare / p[free].sum()), p)
+    free = (p > lo) & (raw < ceiling)
+    spare = 1 - np.add.reduce(p)  # rounding of a sum of k numbers
+    some, every = bool(free.any()), bool(free.all())
+    if some:
+        p = np.where(free, p * (1 + spare / np.add.reduce(p[free])), p)
     at_floor, at_cap = ~free & (p <= lo) & (lo < hi), ~free & (p > lo) & (lo < hi)
     # stationarity of free shares, c - ln(p)/e = u, relative to the size of what is subtracted; the sum; the bounds' signs
-    tilt = c - np.log(np.maximum(p, 1e-320)) / e - u
-    off = np.where(
-        free, np.abs(tilt), np.where(at_cap, np.maximum(-tilt, 0), np.where(at_floor, np.maximum(tilt, 0), 0))
-    )
-    size = np.maximum(1.0, np.abs(np.log(np.maximum(p, 1e-320)) / e))
+    scaled = np.log(np.maximum(p, 1e-320)) / e
+    off = np.abs(tilt := c - scaled - u)
+    if not every:
+        bound = np.where(at_cap, np.maximum(-tilt, 0), np.where(at_floor, np.maximum(tilt, 0), 0))
+        off = np.where(free, off, bound)
+    size = np.maximum(1.0, np.abs(scaled))
     # with every share at a bound any u between the two kinds of bounds will do
-    residual = max(float((off / size).max()) if free.any() else 0.0, abs(p.sum() - 1))
+    residual = max(float((off / size).max()) if some else 0.0, float(abs(np.add.reduce(p) - 1)))
     return Solved(p, u, at_floor, at_cap, residual, iterations)
