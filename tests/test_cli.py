@@ -452,6 +452,26 @@ def test_shares_of_a_mixture(tmp_path, capsys):
     assert main(["plan"]) == 2
 
 
+def test_a_mixture_law_from_tables_to_shares(tmp_path, capsys):
+    law = scaling.laws["mixture_additive"].using(domains="web/code")
+    rows = pd.DataFrame(law.hooks["sample"](np.random.default_rng(0), 60))
+    help_ = {f"{k}_{domain}": v for k, v in {"C": 1.0, "gamma": 0.4}.items() for domain in ("web", "code")}
+    rows["loss"] = law(*rows.to_numpy().T, E=1.0, A=400.0, B=4000.0, alpha=0.35, beta=0.4, **help_)
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    saved = str(tmp_path / "fit.json")
+    assert main(["fit", str(tmp_path / "rows.csv"), "--law", "mixture_additive", "-o", saved]) == 0
+    command = ["plan", "--mixture", f"web={saved}", "--N", "1B", "--D", "10B"]
+    capsys.readouterr()
+    assert main([*command, "--json"]) == 0
+    shares = {row["name"]: row["share"] for row in json.loads(capsys.readouterr().out)["shares"]}
+    assert shares == pytest.approx({"web": 0.5, "code": 0.5}, abs=0.01)
+    assert main([*command, "--level", "2"]) == 2
+    rows.assign(h_web=0.6).to_csv(tmp_path / "rows.csv", index=False)
+    capsys.readouterr()
+    assert main(["fit", str(tmp_path / "rows.csv"), "--law", "mixture_additive"]) == 3
+    assert "h_web, h_code sum to" in capsys.readouterr().err
+
+
 def test_plan_of_the_next_runs(folder, surface, capsys):
     pool, target = folder / "pool.csv", folder / "target.csv"
     pool.write_text("size,N,D,price\nsmall,10M,1B,1\nwide,100M,1B,8\nlong,10M,20B,15\nlarge,300M,20B,400\n")

@@ -147,3 +147,9 @@ def test_the_ladders_accuracies_follow_the_sigmoid(shared_data):
         points = pd.concat([*parts, pd.DataFrame({"L": [1e-9], "loss": [1.0]})], ignore_index=True)
         fit = scaling.fit(points, "downstream_sigmoid", objective="squares")
         np.testing.assert_allclose([fit.values[k] for k in ("a", "L0", "k", "b")], golden, rtol=0.02)
+
+
+def test_percent_is_no_error():
+    rows = pd.DataFrame({"L": np.linspace(2, 4, 12)}).assign(task=lambda r: 20 * r["L"])
+    with pytest.raises(FitError, match="task do not"):
+        predictable(rows, ["task"])

@@ -372,3 +372,23 @@ def test_a_relation_survives_saving(tmp_path):
         found.predict([0.5])
     with pytest.raises(DataError, match="column x"):
         found.predict({"L": 2.0})
+
+
+def test_losses_and_floors_that_cannot_be_are_refused():
+    N, D = (x.ravel() for x in np.meshgrid(np.geomspace(1e7, 1e9, 4), np.geomspace(1e9, 1e11, 4)))
+    web = pd.DataFrame({"N": N, "D": D, "loss": 2 + 1e3 / N**0.4 + 1e3 / D**0.4})
+    code = web.assign(loss=1 + 0.8 * (web["loss"] - 2) ** 1.1)
+    for bad in (0.0, -1.0, np.inf, "abc"):
+        with pytest.raises(DataError, match=r"column 'loss', row 3: .* is not a positive number"):
+            pair(web, code.assign(loss=[bad if i == 3 else x for i, x in enumerate(code["loss"])]))
+    with pytest.raises(DataError, match="column 'N', row 0"):
+        pair(web.assign(N=np.nan), code)
+    some = pair(web, code.assign(loss=code["loss"].where(code.index > 1)))
+    assert len(some) == 14 and some.attrs["account"].endswith("2 target rows without a loss")
+    with pytest.raises(DataError, match=r"no pair lies above.*swapped"):
+        relate(web, code, E0=9.0, E1=1.0)
+    for E0 in (-1.0, np.nan):
+        with pytest.raises(FitError, match=r"E0=.* must be 0 or more"):
+            relate(web, code, E0=E0, E1=1.0)
+    with pytest.raises(FitError, match="level=2"):
+        relate(web, code, E0=2.0, E1=1.0).predict([2.5], level=2)

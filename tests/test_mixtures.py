@@ -65,6 +65,8 @@ def test_the_tables_are_what_they_say(mixtures, shared_data):
     shares = train.filter(like="r_")
     assert shares.shape[1] == 17 and (shares == 0).mean().mean() == pytest.approx(0.45, abs=0.01)
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-12)
+    with pytest.raises(DataError, match="is a folder"):
+        formats.mt_scaling(shared_data / "mt-scaling")
     with pytest.raises(DataError, match="no such file"):
         formats.regmix(shared_data, "train")
 
@@ -121,6 +123,22 @@ def test_a_law_is_written_out_for_any_domains():
     assert law(4.0, 9.0, 0.0, 1.0, **values) == pytest.approx(1 + 0.5 + 1 + 1)
     with pytest.raises(LawError, match="different names"):
         law.using(domains="web/web")
+
+
+def test_shares_that_do_not_sum_to_one_are_refused():
+    law = scaling.laws["mixture_exponential"].using(domains="a/b")
+    rows = pd.DataFrame({"r_a": np.linspace(0.1, 0.8, 20)}).assign(r_b=lambda r: 1 - r["r_a"])
+    rows["loss"] = law(rows["r_a"], rows["r_b"], c=1.0, t_a=0.3, t_b=-0.2)
+    rounded = rows.assign(r_b=rows["r_b"] + 0.004)
+    fit = scaling.fit(rounded, "mixture_exponential")
+    with pytest.raises(DataError, match=r"row \d+: the shares r_a, r_b sum to 1.1, not 1 \(20 such rows\)"):
+        scaling.fit(rows.assign(r_b=rows["r_b"] + 0.1), "mixture_exponential")
+    with pytest.raises(DataError, match=r"sum to 0\.7"):
+        fit.predict(pd.DataFrame({"r_a": [0.3], "r_b": [0.4]}))
+    with pytest.raises(FitError, match="at least one"):
+        search({})
+    with pytest.raises(FitError, match="level=95"):
+        search({"x": fit}, level=95)
 
 
 def test_a_fit_over_domains_survives_saving(tmp_path):

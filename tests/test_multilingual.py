@@ -114,6 +114,19 @@ def test_figure_says_whether_it_is_worth_it(fits):
     assert "more than its uncertainty" in title and "not more" not in title
 
 
+def test_what_no_shares_can_be_found_for_is_refused(fits):
+    whole = dict.fromkeys(fits, 1 / len(fits))
+    one, two = list(fits)[:2]
+    for wrong, why in (
+        ({"reference": {**whole, one: 0.0, two: 2 / len(fits)}}, "no share"),
+        ({"level": 2.0}, "between 0 and 1"),
+    ):
+        with pytest.raises(FitError, match=why):
+            own_shares(fits, N=1e9, D=1e11, **wrong)
+    with pytest.raises(FitError, match="at least one"):
+        own_shares({}, N=1e9, D=1e11)
+
+
 def test_caps_floors_weights(fits):
     capped = own_shares(fits, N=1.2e9, D=5e10, floors=0.05, unique_tokens={"c": 2.5e9}, epochs=4)
     assert capped.shares["c"] == pytest.approx(0.2) and capped.frame.loc["c", "bound"] == "cap"

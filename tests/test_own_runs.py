@@ -8,7 +8,7 @@ import pytest
 
 import scaling
 from scaling.planning import own_shares
-from scaling.transfer import family, independence, relate
+from scaling.transfer import Chain, family, independence, relate
 
 RUNS = Path(__file__).resolve().parent.parent / "runs"
 LANGUAGES = ["en", "de", "fr", "ru"]
@@ -58,6 +58,46 @@ def test_loss_to_loss_between_two_corpora(corpora):
     test = relate(fits["python"], of(seen, "python", "val_loss_headers"))
     z = of(far, "python", "val_loss_headers")["loss"].to_numpy()
     assert np.abs(percent(test.predict(x), z)).max() < 1.5
+
+
+def test_a_law_without_an_irreducible_loss_goes_too_low(corpora):
+    """mt_data (N without embeddings, D in bytes, which are the tokens here): good where both grow, too low at the far end."""
+    facts = scaling.read(RUNS / "corpora").facts
+    rows = corpora.assign(N=facts["n_params_nonemb"].astype(float))
+    far, longest = rows["d_model"] == 64, rows["D"] == rows["D"].max()
+    inside = []
+    for text, most in (("python", 4), ("headers", 6.5)):
+        mine = rows["text"] == text
+        fit = scaling.fit(rows[mine & ~far][["N", "D", "loss"]], "mt_data")
+        assert fit.ok and fit.law.name == "mt_data"
+        held = rows[mine & far]
+        out = fit.predict(held[["N", "D"]])
+        error = percent(out, held["loss"])
+        assert np.abs(error).max() < most and error[longest[mine & far]].item() == error.min() < -3
+        rival = scaling.fit(rows[mine & ~far][["N", "D", "loss"]], "chinchilla").predict(held[["N", "D"]])
+        assert np.abs(percent(rival, held["loss"])).max() < 1.5
+        inside.append(covered(out, held["loss"]))
+    assert sum(inside) == pytest.approx(4 / 3)
+
+
+def test_error_on_the_other_text_in_two_steps(corpora):
+    """No run has a downstream task. 1 - exp(-loss) on the other text, the mean probability (geometric) that the right byte is
+    not given, lies in (0, 1) and stands in; the loss itself cannot, the law is bounded by one."""
+    rows = corpora.assign(M=corpora["D"] / corpora["N"], L=corpora["loss"])
+    far = rows["d_model"] == 64
+    for text, other in (("python", "headers"), ("headers", "python")):
+        mine = rows[rows["text"] == text].assign(loss=lambda r, o=other: 1 - np.exp(-r[f"val_loss_{o}"]))
+        seen, held = mine[~far[mine.index]], mine[far[mine.index]]
+        loss = scaling.fit(seen.assign(loss=seen["L"])[["N", "M", "loss"]], "over_training")
+        error = scaling.fit(seen[["L", "loss"]], "downstream_error")
+        assert loss.ok and error.ok and error.values["eps"] < 1
+        out = Chain(loss, error).predict(held[["N", "M"]])
+        wrong = np.abs(percent(out, held["loss"]))
+        nothing = np.abs(100 * (seen["loss"].min() / held["loss"].to_numpy() - 1))
+        assert wrong.max() < 0.2 and wrong.mean() < nothing.mean() / 3 and covered(out, held["loss"]) == 1
+        assert (out["from_loss"] > 0).all() and (out["from_error"] > 0).all()
+        raw = scaling.fit(seen.assign(loss=seen[f"val_loss_{other}"])[["L", "loss"]], "downstream_error")
+        assert not raw.ok and "eps is at the edge" in " ".join(raw.warnings)
 
 
 def test_over_training_of_two_corpora(corpora):

@@ -81,7 +81,10 @@ def fit(
     check_figure(plot)
     if source or target:
         if law != RELATION or paths or fixed:
-            raise UsageError(f"--source and --target go with --law {RELATION} alone, without paths or --fixed")
+            raise UsageError(
+                f"--source and --target go with --law {RELATION} alone, without paths or --fixed; patterns need quotes: "
+                "--source 'runs/web-*.csv'"
+            )
         return fit_relation(source, target, reading, output_, plot, strict, printing)
     held = {name: _value(name, text) for name, text in pairs(fixed, "--fixed").items()}
     found = find(law)
@@ -127,7 +130,9 @@ def _table(paths: Sequence[str], law: Law, reading: Reading) -> pd.DataFrame | N
         if path.suffix.lower() != ".csv" or not path.is_file():
             return None
         header = pd.read_csv(path, nrows=0).rename(columns=names)
-        if not {*law.inputs, "loss"} <= set(header):
+        domains = law.layout.found_in(list(header)) if law.layout is not None else ()
+        needed = law.using(domains=domains).inputs if domains else law.inputs
+        if not {*needed, "loss"} <= set(header):
             return None
         frames.append(pd.read_csv(path).rename(columns=names))
     if not frames:

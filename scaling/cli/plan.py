@@ -142,6 +142,8 @@ def plan(
         return
     if target is not None or budget is not None or cost is not None:
         raise UsageError("--target, --budget and --cost go with --pool")
+    if not 0 < level < 1:
+        raise UsageError(f"--level {level:g}: must be a probability between 0 and 1")
     if mixture:
         if fit is not None or flops or loss is not None:
             raise UsageError("plan --mixture takes --N and --D, not a fit, --flops or --loss")
@@ -151,8 +153,6 @@ def plan(
         raise UsageError("plan needs a fit: a file saved by `scaling fit -o`, or law/name; or --mixture")
     if not flops and loss is None and size is None and tokens is None:
         raise UsageError("plan needs --flops, --loss, --N or --D")
-    if not 0 < level < 1:
-        raise UsageError(f"--level {level:g}: must be a probability between 0 and 1")
     if served < 0:
         raise UsageError(f"--served {served:g}: must be a number of tokens, 0 or more")
     source: Any = fit if _constants(fit) else saved_fit(fit)

@@ -29,6 +29,7 @@ COLUMNS = {
     "U": "unique_tokens",
     "M": "tokens_per_param",
 }
+ROUNDED = 0.005 + 1e-9  # by how much shares written with few digits may miss a sum of 1
 PREDICTED_ROWS = 400  # rows shown of a schedule when no steps are asked for
 
 
@@ -90,6 +91,20 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: b
     raise DataError(f"data must be Runs or a DataFrame, not {type(data).__name__}; read logs with scaling.read(paths).")
 
 
+def _whole(frame: pd.DataFrame, law: Law, columns: Mapping[str, np.ndarray]) -> None:
+    """Refuse rows whose shares do not sum to 1."""
+    for name, each in law.layout.inputs if law.layout is not None else ():
+        parts = [f"{name}_{d}" for d in law.layout.domains] if each else []  # type: ignore[union-attr]
+        if not parts or any(p not in law.ranges or law.ranges[p].hi != 1 for p in parts):
+            continue
+        off = np.abs(total := sum(columns[p] for p in parts) - 1.0)
+        if (off > ROUNDED).any():
+            raise DataError(
+                f"row {frame.index[np.argmax(off)]}: the shares {', '.join(parts)} sum to {total[np.argmax(off)] + 1:.4g}, "
+                f"not 1 ({(off > ROUNDED).sum()} such rows); give a column for every domain, and divide by the sum."
+            )
+
+
 def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) -> Design:
     for name in law.inputs:  # an input such as x may be named by a convention: x=tokens
         if name not in frame and law.conventions.get(name) in frame:
@@ -124,6 +139,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
                 f"column '{name}', row {frame.index[bad[0]]}: {x[bad[0]]} is not {wanted} "
                 f"({len(bad)} such rows), as law '{law.name}' needs; remove or mend these rows."
             )
+    _whole(frame, law, columns)
     kept = np.arange(len(frame))
     notes: tuple[str, ...] = ()
     if fitting:

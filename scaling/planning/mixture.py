@@ -118,6 +118,7 @@ def own_shares(
     evidence for the law. The gain is of second order in the distance from the optimum, so expect it to be small.
     """
     names = list(fits)
+    check(fits, level)
     alike(**{name: one.data for name, one in fits.items()})
     if objective not in OBJECTIVES:
         raise FitError(f"objective '{objective}' is unknown; use one of {', '.join(OBJECTIVES)}.")
@@ -133,6 +134,11 @@ def own_shares(
     if unique_tokens is not None:
         hi = np.minimum(hi, epochs * np.array(by_name(unique_tokens, names, np.inf, "unique_tokens")) / D)
     ref = mixture_of(reference, names)
+    if not ref.all():
+        raise FitError(
+            f"the reference gives {names[int(ref.argmin())]} no share, where the own-share law has no finite loss; "
+            "give every family a part."
+        )
     centre = _stacked([_family(one, one.t[None], N, D) for one in fits.values()], 0)
     solved = _solve(objective, *centre, w, lo, hi, names)
     value, at_reference = (_value(objective, *centre, w, p) for p in (solved.p, ref))
@@ -186,6 +192,13 @@ def _words(objective: str) -> str:
         "sum": "sum of losses",
         "worst": "largest loss in units of its own loss alone",
     }[objective]
+
+
+def check(fits: Mapping[str, Fit], level: float) -> None:
+    if not fits:
+        raise FitError("a mixture needs the fit of at least one family or target.")
+    if not 0 < level < 1:
+        raise FitError(f"level={level:g} must be a probability between 0 and 1.")
 
 
 def by_name(given: Any, names: list[str], missing: float, what: str) -> list[float]:

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scaling.conventions import alike
 from scaling.errors import FitError
 from scaling.fitting import Fit
-from scaling.planning.mixture import Mixture, by_name, draws, mixture_of
+from scaling.planning.mixture import Mixture, by_name, check, draws, mixture_of
 from scaling.planning.shares import bounds
 
 
@@ -43,6 +43,7 @@ def search(
     Mixture
         `residual` is the largest violation of the first-order conditions, relative to the gradient.
     """
+    check(fits, level)
     first = next(iter(fits.values()))
     if any(
         f.law.layout is None or f.law.conventions["domains"] != first.law.conventions.get("domains")

@@ -33,8 +33,18 @@ def points(data: Any) -> pd.DataFrame:
             f"pairing runs by size and tokens needs columns N, D and loss; missing {', '.join(missing)}. "
             f"The data has {', '.join(map(str, frame.columns))}."
         )
-    frame = frame[frame["loss"].notna()]
-    return frame.assign(**{c: frame[c].astype(float) for c in (*KEYS, "loss")})
+    numbers = {}
+    for column in (*KEYS, "loss"):
+        x = numbers[column] = pd.to_numeric(frame[column], errors="coerce").astype(float)
+        off = ~((x > 0) & (x < np.inf)) & (frame[column].notna() if column == "loss" else True)
+        if off.any():
+            raise DataError(
+                f"column '{column}', row {frame.index[off.argmax()]}: {frame[column].iloc[off.argmax()]} is not a positive "
+                f"number ({off.sum()} such rows), as pairing by size and tokens needs; remove or mend these rows."
+            )
+    kept = frame.assign(**numbers)[numbers["loss"].notna()]
+    kept.attrs["empty"] = len(frame) - len(kept)
+    return kept
 
 
 def pair(source: Any, target: Any) -> pd.DataFrame:
@@ -90,7 +100,9 @@ def pair(source: Any, target: Any) -> pd.DataFrame:
         ],
         ignore_index=True,
     )
-    out.attrs["account"] = _account(len(i), len(a), len(b), lost)
+    out.attrs["account"] = _account(len(i), len(a), len(b), lost) + "".join(
+        f"; {n} {side} row{'s' * (n > 1)} without a loss" for side, frame in sides.items() if (n := frame.attrs["empty"])
+    )
     out.attrs["unpaired"] = lost.to_dict("list")
     return out
 

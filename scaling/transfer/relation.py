@@ -105,6 +105,8 @@ class Relation:
                 )
         else:
             rows = pd.DataFrame({"x": np.atleast_1d(np.asarray(data, float))})
+        if not 0 < level < 1:
+            raise FitError(f"level={level:g} must be a probability between 0 and 1.")
         x = rows["x"].to_numpy(float)
         if not (x > self.E0).all():
             raise DataError(
@@ -214,6 +216,8 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     known, errors = {}, {}
     for name, given, side in (("E0", E0, source), ("E1", E1, target)):
         if given is not None:
+            if not 0 <= given < np.inf:
+                raise FitError(f"{name}={given:g} must be 0 or more: no loss is irreducible below zero.")
             known[name] = float(given)
         elif isinstance(side, Fit):
             known[name] = _irreducible(side)
@@ -224,6 +228,11 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     above = (x > known.get("E0", -np.inf)) & (y > known.get("E1", -np.inf))
     if not above.all():
         said.append(f"{(~above).sum()} of {len(pairs)} pairs lie at or below an irreducible loss and are left out")
+    if not above.any():
+        raise DataError(
+            f"no pair lies above the irreducible losses {', '.join(f'{k} = {v:.6g}' for k, v in known.items())}; the losses "
+            f"start at {x.min():.6g} (source) and {y.min():.6g} (target). Are source and target swapped?"
+        )
     x, y = x[above], y[above]
     if len(known) == 2:
         frame = pd.DataFrame({"x": x - known["E0"], "loss": y - known["E1"]})

@@ -16,6 +16,10 @@ def table(path: str | Path, needed: list[str], **settings: Any) -> pd.DataFrame:
         frame = read(path, **settings)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; give the path inside your clone of the authors' repository.") from error
+    except (IsADirectoryError, PermissionError) as error:
+        if not path.is_dir():
+            raise
+        raise DataError(f"{path} is a folder; give the path of the file in it.") from error
     if missing := [c for c in needed if c not in frame]:
         raise DataError(
             f"{path}: no column {', '.join(map(repr, missing))}, so this is another format. It has "
