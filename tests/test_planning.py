@@ -272,3 +272,14 @@ def test_command_line_refuses_in_one_plain_answer(words, said, capsys):
     assert main(["plan", *words]) == 2
     err = capsys.readouterr().err
     assert said in err and len(err.splitlines()) <= 3
+
+
+@pytest.mark.filterwarnings("ignore:these constants are not verified")
+def test_command_line_gives_further_inputs(capsys):
+    line = ["plan", "precision/kumar2024", "--flops", "1e22", "--input", "P_w=8", "--input", "P_a=16", "--input"]
+    assert main([*line, "P_kv=16", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)["plan"][0]
+    same = scaling.plan("precision/kumar2024", 1e22, inputs={"P_w": 8, "P_a": 16, "P_kv": 16})
+    assert row["N"] == pytest.approx(same["N"][0], rel=1e-12)
+    assert main([*line, "P_kv=x"]) == 2
+    assert "--input" in capsys.readouterr().err

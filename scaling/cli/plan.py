@@ -26,6 +26,7 @@ def plan(
     tokens: Annotated[Optional, Parameter(name=["--D"])] = None,
     served: Number = 0.0,
     unique: Optional = None,
+    inputs: Annotated[Many, Parameter(name=["--input"])] = (),
     rates: str | None = None,
     counts: str | None = None,
     shape: str | None = None,
@@ -76,6 +77,8 @@ def plan(
         Tokens that the model will be asked for after training.
     unique
         Unique tokens there are, for laws that know what repetition is worth.
+    inputs
+        Value of a further input of the law, P_w=8; once for each.
     rates
         Published rules for learning rate and batch: li2025, deepseek2024, moonlight2025.
     counts
@@ -155,6 +158,7 @@ def plan(
     source: Any = fit if _constants(fit) else saved_fit(fit)
     rows = scaling.plan(
         source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=unique,
+        inputs=_inputs(inputs),
         rates=rates, level=level, replicates=replicates, seed=seed, counts=counts, shape=_shape(shape),
     )  # fmt: skip
     if printing.json:
@@ -169,6 +173,13 @@ def _constants(text: str) -> bool:
     import scaling
 
     return not Path(text).exists() and ("/" in text or text in scaling.laws)  # type: ignore[attr-defined]
+
+
+def _inputs(texts: Many) -> dict[str, float] | None:
+    try:
+        return {name: number(value) for name, value in pairs(texts, "--input").items()} or None
+    except ValueError as problem:
+        raise UsageError(f"--input {', '.join(texts)}: must be {problem}") from None
 
 
 def _shape(text: str | None) -> Any:

@@ -220,8 +220,10 @@ def _row(found: list[dict[str, np.ndarray]], s: Surface, budget: Budget, level: 
         for k in order:
             known = part[k][~np.isnan(part[k])]  # replicates that never reach the loss have an infinite cost, and no size
             if len(known) and known.max() - known.min() > 1e-9 * row[k]:  # what was asked for does not vary
-                how = "linear" if np.isfinite(known).all() else "inverted_cdf"
-                ends = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2], method=how)
+                if not np.isfinite(known).all():
+                    ends = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2], method="inverted_cdf")
+                else:
+                    ends = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2])
                 row[f"{k}_lower"], row[f"{k}_upper"] = ends
     if not held:
         row["flat_N_lower"], row["flat_N_upper"] = _flat(s, budget, row["flops"], row["N"], row["loss"])

@@ -102,7 +102,7 @@ class Surface:
     def compute_for(self, loss, budget: Budget) -> np.ndarray:
         """Least cost C (B,) at which the best run reaches `loss` (B,); infinite where no run does, 0 where any does."""
         target = np.broadcast_to(np.asarray(loss, float), (self.sets,))
-        grid = np.linspace(*np.log(COSTS), 16)
+        grid = np.linspace(np.log(COSTS[0]), np.log(COSTS[1]), 16)
         met = np.array([self.best(np.exp(x), budget)[1] <= target for x in grid])
         first = met.argmax(0)
         low, high = grid[np.maximum(first - 1, 0)], grid[first]
