@@ -1,6 +1,7 @@
 """ATLAS (arXiv:2510.22037): effective data, and how model and data must grow with the number of languages."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scaling
@@ -54,3 +55,18 @@ def test_without_other_languages_it_is_hoffmann_s_law():
     values = {"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.34, "beta": 0.28}
     found = law(1e9, 2e10, 1e12, 0.0, 0.0, 0.0, 0.0, **values, lam=0.5, tau_de=0.3, tau_other=0.1)
     assert found == pytest.approx(scaling.laws["chinchilla"](1e9, 2e10, **values), rel=1e-14)
+
+
+def test_unique_tokens_may_be_one_number_for_all_rows():
+    law = scaling.laws["atlas"]
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({name: np.exp(rng.uniform(np.log(1e9), np.log(1e11), 60)) for name in law.inputs})
+    rows["N"] /= 100
+    for name in law.inputs:
+        if name.startswith("U"):
+            rows[name] = 3e9
+    taus = {"tau_1": 0.3, "tau_2": 0.2, "tau_3": 0.1, "tau_other": 0.05}
+    truth = {"E": 1.5, "A": 300.0, "B": 2000.0, "alpha": 0.35, "beta": 0.4, "lam": 0.2, **taus}
+    rows["loss"] = law(*(rows[n].to_numpy() for n in law.inputs), **truth)
+    fit = scaling.fit(rows, "atlas", fixed={"lam": 0.2})
+    assert fit.ok and fit.values == pytest.approx(truth, rel=1e-6)
