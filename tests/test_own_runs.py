@@ -164,6 +164,28 @@ def test_one_slope_per_language_predicts_mixtures_held_out(mixed):
     assert best.residual <= 1e-12 and best.gain < 0.02 and np.abs(best.frame["share"] - 0.25).max() < 0.15
 
 
+def test_other_languages_count_a_part_of_ones_own(mixed):
+    """ATLAS's effective data, and the link that spares the irreducible loss."""
+    held = mixed.index.str.startswith(("even", "more-ru"))
+    inside = 0
+    for name in LANGUAGES:
+        rows = language(mixed, name)
+        for k, other in enumerate(["", *(x for x in LANGUAGES if x != name)]):
+            rows[f"D_{k or 't'}"], rows[f"U_{k or 't'}"] = rows["D"] * rows[f"h_{other or name}"], 1e12
+        rows = rows.assign(D_other=0.0, U_other=1e12)
+        fit = scaling.fit(rows[~held], "atlas", fixed={"alpha": 0.5, "lam": 1.0, "tau_other": 0.0})
+        assert fit.ok and all(0.05 < fit.values[f"tau_{k}"] < 0.35 for k in (1, 2, 3)) and fit.values["E"] < 1e-6
+        out = fit.predict(rows[held])
+        assert np.abs(percent(out, rows[held]["loss"])).mean() < 4
+        inside += covered(out, rows[held]["loss"]) * held.sum()
+        errors = [
+            np.abs(percent(scaling.fit(rows[~held], law, fixed=HALF).predict(rows[held]), rows[held]["loss"])).mean()
+            for law in ("multilingual", "multilingual_reducible")
+        ]
+        assert errors[0] < errors[1] < 5
+    assert inside >= 26
+
+
 def test_the_check_of_the_own_share_hypothesis_has_what_it_needs(mixed):
     for name in LANGUAGES:
         found = independence(language(mixed, name), name, {k: f"h_{k}" for k in LANGUAGES})
