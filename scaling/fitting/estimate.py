@@ -27,10 +27,9 @@ from scaling.laws import find
 from scaling.logs import Runs
 from scaling.ties import resolve
 
-STARTS = 8
-MANY = (
-    12  # parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
-)
+STARTS, FEW = 8, 7  # starts for laws of up to FEW parameters; each further one multiplies the basins
+# parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
+MANY = 12
 CROWD = 24  # parameters beyond which the valley is so long that its end is a matter of patience, and the verdict says so
 ROUGH, FINE = 2e-2, 2e-3  # gain in 20 iterations below which a crowd goes no further: as a start, as a result
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
@@ -262,7 +261,8 @@ def _starts(law: Law, model, few: Design, loss: Loss, specs, seed: int, given: b
     nested = _simpler(law, few, loss, specs, model.frame, seed)
     if len(specs) > MANY and len(nested):
         return nested
-    return np.concatenate([seeds(model, loss.link(few.loss), few.loss, few.weights, loss, STARTS, seed, given), nested])
+    keep = STARTS if len(specs) <= FEW else 3 * len(specs)
+    return np.concatenate([seeds(model, loss.link(few.loss), few.loss, few.weights, loss, keep, seed, given), nested])
 
 
 def _simpler(law: Law, few: Design, loss: Loss, specs, frame, seed: int) -> np.ndarray:
