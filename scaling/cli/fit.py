@@ -130,7 +130,7 @@ def _table(paths: Sequence[str], law: Law, reading: Reading) -> pd.DataFrame | N
         if path.suffix.lower() != ".csv" or not path.is_file():
             return None
         header = pd.read_csv(path, nrows=0).rename(columns=names)
-        domains = law.layout.found_in(list(header)) if law.layout is not None else ()
+        domains = law.layout.found_in([str(name) for name in header]) if law.layout is not None else ()
         needed = law.using(domains=domains).inputs if domains else law.inputs
         if not {*needed, "loss"} <= set(header):
             return None

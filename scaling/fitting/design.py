@@ -97,10 +97,12 @@ def _whole(frame: pd.DataFrame, law: Law, columns: Mapping[str, np.ndarray]) -> 
         parts = [f"{name}_{d}" for d in law.layout.domains] if each else []  # type: ignore[union-attr]
         if not parts or any(p not in law.ranges or law.ranges[p].hi != 1 for p in parts):
             continue
-        off = np.abs(total := sum(columns[p] for p in parts) - 1.0)
+        total = np.sum([columns[p] for p in parts], axis=0)
+        off = np.abs(total - 1.0)
         if (off > ROUNDED).any():
+            worst = int(np.argmax(off))
             raise DataError(
-                f"row {frame.index[np.argmax(off)]}: the shares {', '.join(parts)} sum to {total[np.argmax(off)] + 1:.4g}, "
+                f"row {frame.index[worst]}: the shares {', '.join(parts)} sum to {total[worst]:.4g}, "
                 f"not 1 ({(off > ROUNDED).sum()} such rows); give a column for every domain, and divide by the sum."
             )
 

@@ -38,8 +38,9 @@ def points(data: Any) -> pd.DataFrame:
         x = numbers[column] = pd.to_numeric(frame[column], errors="coerce").astype(float)
         off = ~((x > 0) & (x < np.inf)) & (frame[column].notna() if column == "loss" else True)
         if off.any():
+            first = int(off.argmax())
             raise DataError(
-                f"column '{column}', row {frame.index[off.argmax()]}: {frame[column].iloc[off.argmax()]} is not a positive "
+                f"column '{column}', row {frame.index[first]}: {frame[column].iloc[first]} is not a positive "
                 f"number ({off.sum()} such rows), as pairing by size and tokens needs; remove or mend these rows."
             )
     kept = frame.assign(**numbers)[numbers["loss"].notna()]
