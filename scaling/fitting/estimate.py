@@ -220,7 +220,7 @@ def _fit(data, law, made: Design, loss, fixed, specs, seed, given: bool) -> Fit:
     # a scale that shrinks without limit is a term the data do not show, not a bound
     gone = frame.logs & (t < -25)
     # an exponent of such a term has nothing left to act on, wherever it ended
-    idle = gone | (np.abs(_slopes(model, t)).max(1) < 1e-12 * np.abs(made.loss).min())
+    idle = gone | (np.abs(models.at(model, t)[1]).max(1) < 1e-12 * np.abs(made.loss).min())
     cov = covariance(model, t, y, made.weights, loss, made.runs, at_bound | idle)
     names = np.array(frame.names)
     values = resolve(law.ties, {**law.held, **fixed, **dict(zip(frame.names, map(float, theta), strict=True))})
@@ -283,11 +283,6 @@ def _simpler(law: Law, few: Design, loss: Loss, specs, frame, seed: int) -> np.n
     best = dict(zip(model.frame.names, model.frame.to_params(found.t[found.cost.argmin()]), strict=True))
     rows = [[values[p.name] for p in specs] for values in hook(*few.inputs.values(), **best)]
     return frame.from_params(np.array(rows, float)) if rows else np.empty((0, len(specs)))
-
-
-def _slopes(model, t: np.ndarray) -> np.ndarray:
-    terms = model.terms(t[None])
-    return model.jacobian(terms, model.value(terms))[0]
 
 
 def _explained(made: Design, y: np.ndarray, cost: float, loss: Loss, p: int) -> float:

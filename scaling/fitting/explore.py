@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 from scaling.errors import FitError
 from scaling.fitting import model as models
 from scaling.fitting.bins import axis, binned
-from scaling.fitting.solver import minimise
+from scaling.fitting.solver import costs, minimise
+from scaling.fitting.uncertainty import slopes_for_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,8 +94,6 @@ class Explore:
         params = tuple(p for p in self.frame.params if p.name != name)
         if not params:
             model = models.build(self.law, self.frame.params, made.inputs, self.fixed, self.loss)
-            from scaling.fitting.solver import costs
-
             return float(costs(model, y, model.frame.from_params(np.array([[value]])), made.weights, self.loss)[0]), {}
         model = models.build(self.law, params, made.inputs, {**self.fixed, name: value}, self.loss)
         start = model.frame.from_params(np.array([warm[p.name] for p in params]))
@@ -108,8 +107,6 @@ class Explore:
             return (rows - len(self.t)) / max(best, 1e-300)
         model = self._model(made)
         r = (self.loss.link(model.value(model.terms(self.t[None]))) - y)[0]
-        from scaling.fitting.uncertainty import slopes_for_errors
-
         slope, curvature = slopes_for_errors(self.loss, r)
         return 2 * (made.weights * curvature).sum() / max((made.weights * slope**2).sum(), 1e-300)
 

@@ -229,10 +229,8 @@ class LmfitVocabulary:
         """
         given = {k: np.atleast_1d(v) if isinstance(v, (int, float)) else v for k, v in self._inputs(inputs).items()}
         model = models.build(self.law, self.frame.params, given, self.fixed, self.loss, frame=self.frame)
-        terms = model.terms(self.t[None])
-        value = model.value(terms)
-        J = model.jacobian(terms, value)[0]
-        sd = self.cov.spread(J, np.abs(value[0]))
+        value, J = models.at(model, self.t)
+        sd = self.cov.spread(J, np.abs(value))
         lost = np.isnan(sd)
         if lost.any():
             reasons = "; ".join(self.verdict.failures) or "a combination of parameters is not determined"

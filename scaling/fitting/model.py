@@ -35,6 +35,13 @@ def build(
     return GeneralModel(law, frame, inputs, fixed, loss.log)
 
 
+def at(model: MonomialModel | GeneralModel, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The law (n,) and its Jacobian (p, n) at one parameter vector t (p,)."""
+    terms = model.terms(t[None])
+    value = model.value(terms)
+    return value[0], model.jacobian(terms, value)[0]
+
+
 class MonomialModel:
     """Sum of K exp(Z t): every derivative in closed form, so the solver can take exact Newton steps."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.fitting.losses import Loss
+from scaling.fitting.model import at
 from scaling.fitting.solver import minimise
 
 UNDETERMINED = 1e8  # condition beyond which the errors of single parameters are rounding errors
@@ -53,10 +54,8 @@ def covariance(
     amounts, as losses of runs of different sizes do. A threshold far below the scatter leaves too few rows inside it to
     measure the curvature H; it is then measured over one robust standard deviation.
     """
-    terms = model.terms(t[None])
-    f = model.value(terms)
-    J = model.jacobian(terms, f)[0]
-    r = (loss.link(f) - y)[0]
+    f, J = at(model, t)
+    r = loss.link(f) - y
     if loss.log:
         J = J / f
     free = np.flatnonzero(~held)

@@ -10,6 +10,7 @@ from scipy.stats import t as student
 
 from scaling.conventions import matched
 from scaling.errors import FitError
+from scaling.fitting import model as models
 from scaling.fitting.design import Design, design
 from scaling.forecasting.calibrate import Calibration, bounds, calibrate, words
 from scaling.forecasting.distance import extrapolation
@@ -60,12 +61,10 @@ def predict(fit: Fit, data: Any, *, interval: str, level: float, steps: Any) -> 
 
 def _delta(fit: Fit, target: Design, middle: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     model = fit._model(target)
-    terms = model.terms(fit.t[None])
-    value = model.value(terms)
-    J = model.jacobian(terms, value)[0]
+    value, J = models.at(model, fit.t)
     if fit.loss.log:
-        J = J / value[0]
-    sd = fit.cov.spread(J, 1.0 if fit.loss.log else np.abs(value[0]))
+        J = J / value
+    sd = fit.cov.spread(J, 1.0 if fit.loss.log else np.abs(value))
     half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.hypot(sd, fit.cov.noise)
     return middle - half, middle + half
 

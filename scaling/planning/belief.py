@@ -68,10 +68,9 @@ class Belief:
         """Slopes of ln law in parameters over prior sd (n, p), and the law (n,), at t."""
         model = self._model(rows)
         with np.errstate(all="ignore"):
-            terms = model.terms(self.t[None])
-            value = model.value(terms)
-            J = (model.jacobian(terms, value)[0] / value[0]).T * self.sd
-        return np.where(np.isfinite(J), J, 0.0), value[0]
+            value, J = models.at(model, self.t)
+            J = (J / value).T * self.sd
+        return np.where(np.isfinite(J), J, 0.0), value
 
     def _learn(self, seed: int) -> None:
         """Most probable parameters, then the levels of noise and misfit at these, twice."""

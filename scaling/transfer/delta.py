@@ -8,6 +8,7 @@ import numpy as np
 
 from scaling.conventions import matched
 from scaling.fitting import Fit
+from scaling.fitting import model as models
 from scaling.fitting.design import Design, design
 
 
@@ -15,10 +16,7 @@ def moments(fit: Fit, data: Any) -> tuple[Design, np.ndarray, np.ndarray, np.nda
     """Rows, prediction (n,), its variance from the parameters (n,), variance of one row's noise (n,); in loss units."""
     target = design(matched(data, fit.data, fit.law.inputs), fit.law, fitting=False)
     model = fit._model(target)
-    terms = model.terms(fit.t[None])
-    value = model.value(terms)
-    J = model.jacobian(terms, value)[0]
-    value = value[0]
+    value, J = models.at(model, fit.t)
     variance = np.einsum("pn,pq,qn->n", J, fit.cov.matrix, J)
     if fit.cov.condition > 1e12:
         variance = np.full_like(variance, np.nan)  # a combination of parameters is free: any width would be invented

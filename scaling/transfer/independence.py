@@ -11,6 +11,7 @@ from scipy.stats import f as fisher
 
 from scaling.errors import DataError
 from scaling.fitting import Fit, fit
+from scaling.fitting import model as models
 
 DOUBT, RATIO = 0.01, 1.5  # both set on simulated families (tests/test_multilingual.py), not on public data
 
@@ -108,9 +109,8 @@ def _untestable(p: np.ndarray, mine: int, target: str) -> str:
 def _regressors(own: Fit, rest: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, int]:
     """Slopes of the own-share law (what the fit has already taken out) and, after them, log-ratios of the other shares."""
     model = own._model(own.design)
-    terms = model.terms(own.t[None])
-    value = model.value(terms)
-    J = (model.jacobian(terms, value)[0] / value[0]).T
+    value, J = models.at(model, own.t)
+    J = (J / value).T
     size = np.sqrt((J**2).sum(0))
     J = J[:, size > 1e-9 * size.max()]
     ratio = np.log(np.maximum(rest, 1e-4) / (1 - p)[:, None])[
