@@ -152,3 +152,11 @@ def test_half_a_decay_shows_what_the_other_half_saves(size):
     prefix = methods.Prefix("run", steps, law(*inputs(steps), **values), plan).until(3600)
     end = np.array([plan.last])
     assert methods.own(prefix)(end) == pytest.approx(law(*inputs(end), **values), abs=1e-3)
+
+
+def test_a_loss_that_does_not_follow_its_schedule_is_told():
+    steps = np.arange(250, 3601, 50)
+    frame = pd.DataFrame({"run": "run", "step": steps, "loss": np.where(steps < 2000, 5.0, 1.0)})
+    found = scaling.forecast(scaling.Runs.from_frame(frame, schedule=PLAN))
+    assert found.warnings[0].startswith("do not trust this")
+    assert not any("do not trust" in w for w in scaling.forecast(run(3600)[0]).warnings)

@@ -17,6 +17,7 @@ from scaling.schedules import Schedule
 
 CUTS = (0.5, 0.65, 0.8)  # of the prefix, at which the method is tried on what is already known
 SEED = 0.0013  # nats by which two runs differ that share everything but their seed (two pairs of arXiv:2503.12811)
+MISFIT = 0.01  # of the loss, by which a curve may miss the later half of what is known: laws that hold miss by a tenth
 FEWEST = 8  # evaluated rows without which nothing is forecast
 SHOWN = 300
 MOST, TENTHS = 6, 10  # references on which methods are tried, and how finely the fraction done is matched to do it once
@@ -68,7 +69,7 @@ class Forecast:
             f"{self.last / self.step:.3g}x",
             self.errors.to_string(float_format=lambda x: f"{x:.4f}"),
         ]
-        return "\n".join([*lines, *(f"warning: {w}" for w in self.warnings)])
+        return "\n".join([*(f"warning: {w}" for w in self.warnings), *lines])
 
     __repr__ = __str__
 
@@ -138,6 +139,14 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
         warnings.append(
             "the rate has not fallen by a quarter yet and there are no references, so what annealing will save is assumed "
             "(kernel of luo2025_25M)"
+        )
+    late = prefix.step >= done / 2
+    missed = float(np.median(np.abs(fits[chosen](prefix.step[late]) / prefix.loss[late] - 1)))
+    if missed > max(MISFIT, 3 * noise / ends[chosen]) or ends[chosen] <= 0:
+        warnings.insert(
+            0,
+            f"do not trust this: the curve of the method misses the loss so far by {missed:.1%}, so the loss does not follow "
+            "its schedule as others do (a spike, a restart, other data, or not this schedule?)",
         )
     if not np.isfinite(drift):
         warnings.append("the prefix is too short to try the method on it; the interval holds only noise and seed")
