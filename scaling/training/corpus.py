@@ -160,7 +160,9 @@ def _files(source: str) -> tuple[Path, Iterator[Path]]:
 def _read(source: str, share: float) -> Source:
     root, paths = _files(source)
     if not root.is_dir():
-        raise TrainingDataError(f"corpus {source!r}: no such folder; give a folder of text files, 'python' or 'headers'")
+        raise TrainingDataError(
+            f"corpus {source!r}: no such folder; give a folder of text files, 'python' or 'headers'"
+        )
     sides: tuple[list[bytes], list[bytes]] = ([], [])
     for name in sorted(path.relative_to(root).as_posix() for path in paths if path.is_file()):
         held_out = zlib.crc32(name.encode()) % VALIDATION_SHARE == 0
