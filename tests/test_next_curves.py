@@ -162,6 +162,14 @@ def test_runs_of_a_fit_and_of_a_saved_one(tmp_path):
     assert [w.split("'")[1] for w in plans[0].attrs["warnings"]] == ["constant", "decay", "brief"]
 
 
+def test_play_until_nothing_is_left():
+    runs = made("annealing", ["brief", "c8", "c9", "constant", "decay"])
+    bought, prediction = sequentially("annealing", runs, TARGET, 1e6, made=[0])
+    assert {"brief", "decay"} <= set(bought) and np.isfinite(prediction).all()
+    bought, _ = sequentially("annealing", runs, TARGET, 40_000, made=[3], criterion="cheapest")
+    assert set(bought) == {"constant", "decay"}  # the others are beginnings of constant
+
+
 def test_what_answers_nothing_new_is_left_out():
     done = made("annealing", ["constant"])
     plan = plan_next("annealing", {**POOL, "goal": TARGET}, TARGET, 90_000, done=done)

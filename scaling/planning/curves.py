@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -117,8 +118,6 @@ def candidates(
             told.append(f"candidate '{name}' is left out: it {why}")
         useful[k] = not (ran or asked)
         new.append(plan.steps - (max(known.values(), default=0) if branch and useful[k] else 0))
-    if not useful.any():
-        raise DataError("pool: no candidate is left. " + "; ".join(told))
     # what was too early to be fitted is so in the next runs as well
     floor = 0 if evaluated is None else int(evaluated["step"].min())
     ends = [pool.schedules[name].last for name in pool]
@@ -156,8 +155,8 @@ def _alike(given: Mapping[str, Runs]) -> None:
         values = {x for runs in given.values() if fact in runs.facts for x in runs.facts[fact].dropna()}
         if len(values) > 1:
             raise FitError(
-                f"{fact} differs between the runs ({', '.join(f'{v:g}' for v in sorted(values))}). The constants of a law of "
-                "schedules hold for one model and batch; plan with runs of one."
+                f"{fact} differs between the runs ({', '.join(sorted(map(str, values)))}). The constants of a law of schedules "
+                "hold for one model and batch; plan with runs of one."
             )
 
 
@@ -168,11 +167,11 @@ def _table(pool: Runs, done: Runs | None, new: list[int], branch: bool) -> pd.Da
     if branch:
         table["new"] = new
     for fact in ("n_params", "batch_tokens"):
-        known = [
-            x for runs in (pool, done) if runs is not None and fact in runs.facts for x in runs.facts[fact].dropna()
-        ]
-        if known:
-            table[fact] = known[0]
+        given = [runs.facts[fact].dropna() for runs in (pool, done) if runs is not None and fact in runs.facts]
+        if known := [x for values in given for x in values if isinstance(x, Real)]:
+            table[fact] = float(known[0])
+        else:
+            table = table.drop(columns=fact, errors="ignore")
     if "batch_tokens" in table:
         table["tokens"] = np.array(new, float) * table["batch_tokens"]
         if "n_params" in table:

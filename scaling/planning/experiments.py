@@ -87,6 +87,8 @@ def plan_next(
     useful: Any = True
     if whole:
         pool, target, done, table, useful, told = candidates(pool, target, done, branch)
+        if not useful.any():
+            raise DataError("pool: no candidate is left. " + "; ".join(told))
         cost = next(c for c in UNITS if c in table) if cost is None else cost
     belief = Belief(base, pool, target, done, fixed=fixed, misfit=criterion not in ("V", "D"), seed=seed)
     if not whole:
@@ -240,28 +242,31 @@ def sequentially(
     bought : rows of pool, or its Runs, those made first, then in the order bought (Runs: sorted).
     prediction : ndarray (len(target),), the law at its most probable parameters given these runs and a wide prior.
     """
-    table = pool
-    if isinstance(pool, Runs):
+    table, whole = pool, isinstance(pool, Runs)
+    if whole:
         pool, target, _, table, _, _ = candidates(pool, target, None, False)
         cost = next(c for c in UNITS if c in table) if cost is None else cost
 
     def some(rows) -> Any:
-        return pool.select(f"run in {[pool.names[k] for k in rows]}") if isinstance(pool, Runs) else pool.iloc[rows]
+        return pool.select(f"run in {[pool.names[k] for k in rows]}") if whole else pool.iloc[rows]
 
     prices = _prices(table, cost, budget)
     bought = list(made)
     left = np.delete(np.arange(len(table)), bought)
-    while len(left) and prices[left].min() <= budget:
-        rest = some(left) if isinstance(pool, Runs) else pool.iloc[left].reset_index(drop=True)
+    while len(left):
         done = some(bought) if bought else None
+        if whole:
+            left = left[candidates(some(left), target, done, False)[4]]  # what was bought may contain others
+        if not len(left) or prices[left].min() > budget:
+            break
+        rest = some(left) if whole else some(left).reset_index(drop=True)
         plan = plan_next(
             law, rest, target, budget, done=done, cost=prices[left], cost_exponent=cost_exponent,
             criterion=criterion, seed=seed,
         )  # fmt: skip
         fixed = criterion in ("random", "cheapest")  # they learn nothing
-        many = (
-            1 if isinstance(pool, Runs) else max(FIRST, int(np.ceil(GROWTH * len(bought))))
-        )  # a curve is a refit's worth
+        # a curve is worth a refit
+        many = 1 if whole else max(FIRST, int(np.ceil(GROWTH * len(bought))))
         now = plan.index[: None if fixed else many]
         if not len(now):
             break
