@@ -1,8 +1,9 @@
 """What is believed about a law before and after any number of runs: ln loss = ln law + misfit + noise.
 
 The parameters have a wide normal prior in the solver's variables, so that fewer runs than parameters will do. No law is
-quite right: the misfit is a smooth random function of the logarithms of the inputs, the same for runs that lie together,
-so that many cheap runs cannot average it away. How large it is, and how large the noise, is read off the runs by evidence.
+quite right: the misfit is a smooth random function of the logarithms of the inputs (of curves: of their `way`), the same for
+runs that lie together, so that many cheap runs cannot average it away. How large it is, and how large the noise, is read off
+the runs by evidence.
 
 A curve is no set of independent runs. It counts as few rows (see `curves`), and these share an error as large as that of
 one row: two runs that differ by their seed alone are apart all along, by about as much as their rows scatter.
@@ -15,7 +16,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling.drops import RateDrops
 from scaling.errors import DataError, ScalingError
 from scaling.fitting import model as models
 from scaling.fitting.design import Design, design
@@ -24,7 +24,7 @@ from scaling.fitting.refit import refit
 from scaling.fitting.starts import linear_params, search_range
 from scaling.formula import Law, Parameter
 from scaling.logs import Runs
-from scaling.planning.curves import looks, spread
+from scaling.planning.curves import looks, spread, way
 
 NOISE, MISFIT = 0.005, 0.01  # relative sd of one loss and of the law, until runs say otherwise; within a factor of e
 NOISES, MISFITS = np.geomspace(5e-4, 0.064, 8), np.geomspace(3e-4, 0.1, 6)
@@ -58,7 +58,17 @@ class Belief:
         self.centre, self.sd = _prior(params, self.frame, [self._model(rows) for rows in (self.pool, self.target)])
         self.t, self.noise, self.misfit = self.centre, NOISE, MISFIT if misfit else 0.0
         parts = [self.pool, self.target, self.made]
-        F = _wiggles(parts, law) if misfit else np.zeros((sum(map(len, parts)), 0))
+        if not misfit:
+            x = []
+        elif self.curves:
+            x = list(
+                np.concatenate(
+                    [way(part.frame, runs) for part, runs in zip(parts, (pool, target, done), strict=True)]
+                ).T
+            )
+        else:
+            x = [np.concatenate([np.asarray(part.inputs[k], float) for part in parts]) for k in law.inputs]
+        F = _wiggles(x, sum(map(len, parts)))
         self.F, self.target_F, self.made_F = np.split(F, np.cumsum([len(part) for part in parts])[:-1])
         if len(self.made):
             self._learn(seed)
@@ -233,21 +243,15 @@ def _prior(params: tuple[Parameter, ...], frame, there: list) -> tuple[np.ndarra
     )
 
 
-def _number(x) -> np.ndarray:
-    """An input as one number per row: of drops of the rate, the share of its peak that has been given up."""
-    return x.sum(lambda d, eta, S: d) / x.peak if isinstance(x, RateDrops) else np.asarray(x, float)
-
-
-def _wiggles(parts: list[Design], law: Law) -> np.ndarray:
-    """Functions (rows of all parts, q) whose random sums are once differentiable (Matern 3/2), as long as the data's range."""
+def _wiggles(inputs: list[np.ndarray], n: int) -> np.ndarray:
+    """Functions (n rows, q) whose random sums are once differentiable (Matern 3/2), as long as the range of the inputs (n,)."""
     columns = []
-    for name in law.inputs:
-        x = np.concatenate([_number(part.inputs[name]) for part in parts])
+    for x in inputs:
         x = np.log(x) if (x > 0).all() else x
         if np.ptp(x) > 0:
             columns.append((x - x.min()) / np.ptp(x))
     if not columns:
-        return np.zeros((sum(map(len, parts)), 0))
+        return np.zeros((n, 0))
     U = np.stack(columns, 1)
     marks = U[np.linspace(0, len(U) - 1, min(len(U), LANDMARKS)).round().astype(int)]
 

@@ -80,6 +80,20 @@ def looks(runs: Runs) -> Runs:
     return runs._part(frame.iloc[spread(pd.factorize(frame["run"])[0])])
 
 
+def way(frame: pd.DataFrame, runs: Runs | None) -> np.ndarray:
+    """Where on their ways the rows (n,) of runs are, (n, 3): the area under the rates, how much of the peak is given up, and
+    the mean of that over the area so far. In these a law of schedules is off alike, for what it sums over is the history.
+    """
+    out = np.zeros((len(frame), 3))
+    for name, rows in frame.groupby("run").indices.items() if runs is not None else ():
+        plan = runs.schedules[str(name)]  # type: ignore[union-attr]
+        given = np.where(np.arange(plan.steps) < plan.warmup, 0.0, 1 - plan.rates / plan.peak)
+        past = np.cumsum(given * plan.rates) / np.maximum(plan.area, 1e-300)
+        at = plan.index(frame["step"].to_numpy()[rows])
+        out[rows] = np.stack([plan.area[at], given[at], past[at]], 1)
+    return out
+
+
 def candidates(
     pool: Any, target: Any, done: Any, branch: bool
 ) -> tuple[Runs, Runs, Runs | None, pd.DataFrame, np.ndarray, list[str]]:
