@@ -2,27 +2,29 @@
 
 The runs are planned as trees of what they share (`tree.forest`). A stack of `lanes` members takes one segment each, and
 the next when it is through; what a run writes does not depend on its company. All that is needed to go on is in one
-checkpoint: the state of every segment under way or waiting, and how long each curve was.
+checkpoint: the state of every segment under way or waiting, and how long each curve was. A part of a tree that is
+another group's work is handed over as just that: at its branch point, the checkpoint of the other group is written.
 """
 
 import io
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from scaling.errors import TrainingError
+from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import Corpus, validation_windows
 from scaling.training.device import progress
 from scaling.training.evaluation import Judge, Judged, evaluate, evaluation_steps
 from scaling.training.records import Curve, RunFiles, checkpoint_path, write_atomically
 from scaling.training.spec import RunSpec
-from scaling.training.stack import CHUNK, Losses, Stack
+from scaling.training.stack import CHUNK, Losses, Stack, model_of
 from scaling.training.summary import conditions_of, run_record
 from scaling.training.tree import Segment, forest
 
@@ -35,6 +37,7 @@ class Run:
         self.curve: Curve | None = None
         self.window: list[float] = []
         self.z: list[float] = []
+        self.parent: tuple[str | None, int | None] = None, None  # the run that lent it its first updates, how many
 
 
 @dataclass(eq=False)
@@ -44,8 +47,10 @@ class Lane:
     segment: Segment
     state: dict[str, Any] | None
     seconds: float
-    step: int = 0
     rows: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.step = self.state["step"] if self.state else 0
 
 
 class Group:
@@ -62,6 +67,10 @@ class Group:
         Name -> further columns of its record.
     records : dict
         Name -> record of the runs that are finished; the others are added as they end.
+    parts : sequence of sequences of names
+        What is other groups' work once its branch point is reached.
+    elsewhere : set of names
+        Runs of those parts whose branch point has been reached.
     """
 
     def __init__(
@@ -73,13 +82,27 @@ class Group:
         threads: int,
         labels: dict[str, Mapping[str, str]],
         records: dict[str, dict[str, Any]],
+        parts: Sequence[Sequence[str]] = (),
+        elsewhere: Set[str] = frozenset(),
     ):
         self.specs, self.files, self.corpus, self.device = specs, files, corpus, device
-        self.labels, self.records = labels, records
-        self.initial: dict[int, float] = {}
+        self.labels, self.records, self.parts = labels, records, parts
+        self.runs = {name: Run(spec) for name, spec in specs.items() if name not in {*records, *elsewhere}}
+        self.initial: dict[int, float] = {}  # seed -> loss before the first update
         self.spec = next(iter(specs.values()))
+        self.model = model_of(self.spec)
         self.conditions = {name: conditions_of(spec, corpus, device, threads) for name, spec in specs.items()}
-        self.checkpoint = checkpoint_path(next(iter(files.values())).out_dir, specs)
+        self.out_dir = next(iter(files.values())).out_dir
+        self.checkpoint = checkpoint_path(self.out_dir, specs)
+        self.trees = forest(specs)
+        self.segments = [segment for tree in self.trees for segment in tree.walk()]
+        for name, run in self.runs.items():
+            shared = [s for s in self.segments if name in s.runs and s.runs[0] != name]
+            if shared:
+                run.parent = shared[-1].runs[0], shared[-1].end
+        self.waiting = [Lane(tree, None, 0.0) for tree in reversed(self.trees)]
+        self.lanes: list[Lane] = []
+        self.stack: Stack
         span = (2 if self.spec.n_encoder else 1) * self.spec.context + 1
         corpus.require(span)
 
@@ -95,34 +118,16 @@ class Group:
 
     def work(self, lanes: int, checkpoint_seconds: float, quiet: bool, wanted: Callable[[], bool]) -> None:
         """Train all that is not finished; the last checkpoint is left for who writes what the runs have in common."""
-        saved = None
-        if self.checkpoint.exists():
-            saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            for name, spec in self.specs.items():
-                if name not in self.records:
-                    was, now = saved["identity"].get(name, {}), asdict(spec) | self.conditions[name]
-                    self.files[name].refuse_other(self.checkpoint, was=was, now=now)
-        # the numbering of segments in a checkpoint is that of the runs that were unfinished when it began
-        names = saved["names"] if saved else [name for name in self.specs if name not in self.records]
-        self.trees = forest({name: self.specs[name] for name in names})
-        self.segments = [segment for tree in self.trees for segment in tree.walk()]
-        self.names = names
-        self.runs = {name: Run(self.specs[name]) for name in names if name not in self.records}
-        self.waiting = [Lane(tree, None, 0.0) for tree in reversed(self.trees)]
-        self.lanes: list[Lane] = []
-        self.stack: Stack | None = None
-        bytes_of: dict[str, int] = {}
-        if saved:
-            self.waiting = [Lane(self.segments[i], state, seconds) for i, state, seconds in saved["waiting"]]
-            for name, run in self.runs.items():
-                bytes_of[name], run.window, run.z = saved["runs"][name]
+        lengths = self._resume() if self.checkpoint.exists() else {}
+        for seed in {run.spec.seed for run in self.runs.values()} - self.initial.keys():
+            weights = self.model.views(self.model.initial(seed)[None].to(self.device))
+            self.initial[seed] = evaluate(self.model, weights, self.final_judges)[0].loss
         total = sum(tree.steps for tree in self.trees)
-        done = total - sum(
-            lane.segment.steps - (lane.state["step"] - lane.segment.start if lane.state else 0) for lane in self.waiting
-        )
+        done = total - sum(lane.segment.steps - (lane.step - lane.segment.start) for lane in self.waiting)
         with ExitStack() as files, progress(self.checkpoint.stem, done, total, quiet) as advanced:
             for name, run in self.runs.items():
-                run.curve = files.enter_context(Curve(self.files[name].curve, bytes_of.get(name)))
+                run.curve = files.enter_context(Curve(self.files[name].curve, lengths.get(name)))
+            self._hand_over()
             self._save()
             saved_at = time.perf_counter()
             while self._fill(lanes):
@@ -132,6 +137,40 @@ class Group:
                     saved_at = time.perf_counter()
                     if not wanted():
                         raise TrainingError(f"{self.checkpoint.stem}: stopped at step {self.lanes[0].step}, not wanted")
+
+    def _resume(self) -> dict[str, int]:
+        """Take up the checkpoint; returns the bytes of each curve that it vouches for."""
+        saved, lengths = torch.load(self.checkpoint, map_location="cpu", weights_only=True), {}
+        if "names" in saved:
+            raise TrainingDataError(
+                f"{self.checkpoint} was written by an older version of scaling, which divided sweeps otherwise\n"
+                "end the sweep with that version, or remove the checkpoint and the curves without a record to start over"
+            )
+        for name, run in self.runs.items():
+            was, now = saved["identity"].get(name, {}), asdict(run.spec) | self.conditions[name]
+            self.files[name].refuse_other(self.checkpoint, was=was, now=now)
+            if name not in saved["runs"]:
+                raise TrainingDataError(
+                    f"{self.checkpoint}: {name} was handed over to another process, and its checkpoint is not there\n"
+                    "run the sweep as it was, with the same file and --lanes, or remove its curves to start over"
+                )
+            lengths[name], run.window, run.z, run.parent = saved["runs"][name]
+        self.initial, self.waiting = saved["initial"], []
+        for name, state, seconds in saved["waiting"]:
+            step = state["step"] if state else 0
+            (segment,) = (s for s in self.segments if name in s.runs and s.start <= step < s.end)
+            self.waiting.append(Lane(segment, state, seconds))
+        return lengths
+
+    def _hand_over(self) -> None:
+        """Write the checkpoints of the groups whose branch point is reached; what they have is not ours any more."""
+        for part in self.parts:
+            theirs = [lane for lane in self.waiting if set(lane.segment.runs) <= set(part)]
+            if theirs:
+                runs = {name: self.runs.pop(name) for name in part if name in self.runs}
+                self.waiting = [lane for lane in self.waiting if lane not in theirs]
+                if runs:
+                    self._write(checkpoint_path(self.out_dir, part), theirs, runs)
 
     def _alive(self, segment: Segment) -> list[str]:
         return [name for name in segment.runs if name in self.runs]
@@ -146,7 +185,7 @@ class Group:
                 new.append(lane)
         if not going and not new:
             return False
-        if self.stack is None or len(going) + len(new) != len(self.lanes):
+        if len(going) + len(new) != len(self.lanes):
             for lane in going:
                 lane.state = self._state(lane)
             self.lanes = new = [*going, *new]
@@ -161,8 +200,6 @@ class Group:
         return True
 
     def _start(self, lane: Lane) -> None:
-        assert self.stack is not None
-        lane.step = lane.state["step"] if lane.state else 0
         self.stack.start(self.lanes.index(lane), self.specs[lane.segment.runs[0]], lane.state)
         lane.state = None
         rows = set().union(*(self.runs[name].rows for name in self._alive(lane.segment)))
@@ -170,12 +207,10 @@ class Group:
         lane.rows = sorted({row for row in rows if lane.step < row < end} | {end}, reverse=True)
 
     def _state(self, lane: Lane) -> dict[str, Any]:
-        assert self.stack is not None
         return self.stack.state(self.lanes.index(lane))
 
     def _advance(self) -> int:
         """Go on to the next row of any lane, at most a chunk; returns the updates done."""
-        assert self.stack is not None
         began = time.perf_counter()
         n = min(CHUNK, *(lane.rows[-1] - lane.step for lane in self.lanes))
         specs = [self.specs[lane.segment.runs[0]] for lane in self.lanes]
@@ -201,11 +236,10 @@ class Group:
 
     def _judge(self, members: list[int], judges: list[Judge]) -> list[Judged]:
         """Losses of some members of the stack, with the weights that their next update would see."""
-        assert self.stack is not None
         with torch.no_grad():
             chosen = torch.tensor(members, device=self.device)
             weights = {name: weight.detach()[chosen] for name, weight in self.stack.weights.items()}
-            return evaluate(self.stack.model, self.stack.seen(weights, self.stack.levels(chosen)), judges)
+            return evaluate(self.model, self.stack.seen(weights, self.stack.levels(chosen)), judges)
 
     def _row(self, k: int, judged: Judged, losses: Losses) -> None:
         """Write the rows of all runs that have one at this step of lane k; end those that end here."""
@@ -238,7 +272,8 @@ class Group:
             return
         state = self._state(lane) if lane.segment.children else None
         self.waiting += [Lane(child, state, lane.seconds) for child in reversed(lane.segment.children)]
-        ending = [name for name in names if self.runs[name].spec.table.steps == step]
+        self._hand_over()
+        ending = [name for name in names if self.specs[name].table.steps == step]
         if ending:
             (final,) = self._judge([k], self.final_judges)
             for name in ending:
@@ -248,14 +283,13 @@ class Group:
         run = self.runs.pop(name)
         assert run.curve is not None
         run.curve.sync()
-        shared = [s for s in self.segments if name in s.runs and s.runs[0] != name]
         outcome = {
             "status": status,
             "final": final,
-            "initial_loss": self._initial_loss(run.spec.seed),
+            "initial_loss": self.initial[run.spec.seed],
             "elapsed_s": round(lane.seconds, 1),
-            "parent_run": shared[-1].runs[0] if shared else None,
-            "branch_step": max(s.end for s in shared) if shared else None,
+            "parent_run": run.parent[0],
+            "branch_step": run.parent[1],
         }
         record = run_record(
             run.spec, self.files[name], self.corpus, self.conditions[name], outcome, dict(self.labels.get(name, {}))
@@ -263,32 +297,25 @@ class Group:
         self.files[name].finish(record)
         self.records[name] = record
 
-    def _initial_loss(self, seed: int) -> float:
-        """Loss before the first update, on the final validation set: what a run that learned nothing has."""
-        if seed not in self.initial:
-            assert self.stack is not None
-            model = self.stack.model
-            weights = model.views(model.initial(seed)[None].to(self.device))
-            self.initial[seed] = evaluate(model, weights, self.final_judges)[0].loss
-        return self.initial[seed]
-
     def _save(self) -> None:
-        """Write the checkpoint: rows are on disk before the state that counts on them."""
-        index = {id(segment): i for i, segment in enumerate(self.segments)}
-        waiting = [(index[id(lane.segment)], lane.state, lane.seconds) for lane in self.waiting]
-        waiting += [
-            (index[id(lane.segment)], self._state(lane), lane.seconds)
-            for lane in reversed(self.lanes)
-            if self._alive(lane.segment) and lane.step < lane.segment.end
-        ]
-        content = io.BytesIO()
+        going = [lane for lane in reversed(self.lanes) if self._alive(lane.segment) and lane.step < lane.segment.end]
+        going = [replace(lane, state=self._state(lane)) for lane in going]
+        self._write(self.checkpoint, [*self.waiting, *going], self.runs)
+
+    def _write(self, path: Path, lanes: list[Lane], runs: dict[str, Run]) -> None:
+        """Write a checkpoint: rows are on disk before the state that counts on them."""
+        content, waiting = io.BytesIO(), []
+        for lane in lanes:  # known by a run and its step, because the trees of another group have other segments
+            name = next((name for name in lane.segment.runs if name in runs), None)
+            if name:
+                waiting.append((name, lane.state, lane.seconds))
         torch.save(
             {
-                "names": self.names,
-                "identity": {name: asdict(spec) | self.conditions[name] for name, spec in self.specs.items()},
+                "identity": {name: asdict(self.specs[name]) | self.conditions[name] for name in runs},
                 "waiting": waiting,
-                "runs": {name: (run.curve.sync(), run.window, run.z) for name, run in self.runs.items() if run.curve},
+                "runs": {n: (run.curve.sync(), run.window, run.z, run.parent) for n, run in runs.items() if run.curve},
+                "initial": self.initial,
             },
             content,
         )
-        write_atomically(self.checkpoint, content.getvalue())
+        write_atomically(path, content.getvalue())

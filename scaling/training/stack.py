@@ -25,6 +25,12 @@ class Losses(NamedTuple):
     grad_norm: np.ndarray
 
 
+def model_of(spec: RunSpec) -> Model:
+    """The model of a run."""
+    rules = Rules.of(spec.parametrization, spec.d_model / spec.base_width, spec.n_layer / spec.base_depth)
+    return Model(spec.shape, rules)
+
+
 class Stack:
     """
     Members of one shape on a device.
@@ -48,8 +54,7 @@ class Stack:
         self, spec: RunSpec, members: int, longest: int, text: np.ndarray, device: torch.device, quantise: bool = False
     ):
         longest = max(longest, 4)  # a graph is tried out on the first updates
-        widths = spec.d_model / spec.base_width, spec.n_layer / spec.base_depth
-        self.model, self.spec = Model(spec.shape, Rules.of(spec.parametrization, *widths)), spec
+        self.model, self.spec = model_of(spec), spec
         self.device, self.members, self.quantise = device, members, quantise
         empty: Any = {"dtype": torch.float32, "device": device}
         size = (members, self.model.n_params)

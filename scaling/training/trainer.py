@@ -1,6 +1,6 @@
 """Train a run, or runs that share something; exact to the bit when it is stopped and started again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,7 @@ def train_group(
     corpus_sha256: str | None = None,
     patience: float = 0.0,
     wanted: Callable[[], bool] = lambda: True,
+    parts: Sequence[Sequence[str]] = (),
 ) -> dict[str, dict[str, Any]]:
     """
     Train several runs of one kind (`RunSpec.kind`): what they share once, and `lanes` members at a time.
@@ -103,19 +104,22 @@ def train_group(
         Seconds to wait for another process that is at these runs and may be on its way out.
     wanted : callable
         Asked at every checkpoint; the group stops there when it says no.
+    parts : sequence of sequences of names
+        Runs that are left to other calls, one for each part, from where they branch off: there a checkpoint is
+        written that `train_group` of these runs goes on from. What `tree.parts` gives.
 
     The other parameters, and what is raised, are those of `train`.
 
     Returns
     -------
     dict
-        Name -> the run's row of `runs.csv`.
+        Name -> the run's row of `runs.csv`, of all runs that are finished.
     """
     files = {name: RunFiles(out_dir, name) for name in specs}
     checkpoint, records = checkpoint_path(out_dir, specs), _finished(specs, files)
     if len({spec.kind for spec in specs.values()}) > 1:
         raise TrainingError("runs of one group must agree in all but seeds, schedule, decay, clipping and rounding")
-    if len(records) == len(specs) and not checkpoint.exists():
+    if len({*records, *_handed_over(out_dir, parts)}) == len(specs) and not checkpoint.exists():
         return records
     where = prepare(device, threads)
     corpus = read_corpus(next(iter(specs.values())).corpus)
@@ -125,13 +129,15 @@ def train_group(
             f"its hash was {corpus_sha256}, is {corpus.sha256}: losses on two texts cannot be compared; bring the "
             "old text back, or choose another folder"
         )
-    group = Group(dict(specs), files, corpus, where, threads, dict(labels or {}), records)
     with writing(out_dir), sole_writer(checkpoint, patience):
-        records |= _finished(specs, files)  # by another process, while this one waited for the lock
+        # asked for in this order: other groups may be ending, and their checkpoint goes after the last record
+        elsewhere = _handed_over(out_dir, parts)
+        records = _finished(specs, files)  # anew: by another process, while this one waited for the lock
+        group = Group(dict(specs), files, corpus, where, threads, dict(labels or {}), records, parts, elsewhere)
         group.work(lanes, checkpoint_seconds, quiet, wanted)
         write_run_table(out_dir)
         checkpoint.unlink()  # last, so that whatever is missing after a kill is made when it is run again
-    return {name: records[name] for name in specs}
+    return {name: records[name] for name in specs if name in records}
 
 
 def _finished(specs: Mapping[str, RunSpec], files: Mapping[str, RunFiles]) -> dict[str, dict[str, Any]]:
@@ -144,3 +150,13 @@ def _finished(specs: Mapping[str, RunSpec], files: Mapping[str, RunFiles]) -> di
             files[name].refuse_other(files[name].record, was=was, now=settings)
             records[name] = done
     return records
+
+
+def _handed_over(out_dir: str | Path, parts: Sequence[Sequence[str]]) -> set[str]:
+    """Runs of the parts that have their own checkpoint, or had it and are finished."""
+    return {
+        name
+        for part in parts
+        if checkpoint_path(out_dir, part).exists() or all(RunFiles(out_dir, name).record.exists() for name in part)
+        for name in part
+    }

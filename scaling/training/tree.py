@@ -40,6 +40,31 @@ class Segment:
         return sum(segment.end - segment.start for segment in self.walk())
 
 
+def parts(tree: Segment, lanes: int, least: float) -> list[list[str]]:
+    """
+    Subtrees that other processes can take: for each part the names of its runs, which leave the rest at one step.
+
+    The longest of what follows a segment is never in one, so that there is a path on which nobody waits.
+
+    Parameters
+    ----------
+    lanes : int
+        A part has at least so many subtrees, to be trained side by side.
+    least : float
+        And at least so many updates, or it would not pay.
+    """
+    found = []
+    while tree.children:
+        tree, *others = sorted(tree.children, key=lambda child: -child.steps)
+        part: list[Segment] = []
+        for child in others:
+            part.append(child)
+            if len(part) >= lanes and sum(segment.steps for segment in part) >= least:
+                found.append([name for segment in part for name in segment.runs])
+                part = []
+    return found
+
+
 def forest(specs: Mapping[str, RunSpec]) -> list[Segment]:
     """
     The prefix trees of some runs, one for each set of settings that must agree for anything to be shared.
