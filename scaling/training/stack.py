@@ -53,7 +53,6 @@ class Stack:
     def __init__(
         self, spec: RunSpec, members: int, longest: int, text: np.ndarray, device: torch.device, quantise: bool = False
     ):
-        longest = max(longest, 4)  # a graph is tried out on the first updates
         self.model, self.spec = model_of(spec), spec
         self.device, self.members, self.quantise = device, members, quantise
         empty: Any = {"dtype": torch.float32, "device": device}
@@ -64,10 +63,12 @@ class Stack:
         self.text = torch.tensor(text, device=device)
         self.span = torch.arange(self.model.span(), device=device)
         self.updates = torch.zeros(members, longest, 4, **empty)  # of each member: see `_constants`
+        self.plan = torch.zeros(CHUNK, 4, members, 1, **empty)  # those of the updates of a chunk
         self.clip = torch.full((members, 1), spec.clip, **empty)
         self.step = torch.zeros(members, dtype=torch.int64, device=device)
         self.cursor = torch.zeros(1, dtype=torch.int64, device=device)
         self.windows = torch.zeros(CHUNK, members, spec.batch, self.model.span(), dtype=torch.uint8, device=device)
+        self.no_z = torch.zeros(members, **empty)
         self.ring = torch.zeros(CHUNK, 3, members, **empty)
         self.rows = torch.arange(members, device=device)
         self.graph: Any = None
@@ -104,6 +105,8 @@ class Stack:
         """
         n = len(places)
         self.windows[:n] = self.text[torch.from_numpy(places).to(self.device).unsqueeze(-1) + self.span]
+        steps = self.step + torch.arange(n, device=self.device).unsqueeze(1)
+        self.plan[:n] = self.updates[self.rows, steps].transpose(1, 2).unsqueeze(3)
         self.cursor.zero_()
         if self.device.type == "cuda" and self.graph is None:
             self._capture()
@@ -112,6 +115,7 @@ class Stack:
                 self._update()
             else:
                 self.graph.replay()
+        self.step += n
         train, z, grad_norm = self.ring[:n].cpu().numpy().transpose(1, 2, 0)  # the one wait for the device
         return Losses(train, z, grad_norm)
 
@@ -128,15 +132,15 @@ class Stack:
     def _update(self) -> None:
         """One update of every member. In a graph: no host value may enter, no shape or address may change."""
         spec, model = self.spec, self.model
-        keep, eps, divisor, levels = self.updates[self.rows, self.step].split(1, dim=1)  # each (K, 1)
-        windows = self.windows[self.cursor].squeeze(0).long()
+        keep, eps, divisor, levels = self.plan.index_select(0, self.cursor).squeeze(0).unbind()  # each (K, 1)
+        windows = self.windows.index_select(0, self.cursor).squeeze(0).long()
 
         losses, log_z = CrossEntropy.apply(model.logits(self.seen(self.weights, levels), windows), windows)
-        # slopes of what is minimised, each member's mean, on its losses and on log Z
-        minimised, on = [losses], [torch.full_like(losses, 1 / losses.shape[1])]
+        loss, z = losses.mean(dim=1), self.no_z
         if spec.z_loss:
-            minimised, on = [losses, log_z], [*on, log_z.detach() * (2 * spec.z_loss / losses.shape[1])]
-        slopes = torch.autograd.grad(minimised, list(self.weights.values()), on)
+            z = spec.z_loss * log_z.square().mean(dim=1)
+        # the sum over members is for autograd alone: each has slope 1 in it, also beside one that is not finite
+        slopes = torch.autograd.grad((loss + z if spec.z_loss else loss).sum(), list(self.weights.values()))
         with torch.no_grad():
             torch._foreach_copy_(self.slopes, slopes)
             norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
@@ -151,16 +155,12 @@ class Stack:
                 below[:, hidden] *= 1 / model.rules.hidden_rate
             self.flat[:, : model.n_decay].mul_(keep)
             self.flat.addcdiv_(self.m, below, value=-1)
-            z = spec.z_loss * log_z.square().mean(dim=1) if spec.z_loss else torch.zeros_like(self.ring[0, 1])
-            ring = torch.stack([losses.mean(dim=1), z, norm.squeeze(1)])
-            self.ring.index_copy_(0, self.cursor, ring.unsqueeze(0))
-            self.step.add_(1)
+            self.ring.index_copy_(0, self.cursor, torch.stack([loss, z, norm.squeeze(1)]).unsqueeze(0))
             self.cursor.add_(1)
 
     def _capture(self) -> None:
         """Record one update as a CUDA graph, on copies of the state, so that capturing trains nothing."""
         kept = [x.clone() for x in self._changing()]
-        self.step.zero_()
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
@@ -176,7 +176,7 @@ class Stack:
                 x.copy_(old)
 
     def _changing(self) -> list[Tensor]:
-        return [self.flat.detach(), self.m, self.v, self.step, self.cursor, self.ring]
+        return [self.flat.detach(), self.m, self.v, self.cursor, self.ring]
 
 
 def _constants(spec: RunSpec) -> np.ndarray:
