@@ -99,7 +99,9 @@ class RandomFeatures:
 
     def __post_init__(self):
         if not (0 < self.alpha < np.inf and 1 < self.beta < np.inf and 0 <= self.noise < np.inf and self.terms >= 1):
-            raise DataError(f"{self}: needs alpha > 0, beta > 1 (else the target is infinite), noise >= 0 and terms >= 1.")
+            raise DataError(
+                f"{self}: needs alpha > 0, beta > 1 (else the target is infinite), noise >= 0 and terms >= 1."
+            )
 
     @property
     def exponent(self) -> float:
@@ -195,7 +197,6 @@ class RandomFeatures:
         out = rows.assign(loss=self.loss(rows["D"].to_numpy(), rows["N"].to_numpy()))
         out.attrs.update(exponent=self.exponent, E=self.noise)
         return out
-
 
     def optimum(self, flops: float) -> dict[str, float]:
         """N, D and exact loss at the best ridge of the best run with 6 N D = `flops`."""

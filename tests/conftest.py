@@ -20,6 +20,4 @@ def shared_data() -> Path:
     for path in candidates:
         if path.is_dir():
             return path
-    pytest.skip(
-        f"needs the public data: none at {', '.join(map(str, candidates))}; set SCALING_DATA to its folder"
-    )
+    pytest.skip(f"needs the public data: none at {', '.join(map(str, candidates))}; set SCALING_DATA to its folder")

@@ -41,9 +41,7 @@ def folder(tmp_path_factory) -> Path:
             root / f"{name}.csv", index=False
         )
     N, D = (x.ravel() for x in np.meshgrid(np.geomspace(1e7, 1e9, 4), np.geomspace(1e9, 1e11, 6)))
-    points = pd.DataFrame(
-        {"N": N, "D": D, "loss": scaling.laws["chinchilla"].published["besiroglu2024"](N, D)}
-    )
+    points = pd.DataFrame({"N": N, "D": D, "loss": scaling.laws["chinchilla"].published["besiroglu2024"](N, D)})
     points.rename(columns={"N": "size"}).to_csv(root / "points.csv", index=False)
     return root
 
@@ -104,10 +102,7 @@ def test_fit_prints_the_report_saves_and_draws(folder, tmp_path, capsys):
 
 def test_fit_as_json_with_a_parameter_held(folder, capsys):
     table = str(folder / "points.csv")
-    assert (
-        main(["fit", table, "--law", "chinchilla", "--map", "N=size", "--fixed", "alpha=0.34781", "--json"])
-        == 0
-    )
+    assert main(["fit", table, "--law", "chinchilla", "--map", "N=size", "--fixed", "alpha=0.34781", "--json"]) == 0
     found = strict_json(capsys.readouterr().out)
     published = scaling.laws["chinchilla"].published["besiroglu2024"]
     assert found["values"] == pytest.approx(dict(published), rel=1e-6)
@@ -291,12 +286,7 @@ def test_train_hands_its_options_to_the_trainer(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setitem(vars(training), "train", fake)
     plan = "wsd:peak=1e-2,steps=5"
-    assert (
-        main(
-            ["train", str(tmp_path), "--schedule", plan, "--d-model", "16", "--label", "role=short", "--json"]
-        )
-        == 0
-    )
+    assert main(["train", str(tmp_path), "--schedule", plan, "--d-model", "16", "--label", "role=short", "--json"]) == 0
     assert strict_json(capsys.readouterr().out)["final_val_loss"] is None
     assert seen["spec"] == training.RunSpec(schedule=plan, d_model=16)
     assert seen["labels"] == {"role": "short"} and seen["out_dir"] == str(tmp_path)
@@ -374,9 +364,7 @@ def test_a_reader_that_stops_is_no_error(line):
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as closed:
-        done = subprocess.run(
-            command, stdout=closed, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
-        )
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -158,7 +158,9 @@ def test_a_pair_that_cannot_be_told_apart_is_named():
     # the product is determined, and so are predictions: as those of the law with one factor
     one = scaling.fit(fit.data, as_law(power), objective="squares")
     far = np.array([5.0, 20.0, 30.0])
-    np.testing.assert_allclose(fit.eval_uncertainty(x=far), one.eval_uncertainty(x=far), rtol=1e-2)  # 4, not 3, are counted
+    np.testing.assert_allclose(
+        fit.eval_uncertainty(x=far), one.eval_uncertainty(x=far), rtol=1e-2
+    )  # 4, not 3, are counted
 
 
 def test_what_is_not_determined_is_nan_and_said():

@@ -129,9 +129,7 @@ def test_public_curves(shared_data: Path) -> None:
     table = runs.schedules["csv_25/wsdcon_9"]
     assert table.first == 0 and table.warmup == 2160 and table.rates[[7999, 8000]].tolist() == [3e-4, 9e-5]
     cosine = "cosine:peak=3e-4,steps=24k,warmup=2160,warmup_form=linspace,final=0.1"
-    exact = read(folder / "csv_100" / "cosine_24000.csv", facts={"schedule": cosine}).schedules[
-        "cosine_24000"
-    ]
+    exact = read(folder / "csv_100" / "cosine_24000.csv", facts={"schedule": cosine}).schedules["cosine_24000"]
     assert exact.first == 0 and not exact.notes
 
 
@@ -166,9 +164,7 @@ def test_facts_of_all_sources(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"n_params is 100 in the curve file but 101 in runs\.csv"):
         read(tmp_path)
     (tmp_path / "runs.csv").write_text("run_id,n_params\na,100\na,100\n")
-    with pytest.raises(
-        DataError, match=r"runs\.csv, line 3, column 'run_id': run id 'a' is empty or repeated"
-    ):
+    with pytest.raises(DataError, match=r"runs\.csv, line 3, column 'run_id': run id 'a' is empty or repeated"):
         read(tmp_path)
     (tmp_path / "runs.csv").write_text("name,n_params\na,100\n")
     with pytest.raises(DataError, match="no column run_id"):
@@ -244,9 +240,7 @@ def test_frames_read_like_files(ladder: Path) -> None:
 @settings(max_examples=50)
 @given(st.permutations(range(12)))
 def test_rows_of_a_frame_may_come_in_any_order(order: list[int]) -> None:
-    rows = pd.DataFrame(
-        {"run": ["a"] * 6 + ["b"] * 6, "step": [1, 2, 3, 5, 8, 13] * 2, "loss": np.arange(12) + 1.0}
-    )
+    rows = pd.DataFrame({"run": ["a"] * 6 + ["b"] * 6, "step": [1, 2, 3, 5, 8, 13] * 2, "loss": np.arange(12) + 1.0})
     shuffled = rows.iloc[order].reset_index(drop=True)
     read_back = Runs.from_frame(shuffled)
     assert read_back.frame.equals(Runs.from_frame(rows).frame)

@@ -9,7 +9,7 @@ import pytest
 
 import scaling
 from scaling.errors import DataError, MissingExtra
-from scaling.forecasting import running
+from scaling.forecasting import methods, running
 from scaling.forecasting.live import Live, trainer_callback
 
 PLAN = "wsd:peak=3e-4,steps=4000,warmup=200,decay=0.2,shape=linear,final=0.1"
@@ -101,3 +101,62 @@ def test_live_and_trainer_callback(monkeypatch):
         state.global_step = int(s)
         callback.on_evaluate(None, state, None, metrics={"eval_loss": x})
     assert state.log_history and {"forecast", "forecast_lower"} <= set(state.log_history[-1])
+
+
+def test_scatter_counts_rows_and_what_wanders_but_no_trend():
+    rng = np.random.default_rng(0)
+    x = np.linspace(0, 1, 1200)
+    trend, white = 3 - x + 0.5 * x**2, 0.01 * rng.standard_normal(1200)
+    assert methods.Prefix.of(_log(trend), "run").noise < 1e-6
+    assert methods.scatter(trend + white) == pytest.approx(0.01, rel=0.15)
+    wander = 0.02 * np.repeat(rng.standard_normal(12), 100)
+    assert methods.scatter(trend + white + wander) > 0.015
+
+
+def _log(loss, plan="constant:peak=3e-4,steps=4000"):
+    return scaling.Runs.from_frame(
+        pd.DataFrame({"run": "run", "step": 1 + np.arange(len(loss)), "loss": loss}), schedule=plan
+    )
+
+
+def test_a_log_of_every_step_is_forecast_from_means():
+    law, plan = scaling.laws["multi_power_5"], scaling.schedule(PLAN)
+    steps = np.arange(4000)
+    inputs = law.hooks["features"](steps[200:], plan, **law.conventions).values()
+    loss = np.r_[np.full(200, 9.0), law(*inputs, **TRUE)] + 0.05 * np.random.default_rng(0).standard_normal(4000)
+    frame = pd.DataFrame({"run": "run", "step": steps, "loss": np.where(steps < 3601, loss, np.nan)})
+    runs = scaling.Runs.from_frame(frame, schedule=plan)
+    prefix = methods.Prefix.of(runs, "run")
+    assert len(prefix.step) <= methods.ROWS and prefix.noise == pytest.approx(0.05, rel=0.1)
+    found = scaling.forecast(runs)
+    assert found.step == 3600
+    assert found.end["prediction"] == pytest.approx(float(law(*inputs, **TRUE)[-1]), abs=0.01)
+    assert 0.15 < found.end["upper"] - found.end["lower"] < 0.5
+
+
+def test_means_do_not_reach_across_a_jump_of_the_rate():
+    plan = scaling.schedule(np.r_[np.full(1501, 1e-3), np.full(1499, 1e-4)])
+    step, loss = methods.means(1 + np.arange(3000), np.r_[np.full(1501, 3.0), np.full(1499, 2.0)], plan)
+    assert set(loss) == {2.0, 3.0} and (np.diff(step) > 0).all()
+
+
+@pytest.mark.parametrize("size", [0.3, 1.0, 3.0])
+def test_half_a_decay_shows_what_the_other_half_saves(size):
+    """The published kernel is where the search begins, not where it ends: noiseless rows decide."""
+    law, plan = scaling.laws["multi_power"], scaling.schedule(PLAN)
+    steps = np.arange(250, 4000, 25)
+    kernel = methods.published_kernel()
+    values = {"L0": 2.8, "A": 0.6, "alpha": 0.45}
+    values |= methods.replace(kernel, ratio=size * kernel.ratio).at(0.6 * 0.3**-0.45, 3e-4)
+    inputs = lambda s: law.hooks["features"](s, plan, **law.conventions).values()
+    prefix = methods.Prefix("run", steps, law(*inputs(steps), **values), plan).until(3600)
+    end = np.array([plan.last])
+    assert methods.own(prefix)(end) == pytest.approx(law(*inputs(end), **values), abs=1e-3)
+
+
+def test_a_loss_that_does_not_follow_its_schedule_is_told():
+    steps = np.arange(250, 3601, 50)
+    frame = pd.DataFrame({"run": "run", "step": steps, "loss": np.where(steps < 2000, 5.0, 1.0)})
+    found = scaling.forecast(scaling.Runs.from_frame(frame, schedule=PLAN))
+    assert found.warnings[0].startswith("do not trust this")
+    assert not any("do not trust" in w for w in scaling.forecast(run(3600)[0]).warnings)

@@ -102,9 +102,7 @@ def test_text_round_trip(text: str) -> None:
 
 def test_arguments_equal_text() -> None:
     by_text = schedule("multi_step:peak=3e-4,steps=24k,warmup=2k,milestones=19200/21600,factors=0.316/0.316")
-    by_name = schedule(
-        "multi_step", peak=3e-4, steps=24_000, warmup=2000, milestones=[19200, 21600], factors=[0.316]
-    )
+    by_name = schedule("multi_step", peak=3e-4, steps=24_000, warmup=2000, milestones=[19200, 21600], factors=[0.316])
     assert by_text == by_name and by_text.rates[21600] == pytest.approx(3e-4 * 0.316**2)
 
 
@@ -172,9 +170,7 @@ def test_blocks_of_one_are_exact(text: str, warmup_in_ld: bool) -> None:
     k = np.flatnonzero(drops)
     assert np.array_equal(blocks.first, k) and np.array_equal(blocks.drop, drops[k])
     np.testing.assert_allclose(blocks.area, table.area[k - 1], rtol=1e-14)
-    np.testing.assert_allclose(
-        blocks.log_rate, np.log(np.maximum(table.rates[k], 1e-3 * table.peak)), rtol=1e-14
-    )
+    np.testing.assert_allclose(blocks.log_rate, np.log(np.maximum(table.rates[k], 1e-3 * table.peak)), rtol=1e-14)
 
 
 @given(st.lists(st.floats(0.01, 1), min_size=2, max_size=300), st.integers(2, 64))

@@ -164,5 +164,7 @@ def saved_fit(path: str | Path) -> Fit:
 
     found = scaling.load(path)
     if not isinstance(found, scaling.Fit):
-        raise UsageError(f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit")
+        raise UsageError(
+            f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit"
+        )
     return found

@@ -102,7 +102,9 @@ def load(path: str | Path) -> Any:
             return Relation.from_dict(saved, path)
         return from_dict(saved, path)
     except (KeyError, TypeError) as error:
-        raise DataError(f"{path}: a damaged fit ({error}). Write it again with fit.save or `scaling fit -o`.") from error
+        raise DataError(
+            f"{path}: a damaged fit ({error}). Write it again with fit.save or `scaling fit -o`."
+        ) from error
 
 
 def from_dict(saved: dict[str, Any], path: str | Path) -> Fit:

@@ -9,37 +9,45 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import least_squares
 
 from scaling.errors import ScalingError
-from scaling.fitting import fit
-from scaling.formula import Law
+from scaling.fitting import Fit, fit
 from scaling.laws import find
 from scaling.logs import Runs
 from scaling.schedules import Schedule
 
 Curve = Callable[[np.ndarray], np.ndarray]
 LONG = 1000.0  # updates at the peak rate: the unit in which areas are compared between models
-FALLEN = 0.5  # of the peak rate: a fall that shows what annealing does
+FALLEN = 0.25  # of the peak rate: a fall that shows what annealing does
 SAME = 1e-3  # schedules that differ by less than this share of their peak are one schedule
+STRETCHES = 12  # of the later half of a log, whose means show what wanders
+STRETCHES = 12  # of the later half of a log, whose means show what wanders
+ROWS = 500  # of a prefix that methods see; longer ones are given to them as means over as many stretches of steps
+TINY = 1e-6  # a loss below which a law is out of its mind
+NOISE = 1e-3  # of ln loss: threshold of the Huber loss, and what a row weighs against what is known of a kernel
+KNOWN = 1.5  # sd of ln strength and ln length of a kernel; 1 to 2.5 do alike on the short runs of runs/, 1.5 best
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """The evaluated rows of one run and its whole schedule."""
+    """The evaluated rows of one run after its warm-up, and its whole schedule. noise: sd of one logged loss."""
 
     name: str
     step: np.ndarray
     loss: np.ndarray
     plan: Schedule
+    noise: float = np.nan
 
     @classmethod
     def of(cls, runs: Runs, name: str) -> Prefix:
         rows = runs.frame
         rows = rows[(rows["run"] == name) & rows["loss"].notna()]
         plan = runs.schedules[name]
-        warm = rows["step"] < plan.first + plan.warmup - 1
-        rows = rows[~warm]
-        return cls(name, rows["step"].to_numpy(int), rows["loss"].to_numpy(float), plan)
+        rows = rows[rows["step"] >= plan.first + plan.warmup - 1]
+        step, loss = rows["step"].to_numpy(int), rows["loss"].to_numpy(float)
+        noise = scatter(loss[step >= step[-1] / 2]) if len(step) else np.nan
+        return cls(name, *means(step, loss, plan), plan, noise)
 
     def until(self, step: float) -> Prefix:
         keep = self.step <= step
@@ -50,14 +58,26 @@ class Prefix:
         return Runs.from_frame(frame, schedule=self.plan)
 
 
-def law_curve(law: Law | str, prefix: Prefix, fixed: dict[str, float] | None = None) -> Curve:
-    """A law fitted to the prefix alone."""
-    found = fit(prefix.runs(), law, fixed=fixed)
+def means(step: np.ndarray, loss: np.ndarray, plan: Schedule) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the loss over stretches of steps, none across a jump of the rate; short logs stay as they are."""
+    if len(step) < 2 * ROWS:
+        return step, loss
+    rates = plan.rates[plan.index(step)]
+    jumps = np.cumsum(np.abs(np.diff(rates, prepend=rates[0])) > 0.01 * plan.peak)
+    stretch = (step - step[0]) * ROWS // (step[-1] - step[0] + 1) + ROWS * jumps
+    count = np.unique(stretch, return_inverse=True)[1]
+    size = np.bincount(count)
+    return np.rint(np.bincount(count, step) / size).astype(int), np.bincount(count, loss) / size
 
-    def curve(step: np.ndarray) -> np.ndarray:
-        return found.predict(prefix.plan, interval="delta", steps=step)["prediction"].to_numpy()
 
-    return curve
+def scatter(loss: np.ndarray) -> float:
+    """sd of a logged loss about its trend: what changes from row to row, and what wanders over longer stretches."""
+    sd = lambda x: float(np.median(np.abs(np.diff(x, 3)))) / 0.6745 / np.sqrt(20) if len(x) > 3 else np.nan
+    row, size = sd(loss), len(loss) // STRETCHES
+    if size < 4:
+        return row
+    slow = sd(loss[-size * STRETCHES :].reshape(STRETCHES, size).mean(1))
+    return float(np.hypot(row, np.sqrt(max(slow**2 - row**2 / size, 0.0))))
 
 
 @dataclass(frozen=True)
@@ -73,6 +93,11 @@ class Kernel:
     def of(cls, v: Mapping[str, float], peak: float) -> Kernel:
         size = v["A"] * (LONG * peak) ** -v["alpha"]
         return cls(v["B"] * peak / size, v["C"] * LONG * peak ** (1 - v["gamma"]), v["beta"], v["gamma"])
+
+    def at(self, size: Any, peak: float) -> dict[str, Any]:
+        """B, C, beta, gamma of a law whose area term is `size` after 1000 updates at the peak."""
+        C = self.C / LONG / peak ** (1 - self.gamma)
+        return {"B": self.ratio * size / peak, "C": C, "beta": self.beta, "gamma": self.gamma}
 
 
 def published_kernel() -> Kernel:
@@ -100,26 +125,66 @@ def fallen(prefix: Prefix) -> float:
 
 
 def own(prefix: Prefix) -> Curve:
-    """multi_power_5 once the rate has fallen by half; before, what annealing saves cannot be told from the prefix, and the
-    published kernel is assumed."""
-    return law_curve("multi_power_5", prefix) if fallen(prefix) >= FALLEN else transferred(prefix, published_kernel())
+    """A multi-power law from the prefix alone, its kernel drawn to the published one; before the rate has fallen enough to
+    tell what annealing saves, with that kernel."""
+    return (drawn if fallen(prefix) >= FALLEN else transferred)(prefix, published_kernel())
 
 
-def transferred(prefix: Prefix, found: Kernel) -> Curve:
-    """A multi-power law with B / A and the shape of a known kernel; L0, A and alpha from the prefix."""
+def transferred(prefix: Prefix, known: Kernel) -> Curve:
+    """A multi-power law with a known kernel; L0, A and alpha from the prefix."""
+    found = _fitted(prefix, known)
+    law = found.law
+    return lambda step: law(*law.hooks["features"](step, prefix.plan, **law.conventions).values(), **found.values)
+
+
+def _fitted(prefix: Prefix, known: Kernel) -> Fit:
+    """With the kernel known, annealing saves a known multiple of A, the area term after 1000 updates at the peak."""
     base, peak = find("multi_power"), prefix.plan.peak
-    C = found.C / LONG / peak ** (1 - found.gamma)
 
-    def fn(S1, drops, *, L0, A, alpha):
-        B = found.ratio * A * (LONG * peak) ** -alpha / peak
-        return base(S1, drops, L0=L0, A=A, alpha=alpha, B=B, C=C, beta=found.beta, gamma=found.gamma)
+    def features(steps, schedule, **conventions):
+        S1, drops = base.hooks["features"](steps, schedule, **conventions).values()
+        return {"S1": S1 / (LONG * peak), "saved": -base(S1, drops, L0=0, A=0, alpha=1, **known.at(1.0, peak))}
 
-    def scale(S1, drops, *, alpha):
-        return {"A": np.exp(-alpha * np.log(S1).mean())}
+    def fn(S1, saved, *, L0, A, alpha):
+        return L0 + A * (S1**-alpha - saved)
 
-    hooks = {"features": base.hooks["features"], "natural": scale}
     params = {k: base.params[k] for k in ("L0", "A", "alpha")}
-    return law_curve(replace(base, fn=fn, params=params, hooks=hooks, published={}), prefix)
+    law = replace(base, fn=fn, inputs=("S1", "saved"), params=params, hooks={"features": features}, published={})
+    return fit(prefix.runs(), law)
+
+
+def drawn(prefix: Prefix, known: Kernel) -> Curve:
+    """A multi-power law whose kernel is known to within a factor: L0, A, alpha, B and C minimise the Huber loss of ln loss
+    plus a row for ln(B / A) and one for ln C. The search begins at the best fit with the known kernel."""
+    law, peak = find("multi_power"), prefix.plan.peak
+    unit = LONG * peak
+
+    def inputs(step: np.ndarray) -> Any:
+        return law.hooks["features"](step, prefix.plan, **law.conventions).values()
+
+    def values(x: np.ndarray) -> dict[str, Any]:
+        L0, size, alpha = x[0], np.exp(x[1]), x[2]
+        near = replace(known, ratio=known.ratio * np.exp(KNOWN * x[3]), C=known.C * np.exp(KNOWN * x[4]))
+        return {"L0": L0, "A": size * unit**alpha, "alpha": alpha, **near.at(size, peak)}
+
+    rows = tuple(inputs(prefix.step))
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        return np.r_[np.log(prefix.loss / np.maximum(law(*rows, **values(x)), TINY)), NOISE * x[3:]]
+
+    def slopes(x: np.ndarray) -> np.ndarray:
+        v = values(x)
+        by = law.hooks["jacobian"](*rows, **v)
+        A, B, C = (by[k] * v[k] for k in "ABC")
+        J = np.stack([by["L0"], A + B, by["alpha"] + A * np.log(unit), KNOWN * B, KNOWN * C], axis=1)
+        return np.r_[-J / np.maximum(law(*rows, **v), TINY)[:, None], NOISE * np.eye(5)[3:]]
+
+    at = _fitted(prefix, known).values
+    start = np.array([at["L0"], np.log(at["A"]), at["alpha"], 0, 0])
+    low, high = np.array([0, -20, 0, -4, -4]), np.array([2 * prefix.loss.min(), 20, 10, 4, 4])
+    start = np.clip(start, low + 1e-6, high - 1e-6)
+    best = least_squares(residuals, start, slopes, (low, high), loss="huber", f_scale=NOISE, x_scale="jac").x
+    return lambda step: law(*inputs(step), **values(best))
 
 
 def affine(prefix: Prefix, reference: Prefix) -> Curve:
@@ -158,6 +223,6 @@ def candidates(prefix: Prefix, references: Runs | None, known: Kernel | None) ->
             if len(other.step) and same_schedule(prefix.plan, other.plan) and other.step[-1] > 0.98 * other.plan.last:
                 found[f"affine map of {name}"] = partial(affine, reference=other)
     if known is not None:
-        found["kernel of the references"] = partial(transferred, found=known)
+        found["kernel of the references"] = partial(transferred, known=known)
     found["own prefix"] = own
     return found

@@ -13,9 +13,11 @@ from scipy.stats import t as student
 from scaling.errors import DataError, ScalingError
 from scaling.forecasting.methods import FALLEN, Curve, Prefix, candidates, fallen, kernel, twins
 from scaling.logs import Runs
+from scaling.schedules import Schedule
 
 CUTS = (0.5, 0.65, 0.8)  # of the prefix, at which the method is tried on what is already known
 SEED = 0.0013  # nats by which two runs differ that share everything but their seed (two pairs of arXiv:2503.12811)
+MISFIT = 0.01  # of the loss, by which a curve may miss the later half of what is known: laws that hold miss by a tenth
 FEWEST = 8  # evaluated rows without which nothing is forecast
 SHOWN = 300
 MOST, TENTHS = 6, 10  # references on which methods are tried, and how finely the fraction done is matched to do it once
@@ -67,7 +69,7 @@ class Forecast:
             f"{self.last / self.step:.3g}x",
             self.errors.to_string(float_format=lambda x: f"{x:.4f}"),
         ]
-        return "\n".join([*lines, *(f"warning: {w}" for w in self.warnings)])
+        return "\n".join([*(f"warning: {w}" for w in self.warnings), *lines])
 
     __repr__ = __str__
 
@@ -104,7 +106,8 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
         raise DataError(
             f"run '{name}': {len(prefix.step)} evaluated rows after the warm-up; a forecast needs {FEWEST}."
         )
-    last, done = prefix.plan.last, int(prefix.step[-1])
+    frame = runs.frame
+    last, done = prefix.plan.last, int(frame["step"][frame["loss"].notna()].max())
     if done >= last:
         raise DataError(
             f"run '{name}' is over at step {done}, or its plan is missing: add rows to come, or give schedule=."
@@ -123,7 +126,7 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
     if not fits:
         raise DataError(f"run '{name}': no method could be fitted: {'; '.join(warnings)}")
     chosen = _choose(list(fits), references, done / last)
-    noise = float(np.median(np.abs(np.diff(prefix.loss[-40:], 2)))) / 0.6745 / np.sqrt(6)
+    noise = prefix.noise
     if chosen.startswith("affine"):  # paired with a run on the same schedule, slow wander shows too
         half = prefix.step >= done / 2
         noise = max(noise, float(np.std(prefix.loss[half] - fits[chosen](prefix.step[half]))))
@@ -131,11 +134,19 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
     others = [ends[k] for k in ends if k != chosen and not (k == "own prefix" and references is not None)]
     apart = max((abs(x - ends[chosen]) for x in others), default=0.0) / 2
     steps = np.unique(np.r_[np.linspace(done, last, SHOWN).round().astype(int), last])
-    frame = _band(fits[chosen], prefix, steps, noise, drift, apart, level)
+    frame = _band(fits[chosen], prefix.plan, done, steps, noise, drift, apart, level)
     if fallen(prefix) < FALLEN and chosen == "own prefix":
         warnings.append(
-            "the rate has not fallen by half yet and there are no references, so what annealing will save is assumed "
+            "the rate has not fallen by a quarter yet and there are no references, so what annealing will save is assumed "
             "(kernel of luo2025_25M)"
+        )
+    late = prefix.step >= done / 2
+    missed = float(np.median(np.abs(fits[chosen](prefix.step[late]) / prefix.loss[late] - 1)))
+    if missed > max(MISFIT, 3 * noise / ends[chosen]) or ends[chosen] <= 0:
+        warnings.insert(
+            0,
+            f"do not trust this: the curve of the method misses the loss so far by {missed:.1%}, so the loss does not follow "
+            "its schedule as others do (a spike, a restart, other data, or not this schedule?)",
         )
     if not np.isfinite(drift):
         warnings.append("the prefix is too short to try the method on it; the interval holds only noise and seed")
@@ -224,15 +235,15 @@ def as_runs(given: Any, what: str) -> Runs:
 
 
 def _band(
-    curve: Curve, prefix: Prefix, steps: np.ndarray, noise: float, drift: float, apart: float, level: float
+    curve: Curve, plan: Schedule, done: int, steps: np.ndarray, noise: float, drift: float, apart: float, level: float
 ) -> pd.DataFrame:
     """Noise of a row, seed, the error per unit of ln step in the backtests, and half of what the methods disagree."""
     middle = curve(steps)
-    far = np.log(steps / prefix.step[-1])
+    far = np.log(steps / done)
     share = far / far[-1]
     sd = np.sqrt(noise**2 + SEED**2 * share + (np.nan_to_num(drift) * far) ** 2 + (apart * share) ** 2)
     half = student.ppf(0.5 + level / 2, len(CUTS)) * sd
-    rates = prefix.plan.rates[prefix.plan.index(steps)]
+    rates = plan.rates[plan.index(steps)]
     return pd.DataFrame(
         {"step": steps, "lr": rates, "prediction": middle, "lower": middle - half, "upper": middle + half}
     )

@@ -172,5 +172,7 @@ def _columns(frame: pd.DataFrame, *names: str) -> None:
     for name in (n for n in names if n != "run"):
         values = pd.to_numeric(frame[name], errors="coerce").to_numpy(float)
         if bad := int((~np.isfinite(values) | (values <= 0)).sum()):
-            raise DataError(f"column '{name}' must hold positive numbers; {bad} of {len(frame)} rows do not. Drop them.")
+            raise DataError(
+                f"column '{name}' must hold positive numbers; {bad} of {len(frame)} rows do not. Drop them."
+            )
     counted(frame)  # refuses rows counted in several ways

@@ -183,7 +183,9 @@ def _solve(s: Surface, budget: Budget, C, loss, N, D) -> dict[str, np.ndarray]:
         raise FitError(f"flops={C:g} is too little to train one parameter on one token{served}.")
     C = np.full(s.sets, float(C))
     if N is None and D is None:
-        n, best = s.best(C, budget, ends=s.sets > 1)  # a replicate without a best size counts as at the end it points to
+        n, best = s.best(
+            C, budget, ends=s.sets > 1
+        )  # a replicate without a best size counts as at the end it points to
         if np.isnan(n).all():
             raise FitError(
                 f"law '{s.law.name}' has no best size at {C[0]:g} FLOP: what it predicts falls up to a single parameter or "
@@ -218,7 +220,9 @@ def _row(found: list[dict[str, np.ndarray]], s: Surface, budget: Budget, level: 
     row: dict[str, float] = {k: float(found[0][k][0]) for k in order}
     for part in found[1:]:
         for k in order:
-            known = part[k][~np.isnan(part[k])]  # replicates that never reach the loss have an infinite cost, and no size
+            known = part[k][
+                ~np.isnan(part[k])
+            ]  # replicates that never reach the loss have an infinite cost, and no size
             if len(known) and known.max() - known.min() > 1e-9 * row[k]:  # what was asked for does not vary
                 if not np.isfinite(known).all():
                     ends = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2], method="inverted_cdf")

@@ -180,4 +180,6 @@ def _checked(name: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> None:
     for c in columns:
         values = pd.to_numeric(frame[c], errors="coerce").to_numpy(float) if c != "run" else np.ones(len(frame))
         if bad := int((~np.isfinite(values) | (values <= 0)).sum()):
-            raise DataError(f"{name}: column '{c}' must hold positive numbers; {bad} of {len(frame)} rows do not. Drop them.")
+            raise DataError(
+                f"{name}: column '{c}' must hold positive numbers; {bad} of {len(frame)} rows do not. Drop them."
+            )

@@ -57,7 +57,9 @@ def independence(
     if target not in shares:
         raise DataError(f"'{target}' is none of the families {', '.join(shares)}.")
     if missing := [c for c in ("N", "D", "loss", *shares.values()) if c not in frame]:
-        raise DataError(f"the check needs columns {', '.join(map(str, missing))}; the data has {', '.join(map(str, frame))}.")
+        raise DataError(
+            f"the check needs columns {', '.join(map(str, missing))}; the data has {', '.join(map(str, frame))}."
+        )
     rows = frame[frame["loss"].notna()].reset_index(drop=True)
     p = rows[list(shares.values())].to_numpy(float)
     if np.abs(p.sum(1) - 1).max() > 0.005:

@@ -102,7 +102,9 @@ def pair(source: Any, target: Any) -> pd.DataFrame:
         ignore_index=True,
     )
     out.attrs["account"] = _account(len(i), len(a), len(b), lost) + "".join(
-        f"; {n} {side} row{'s' * (n > 1)} without a loss" for side, frame in sides.items() if (n := frame.attrs["empty"])
+        f"; {n} {side} row{'s' * (n > 1)} without a loss"
+        for side, frame in sides.items()
+        if (n := frame.attrs["empty"])
     )
     out.attrs["unpaired"] = lost.to_dict("list")
     return out
