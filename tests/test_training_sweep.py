@@ -264,7 +264,8 @@ def test_the_command_line(file, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_dask_over_tcp_survives_the_loss_of_a_worker(file, tmp_path):
+def test_dask_over_tcp_survives_the_loss_of_a_worker(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeping, "WORTH", 0)
     distributed = pytest.importorskip("distributed", reason="needs the extra scaling-laws[cluster]")
     file.write_text(file.read_text().replace("horizon = [{steps = 20}", "horizon = [{steps = 600}"))
     runs = read_sweep(file)
