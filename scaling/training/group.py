@@ -1,15 +1,15 @@
 """The work of a group of runs: segments of their trees, taken in turn by the members of a stack.
 
-The runs are planned as trees of what they share (`tree.forest`). A stack of `lanes` members takes one segment each, and
-the next when it is through; what a run writes does not depend on its company. All that is needed to go on is in one
-checkpoint: the state of every segment under way or waiting, and how long each curve was. A part of a tree that is
-another group's work is handed over as just that: at its branch point, the checkpoint of the other group is written.
+A stack of `lanes` members takes one segment each, and the next when it is through; what a run writes does not depend
+on its company. All that is needed to go on is in one checkpoint: the state of every segment under way or waiting, and
+how long each curve was. A part of a tree that is another group's work is handed over as just that: at its branch
+point, the checkpoint of the other group is written.
 """
 
 import io
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,24 +20,20 @@ import torch
 
 from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import Corpus, validation_windows
-from scaling.training.device import progress
 from scaling.training.evaluation import Judge, Judged, evaluate, evaluation_steps
-from scaling.training.records import Curve, RunFiles, checkpoint_path, write_atomically
+from scaling.training.progress import bar
+from scaling.training.records import Curve, RunFiles, checkpoint_path, conditions, run_record, write_atomically
 from scaling.training.spec import RunSpec
 from scaling.training.stack import CHUNK, Losses, Stack, model_of
-from scaling.training.summary import conditions_of, run_record
 from scaling.training.tree import Segment, forest
 
 
 class Run:
-    """A run on its way: where it is evaluated, its curve once that is open, and the updates since its last row."""
+    """A run on its way: where it is evaluated, its curve, and the updates since its last row."""
 
-    def __init__(self, spec: RunSpec):
+    def __init__(self, spec: RunSpec, curve: Curve, window: Iterable[float] = (), z: Iterable[float] = ()):
         self.spec, self.rows = spec, set(evaluation_steps(spec.table.rates, spec.eval_every))
-        self.curve: Curve | None = None
-        self.window: list[float] = []
-        self.z: list[float] = []
-        self.parent: tuple[str | None, int | None] = None, None  # the run that lent it its first updates, how many
+        self.curve, self.window, self.z = curve, list(window), list(z)
 
 
 @dataclass(eq=False)
@@ -57,110 +53,96 @@ class Group:
     """
     Runs of one kind on one device.
 
-    Parameters
-    ----------
-    specs, files : dict
-        Name -> spec, and where its files lie.
-    corpus, device, threads
-        What the runs are made with.
-    labels : dict
-        Name -> further columns of its record.
-    records : dict
-        Name -> record of the runs that are finished; the others are added as they end.
-    parts : sequence of sequences of names
-        What is other groups' work once its branch point is reached.
-    elsewhere : set of names
-        Runs of those parts whose branch point has been reached.
+    `records` are those of the runs that have ended; more are added. `parts` are other groups' work from their branch
+    points on, and `elsewhere` the names of those of their runs that have reached it.
     """
 
     def __init__(
         self,
-        specs: dict[str, RunSpec],
-        files: dict[str, RunFiles],
+        specs: Mapping[str, RunSpec],
+        out_dir: str | Path,
         corpus: Corpus,
         device: torch.device,
-        threads: int,
-        labels: dict[str, Mapping[str, str]],
+        labels: Mapping[str, Mapping[str, str]],
         records: dict[str, dict[str, Any]],
         parts: Sequence[Sequence[str]] = (),
         elsewhere: Set[str] = frozenset(),
     ):
-        self.specs, self.files, self.corpus, self.device = specs, files, corpus, device
-        self.labels, self.records, self.parts = labels, records, parts
-        self.runs = {name: Run(spec) for name, spec in specs.items() if name not in {*records, *elsewhere}}
-        self.initial: dict[int, float] = {}  # seed -> loss before the first update
+        self.specs, self.out_dir, self.corpus, self.device = specs, out_dir, corpus, device
+        self.labels, self.records, self.parts, self.elsewhere = labels, records, parts, elsewhere
+        self.files = {name: RunFiles(out_dir, name) for name in specs}
+        self.checkpoint = checkpoint_path(out_dir, specs)
         self.spec = next(iter(specs.values()))
         self.model = model_of(self.spec)
-        self.conditions = {name: conditions_of(spec, corpus, device, threads) for name, spec in specs.items()}
-        self.out_dir = next(iter(files.values())).out_dir
-        self.checkpoint = checkpoint_path(self.out_dir, specs)
+        self.conditions = {name: conditions(spec, corpus, device) for name, spec in specs.items()}
+        self.runs: dict[str, Run] = {}  # not ended, and not elsewhere
+        self.parents: dict[str, tuple[str, int]] = {}  # run -> the one that lent it its first updates, and how many
+        self.initial: dict[int, float] = {}  # seed -> loss before the first update
         self.trees = forest(specs)
         self.segments = [segment for tree in self.trees for segment in tree.walk()]
-        for name, run in self.runs.items():
-            shared = [s for s in self.segments if name in s.runs and s.runs[0] != name]
-            if shared:
-                run.parent = shared[-1].runs[0], shared[-1].end
+        for segment in self.segments:
+            self.parents |= dict.fromkeys(segment.runs[1:], (segment.runs[0], segment.end))
         self.waiting = [Lane(tree, None, 0.0) for tree in reversed(self.trees)]
         self.lanes: list[Lane] = []
         self.stack: Stack
-        span = (2 if self.spec.n_encoder else 1) * self.spec.context + 1
-        corpus.require(span)
+        corpus.require(self.model.span())
+        self.final_judges = self._judges(self.spec.val_tokens)
+        self.curve_judges = [judge for judge in self._judges(self.spec.eval_tokens) if judge.share]
 
-        def judges(tokens: int) -> list[Judge]:
-            windows = (validation_windows(s.validation, tokens, self.spec.context, span) for s in corpus.sources)
-            return [
-                Judge(source.name, source.share, torch.from_numpy(w).to(device).long())
-                for source, w in zip(corpus.sources, windows, strict=True)
-            ]
-
-        self.span, self.final_judges = span, judges(self.spec.val_tokens)
-        self.curve_judges = [judge for judge in judges(self.spec.eval_tokens) if judge.share]
+    def _judges(self, tokens: int) -> list[Judge]:
+        return [
+            Judge(source.name, source.share, torch.from_numpy(windows).to(self.device).long())
+            for source in self.corpus.sources
+            for windows in [validation_windows(source.validation, tokens, self.spec.context, self.model.span())]
+        ]
 
     def work(self, lanes: int, checkpoint_seconds: float, quiet: bool, wanted: Callable[[], bool]) -> None:
         """Train all that is not finished; the last checkpoint is left for who writes what the runs have in common."""
-        lengths = self._resume() if self.checkpoint.exists() else {}
-        for seed in {run.spec.seed for run in self.runs.values()} - self.initial.keys():
-            weights = self.model.views(self.model.initial(seed)[None].to(self.device))
-            self.initial[seed] = evaluate(self.model, weights, self.final_judges)[0].loss
-        total = sum(tree.steps for tree in self.trees)
-        done = total - sum(lane.segment.steps - (lane.step - lane.segment.start) for lane in self.waiting)
-        with ExitStack() as files, progress(self.checkpoint.stem, done, total, quiet) as advanced:
-            for name, run in self.runs.items():
-                run.curve = files.enter_context(Curve(self.files[name].curve, lengths.get(name)))
+        with ExitStack() as curves:
+            saved = self._resume() if self.checkpoint.exists() else {}
+            for name, spec in self.specs.items():
+                if name not in self.records and name not in self.elsewhere:
+                    keep, *windows = saved[name] if saved else (None,)
+                    self.runs[name] = Run(spec, curves.enter_context(Curve(self.files[name].curve, keep)), *windows)
+            for seed in {run.spec.seed for run in self.runs.values()} - self.initial.keys():
+                weights = self.model.views(self.model.initial(seed)[None].to(self.device))
+                self.initial[seed] = evaluate(self.model, weights, self.final_judges)[0].loss
+            total = sum(tree.steps for tree in self.trees)
+            done = total - sum(lane.segment.steps - (lane.step - lane.segment.start) for lane in self.waiting)
             self._hand_over()
             self._save()
             saved_at = time.perf_counter()
-            while self._fill(lanes):
-                advanced(self._advance())
-                if time.perf_counter() - saved_at >= checkpoint_seconds:
-                    self._save()
-                    saved_at = time.perf_counter()
-                    if not wanted():
-                        raise TrainingError(f"{self.checkpoint.stem}: stopped at step {self.lanes[0].step}, not wanted")
+            with bar(self.checkpoint.stem, done, total, quiet) as advanced:
+                while self._fill(lanes):
+                    advanced(self._advance())
+                    if time.perf_counter() - saved_at >= checkpoint_seconds:
+                        self._save()
+                        saved_at = time.perf_counter()
+                        if not wanted():
+                            raise TrainingError(f"{self.checkpoint.stem}: stopped, a later sweep has taken over")
 
-    def _resume(self) -> dict[str, int]:
-        """Take up the checkpoint; returns the bytes of each curve that it vouches for."""
-        saved, lengths = torch.load(self.checkpoint, map_location="cpu", weights_only=True), {}
+    def _resume(self) -> dict[str, tuple]:
+        """Take up the checkpoint; returns for each run the bytes of its curve and the updates behind its last row."""
+        saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         if "names" in saved:
             raise TrainingDataError(
                 f"{self.checkpoint} was written by an older version of scaling, which divided sweeps otherwise\n"
                 "end the sweep with that version, or remove the checkpoint and the curves without a record to start over"
             )
-        for name, run in self.runs.items():
-            was, now = saved["identity"].get(name, {}), asdict(run.spec) | self.conditions[name]
+        for name in self.specs.keys() - self.records.keys() - self.elsewhere:
+            was, now = saved["identity"].get(name, {}), asdict(self.specs[name]) | self.conditions[name]
             self.files[name].refuse_other(self.checkpoint, was=was, now=now)
             if name not in saved["runs"]:
                 raise TrainingDataError(
                     f"{self.checkpoint}: {name} was handed over to another process, and its checkpoint is not there\n"
                     "run the sweep as it was, with the same file and --lanes, or remove its curves to start over"
                 )
-            lengths[name], run.window, run.z, run.parent = saved["runs"][name]
-        self.initial, self.waiting = saved["initial"], []
+        self.initial, self.parents, self.waiting = saved["initial"], saved["parents"], []
         for name, state, seconds in saved["waiting"]:
             step = state["step"] if state else 0
             (segment,) = (s for s in self.segments if name in s.runs and s.start <= step < s.end)
             self.waiting.append(Lane(segment, state, seconds))
-        return lengths
+        return saved["runs"]
 
     def _hand_over(self) -> None:
         """Write the checkpoints of the groups whose branch point is reached; what they have is not ours any more."""
@@ -213,13 +195,11 @@ class Group:
         """Go on to the next row of any lane, at most a chunk; returns the updates done."""
         began = time.perf_counter()
         n = min(CHUNK, *(lane.rows[-1] - lane.step for lane in self.lanes))
-        specs = [self.specs[lane.segment.runs[0]] for lane in self.lanes]
-
-        def places(i: int) -> list[np.ndarray]:
-            pairs = zip(self.lanes, specs, strict=True)
-            return [self.corpus.places(lane.step + i, spec.batch, self.span, spec.data_seed) for lane, spec in pairs]
-
-        losses = self.stack.advance(np.array([places(i) for i in range(n)]))
+        starts = [(lane.step, self.specs[lane.segment.runs[0]].data_seed) for lane in self.lanes]
+        batch, span = self.spec.batch, self.model.span()
+        losses = self.stack.advance(
+            np.array([[self.corpus.places(step + i, batch, span, seed) for step, seed in starts] for i in range(n)])
+        )
         for k, lane in enumerate(self.lanes):
             lane.step += n
             for name in self._alive(lane.segment):
@@ -254,7 +234,6 @@ class Group:
             run = self.runs[name]
             if step not in run.rows:
                 continue
-            assert run.curve is not None
             run.curve.row(
                 step=step,
                 tokens=step * run.spec.batch_tokens,
@@ -281,21 +260,25 @@ class Group:
 
     def _finish(self, name: str, lane: Lane, status: str, final: Judged | None) -> None:
         run = self.runs.pop(name)
-        assert run.curve is not None
         run.curve.sync()
-        outcome = {
-            "status": status,
-            "final": final,
-            "initial_loss": self.initial[run.spec.seed],
-            "elapsed_s": round(lane.seconds, 1),
-            "parent_run": run.parent[0],
-            "branch_step": run.parent[1],
-        }
-        record = run_record(
-            run.spec, self.files[name], self.corpus, self.conditions[name], outcome, dict(self.labels.get(name, {}))
+        parent, branch = self.parents.get(name, (None, None))
+        self.records[name] = run_record(
+            name,
+            self.out_dir,
+            run.spec,
+            self.corpus,
+            self.conditions[name],
+            self.labels.get(name, {}),
+            result={
+                "status": status,
+                "final_val_loss": final and final.loss,
+                "val_se": final and final.standard_error,
+                "initial_loss": self.initial[run.spec.seed],
+            },
+            by_source=final.by_source if final else {},
+            origin={"parent_run": parent, "branch_step": branch, "elapsed_s": round(lane.seconds, 1)},
         )
-        self.files[name].finish(record)
-        self.records[name] = record
+        self.files[name].finish(self.records[name])
 
     def _save(self) -> None:
         going = [lane for lane in reversed(self.lanes) if self._alive(lane.segment) and lane.step < lane.segment.end]
@@ -313,7 +296,8 @@ class Group:
             {
                 "identity": {name: asdict(self.specs[name]) | self.conditions[name] for name in runs},
                 "waiting": waiting,
-                "runs": {n: (run.curve.sync(), run.window, run.z, run.parent) for n, run in runs.items() if run.curve},
+                "runs": {name: (run.curve.sync(), run.window, run.z) for name, run in runs.items()},
+                "parents": self.parents,
                 "initial": self.initial,
             },
             content,

@@ -14,10 +14,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from scaling.planning import batch
 from scaling.training.corpus import Corpus
-from scaling.training.device import prepare
 from scaling.training.model import token_losses
 from scaling.training.spec import RunSpec
-from scaling.training.stack import Losses, Stack
+from scaling.training.stack import Losses, Stack, prepare
 
 
 class Bench:
@@ -33,7 +32,7 @@ class Bench:
 
     def __init__(self, spec: RunSpec, corpus: Corpus, device: str | None = "cpu"):
         self.spec, self.corpus = spec, corpus
-        self.stack = Stack(spec, 1, spec.table.steps, corpus.text, prepare(device, 1), spec.qat_bits > 0)
+        self.stack = Stack(spec, 1, spec.table.steps, corpus.text, prepare(device), spec.qat_bits > 0)
         self.stack.start(0, spec)
 
     def train(self, updates: int) -> Losses:

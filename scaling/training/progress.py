@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,3 +91,19 @@ def _last_step(curve: Path) -> int:
         return 0
     first = lines[-1].split(b",")[0] if lines else b""
     return int(first) if first.isdigit() else 0
+
+
+@contextmanager
+def bar(name: str, done: int, total: int, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr with the time left; nothing at all where stderr is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda updates: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task(name, total=total, completed=done)
+        yield lambda updates: shown.advance(task, updates)

@@ -8,21 +8,35 @@
 Elapsed time is in the record and not in the curve, so that curves can be compared byte by byte.
 """
 
+from __future__ import annotations
+
 import csv
 import errno
 import hashlib
 import io
 import json
 import os
+import platform
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
+import numpy as np
+
+import scaling
 from scaling.errors import MachineError, TrainingDataError, TrainingError
+from scaling.training.counts import flops_per_token, param_counts
+from scaling.training.spec import RunSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from scaling.training.corpus import Corpus
 
 CURVE_COLUMNS = (
     "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
@@ -199,7 +213,7 @@ class Curve:
         os.fsync(self._file.fileno())
         return self._file.tell()
 
-    def __enter__(self) -> "Curve":
+    def __enter__(self) -> Curve:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -219,3 +233,59 @@ def write_run_table(out_dir: str | Path) -> None:
         writer.writeheader()
         writer.writerows(records)
         write_atomically(table, text.getvalue().encode(), alone=os.name == "posix")  # no locks elsewhere
+
+
+def conditions(spec: RunSpec, corpus: Corpus, device: torch.device) -> dict[str, Any]:
+    """What bitwise equality needs besides the spec; a run resumes only where these are unchanged."""
+    import torch
+
+    return {
+        "corpus_sha256": corpus.sha256,
+        "rates_sha256": hashlib.sha256(spec.table.rates.astype("<f8").tobytes()).hexdigest()[:16],
+        "torch": str(torch.__version__),  # a subclass of str, which a checkpoint of plain types would refuse
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def run_record(
+    name: str,
+    out_dir: str | Path,
+    spec: RunSpec,
+    corpus: Corpus,
+    conditions: Mapping[str, Any],
+    labels: Mapping[str, str],
+    *,
+    result: Mapping[str, Any],
+    by_source: Mapping[str, float],
+    origin: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The row a run leaves in `runs.csv`: settings, counts, result, and what it would take to make it again."""
+    steps, tokens, here = spec.table.steps, spec.table.steps * spec.batch_tokens, Path(out_dir)
+    if here.is_absolute() and here.is_relative_to(Path.cwd()):  # nothing of where on a machine a project lies
+        here = here.relative_to(Path.cwd())
+    return {
+        "run_id": name,
+        **labels,
+        **result,
+        **{f"val_loss_{Path(k).name or k}": loss for k, loss in by_source.items() if len(corpus.sources) > 1},
+        **param_counts(spec.shape),
+        "steps": steps,
+        "tokens": tokens,
+        "batch_tokens": spec.batch_tokens,
+        "peak_lr": spec.table.peak,
+        **asdict(spec),
+        "d_ff": 4 * spec.d_model,
+        "vocab": spec.shape.vocab,
+        "dtype": "float32",
+        "flops_6nd": tokens * flops_per_token(spec.shape, "6nd"),
+        "flops_exact": tokens * flops_per_token(spec.shape, "exact"),
+        "train_bytes": len(corpus.text),
+        "validation_bytes": sum(len(source.validation) for source in corpus.sources),
+        **origin,
+        **conditions,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scaling": scaling.__version__,
+        "command": spec.command(here.as_posix(), name),
+    }

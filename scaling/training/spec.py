@@ -28,8 +28,8 @@ class RunSpec:
     """
     One run: model, data order, optimiser, schedule, and when it is evaluated.
 
-    Two runs with equal specs on one machine write the same curve, byte for byte. Where the files go, the
-    device and the number of threads are arguments of `train`.
+    Two runs with equal specs on one machine write the same curve, byte for byte. Where the files go and
+    the device are arguments of `train`.
 
     Parameters
     ----------

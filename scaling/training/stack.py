@@ -4,17 +4,33 @@ The chain reads rates, places in the text and steps from tensors on the device a
 graph can replay it; on the CPU the same code runs eagerly. Nothing is reduced over members.
 """
 
+import os
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from scaling.errors import TrainingError
 from scaling.training.model import CrossEntropy, Model, Rules, fake_quantised
 from scaling.training.spec import RunSpec
 
 CHUNK = 128  # updates between two looks of the host, at most: the length of the ring that losses are written to
 EPS = 1e-8
+
+
+def prepare(device: str | None) -> torch.device:
+    """Choose the device, default cuda if there is one, and set torch up so that equal runs give equal bits."""
+    if device not in (None, "cpu", "cuda"):
+        raise TrainingError(f"device {device!r}: choose 'cpu' or 'cuda'")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("device 'cuda': torch sees no CUDA device here; use device 'cpu', or a CUDA build of torch")
+    torch.set_num_threads(1)  # fastest for small models: more threads mostly wait for each other
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if where.type == "cuda":  # on the CPU every kernel used here is deterministic anyway
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    return where
 
 
 class Losses(NamedTuple):

@@ -118,11 +118,10 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
 
 
 def _seconds_per_update(spec: RunSpec) -> float:
-    from scaling.training.device import prepare
-    from scaling.training.stack import Stack
+    from scaling.training.stack import Stack, prepare
 
     rng = np.random.default_rng(0)
-    stack = Stack(spec, 1, spec.table.steps, rng.integers(0, 255, 1 << 16).astype(np.uint8), prepare("cpu", 1))
+    stack = Stack(spec, 1, spec.table.steps, rng.integers(0, 255, 1 << 16).astype(np.uint8), prepare("cpu"))
     stack.start(0, spec)
     best = np.inf
     for _ in range(min(4, spec.table.steps)):

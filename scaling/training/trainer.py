@@ -7,10 +7,10 @@ from typing import Any
 
 from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import read_corpus
-from scaling.training.device import prepare
 from scaling.training.group import Group
 from scaling.training.records import RunFiles, checkpoint_path, sole_writer, write_run_table, writing
 from scaling.training.spec import RunSpec
+from scaling.training.stack import prepare
 
 
 def train(
@@ -19,7 +19,6 @@ def train(
     *,
     name: str | None = None,
     device: str | None = None,
-    threads: int = 1,
     labels: Mapping[str, str] | None = None,
     checkpoint_seconds: float = 30.0,
 ) -> dict[str, Any]:
@@ -36,8 +35,6 @@ def train(
         Name of the run and its files; default `spec.default_name`, made of size, schedule and length.
     device : {'cpu', 'cuda'}, optional
         Default: cuda if there is one.
-    threads : int
-        Threads of torch on the CPU. One is fastest for small models: their threads mostly wait.
     labels : mapping, optional
         Further columns for the run's row in `runs.csv`, for example `{'role': 'short'}`.
     checkpoint_seconds : float
@@ -63,7 +60,6 @@ def train(
         {name: spec},
         out_dir,
         device=device,
-        threads=threads,
         labels={name: labels or {}},
         checkpoint_seconds=checkpoint_seconds,
     )[name]
@@ -75,7 +71,6 @@ def train_group(
     *,
     lanes: int = 1,
     device: str | None = None,
-    threads: int = 1,
     labels: Mapping[str, Mapping[str, str]] | None = None,
     checkpoint_seconds: float = 30.0,
     quiet: bool = False,
@@ -121,7 +116,7 @@ def train_group(
         raise TrainingError("runs of one group must agree in all but seeds, schedule, decay, clipping and rounding")
     if len({*records, *_handed_over(out_dir, parts)}) == len(specs) and not checkpoint.exists():
         return records
-    where = prepare(device, threads)
+    where = prepare(device)
     corpus = read_corpus(next(iter(specs.values())).corpus)
     if corpus_sha256 not in (None, corpus.sha256):
         raise TrainingDataError(
@@ -133,7 +128,7 @@ def train_group(
         # asked for in this order: other groups may be ending, and their checkpoint goes after the last record
         elsewhere = _handed_over(out_dir, parts)
         records = _finished(specs, files)  # anew: by another process, while this one waited for the lock
-        group = Group(dict(specs), files, corpus, where, threads, dict(labels or {}), records, parts, elsewhere)
+        group = Group(specs, out_dir, corpus, where, labels or {}, records, parts, elsewhere)
         group.work(lanes, checkpoint_seconds, quiet, wanted)
         write_run_table(out_dir)
         checkpoint.unlink()  # last, so that whatever is missing after a kill is made when it is run again
