@@ -12,7 +12,7 @@ import numpy as np
 from scaling.errors import TrainingError
 from scaling.schedules import Schedule
 from scaling.schedules import schedule as make_schedule
-from scaling.training.counts import Shape
+from scaling.training.counts import Shape, flops_per_token
 
 PARAMETRIZATIONS = ("sp", "mup", "completep")
 _KINDS: dict[Any, tuple[type, str]] = {
@@ -165,6 +165,11 @@ class RunSpec:
     def batch_tokens(self) -> int:
         """Bytes predicted in an update."""
         return self.batch * self.context
+
+    @property
+    def flops(self) -> int:
+        """Of an update: matrix products with the head, causal attention."""
+        return self.batch_tokens * flops_per_token(self.shape, "exact")
 
     @cached_property
     def table(self) -> Schedule:

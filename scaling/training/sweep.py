@@ -24,7 +24,7 @@ from scaling.training.grid import Planned
 from scaling.training.progress import Progress, Watch
 from scaling.training.records import LOST, RunFiles, checkpoint_path, write_atomically, write_run_table, writing
 from scaling.training.spec import RunSpec
-from scaling.training.tree import Segment, forest, parts
+from scaling.training.tree import forest, parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,20 +52,15 @@ def groups(runs: Mapping[str, Planned], lanes: int = 1) -> list[Unit]:
     kinds: dict[tuple, list] = {}
     for tree in forest(specs):
         kinds.setdefault(specs[tree.runs[0]].kind, []).append(tree)
-    units = [trees[i : i + lanes] for trees in kinds.values() for i in range(0, len(trees), lanes)]
-
-    def flops(tree: Segment) -> int:  # of an update
-        spec = specs[tree.runs[0]]
-        return spec.batch_tokens * flops_per_token(spec.shape, "exact")
-
-    units.sort(key=lambda unit: -sum(tree.steps * flops(tree) for tree in unit))
-    return [
-        Unit(
-            {name: specs[name] for tree in unit for name in tree.runs},
-            [part for tree in unit for part in parts(tree, lanes, WORTH / flops(tree))],
-        )
-        for unit in units
-    ]
+    units = []
+    for trees in kinds.values():
+        flops = specs[trees[0].runs[0]].flops
+        for some in (trees[i : i + lanes] for i in range(0, len(trees), lanes)):
+            names = [name for tree in some for name in tree.runs]
+            divided = [part for tree in some for part in parts(tree, lanes, WORTH / flops)]
+            work = flops * sum(tree.steps for tree in some)
+            units.append((work, Unit({name: specs[name] for name in names}, divided)))
+    return [unit for _, unit in sorted(units, key=lambda pair: -pair[0])]
 
 
 def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, seconds: bool = False) -> pd.DataFrame:
@@ -98,19 +93,12 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
     rows = []
     for name, run in runs.items():
         spec, steps = run.spec, run.spec.table.steps
-        tokens = steps * spec.batch_tokens
-        row = {
-            "run": name,
-            "n_params": param_counts(spec.shape)["n_params"],
-            "steps": steps,
-            "tokens": tokens,
-            "flops": float(tokens * flops_per_token(spec.shape, "6nd")),
-            "own_steps": own[name],
-        }
+        tokens, flops = steps * spec.batch_tokens, float(flops_per_token(spec.shape, "6nd"))
+        row = {"run": name, "n_params": param_counts(spec.shape)["n_params"], "steps": steps, "tokens": tokens}
+        row |= {"flops": tokens * flops, "own_steps": own[name]}
         if seconds:
             key = (*spec.shape, spec.batch)
-            if key not in timed:
-                timed[key] = _seconds_per_update(spec)
+            timed[key] = timed.get(key) or _seconds_per_update(spec)
             judging = own[name] / spec.eval_every * 1.5 * spec.eval_tokens + spec.val_tokens  # a third of the work each
             row["seconds"] = timed[key] * (own[name] + judging / 3 / spec.batch_tokens) if own[name] else 0.0
         rows.append(row | {"status": "to do" if name in todo else "finished"})

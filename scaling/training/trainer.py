@@ -87,8 +87,8 @@ def train_group(
 
     Parameters
     ----------
-    specs : mapping
-        Name -> spec.
+    specs, labels : mapping
+        Name -> spec, and further columns.
     lanes : int
         Members that learn side by side. On a GPU as many as fit; on the CPU 1 to 8, more for smaller models.
     quiet : bool
@@ -100,34 +100,31 @@ def train_group(
     wanted : callable
         Asked at every checkpoint; the group stops there when it says no.
     parts : sequence of sequences of names
-        Runs that are left to other calls, one for each part, from where they branch off: there a checkpoint is
-        written that `train_group` of these runs goes on from. What `tree.parts` gives.
-
-    The other parameters, and what is raised, are those of `train`.
+        Of `tree.parts`: runs left to other calls, one a part, from where they branch off. There a checkpoint is
+        written that `train_group` of these runs goes on from.
 
     Returns
     -------
     dict
         Name -> the run's row of `runs.csv`, of all runs that are finished.
     """
-    files = {name: RunFiles(out_dir, name) for name in specs}
-    checkpoint, records = checkpoint_path(out_dir, specs), _finished(specs, files)
+    checkpoint, records = checkpoint_path(out_dir, specs), _finished(specs, out_dir)
     if len({spec.kind for spec in specs.values()}) > 1:
         raise TrainingError("runs of one group must agree in all but seeds, schedule, decay, clipping and rounding")
     if len({*records, *_handed_over(out_dir, parts)}) == len(specs) and not checkpoint.exists():
         return records
-    where = prepare(device)
-    corpus = read_corpus(next(iter(specs.values())).corpus)
+    where, text = prepare(device), next(iter(specs.values())).corpus
+    corpus = read_corpus(text)
     if corpus_sha256 not in (None, corpus.sha256):
         raise TrainingDataError(
-            f"corpus {next(iter(specs.values())).corpus!r} has changed since other runs in {out_dir} were trained on it\n"
+            f"corpus {text!r} has changed since other runs in {out_dir} were trained on it\n"
             f"its hash was {corpus_sha256}, is {corpus.sha256}: losses on two texts cannot be compared; bring the "
             "old text back, or choose another folder"
         )
     with writing(out_dir), sole_writer(checkpoint, patience):
         # asked for in this order: other groups may be ending, and their checkpoint goes after the last record
         elsewhere = _handed_over(out_dir, parts)
-        records = _finished(specs, files)  # anew: by another process, while this one waited for the lock
+        records = _finished(specs, out_dir)  # anew: by another process, while this one waited for the lock
         group = Group(specs, out_dir, corpus, where, labels or {}, records, parts, elsewhere)
         group.work(lanes, checkpoint_seconds, quiet, wanted)
         write_run_table(out_dir)
@@ -135,23 +132,23 @@ def train_group(
     return {name: records[name] for name in specs if name in records}
 
 
-def _finished(specs: Mapping[str, RunSpec], files: Mapping[str, RunFiles]) -> dict[str, dict[str, Any]]:
+def _finished(specs: Mapping[str, RunSpec], out_dir: str | Path) -> dict[str, dict[str, Any]]:
     """Records of the runs that have ended."""
     records: dict[str, dict[str, Any]] = {}
     for name, spec in specs.items():
-        if (done := files[name].finished()) is not None:
-            settings = asdict(spec)  # a setting younger than the record had its default
-            was = {key: done.get(key, getattr(RunSpec, key, None)) for key in settings}
-            files[name].refuse_other(files[name].record, was=was, now=settings)
+        files, now = RunFiles(out_dir, name), asdict(spec)
+        if done := files.finished():
+            was = {key: done.get(key, getattr(RunSpec, key, None)) for key in now}  # a younger setting had its default
+            files.refuse_other(files.record, was=was, now=now)
             records[name] = done
     return records
 
 
 def _handed_over(out_dir: str | Path, parts: Sequence[Sequence[str]]) -> set[str]:
     """Runs of the parts that have their own checkpoint, or had it and are finished."""
-    return {
-        name
-        for part in parts
-        if checkpoint_path(out_dir, part).exists() or all(RunFiles(out_dir, name).record.exists() for name in part)
-        for name in part
-    }
+
+    def reached(part: Sequence[str]) -> bool:
+        done = (RunFiles(out_dir, name).record.exists() for name in part)
+        return checkpoint_path(out_dir, part).exists() or all(done)
+
+    return {name for part in parts if reached(part) for name in part}
