@@ -48,15 +48,7 @@ class Rules(NamedTuple):
 
 
 class Model:
-    """
-    Structure of the members; their weights are handed in, so that the same code trains and judges any of them.
-
-    Parameters
-    ----------
-    shape : Shape
-    rules : Rules
-        Of the parametrisation; default sp.
-    """
+    """Structure of the members; their weights are handed in, so that the same code trains and judges any of them."""
 
     def __init__(self, shape: Shape, rules: Rules | None = None):
         self.shape, self.rules = shape, rules or Rules.of("sp")
@@ -132,19 +124,10 @@ class Model:
 
     def logits(self, weights: Mapping[str, Tensor], windows: Tensor, watch: Watch | None = None) -> Tensor:
         """
-        Logits of the last `context` bytes of every window.
+        Logits (K, batch * context, vocab) of the last `context` bytes of every window (K, batch, span).
 
-        Parameters
-        ----------
-        weights : mapping
-            Named tensors with K members in front, as `views` gives them.
-        windows : Tensor of int64, shape (K, batch, span)
-        watch : callable, optional
-            Is shown (name, tensor) along the way: attention scores and what each block leaves in the stream.
-
-        Returns
-        -------
-        Tensor, shape (K, batch * context, vocab)
+        `weights` are named tensors as `views` gives them. `watch` is shown (name, tensor) along the way: attention
+        scores and what each block leaves in the stream.
         """
         context = self.shape.context
         source, tokens = windows[..., :context], windows[..., -context - 1 : -1]

@@ -50,8 +50,7 @@ def write_atomically(path: Path, content: bytes, *, alone: bool = True) -> None:
     """
     Replace a file in one move: a reader sees the old bytes or the new ones, also after a power cut.
 
-    What is left of a draft when its process is killed is overwritten by the next. If others may write the same
-    file at the same time (not `alone`), drafts have names of their own.
+    If others may write the same file at the same time (not `alone`), drafts have names of their own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.tmp" if alone else f"{path.name}.{secrets.token_hex(4)}.tmp")
@@ -96,12 +95,7 @@ def checkpoint_path(out_dir: str | Path, names: Iterable[str]) -> Path:
 
 @contextmanager
 def sole_writer(checkpoint: Path, patience: float = 0.0) -> Iterator[None]:
-    """
-    Hold the lock of a checkpoint; it falls with its process, however that ends.
-
-    A second process that trains the same runs is refused after `patience` seconds: the first may be on its way
-    out, and on a network drive the lock of a machine that is lost falls only after a while.
-    """
+    """Hold the lock of a checkpoint, which falls with its process; while another has it, wait `patience` seconds."""
     if os.name != "posix":
         yield
         return
@@ -142,9 +136,8 @@ class RunFiles:
     def __init__(self, out_dir: str | Path, name: str):
         if not PLAIN_NAME.fullmatch(name):
             raise TrainingError(f"run {name!r} makes no file name\n{NAMING}")
-        self.out_dir, self.name = Path(out_dir), name
-        self.curve = self.out_dir / "curves" / f"{name}.csv"
-        self.record = self.out_dir / "curves" / f"{name}.json"
+        self.name, curves = name, Path(out_dir) / "curves"
+        self.curve, self.record = curves / f"{name}.csv", curves / f"{name}.json"
 
     def finished(self) -> dict[str, Any] | None:
         """The record of the run, if it has ended."""
@@ -169,12 +162,8 @@ class Curve:
     """
     The curve file of a run, open for appending.
 
-    Parameters
-    ----------
-    path : Path
-    keep : int or None
-        Length in bytes that a checkpoint vouches for: what lies behind it is cut off and will be made again.
-        None starts a new file.
+    `keep` is the length in bytes that a checkpoint vouches for: what lies behind it is cut off, and will be made
+    again. None starts a new file.
     """
 
     HEADER = (",".join(CURVE_COLUMNS) + "\n").encode()
@@ -199,12 +188,9 @@ class Curve:
 
     def row(self, **values: float | int | None) -> None:
         """Append one row; a float is written with nine digits, `lr` exactly, and None as an empty cell."""
-        cells = []
-        for column in CURVE_COLUMNS:
-            value = values[column]
-            exact = column == "lr" or isinstance(value, int)
-            cells.append("" if value is None else repr(value) if exact else f"{value:.9g}")
-        line = (",".join(cells) + "\n").encode()
+        exact = {k for k, value in values.items() if k == "lr" or isinstance(value, int)}
+        cells = {k: "" if v is None else repr(v) if k in exact else f"{v:.9g}" for k, v in values.items()}
+        line = (",".join(cells[column] for column in CURVE_COLUMNS) + "\n").encode()
         while line:  # a full disk may take the first bytes and refuse the rest only when they come again
             line = line[self._file.write(line) :]
 

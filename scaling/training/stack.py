@@ -49,21 +49,10 @@ def model_of(spec: RunSpec) -> Model:
 
 class Stack:
     """
-    Members of one shape on a device.
+    K members of one kind on a device; member k trains nothing sensible before `start`.
 
-    Parameters
-    ----------
-    spec : RunSpec
-        For all that the members share (`RunSpec.kind`).
-    members : int
-        K. Member k trains nothing sensible until `load` has put a state in.
-    longest : int
-        Updates of the longest run that will be put in.
-    text : ndarray of uint8
-        What is learned from.
-    device : torch.device
-    quantise : bool
-        Whether any member will ever be in quantised training.
+    `spec` is for all that they share (`RunSpec.kind`), `longest` the updates of the longest run that will come,
+    `text` what is learned from, `quantise` whether any member will ever be in quantised training.
     """
 
     def __init__(
@@ -111,14 +100,7 @@ class Stack:
         return copies | {"step": int(self.step[k])}
 
     def advance(self, places: np.ndarray) -> Losses:
-        """
-        Do some updates.
-
-        Parameters
-        ----------
-        places : ndarray of int64, shape (updates, K, batch)
-            Where in the text each sequence of each update begins; at most `CHUNK` updates.
-        """
+        """Do some updates, at most `CHUNK`: each sequence begins where `places` (updates, K, batch) says."""
         n = len(places)
         self.windows[:n] = self.text[torch.from_numpy(places).to(self.device).unsqueeze(-1) + self.span]
         steps = self.step + torch.arange(n, device=self.device).unsqueeze(1)
