@@ -22,7 +22,7 @@ from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import Corpus, validation_windows
 from scaling.training.evaluation import Judge, Judged, evaluate, evaluation_steps
 from scaling.training.progress import bar
-from scaling.training.records import Curve, RunFiles, checkpoint_path, conditions, run_record, write_atomically
+from scaling.training.records import Curve, RunFiles, checkpoint_path, conditions, facts, versions, write_atomically
 from scaling.training.spec import RunSpec
 from scaling.training.stack import CHUNK, Losses, Stack, model_of
 from scaling.training.tree import Segment, forest
@@ -103,7 +103,8 @@ class Group:
             for name, spec in self.specs.items():
                 if name not in self.records and name not in self.elsewhere:
                     keep, *windows = saved[name] if saved else (None,)
-                    self.runs[name] = Run(spec, curves.enter_context(Curve(self.files[name].curve, keep)), *windows)
+                    self.runs[name] = Run(spec, Curve(self.files[name].curve, keep), *windows)
+                    curves.callback(self.runs[name].curve.close)
             for seed in {run.spec.seed for run in self.runs.values()} - self.initial.keys():
                 weights = self.model.views(self.model.initial(seed)[None].to(self.device))
                 self.initial[seed] = evaluate(self.model, weights, self.final_judges)[0].loss
@@ -262,22 +263,23 @@ class Group:
         run = self.runs.pop(name)
         run.curve.sync()
         parent, branch = self.parents.get(name, (None, None))
-        self.records[name] = run_record(
-            name,
-            self.out_dir,
-            run.spec,
-            self.corpus,
-            self.conditions[name],
-            self.labels.get(name, {}),
-            result={
-                "status": status,
-                "final_val_loss": final and final.loss,
-                "val_se": final and final.standard_error,
-                "initial_loss": self.initial[run.spec.seed],
-            },
-            by_source=final.by_source if final else {},
-            origin={"parent_run": parent, "branch_step": branch, "elapsed_s": round(lane.seconds, 1)},
-        )
+        by_source = final.by_source if final and len(self.corpus.sources) > 1 else {}
+        self.records[name] = {
+            "run_id": name,
+            **self.labels.get(name, {}),
+            "status": status,
+            "final_val_loss": final and final.loss,
+            "val_se": final and final.standard_error,
+            "initial_loss": self.initial[run.spec.seed],
+            **{f"val_loss_{Path(source).name or source}": loss for source, loss in by_source.items()},
+            **facts(run.spec, self.corpus),
+            "parent_run": parent,
+            "branch_step": branch,
+            "elapsed_s": round(lane.seconds, 1),
+            **self.conditions[name],
+            **versions(),
+            "command": run.spec.command(self.out_dir, name),
+        }
         self.files[name].finish(self.records[name])
 
     def _save(self) -> None:

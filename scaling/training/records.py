@@ -20,7 +20,7 @@ import platform
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -199,10 +199,7 @@ class Curve:
         os.fsync(self._file.fileno())
         return self._file.tell()
 
-    def __enter__(self) -> Curve:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._file.close()
 
 
@@ -234,29 +231,12 @@ def conditions(spec: RunSpec, corpus: Corpus, device: torch.device) -> dict[str,
     }
 
 
-def run_record(
-    name: str,
-    out_dir: str | Path,
-    spec: RunSpec,
-    corpus: Corpus,
-    conditions: Mapping[str, Any],
-    labels: Mapping[str, str],
-    *,
-    result: Mapping[str, Any],
-    by_source: Mapping[str, float],
-    origin: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The row a run leaves in `runs.csv`: settings, counts, result, and what it would take to make it again."""
-    steps, tokens, here = spec.table.steps, spec.table.steps * spec.batch_tokens, Path(out_dir)
-    if here.is_absolute() and here.is_relative_to(Path.cwd()):  # nothing of where on a machine a project lies
-        here = here.relative_to(Path.cwd())
+def facts(spec: RunSpec, corpus: Corpus) -> dict[str, Any]:
+    """What a record says of a run before it begins: counts and settings."""
+    tokens = spec.table.steps * spec.batch_tokens
     return {
-        "run_id": name,
-        **labels,
-        **result,
-        **{f"val_loss_{Path(k).name or k}": loss for k, loss in by_source.items() if len(corpus.sources) > 1},
         **param_counts(spec.shape),
-        "steps": steps,
+        "steps": spec.table.steps,
         "tokens": tokens,
         "batch_tokens": spec.batch_tokens,
         "peak_lr": spec.table.peak,
@@ -268,10 +248,9 @@ def run_record(
         "flops_exact": tokens * flops_per_token(spec.shape, "exact"),
         "train_bytes": len(corpus.text),
         "validation_bytes": sum(len(source.validation) for source in corpus.sources),
-        **origin,
-        **conditions,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scaling": scaling.__version__,
-        "command": spec.command(here.as_posix(), name),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of what makes the numbers, besides torch."""
+    return {"python": platform.python_version(), "numpy": np.__version__, "scaling": scaling.__version__}

@@ -57,11 +57,7 @@ def train(
     """
     name = name or spec.default_name
     return train_group(
-        {name: spec},
-        out_dir,
-        device=device,
-        labels={name: labels or {}},
-        checkpoint_seconds=checkpoint_seconds,
+        {name: spec}, out_dir, device=device, labels={name: labels or {}}, checkpoint_seconds=checkpoint_seconds
     )[name]
 
 
