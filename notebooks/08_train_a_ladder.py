@@ -69,5 +69,5 @@ windows = bench.windows(16)
 for step in (20, 40, 60):
     bench.train(20)
     scores = forward_probes(bench, windows)["logit_max/blocks.0.attention"]
-    edge = sharpness(bench, windows, preconditioned=True, iterations=20) / (38 / 1e-2)
+    edge = sharpness(bench, windows, preconditioned=True) / (38 / 1e-2)
     print(f"step {step}: {edge:.2f} of the edge, largest score {scores:.2f}")

@@ -60,6 +60,11 @@ class RateDrops:
     def __len__(self) -> int:
         return len(self.count)
 
+    @property
+    def size(self) -> int:
+        """Pairs in all."""
+        return len(self.d)
+
     def __getitem__(self, rows) -> RateDrops:
         rows = np.arange(len(self))[rows]
         ends = np.cumsum(self.count)

@@ -295,6 +295,16 @@ def test_train_hands_its_options_to_the_trainer(monkeypatch, tmp_path, capsys):
     assert seen["spec"] == training.RunSpec(schedule=plan, d_model=16) and seen["name"] == "tiny"
 
 
+def test_an_interruption_of_the_imports(monkeypatch, capsys):
+    class Interrupted:
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "scaling.cli.app", Interrupted())
+    assert main(["laws"]) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
 @pytest.mark.parametrize("verb", ["runs", "fit", "predict", "laws", "train"])
 def test_help_puts_examples_first(verb, capsys):
     assert main([verb, "--help"]) == 0

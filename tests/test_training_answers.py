@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra scaling-la
 
 from scaling.cli import main
 from scaling.errors import MachineError, TrainingDataError, TrainingError
-from scaling.training import executors
+from scaling.training import executors, group, train_group
 from scaling.training import sweep as sweeping
 from scaling.training.executors import open_executor
 from scaling.training.grid import read_sweep
@@ -72,8 +72,6 @@ def runs(text, tmp_path):
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
     """A checkpoint at every row, and no patience."""
-    from scaling.training.trainer import train_group
-
     monkeypatch.setitem(train_group.__kwdefaults__, "checkpoint_seconds", 0.0)
     monkeypatch.setattr(sweeping, "LOST", 0.0)
     monkeypatch.setattr(executors, "PATIENCE", 0.5)
@@ -143,18 +141,22 @@ def test_a_folder_that_cannot_be_written(runs, tmp_path, capsys):
     assert "cannot be written: Not a directory\n" in said and "name a folder that this process may write to" in said
 
 
-def interrupt(runs, out):
-    """A sweep that a Ctrl-C ends after some rows of its first group."""
-    from scaling.training import group
+def stop_at(step):
+    """In place of `Group._save`: a Ctrl-C after the first checkpoint at or behind a step."""
+    save = group.Group._save
 
     def stop(self):
         save(self)
-        if any(lane.step >= 10 for lane in self.lanes):
+        if any(lane.step >= step for lane in self.lanes):
             raise KeyboardInterrupt
 
-    save = group.Group._save
+    return stop
+
+
+def interrupt(runs, out):
+    """A sweep that a Ctrl-C ends after some rows of its first group."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(group.Group, "_save", stop)
+        patch.setattr(group.Group, "_save", stop_at(10))
         with pytest.raises(KeyboardInterrupt):
             go(runs, out)
 
@@ -232,11 +234,32 @@ def test_a_later_sweep_takes_over(runs, tmp_path):
 def test_two_writers(runs, tmp_path):
     (unit, *_) = sweeping.groups(runs)
     with (
-        sole_writer(checkpoint_path(tmp_path / "out", unit)),
+        sole_writer(checkpoint_path(tmp_path / "out", unit.specs)),
         pytest.raises(MachineError, match=r"1 of 2 groups failed; .*another process is training these runs"),
     ):
         go(runs, tmp_path / "out")
     go(runs, tmp_path / "out")
+
+
+def test_a_sweep_divided_otherwise_than_when_it_was_interrupted(runs, tmp_path):
+    unit, part = sweeping.groups(runs)[0].specs, [list(runs)[1]]
+    out, name = tmp_path / "out", part[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group.Group, "_save", stop_at(30))
+        with pytest.raises(KeyboardInterrupt):
+            train_group(unit, out, device="cpu", parts=[part])
+    assert checkpoint_path(out, part).exists()
+    with pytest.raises(TrainingDataError, match=f"{name} was handed over .*\n.*with the same file and --lanes"):
+        train_group(unit, out, device="cpu")
+    checkpoint_path(tmp_path / "old", unit).parent.mkdir(parents=True)
+    torch.save({"names": list(unit)}, checkpoint_path(tmp_path / "old", unit))
+    with pytest.raises(TrainingDataError, match="written by an older version of scaling"):
+        train_group(unit, tmp_path / "old", device="cpu")
+    train_group(unit, out, device="cpu", parts=[part])
+    train_group({name: unit[name]}, out, device="cpu")
+    go(runs, out)
+    go(runs, tmp_path / "peace")
+    same(runs, out, tmp_path / "peace")
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,9 @@ def test_a_diverged_run_ends_with_its_last_finite_row(text, tmp_path):
         ({"d_model": 10, "n_head": 4}, r"shared among n_head = 4 heads\nchoose n_head from \[1, 2, 5, 10\]"),
         ({"n_layer": 0}, "n_layer = 0: must be 1 or more"),
         ({"weight_decay": float("nan")}, "weight_decay = nan: must be 0 or more"),
-        ({"beta2": 1.0}, r"the betas must lie in \[0, 1\)"),
+        ({"beta2": 1.0}, "beta2 = 1.0: must be 0 or more and below 1"),
+        ({"seed": -1}, "seed = -1: must be 0 or more and below"),
+        ({"clip": float("nan")}, "clip = nan: must be above 0"),
         ({"eval_tokens": 100}, "eval_tokens = 100: must be a multiple of context = 16"),
     ],
 )  # fmt: skip

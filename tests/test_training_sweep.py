@@ -15,8 +15,11 @@ torch = pytest.importorskip("torch", reason="training needs the extra scaling-la
 
 from scaling.cli import main
 from scaling.errors import TrainingError
+from scaling.training import RunSpec, train
+from scaling.training import sweep as sweeping
+from scaling.training.counts import flops_per_token
 from scaling.training.executors import open_executor
-from scaling.training.grid import make_spec, read_sweep
+from scaling.training.grid import Planned, make_spec, read_sweep
 from scaling.training.sweep import costs, groups, sweep
 
 BASE = """
@@ -133,10 +136,40 @@ def test_costs_and_groups(file, tmp_path):
     assert small.sum() == 33 + 2 * 3 + 2 * 7
     assert table.loc["wide-linear-20steps", ["steps", "tokens", "status"]].tolist() == [20, 1280, "to do"]
     # peak0.01 goes on along the trunk of the small runs until their long cooldown begins
-    units = [sorted(unit) for unit in groups(runs)]
+    units = [sorted(unit.specs) for unit in groups(runs)]
     assert units[0] == sorted(name for name in runs if name.startswith("wide"))
     assert sorted([*(n for n in runs if n.startswith("small")), "peak0.01"]) in units and len(units) == 3
     assert len(groups(runs, lanes=4)) == 2
+
+
+def ladder(text):
+    """Six cooldowns off one trunk, and a seventh from another seed."""
+    base = {"n_layer": 1, "n_head": 1, "d_model": 8, "context": 16, "batch": 4, "corpus": text}
+    base |= {"eval_every": 10, "eval_tokens": 256, "val_tokens": 512}
+    schedules = {f"{n}-{s}": f"wsd:peak=1e-2,warmup=5,steps={n},shape={s}" for n in (40, 60) for s in SHAPES}
+    runs = {name: Planned(RunSpec(schedule=s, **base), {}) for name, s in schedules.items()}
+    return runs | {"seed1": Planned(RunSpec(schedule=schedules["40-linear"], seed=1, **base), {})}
+
+
+SHAPES = ("linear", "1-sqrt", "cosine")
+
+
+@pytest.mark.parametrize(
+    ("lanes", "updates", "parts"),
+    [
+        (1, 0, [["40-linear"], ["40-1-sqrt"], ["40-cosine"], ["60-1-sqrt"], ["60-cosine"]]),
+        (2, 0, [["40-linear", "40-1-sqrt"], ["60-1-sqrt", "60-cosine"]]),
+        (1, 14, [["40-linear", "40-1-sqrt"], ["60-1-sqrt", "60-cosine"]]),  # 7 updates a cooldown, 11 a long one
+        (3, 0, [["40-linear", "40-1-sqrt", "40-cosine"]]),
+        (4, 0, []),
+        (1, 1000, []),
+    ],
+)
+def test_parts_branch_off_together_and_are_worth_it(text, monkeypatch, lanes, updates, parts):
+    runs = ladder(text)
+    spec = runs["seed1"].spec
+    monkeypatch.setattr(sweeping, "WORTH", updates * spec.batch_tokens * flops_per_token(spec.shape, "exact"))
+    assert groups(runs, lanes)[0].parts == parts
 
 
 class Inline(Executor):
@@ -168,6 +201,45 @@ def test_a_sweep_is_the_same_on_any_executor_and_with_any_lanes(file, tmp_path):
     assert costs(runs, tmp_path / "a")["own_steps"].sum() == 0
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_tree_divided_among_units_writes_the_same(text, tmp_path, monkeypatch, lanes):
+    runs = ladder(text)
+    whole = {record["run_id"]: record for record in sweep(runs, tmp_path / "whole", executor=Inline(), device="cpu")}
+    monkeypatch.setattr(sweeping, "WORTH", 0)
+    monkeypatch.setattr(sweeping, "LOOK", 0.01)
+    with ThreadPoolExecutor(2) as pool:
+        records = sweep(runs, tmp_path / "parts", executor=pool, lanes=lanes, device="cpu")
+    for record in records:
+        before = whole[record["run_id"]]
+        assert {key for key in record if record[key] != before[key]} <= {"elapsed_s", "command"}
+        curve = f"curves/{record['run_id']}.csv"
+        assert (tmp_path / "parts" / curve).read_bytes() == (tmp_path / "whole" / curve).read_bytes()
+    assert not list((tmp_path / "parts" / "checkpoints").iterdir())
+
+
+def test_a_tree_of_which_some_runs_are_finished_shares_what_is_left(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeping, "WORTH", 0)
+    runs, units = ladder(text), []
+
+    class Seen(Inline):
+        def submit(self, fn, unit, mark, settings):
+            units.append([*unit.specs])
+            return super().submit(fn, unit, mark, settings)
+
+    for name in ("60-linear", "40-cosine"):  # the longest path, and a part
+        train(runs[name].spec, tmp_path, name=name, device="cpu")
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("curves/*.csv")}
+    records = sweep(runs, tmp_path, executor=Seen(), device="cpu")
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+    assert {r["run_id"]: r["parent_run"] for r in records if r["run_id"].startswith("60")} == {
+        "60-linear": None, "60-1-sqrt": "60-linear", "60-cosine": "60-linear",
+    }  # fmt: skip
+    assert len(units) == 2 + 5
+    sweep(runs, tmp_path / "whole", executor=Inline(), device="cpu")
+    for name in runs:
+        assert (tmp_path / f"curves/{name}.csv").read_bytes() == (tmp_path / f"whole/curves/{name}.csv").read_bytes()
+
+
 def test_a_group_that_fails_does_not_stop_the_others(file, tmp_path):
     runs = read_sweep(file)
     (tmp_path / "curves").mkdir()
@@ -192,7 +264,8 @@ def test_the_command_line(file, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_dask_over_tcp_survives_the_loss_of_a_worker(file, tmp_path):
+def test_dask_over_tcp_survives_the_loss_of_a_worker(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeping, "WORTH", 0)
     distributed = pytest.importorskip("distributed", reason="needs the extra scaling-laws[cluster]")
     file.write_text(file.read_text().replace("horizon = [{steps = 20}", "horizon = [{steps = 600}"))
     runs = read_sweep(file)

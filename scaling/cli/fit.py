@@ -91,19 +91,8 @@ def fit(
     found.check_names(held)
     data = measurements(paths, found, reading)
     result = scaling.fit(data, found, objective=objective, delta=delta, fixed=held or None, seed=seed)
-    if not printing.json:
-        print(result)
-    if output_ is not None:
-        result.save(output_)
-        output.notes([f"saved {output_}"], quiet=printing.quiet)
-    if plot is not None:
-        output.figure(scaling.plots.curve(result), plot)
-        output.notes([f"drew {plot}"], quiet=printing.quiet)
-    if printing.json:
-        output.document(describe(result) | {"saved": output_, "figure": plot})
-    if not result.ok:
-        output.warning("this fit is not trustworthy: " + "; ".join(result.verdict.failures))
-    return 4 if strict and not result.ok else 0
+    draw = scaling.plots.curve if plot is not None else None
+    return output.fitted(result, describe(result), result.verdict.failures, draw, output_, plot, strict, printing)
 
 
 def _value(name: str, text: str) -> float:

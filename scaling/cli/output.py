@@ -6,13 +6,15 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from scaling.cli.options import Printing
 
 RED, YELLOW = "31", "33"
 
@@ -94,3 +96,29 @@ def figure(axes: Axes | Mapping[str, Axes], path: Path) -> None:
     root = first.get_figure(root=True)
     assert root is not None  # drawn axes have a figure
     root.savefig(path)
+
+
+def fitted(
+    result: Any,
+    content: Mapping[str, Any],
+    failures: Iterable[str],
+    draw: Callable[[Any], Axes | Mapping[str, Axes]] | None,
+    saved: Path | None,
+    plot: Path | None,
+    strict: bool,
+    printing: Printing,
+) -> int:
+    """Print a fit as text or as its JSON content, save it and draw it if asked to; exit code 4 where `strict` distrusts it."""
+    if not printing.json:
+        print(result)
+    if saved is not None:
+        result.save(saved)
+        notes([f"saved {saved}"], quiet=printing.quiet)
+    if draw is not None and plot is not None:
+        figure(draw(result), plot)
+        notes([f"drew {plot}"], quiet=printing.quiet)
+    if printing.json:
+        document({**content, "saved": saved, "figure": plot})
+    if not result.ok:
+        warning("this fit is not trustworthy: " + "; ".join(failures))
+    return 4 if strict and not result.ok else 0

@@ -34,23 +34,13 @@ def fit_relation(
         raise UsageError(f"--law {RELATION} needs both --source and --target")
     found = relate(_side(source, reading), _side(target, reading))
     assert found.fit is not None and found.pairs is not None
-    if not printing.json:
-        print(found)
-    if saved is not None:
-        found.save(saved)
-        output.notes([f"saved {saved}"], quiet=printing.quiet)
-    if plot is not None:
-        output.figure(scaling.plots.relation(found), plot)
-        output.notes([f"drew {plot}"], quiet=printing.quiet)
-    if printing.json:
-        output.document({
-            "law": RELATION, "values": found.values, "errors": found.fit.errors().to_dict(), "how": found.how,
-            "r2": found.r2, "ok": found.ok, "pairs": len(found.pairs), "account": found.pairs.attrs["account"],
-            "warnings": found.warnings, "saved": saved, "figure": plot,
-        })  # fmt: skip
-    if not found.ok:
-        output.warning("this fit is not trustworthy: " + "; ".join(found.fit.verdict.failures))
-    return 4 if strict and not found.ok else 0
+    document = {
+        "law": RELATION, "values": found.values, "errors": found.fit.errors().to_dict(), "how": found.how,
+        "r2": found.r2, "ok": found.ok, "pairs": len(found.pairs), "account": found.pairs.attrs["account"],
+        "warnings": found.warnings,
+    }  # fmt: skip
+    draw = scaling.plots.relation if plot is not None else None
+    return output.fitted(found, document, found.fit.verdict.failures, draw, saved, plot, strict, printing)
 
 
 def predict_relation(

@@ -18,7 +18,6 @@ def train(
     spec: Annotated[RunSpec, Parameter(name="*")],
     name: str | None = None,
     device: Literal["cpu", "cuda"] | None = None,
-    threads: int = 1,
     label: Many = (),
     printing: Printing = Printing(),
 ) -> int:
@@ -37,14 +36,12 @@ def train(
         Name of the run and its files; made of size, schedule and length if not given.
     device
         cuda if there is one, if not given.
-    threads
-        Threads of torch on the CPU; one is fastest for small models.
     label
         A further column of runs.csv: `--label role=short`; may be repeated.
     """
     from scaling.training import train as run
 
-    record = run(spec, out_dir, name=name, device=device, threads=threads, labels=pairs(label, "--label"))
+    record = run(spec, out_dir, name=name, device=device, labels=pairs(label, "--label"))
     if printing.json:
         output.document(record)
     else:

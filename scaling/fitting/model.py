@@ -17,6 +17,7 @@ from scaling.formula import Law, Parameter
 from scaling.monomials import Monomial, trace
 
 STEP = 1e-30  # of the complex-step derivative: exact to rounding
+CACHED = 1 << 18  # numbers an array of intermediate results may hold: beyond, memory sets the pace
 
 
 def build(
@@ -139,6 +140,7 @@ class GeneralModel:
         self.inputs = [inputs[k] for k in law.inputs]
         self.fixed: dict[str, Any] = {k: float(v) for k, v in {**law.held, **fixed}.items()}
         self.n = len(self.inputs[0])
+        self.few = max(1, CACHED // max(x.size for x in self.inputs))  # problems at a time
         self.call = _batched(law.fn, self.inputs, self.n, frame, self.fixed)
         self.complex_ok = "jacobian" in law.hooks or self._complex_works()
 
@@ -147,13 +149,20 @@ class GeneralModel:
 
     def terms(self, t: np.ndarray) -> list[np.ndarray]:
         with np.errstate(all="ignore"):
-            return [np.asarray(self.call(self._named(self.frame.to_params(t)))), t]
+            parts = [self.call(self._named(self.frame.to_params(part))) for part in self._parts(t)]
+            return [np.concatenate(parts), t]
+
+    def _parts(self, t: np.ndarray) -> list[np.ndarray]:
+        return [t[i : i + self.few] for i in range(0, len(t), self.few)]
 
     def value(self, terms: list[np.ndarray]) -> np.ndarray:
         return terms[0]
 
     def jacobian(self, terms: list[np.ndarray], value: np.ndarray) -> np.ndarray:
-        t, names = terms[1], self.frame.names
+        return np.concatenate([self._slopes(part) for part in self._parts(terms[1])])
+
+    def _slopes(self, t: np.ndarray) -> np.ndarray:
+        names = self.frame.names
         theta = self.frame.to_params(t)
         D = np.empty((len(t), len(names), self.n))
         with np.errstate(all="ignore"):

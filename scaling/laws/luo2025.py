@@ -66,7 +66,7 @@ def multi_power(
     L0, A, alpha : power law in the area. B : loss saved per unit of rate given up, once the drop has taken effect.
     C, beta, gamma : how fast a drop takes effect, counted in area and in the rate after it.
     """
-    return L0 + A / S1**alpha - B * drops.sum(lambda d, eta, S: d * (1 - (1 + C * S / power(eta, gamma)) ** -beta))
+    return L0 + A / S1**alpha - B * drops.sum(lambda d, eta, S: d * (1 - power(1 + C * S / power(eta, gamma), -beta)))
 
 
 def power(x, a):
@@ -105,18 +105,19 @@ def _(S1, drops, *, alpha, gamma):
 
 @multi_power.jacobian
 def _(S1, drops, *, L0, A, alpha, B, C, beta, gamma):
-    z = C * drops.S * np.exp(-gamma * np.log(drops.eta))
-    decay = np.exp(-beta * np.log1p(z))
+    z = C * drops.S * power(drops.eta, -gamma)
+    log = np.log(1 + z)
+    decay = np.exp(-beta * log)
     pull = beta * decay * z / (1 + z)  # derivative of the kernel in ln C
-    power = S1**-alpha
+    shape = S1**-alpha
     total = lambda x: drops.sum(lambda d, eta, S: d * x)
     return {
-        "L0": np.ones_like(power),
-        "A": power,
-        "alpha": -A * power * np.log(S1),
+        "L0": np.ones_like(shape),
+        "A": shape,
+        "alpha": -A * shape * np.log(S1),
         "B": -total(1 - decay),
         "C": -B * total(pull) / C,
-        "beta": -B * total(decay * np.log1p(z)),
+        "beta": -B * total(decay * log),
         "gamma": B * total(pull * np.log(drops.eta)),
     }
 

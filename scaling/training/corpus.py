@@ -1,6 +1,7 @@
 """Text to train on: files as bytes, split by file, mixed by share, and the windows that runs read of it."""
 
 import hashlib
+import os
 import re
 import sysconfig
 import zlib
@@ -20,28 +21,14 @@ _NOT_STDLIB = {"site-packages", "dist-packages", "__pycache__"}
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """
-    Bytes to learn from and bytes to be judged on, never from the same file.
+    """Bytes to learn from and bytes to be judged on, never from the same file."""
 
-    Attributes
-    ----------
-    name : str
-        Where the text came from.
-    share : float
-        Of the sequences that a run reads; 0 for text that is only judged.
-    train, validation : ndarray of uint8
-        All files of a side one after the other, each closed by a zero byte.
-    n_files : int
-    sha256 : str
-        Hash over both sides: two sources with equal hashes hold the same text, split the same way.
-    """
-
-    name: str
-    share: float
-    train: np.ndarray
+    name: str  # where the text came from
+    share: float  # of the sequences that a run reads; 0 for text that is only judged
+    train: np.ndarray  # uint8, all files of a side one after the other, each closed by a zero byte
     validation: np.ndarray
     n_files: int
-    sha256: str
+    sha256: str  # over both sides: two sources with equal hashes hold the same text, split the same way
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,19 +62,10 @@ class Corpus:
 
     def places(self, update: int, batch: int, span: int, seed: int) -> np.ndarray:
         """
-        Where in `text` the sequences of one update begin: a pure function of (seed, update), without any state.
+        Where in `text` the sequences of one update begin, int64 (batch,): a pure function of (seed, update).
 
-        Parameters
-        ----------
-        update : int
-            0-based index of the update, the same that indexes the table of rates.
-        batch, span : int
-            Sequences, and bytes of text in each.
-
-        Returns
-        -------
-        ndarray of int64, shape (batch,)
-            Drawn with replacement; in a mixture each sequence draws its source first.
+        `update` is the 0-based index in the table of rates, `span` the bytes of a sequence. Places are drawn with
+        replacement; in a mixture each sequence draws its source first.
         """
         # raw counter output, because numpy keeps that stream stable across versions and Generator methods not
         stream = np.random.Philox(key=np.array([seed, update], np.uint64))
@@ -147,14 +125,22 @@ def read_corpus(text: str = "python") -> Corpus:
 
 
 def _files(source: str) -> tuple[Path, Iterator[Path]]:
+    """The folder of a source, and its files, which may be other things than files."""
     paths = sysconfig.get_paths()
-    if source == "python":
-        root = Path(paths["stdlib"])
-        return root, (p for p in root.rglob("*.py") if not _NOT_STDLIB.intersection(p.relative_to(root).parts))
-    if source == "headers":
-        root = Path(paths["platlib"])
-        return root, (p for p in root.rglob("*") if p.suffix in (".h", ".hpp", ".cuh"))
-    return Path(source), Path(source).rglob("*")
+    root, suffixes = {
+        "python": (paths["stdlib"], (".py",)),
+        "headers": (paths["platlib"], (".h", ".hpp", ".cuh")),
+    }.get(source, (source, ("",)))
+
+    def walk() -> Iterator[Path]:
+        for folder, inner, names in os.walk(
+            root
+        ):  # Path.rglob would take five times as long, and every process does it
+            if source == "python":
+                inner[:] = [name for name in inner if name not in _NOT_STDLIB]
+            yield from (Path(folder, name) for name in names if name.endswith(suffixes))
+
+    return Path(root), walk()
 
 
 def _read(source: str, share: float) -> Source:
@@ -186,24 +172,10 @@ def _read(source: str, share: float) -> Source:
 
 def validation_windows(data: np.ndarray, tokens: int, context: int, span: int | None = None) -> np.ndarray:
     """
-    The fixed validation set: `tokens // context` windows, evenly spread, no byte predicted twice.
+    The fixed validation set, uint8 (tokens // context, span): windows evenly spread, no byte predicted twice.
 
-    Parameters
-    ----------
-    data : ndarray of uint8
-    tokens, context : int
-        Bytes to predict in all, and in one window.
-    span : int, optional
-        Bytes of text in a window, where more than `context + 1` are read.
-
-    Returns
-    -------
-    ndarray of uint8, shape (tokens // context, span)
-
-    Raises
-    ------
-    TrainingDataError
-        If the text is too short for that many windows.
+    `tokens` and `context` are bytes to predict in all and in a window, `span` the bytes of a window where more than
+    `context + 1` are read. Raises TrainingDataError if the text is too short.
     """
     span = span or context + 1
     wanted, available = tokens // context, max(0, (len(data) - span) // context + 1)

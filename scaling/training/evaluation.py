@@ -32,18 +32,9 @@ def evaluation_steps(rates: np.ndarray, every: int) -> np.ndarray:
     """
     Steps (updates done) with a row: 1, 2, 4, .. below `every`, its multiples, the last step, the cooldown.
 
-    The cooldown is what follows the last update at the peak rate, if it is at most half of the run. There the
-    loss moves fastest and laws learn most, so rows are five times denser, with one just before and one just
-    after the rate first falls.
-
-    Parameters
-    ----------
-    rates : ndarray, shape (n_updates,)
-    every : int
-
-    Returns
-    -------
-    ndarray of int64, increasing
+    The cooldown is what follows the last update at the peak of `rates`, if it is at most half of the run. There the
+    loss moves fastest and laws learn most, so rows are five times denser, with one just before and one just after
+    the rate first falls.
     """
     n = len(rates)
     steps = {2**k for k in range(every.bit_length()) if 2**k < every} | {*range(every, n, every), n}
@@ -57,20 +48,10 @@ def evaluation_steps(rates: np.ndarray, every: int) -> np.ndarray:
 @torch.no_grad()
 def evaluate(model: Model, weights: Mapping[str, Tensor], judges: Sequence[Judge]) -> list[Judged]:
     """
-    Mean losses of K members on fixed windows.
+    Mean losses of K members, whose named tensors are `weights` (K, ..), on fixed windows.
 
-    Parameters
-    ----------
-    model : Model
-    weights : mapping
-        Named tensors (K, ..).
-    judges : sequence of Judge
-
-    Returns
-    -------
-    list of Judged, one for each member
-        Every byte of a source has the same weight. The standard error is by sequence: bytes of one window are
-        far from independent, windows nearly are.
+    Every byte of a source has the same weight. The standard error is by sequence: bytes of one window are far from
+    independent, windows nearly are.
     """
     members = len(weights["norm"])
     loss, variance = np.zeros(members), np.zeros(members)

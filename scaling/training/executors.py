@@ -29,15 +29,6 @@ def open_executor(where: str | None = None, jobs: int | None = None) -> Iterator
         On Slurm and its like, `dask_jobqueue.SLURMCluster(cores=1, ..)` starts such workers.
     jobs : int, optional
         Processes here; default one for each core this process may use.
-
-    Raises
-    ------
-    TrainingError
-        For a name that is none, or less than one process.
-    MachineError
-        If no scheduler answers.
-    MissingExtra
-        If Dask is not installed.
     """
     if jobs is not None and jobs < 1:
         raise TrainingError(f"jobs = {jobs}: must be 1 or more")

@@ -1,40 +1,39 @@
 """The work of a group of runs: segments of their trees, taken in turn by the members of a stack.
 
-The runs are planned as trees of what they share (`tree.forest`). A stack of `lanes` members takes one segment each, and
-the next when it is through; what a run writes does not depend on its company. All that is needed to go on is in one
-checkpoint: the state of every segment under way or waiting, and how long each curve was.
+A stack of `lanes` members takes one segment each, and the next when it is through; what a run writes does not depend
+on its company. All that is needed to go on is in one checkpoint: the state of every segment under way or waiting, and
+how long each curve was. A part of a tree that is another group's work is handed over as just that: at its branch
+point, the checkpoint of the other group is written.
 """
 
 import io
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from scaling.errors import TrainingError
+from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import Corpus, validation_windows
-from scaling.training.device import progress
 from scaling.training.evaluation import Judge, Judged, evaluate, evaluation_steps
-from scaling.training.records import Curve, RunFiles, checkpoint_path, write_atomically
+from scaling.training.progress import bar
+from scaling.training.records import Curve, RunFiles, checkpoint_path, conditions, facts, versions, write_atomically
 from scaling.training.spec import RunSpec
-from scaling.training.stack import CHUNK, Losses, Stack
-from scaling.training.summary import conditions_of, run_record
+from scaling.training.stack import CHUNK, Losses, Stack, model_of
 from scaling.training.tree import Segment, forest
 
 
 class Run:
-    """A run on its way: where it is evaluated, its curve once that is open, and the updates since its last row."""
+    """A run on its way: where it is evaluated, its curve, and the updates since its last row."""
 
-    def __init__(self, spec: RunSpec):
+    def __init__(self, spec: RunSpec, curve: Curve, window: Iterable[float] = (), z: Iterable[float] = ()):
         self.spec, self.rows = spec, set(evaluation_steps(spec.table.rates, spec.eval_every))
-        self.curve: Curve | None = None
-        self.window: list[float] = []
-        self.z: list[float] = []
+        self.curve, self.window, self.z = curve, list(window), list(z)
 
 
 @dataclass(eq=False)
@@ -44,94 +43,117 @@ class Lane:
     segment: Segment
     state: dict[str, Any] | None
     seconds: float
-    step: int = 0
     rows: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.step = self.state["step"] if self.state else 0
 
 
 class Group:
     """
     Runs of one kind on one device.
 
-    Parameters
-    ----------
-    specs, files : dict
-        Name -> spec, and where its files lie.
-    corpus, device, threads
-        What the runs are made with.
-    labels : dict
-        Name -> further columns of its record.
-    records : dict
-        Name -> record of the runs that are finished; the others are added as they end.
+    `records` are those of the runs that have ended; more are added. `parts` are other groups' work from their branch
+    points on, and `elsewhere` the names of those of their runs that have reached it.
     """
 
     def __init__(
         self,
-        specs: dict[str, RunSpec],
-        files: dict[str, RunFiles],
+        specs: Mapping[str, RunSpec],
+        out_dir: str | Path,
         corpus: Corpus,
         device: torch.device,
-        threads: int,
-        labels: dict[str, Mapping[str, str]],
+        labels: Mapping[str, Mapping[str, str]],
         records: dict[str, dict[str, Any]],
+        parts: Sequence[Sequence[str]] = (),
+        elsewhere: Set[str] = frozenset(),
     ):
-        self.specs, self.files, self.corpus, self.device = specs, files, corpus, device
-        self.labels, self.records = labels, records
-        self.initial: dict[int, float] = {}
+        self.specs, self.out_dir, self.corpus, self.device = specs, out_dir, corpus, device
+        self.labels, self.records, self.parts, self.elsewhere = labels, records, parts, elsewhere
+        self.files = {name: RunFiles(out_dir, name) for name in specs}
+        self.checkpoint = checkpoint_path(out_dir, specs)
         self.spec = next(iter(specs.values()))
-        self.conditions = {name: conditions_of(spec, corpus, device, threads) for name, spec in specs.items()}
-        self.checkpoint = checkpoint_path(next(iter(files.values())).out_dir, specs)
-        span = (2 if self.spec.n_encoder else 1) * self.spec.context + 1
-        corpus.require(span)
+        self.model = model_of(self.spec)
+        self.conditions = {name: conditions(spec, corpus, device) for name, spec in specs.items()}
+        self.runs: dict[str, Run] = {}  # not ended, and not elsewhere
+        self.parents: dict[str, tuple[str, int]] = {}  # run -> the one that lent it its first updates, and how many
+        self.initial: dict[int, float] = {}  # seed -> loss before the first update
+        self.trees = forest(specs)
+        self.segments = [segment for tree in self.trees for segment in tree.walk()]
+        for segment in self.segments:
+            self.parents |= dict.fromkeys(segment.runs[1:], (segment.runs[0], segment.end))
+        self.waiting = [Lane(tree, None, 0.0) for tree in reversed(self.trees)]
+        self.lanes: list[Lane] = []
+        self.stack: Stack
+        corpus.require(self.model.span())
+        self.final_judges = self._judges(self.spec.val_tokens)
+        self.curve_judges = [judge for judge in self._judges(self.spec.eval_tokens) if judge.share]
 
-        def judges(tokens: int) -> list[Judge]:
-            windows = (validation_windows(s.validation, tokens, self.spec.context, span) for s in corpus.sources)
-            return [
-                Judge(source.name, source.share, torch.from_numpy(w).to(device).long())
-                for source, w in zip(corpus.sources, windows, strict=True)
-            ]
-
-        self.span, self.final_judges = span, judges(self.spec.val_tokens)
-        self.curve_judges = [judge for judge in judges(self.spec.eval_tokens) if judge.share]
+    def _judges(self, tokens: int) -> list[Judge]:
+        return [
+            Judge(source.name, source.share, torch.from_numpy(windows).to(self.device).long())
+            for source in self.corpus.sources
+            for windows in [validation_windows(source.validation, tokens, self.spec.context, self.model.span())]
+        ]
 
     def work(self, lanes: int, checkpoint_seconds: float, quiet: bool, wanted: Callable[[], bool]) -> None:
         """Train all that is not finished; the last checkpoint is left for who writes what the runs have in common."""
-        saved = None
-        if self.checkpoint.exists():
-            saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        with ExitStack() as curves:
+            saved = self._resume() if self.checkpoint.exists() else {}
             for name, spec in self.specs.items():
-                if name not in self.records:
-                    was, now = saved["identity"].get(name, {}), asdict(spec) | self.conditions[name]
-                    self.files[name].refuse_other(self.checkpoint, was=was, now=now)
-        # the numbering of segments in a checkpoint is that of the runs that were unfinished when it began
-        names = saved["names"] if saved else [name for name in self.specs if name not in self.records]
-        self.trees = forest({name: self.specs[name] for name in names})
-        self.segments = [segment for tree in self.trees for segment in tree.walk()]
-        self.names = names
-        self.runs = {name: Run(self.specs[name]) for name in names if name not in self.records}
-        self.waiting = [Lane(tree, None, 0.0) for tree in reversed(self.trees)]
-        self.lanes: list[Lane] = []
-        self.stack: Stack | None = None
-        bytes_of: dict[str, int] = {}
-        if saved:
-            self.waiting = [Lane(self.segments[i], state, seconds) for i, state, seconds in saved["waiting"]]
-            for name, run in self.runs.items():
-                bytes_of[name], run.window, run.z = saved["runs"][name]
-        total = sum(tree.steps for tree in self.trees)
-        done = total - sum(
-            lane.segment.steps - (lane.state["step"] - lane.segment.start if lane.state else 0) for lane in self.waiting
-        )
-        with ExitStack() as files, progress(self.checkpoint.stem, done, total, quiet) as advanced:
-            for name, run in self.runs.items():
-                run.curve = files.enter_context(Curve(self.files[name].curve, bytes_of.get(name)))
+                if name not in self.records and name not in self.elsewhere:
+                    keep, *windows = saved[name] if saved else (None,)
+                    self.runs[name] = Run(spec, Curve(self.files[name].curve, keep), *windows)
+                    curves.callback(self.runs[name].curve.close)
+            for seed in {run.spec.seed for run in self.runs.values()} - self.initial.keys():
+                weights = self.model.views(self.model.initial(seed)[None].to(self.device))
+                self.initial[seed] = evaluate(self.model, weights, self.final_judges)[0].loss
+            total = sum(tree.steps for tree in self.trees)
+            done = total - sum(lane.segment.steps - (lane.step - lane.segment.start) for lane in self.waiting)
+            self._hand_over()
             self._save()
             saved_at = time.perf_counter()
-            while self._fill(lanes):
-                advanced(self._advance())
-                if time.perf_counter() - saved_at >= checkpoint_seconds:
-                    self._save()
-                    saved_at = time.perf_counter()
-                    if not wanted():
-                        raise TrainingError(f"{self.checkpoint.stem}: stopped at step {self.lanes[0].step}, not wanted")
+            with bar(self.checkpoint.stem, done, total, quiet) as advanced:
+                while self._fill(lanes):
+                    advanced(self._advance())
+                    if time.perf_counter() - saved_at >= checkpoint_seconds:
+                        self._save()
+                        saved_at = time.perf_counter()
+                        if not wanted():
+                            raise TrainingError(f"{self.checkpoint.stem}: stopped, a later sweep has taken over")
+
+    def _resume(self) -> dict[str, tuple]:
+        """Take up the checkpoint; returns for each run the bytes of its curve and the updates behind its last row."""
+        saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        if "names" in saved:
+            raise TrainingDataError(
+                f"{self.checkpoint} was written by an older version of scaling, which divided sweeps otherwise\n"
+                "end the sweep with that version, or remove the checkpoint and the curves without a record to start over"
+            )
+        for name in self.specs.keys() - self.records.keys() - self.elsewhere:
+            was, now = saved["identity"].get(name, {}), asdict(self.specs[name]) | self.conditions[name]
+            self.files[name].refuse_other(self.checkpoint, was=was, now=now)
+            if name not in saved["runs"]:
+                raise TrainingDataError(
+                    f"{self.checkpoint}: {name} was handed over to another process, and its checkpoint is not there\n"
+                    "run the sweep as it was, with the same file and --lanes, or remove its curves to start over"
+                )
+        self.initial, self.parents, self.waiting = saved["initial"], saved["parents"], []
+        for name, state, seconds in saved["waiting"]:
+            step = state["step"] if state else 0
+            (segment,) = (s for s in self.segments if name in s.runs and s.start <= step < s.end)
+            self.waiting.append(Lane(segment, state, seconds))
+        return saved["runs"]
+
+    def _hand_over(self) -> None:
+        """Write the checkpoints of the groups whose branch point is reached; what they have is not ours any more."""
+        for part in self.parts:
+            theirs = [lane for lane in self.waiting if set(lane.segment.runs) <= set(part)]
+            if theirs:
+                runs = {name: self.runs.pop(name) for name in part if name in self.runs}
+                self.waiting = [lane for lane in self.waiting if lane not in theirs]
+                if runs:
+                    self._write(checkpoint_path(self.out_dir, part), theirs, runs)
 
     def _alive(self, segment: Segment) -> list[str]:
         return [name for name in segment.runs if name in self.runs]
@@ -146,7 +168,7 @@ class Group:
                 new.append(lane)
         if not going and not new:
             return False
-        if self.stack is None or len(going) + len(new) != len(self.lanes):
+        if len(going) + len(new) != len(self.lanes):
             for lane in going:
                 lane.state = self._state(lane)
             self.lanes = new = [*going, *new]
@@ -161,8 +183,6 @@ class Group:
         return True
 
     def _start(self, lane: Lane) -> None:
-        assert self.stack is not None
-        lane.step = lane.state["step"] if lane.state else 0
         self.stack.start(self.lanes.index(lane), self.specs[lane.segment.runs[0]], lane.state)
         lane.state = None
         rows = set().union(*(self.runs[name].rows for name in self._alive(lane.segment)))
@@ -170,21 +190,17 @@ class Group:
         lane.rows = sorted({row for row in rows if lane.step < row < end} | {end}, reverse=True)
 
     def _state(self, lane: Lane) -> dict[str, Any]:
-        assert self.stack is not None
         return self.stack.state(self.lanes.index(lane))
 
     def _advance(self) -> int:
         """Go on to the next row of any lane, at most a chunk; returns the updates done."""
-        assert self.stack is not None
         began = time.perf_counter()
         n = min(CHUNK, *(lane.rows[-1] - lane.step for lane in self.lanes))
-        specs = [self.specs[lane.segment.runs[0]] for lane in self.lanes]
-
-        def places(i: int) -> list[np.ndarray]:
-            pairs = zip(self.lanes, specs, strict=True)
-            return [self.corpus.places(lane.step + i, spec.batch, self.span, spec.data_seed) for lane, spec in pairs]
-
-        losses = self.stack.advance(np.array([places(i) for i in range(n)]))
+        starts = [(lane.step, self.specs[lane.segment.runs[0]].data_seed) for lane in self.lanes]
+        batch, span = self.spec.batch, self.model.span()
+        losses = self.stack.advance(
+            np.array([[self.corpus.places(step + i, batch, span, seed) for step, seed in starts] for i in range(n)])
+        )
         for k, lane in enumerate(self.lanes):
             lane.step += n
             for name in self._alive(lane.segment):
@@ -201,11 +217,10 @@ class Group:
 
     def _judge(self, members: list[int], judges: list[Judge]) -> list[Judged]:
         """Losses of some members of the stack, with the weights that their next update would see."""
-        assert self.stack is not None
         with torch.no_grad():
             chosen = torch.tensor(members, device=self.device)
             weights = {name: weight.detach()[chosen] for name, weight in self.stack.weights.items()}
-            return evaluate(self.stack.model, self.stack.seen(weights, self.stack.levels(chosen)), judges)
+            return evaluate(self.model, self.stack.seen(weights, self.stack.levels(chosen)), judges)
 
     def _row(self, k: int, judged: Judged, losses: Losses) -> None:
         """Write the rows of all runs that have one at this step of lane k; end those that end here."""
@@ -220,7 +235,6 @@ class Group:
             run = self.runs[name]
             if step not in run.rows:
                 continue
-            assert run.curve is not None
             run.curve.row(
                 step=step,
                 tokens=step * run.spec.batch_tokens,
@@ -238,7 +252,8 @@ class Group:
             return
         state = self._state(lane) if lane.segment.children else None
         self.waiting += [Lane(child, state, lane.seconds) for child in reversed(lane.segment.children)]
-        ending = [name for name in names if self.runs[name].spec.table.steps == step]
+        self._hand_over()
+        ending = [name for name in names if self.specs[name].table.steps == step]
         if ending:
             (final,) = self._judge([k], self.final_judges)
             for name in ending:
@@ -246,49 +261,47 @@ class Group:
 
     def _finish(self, name: str, lane: Lane, status: str, final: Judged | None) -> None:
         run = self.runs.pop(name)
-        assert run.curve is not None
         run.curve.sync()
-        shared = [s for s in self.segments if name in s.runs and s.runs[0] != name]
-        outcome = {
+        parent, branch = self.parents.get(name, (None, None))
+        by_source = final.by_source if final and len(self.corpus.sources) > 1 else {}
+        self.records[name] = {
+            "run_id": name,
+            **self.labels.get(name, {}),
             "status": status,
-            "final": final,
-            "initial_loss": self._initial_loss(run.spec.seed),
+            "final_val_loss": final and final.loss,
+            "val_se": final and final.standard_error,
+            "initial_loss": self.initial[run.spec.seed],
+            **{f"val_loss_{Path(source).name or source}": loss for source, loss in by_source.items()},
+            **facts(run.spec, self.corpus),
+            "parent_run": parent,
+            "branch_step": branch,
             "elapsed_s": round(lane.seconds, 1),
-            "parent_run": shared[-1].runs[0] if shared else None,
-            "branch_step": max(s.end for s in shared) if shared else None,
+            **self.conditions[name],
+            **versions(),
+            "command": run.spec.command(self.out_dir, name),
         }
-        record = run_record(
-            run.spec, self.files[name], self.corpus, self.conditions[name], outcome, dict(self.labels.get(name, {}))
-        )
-        self.files[name].finish(record)
-        self.records[name] = record
-
-    def _initial_loss(self, seed: int) -> float:
-        """Loss before the first update, on the final validation set: what a run that learned nothing has."""
-        if seed not in self.initial:
-            assert self.stack is not None
-            model = self.stack.model
-            weights = model.views(model.initial(seed)[None].to(self.device))
-            self.initial[seed] = evaluate(model, weights, self.final_judges)[0].loss
-        return self.initial[seed]
+        self.files[name].finish(self.records[name])
 
     def _save(self) -> None:
-        """Write the checkpoint: rows are on disk before the state that counts on them."""
-        index = {id(segment): i for i, segment in enumerate(self.segments)}
-        waiting = [(index[id(lane.segment)], lane.state, lane.seconds) for lane in self.waiting]
-        waiting += [
-            (index[id(lane.segment)], self._state(lane), lane.seconds)
-            for lane in reversed(self.lanes)
-            if self._alive(lane.segment) and lane.step < lane.segment.end
-        ]
-        content = io.BytesIO()
+        going = [lane for lane in reversed(self.lanes) if self._alive(lane.segment) and lane.step < lane.segment.end]
+        going = [replace(lane, state=self._state(lane)) for lane in going]
+        self._write(self.checkpoint, [*self.waiting, *going], self.runs)
+
+    def _write(self, path: Path, lanes: list[Lane], runs: dict[str, Run]) -> None:
+        """Write a checkpoint: rows are on disk before the state that counts on them."""
+        content, waiting = io.BytesIO(), []
+        for lane in lanes:  # known by a run and its step, because the trees of another group have other segments
+            name = next((name for name in lane.segment.runs if name in runs), None)
+            if name:
+                waiting.append((name, lane.state, lane.seconds))
         torch.save(
             {
-                "names": self.names,
-                "identity": {name: asdict(spec) | self.conditions[name] for name, spec in self.specs.items()},
+                "identity": {name: asdict(self.specs[name]) | self.conditions[name] for name in runs},
                 "waiting": waiting,
-                "runs": {name: (run.curve.sync(), run.window, run.z) for name, run in self.runs.items() if run.curve},
+                "runs": {name: (run.curve.sync(), run.window, run.z) for name, run in runs.items()},
+                "parents": self.parents,
+                "initial": self.initial,
             },
             content,
         )
-        write_atomically(self.checkpoint, content.getvalue())
+        write_atomically(path, content.getvalue())

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from scaling.training.counts import Shape
 
 INIT_STD = 0.02  # GPT-2; projections back into the residual stream are smaller by sqrt(2 L)
+Weights = Mapping[str, Tensor]
 Watch = Callable[[str, Tensor], None]
 
 
@@ -27,7 +28,7 @@ class Weight(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What the parametrisation makes of width and depth (other symbols: m = width / base, m_L = depth / base)."""
+    """What the parametrisation makes of width and depth."""
 
     hidden_std: float  # of block matrices, times INIT_STD
     hidden_rate: float  # their rate, times that of the schedule
@@ -39,7 +40,7 @@ class Rules(NamedTuple):
 
     @classmethod
     def of(cls, parametrization: str, m: float = 1.0, m_L: float = 1.0) -> "Rules":
-        """sp; mup (2203.03466, for Adam); completep (2505.01618, alpha = 1)."""
+        """sp; mup (2203.03466, for Adam); completep (2505.01618, alpha = 1); m = width / base, m_L = depth / base."""
         return {
             "sp": cls(1.0, 1.0, 1.0, 1.0, 1.0, True, 0.5),
             "mup": cls(m**-0.5, 1 / m, 1.0, 1 / m, 1.0, True, 1.0),
@@ -48,15 +49,7 @@ class Rules(NamedTuple):
 
 
 class Model:
-    """
-    Structure of the members; their weights are handed in, so that the same code trains and judges any of them.
-
-    Parameters
-    ----------
-    shape : Shape
-    rules : Rules
-        Of the parametrisation; default sp.
-    """
+    """Structure of the members; their weights are handed in, so that the same code trains and judges any of them."""
 
     def __init__(self, shape: Shape, rules: Rules | None = None):
         self.shape, self.rules = shape, rules or Rules.of("sp")
@@ -76,31 +69,20 @@ class Model:
         std = INIT_STD * rules.hidden_std
         into_stream = std / math.sqrt(2 * layers) if rules.depth_init else std
 
-        def attention(at: str, cross: bool) -> dict[str, Weight]:
-            qkv = (
-                {"q": Weight((d, d), std), "kv": Weight((2 * d, d), std)} if cross else {"qkv": Weight((3 * d, d), std)}
-            )
-            parts = {"norm": Weight((d,), 0.0)} | qkv | {"out": Weight((d, d), into_stream)}
-            if s.qk_norm:
-                parts |= {name: Weight((d // s.n_head,), 0.0) for name in ("q_gain", "k_gain")}
-            return {f"{at}.{name}": weight for name, weight in parts.items()}
-
-        def block(at: str, cross: bool) -> dict[str, Weight]:
-            mlp = {"norm": Weight((d,), 0.0), "up": Weight((4 * d, d), std), "out": Weight((d, 4 * d), into_stream)}
-            return (
-                attention(f"{at}.attention", cross=False)
-                | (attention(f"{at}.cross", cross=True) if cross else {})
-                | {f"{at}.mlp.{name}": weight for name, weight in mlp.items()}
-            )
+        gain, gains = Weight((d,), 0.0), Weight((d // s.n_head,), 0.0)
+        norms = {"q_gain": gains, "k_gain": gains} if s.qk_norm else {}
+        qkv = {"qkv": Weight((3 * d, d), std)}, {"q": Weight((d, d), std), "kv": Weight((2 * d, d), std)}
+        attention, cross = ({"norm": gain, **from_, "out": Weight((d, d), into_stream), **norms} for from_ in qkv)
+        mlp = {"norm": gain, "up": Weight((4 * d, d), std), "out": Weight((d, 4 * d), into_stream)}
 
         table = {"embedding": Weight((s.vocab, d), INIT_STD), "positions": Weight((s.context, d), INIT_STD)}
-        for i in range(s.n_encoder):
-            table |= block(f"encoder.{i}", cross=False)
-        for i in range(s.n_layer):
-            table |= block(f"blocks.{i}", cross=s.n_encoder > 0)
-        if s.n_encoder:
-            table["encoder_norm"] = Weight((d,), 0.0)
-        return table | {"norm": Weight((d,), 0.0)}
+        for stack, blocks in ("encoder", s.n_encoder), ("blocks", s.n_layer):
+            parts = {"attention": attention, "cross": cross, "mlp": mlp}
+            if stack == "encoder" or not s.n_encoder:
+                del parts["cross"]
+            for i in range(blocks):
+                table |= {f"{stack}.{i}.{part}.{n}": w for part, of_it in parts.items() for n, w in of_it.items()}
+        return table | ({"encoder_norm": gain} if s.n_encoder else {}) | {"norm": gain}
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """
@@ -130,33 +112,24 @@ class Model:
         """Bytes of text in one sequence: what is read, and the last byte predicted."""
         return (2 if self.shape.n_encoder else 1) * self.shape.context + 1
 
-    def logits(self, weights: Mapping[str, Tensor], windows: Tensor, watch: Watch | None = None) -> Tensor:
+    def logits(self, weights: Weights, windows: Tensor, watch: Watch | None = None) -> Tensor:
         """
-        Logits of the last `context` bytes of every window.
+        Logits (K, batch * context, vocab) of the last `context` bytes of every window (K, batch, span).
 
-        Parameters
-        ----------
-        weights : mapping
-            Named tensors with K members in front, as `views` gives them.
-        windows : Tensor of int64, shape (K, batch, span)
-        watch : callable, optional
-            Is shown (name, tensor) along the way: attention scores and what each block leaves in the stream.
-
-        Returns
-        -------
-        Tensor, shape (K, batch * context, vocab)
+        `weights` are named tensors as `views` gives them. `watch` is shown (name, tensor) along the way: attention
+        scores and what each block leaves in the stream.
         """
         context = self.shape.context
         source, tokens = windows[..., :context], windows[..., -context - 1 : -1]
         memory = None
         if self.shape.n_encoder:
-            memory = self._blocks(weights, "encoder", self._embed(weights, source), len(source[0]), False, None, watch)
+            memory = self._blocks(weights, "encoder", self._embed(weights, source), None, source.shape[1], watch)
             memory = _norm(memory, weights["encoder_norm"])
-        x = self._blocks(weights, "blocks", self._embed(weights, tokens), tokens.shape[1], True, memory, watch)
+        x = self._blocks(weights, "blocks", self._embed(weights, tokens), memory, tokens.shape[1], watch)
         x = _norm(x, weights["norm"])
         return torch.bmm(x if self.rules.head == 1 else x * self.rules.head, weights["embedding"].transpose(1, 2))
 
-    def _embed(self, weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
+    def _embed(self, weights: Weights, tokens: Tensor) -> Tensor:
         members, batch, context = tokens.shape
         table = weights["embedding"]  # one table of K x V rows, so that one look-up serves all members
         if members > 1:
@@ -165,20 +138,13 @@ class Model:
         return (x + weights["positions"][:, None]).view(members, batch * context, -1)
 
     def _blocks(
-        self,
-        weights: Mapping[str, Tensor],
-        stack: str,
-        x: Tensor,
-        batch: int,
-        causal: bool,
-        memory: Tensor | None,
-        watch: Watch | None,
+        self, weights: Weights, stack: str, x: Tensor, memory: Tensor | None, batch: int, watch: Watch | None
     ) -> Tensor:
         for i in range(self.shape.n_encoder if stack == "encoder" else self.shape.n_layer):
             at = f"{stack}.{i}"
-            x = self._attention(weights, f"{at}.attention", x, None, batch, causal, watch)
+            x = self._attention(weights, f"{at}.attention", x, None, batch, watch)
             if memory is not None:
-                x = self._attention(weights, f"{at}.cross", x, memory, batch, False, watch)
+                x = self._attention(weights, f"{at}.cross", x, memory, batch, watch)
             up = torch.bmm(_norm(x, weights[f"{at}.mlp.norm"]), weights[f"{at}.mlp.up"])
             x = torch.baddbmm(x, F.gelu(up), weights[f"{at}.mlp.out"], alpha=self.rules.branch)
             if watch:
@@ -186,17 +152,10 @@ class Model:
         return x
 
     def _attention(
-        self,
-        weights: Mapping[str, Tensor],
-        at: str,
-        x: Tensor,
-        memory: Tensor | None,
-        batch: int,
-        causal: bool,
-        watch: Watch | None,
+        self, weights: Weights, at: str, x: Tensor, memory: Tensor | None, batch: int, watch: Watch | None
     ) -> Tensor:
         members, rows, d = x.shape
-        head_dim = d // self.shape.n_head
+        head_dim, causal = d // self.shape.n_head, at.startswith("blocks") and memory is None
         normed = _norm(x, weights[f"{at}.norm"])
 
         def heads(y: Tensor, parts: int) -> list[Tensor]:  # each (K batch, n_head, context, head_dim)

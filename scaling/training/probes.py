@@ -9,31 +9,23 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
+from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from scaling.planning import batch
 from scaling.training.corpus import Corpus
-from scaling.training.device import prepare
 from scaling.training.model import token_losses
 from scaling.training.spec import RunSpec
-from scaling.training.stack import Losses, Stack
+from scaling.training.stack import Losses, Stack, prepare
 
 
 class Bench:
-    """
-    A run on the table: trained some updates at a time, looked at in between.
-
-    Parameters
-    ----------
-    spec : RunSpec
-    corpus : Corpus
-    device : {'cpu', 'cuda'}, optional
-    """
+    """A run on the table: trained some updates at a time, looked at in between; on the CPU unless `device` says cuda."""
 
     def __init__(self, spec: RunSpec, corpus: Corpus, device: str | None = "cpu"):
         self.spec, self.corpus = spec, corpus
-        self.stack = Stack(spec, 1, spec.table.steps, corpus.text, prepare(device, 1), spec.qat_bits > 0)
+        self.stack = Stack(spec, 1, spec.table.steps, corpus.text, prepare(device), spec.qat_bits > 0)
         self.stack.start(0, spec)
 
     def train(self, updates: int) -> Losses:
@@ -110,50 +102,23 @@ def noise_scale(bench: Bench, small: int, big: int, repeats: int = 8) -> dict[st
     return batch.noise_scale((small, norms[0]), (big, norms[1]))
 
 
-def top_eigenvalue(
-    apply: Callable[[Tensor], Tensor], size: int, *, iterations: int = 30, seed: int = 0, tolerance: float = 1e-5
-) -> float:
-    """
-    Largest eigenvalue of a symmetric operator by Lanczos iteration, every new vector made orthogonal to all before.
+def top_eigenvalue(apply: Callable[[Tensor], Tensor], size: int, *, tolerance: float = 1e-4) -> float:
+    """Largest eigenvalue, to a relative `tolerance`, of a symmetric operator on vectors (size,)."""
 
-    Parameters
-    ----------
-    apply : callable
-        Operator on a vector (size,).
-    iterations : int
-        Products at most; fewer when the eigenvalue moves by less than `tolerance`, relative.
-    """
-    vector = torch.randn(size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    basis: list[Tensor] = []
-    diagonal: list[float] = []
-    beside: list[float] = []
-    found = np.nan
-    vector /= vector.norm()
-    for _ in range(min(iterations, size)):
-        basis.append(vector)
-        product = apply(vector).double().cpu()
-        diagonal.append(float(product @ vector))
-        for _ in range(2):  # twice is enough in floating point
-            product -= torch.stack(basis).T @ (torch.stack(basis) @ product)
-        tridiagonal = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
-        before, found = found, float(np.linalg.eigvalsh(tridiagonal)[-1])
-        rest = float(product.norm())
-        if abs(found - before) <= tolerance * abs(found) or rest < 1e-12:
-            break
-        beside.append(rest)
-        vector = product / rest
-    return found
+    def product(vector: np.ndarray) -> np.ndarray:
+        return apply(torch.from_numpy(vector)).double().cpu().numpy()
+
+    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
+    start = np.random.default_rng(0).normal(size=size)
+    return float(eigsh(operator, 1, which="LA", v0=start, tol=tolerance, return_eigenvectors=False)[0])
 
 
-def sharpness(bench: Bench, windows: Tensor, *, preconditioned: bool = False, iterations: int = 30) -> float:
+def sharpness(bench: Bench, windows: Tensor, *, preconditioned: bool = False) -> float:
     """
     Top eigenvalue of the Hessian of the loss on fixed windows (Noci et al., 2402.17457).
 
-    Parameters
-    ----------
-    preconditioned : bool
-        Of P^-1/2 H P^-1/2 with AdamW's P = sqrt(v) + eps, whose edge of stability is 38 / rate at beta1 = 0.9; without,
-        that of gradient descent is 2 / rate.
+    `preconditioned`: of P^-1/2 H P^-1/2 with AdamW's P = sqrt(v) + eps, whose edge of stability is 38 / rate at
+    beta1 = 0.9; without, that of gradient descent is 2 / rate.
     """
     stack = bench.stack
     scale = torch.ones_like(stack.flat[0])
@@ -169,29 +134,17 @@ def sharpness(bench: Bench, windows: Tensor, *, preconditioned: bool = False, it
             (product,) = torch.autograd.grad(slope, flat, direction[None], retain_graph=True)
             return product[0] * scale
 
-        return top_eigenvalue(apply, flat.numel(), iterations=iterations)
+        return top_eigenvalue(apply, flat.numel())
 
 
 def coordinate_check(
     spec: RunSpec, widths: Sequence[int], corpus: Corpus, *, updates: int = 10, seeds: Sequence[int] = (0, 1, 2)
 ) -> pd.DataFrame:
     """
-    Mean |activation| of every layer over training, for several widths.
+    Mean |activation| of every layer over training, for several widths: layer, width, step, activation (mean over seeds).
 
-    Parameters
-    ----------
-    spec : RunSpec
-        Its width is replaced, and its heads so that their width stays.
-    widths : sequence of int
-    corpus : Corpus
-    updates : int
-        The schedule must be at least as long.
-    seeds : sequence of int
-
-    Returns
-    -------
-    DataFrame
-        layer, width, step, activation (mean over seeds); `slopes` makes one number of it.
+    The width of `spec` is replaced, and its heads so that theirs stays; its schedule has at least so many `updates`.
+    `slopes` makes one number a layer of what is returned.
     """
     head_dim, rows = spec.d_model // spec.n_head, []
     for width in widths:

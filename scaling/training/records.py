@@ -8,21 +8,35 @@
 Elapsed time is in the record and not in the curve, so that curves can be compared byte by byte.
 """
 
+from __future__ import annotations
+
 import csv
 import errno
 import hashlib
 import io
 import json
 import os
+import platform
 import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
+import numpy as np
+
+import scaling
 from scaling.errors import MachineError, TrainingDataError, TrainingError
+from scaling.training.counts import flops_per_token, param_counts
+from scaling.training.spec import RunSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from scaling.training.corpus import Corpus
 
 CURVE_COLUMNS = (
     "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
@@ -36,8 +50,7 @@ def write_atomically(path: Path, content: bytes, *, alone: bool = True) -> None:
     """
     Replace a file in one move: a reader sees the old bytes or the new ones, also after a power cut.
 
-    What is left of a draft when its process is killed is overwritten by the next. If others may write the same
-    file at the same time (not `alone`), drafts have names of their own.
+    If others may write the same file at the same time (not `alone`), drafts have names of their own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.tmp" if alone else f"{path.name}.{secrets.token_hex(4)}.tmp")
@@ -82,12 +95,7 @@ def checkpoint_path(out_dir: str | Path, names: Iterable[str]) -> Path:
 
 @contextmanager
 def sole_writer(checkpoint: Path, patience: float = 0.0) -> Iterator[None]:
-    """
-    Hold the lock of a checkpoint; it falls with its process, however that ends.
-
-    A second process that trains the same runs is refused after `patience` seconds: the first may be on its way
-    out, and on a network drive the lock of a machine that is lost falls only after a while.
-    """
+    """Hold the lock of a checkpoint, which falls with its process; while another has it, wait `patience` seconds."""
     if os.name != "posix":
         yield
         return
@@ -128,9 +136,8 @@ class RunFiles:
     def __init__(self, out_dir: str | Path, name: str):
         if not PLAIN_NAME.fullmatch(name):
             raise TrainingError(f"run {name!r} makes no file name\n{NAMING}")
-        self.out_dir, self.name = Path(out_dir), name
-        self.curve = self.out_dir / "curves" / f"{name}.csv"
-        self.record = self.out_dir / "curves" / f"{name}.json"
+        self.name, curves = name, Path(out_dir) / "curves"
+        self.curve, self.record = curves / f"{name}.csv", curves / f"{name}.json"
 
     def finished(self) -> dict[str, Any] | None:
         """The record of the run, if it has ended."""
@@ -155,12 +162,8 @@ class Curve:
     """
     The curve file of a run, open for appending.
 
-    Parameters
-    ----------
-    path : Path
-    keep : int or None
-        Length in bytes that a checkpoint vouches for: what lies behind it is cut off and will be made again.
-        None starts a new file.
+    `keep` is the length in bytes that a checkpoint vouches for: what lies behind it is cut off, and will be made
+    again. None starts a new file.
     """
 
     HEADER = (",".join(CURVE_COLUMNS) + "\n").encode()
@@ -185,12 +188,9 @@ class Curve:
 
     def row(self, **values: float | int | None) -> None:
         """Append one row; a float is written with nine digits, `lr` exactly, and None as an empty cell."""
-        cells = []
-        for column in CURVE_COLUMNS:
-            value = values[column]
-            exact = column == "lr" or isinstance(value, int)
-            cells.append("" if value is None else repr(value) if exact else f"{value:.9g}")
-        line = (",".join(cells) + "\n").encode()
+        exact = {k for k, value in values.items() if k == "lr" or isinstance(value, int)}
+        cells = {k: "" if v is None else repr(v) if k in exact else f"{v:.9g}" for k, v in values.items()}
+        line = (",".join(cells[column] for column in CURVE_COLUMNS) + "\n").encode()
         while line:  # a full disk may take the first bytes and refuse the rest only when they come again
             line = line[self._file.write(line) :]
 
@@ -199,10 +199,7 @@ class Curve:
         os.fsync(self._file.fileno())
         return self._file.tell()
 
-    def __enter__(self) -> "Curve":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._file.close()
 
 
@@ -219,3 +216,41 @@ def write_run_table(out_dir: str | Path) -> None:
         writer.writeheader()
         writer.writerows(records)
         write_atomically(table, text.getvalue().encode(), alone=os.name == "posix")  # no locks elsewhere
+
+
+def conditions(spec: RunSpec, corpus: Corpus, device: torch.device) -> dict[str, Any]:
+    """What bitwise equality needs besides the spec; a run resumes only where these are unchanged."""
+    import torch
+
+    return {
+        "corpus_sha256": corpus.sha256,
+        "rates_sha256": hashlib.sha256(spec.table.rates.astype("<f8").tobytes()).hexdigest()[:16],
+        "torch": str(torch.__version__),  # a subclass of str, which a checkpoint of plain types would refuse
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def facts(spec: RunSpec, corpus: Corpus) -> dict[str, Any]:
+    """What a record says of a run before it begins: counts and settings."""
+    tokens = spec.table.steps * spec.batch_tokens
+    return {
+        **param_counts(spec.shape),
+        "steps": spec.table.steps,
+        "tokens": tokens,
+        "batch_tokens": spec.batch_tokens,
+        "peak_lr": spec.table.peak,
+        **asdict(spec),
+        "d_ff": 4 * spec.d_model,
+        "vocab": spec.shape.vocab,
+        "dtype": "float32",
+        "flops_6nd": tokens * flops_per_token(spec.shape, "6nd"),
+        "flops_exact": tokens * flops_per_token(spec.shape, "exact"),
+        "train_bytes": len(corpus.text),
+        "validation_bytes": sum(len(source.validation) for source in corpus.sources),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of what makes the numbers, besides torch."""
+    return {"python": platform.python_version(), "numpy": np.__version__, "scaling": scaling.__version__}

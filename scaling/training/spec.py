@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from math import inf
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from scaling.errors import TrainingError
 from scaling.schedules import Schedule
 from scaling.schedules import schedule as make_schedule
-from scaling.training.counts import Shape
+from scaling.training.counts import Shape, flops_per_token
 
 PARAMETRIZATIONS = ("sp", "mup", "completep")
 _KINDS: dict[Any, tuple[type, str]] = {
@@ -22,14 +23,21 @@ _KINDS: dict[Any, tuple[type, str]] = {
     str: (str, "text"),
 }
 
+_RANGES: dict[str, tuple[float, float]] = {  # from, to below
+    "n_layer d_model n_head context batch eval_every eval_tokens val_tokens base_width base_depth": (1, inf),
+    "weight_decay n_encoder z_loss qat_from": (0, inf),
+    "seed data_seed": (0, 2**63),
+    "beta1 beta2": (0, 1),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """
     One run: model, data order, optimiser, schedule, and when it is evaluated.
 
-    Two runs with equal specs on one machine write the same curve, byte for byte. Where the files go, the
-    device and the number of threads are arguments of `train`.
+    Two runs with equal specs on one machine write the same curve, byte for byte. Where the files go and
+    the device are arguments of `train`.
 
     Parameters
     ----------
@@ -125,22 +133,18 @@ class RunSpec:
                 raise TrainingError(f"{field.name} = {value!r}: must be {wanted}")
         # canonical text, so that two ways of writing one schedule are one spec
         object.__setattr__(self, "schedule", make_schedule(self.schedule).text)
-        for name in ("n_layer", "d_model", "n_head", "context", "batch", "eval_every", "base_width", "base_depth"):
-            if getattr(self, name) < 1:
-                raise TrainingError(f"{name} = {getattr(self, name)}: must be 1 or more")
-        for name in ("seed", "data_seed", "weight_decay", "n_encoder", "z_loss", "qat_from"):
-            if not 0 <= getattr(self, name) < inf:
-                raise TrainingError(f"{name} = {getattr(self, name)}: must be 0 or more")
-        for name in ("seed", "data_seed"):
-            if getattr(self, name) >= 2**63:
-                raise TrainingError(f"{name} = {getattr(self, name)}: must be below 2^63")
+        for names, (low, high) in _RANGES.items():
+            for name in names.split():
+                if not low <= getattr(self, name) < high:
+                    below = "" if high == inf else f" and below {high}"
+                    raise TrainingError(f"{name} = {getattr(self, name)}: must be {low} or more{below}")
         if self.d_model % self.n_head:
             raise TrainingError(
                 f"d_model = {self.d_model} cannot be shared among n_head = {self.n_head} heads\n"
                 f"choose n_head from {[h for h in range(1, self.d_model + 1) if self.d_model % h == 0]}"
             )
         for name in ("eval_tokens", "val_tokens"):
-            if getattr(self, name) < 1 or getattr(self, name) % self.context:
+            if getattr(self, name) % self.context:
                 raise TrainingError(f"{name} = {getattr(self, name)}: must be a multiple of context = {self.context}")
         if self.parametrization not in PARAMETRIZATIONS:
             raise TrainingError(
@@ -148,11 +152,8 @@ class RunSpec:
             )
         if self.qat_bits not in (0, *range(2, 17)):
             raise TrainingError(f"qat_bits = {self.qat_bits}: must be 2 to 16, or 0 for full precision throughout")
-        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and self.clip > 0):
-            raise TrainingError(
-                f"beta1 = {self.beta1}, beta2 = {self.beta2}, clip = {self.clip}: "
-                "the betas must lie in [0, 1), clip above 0"
-            )
+        if not self.clip > 0:
+            raise TrainingError(f"clip = {self.clip}: must be above 0")
 
     @property
     def shape(self) -> Shape:
@@ -165,6 +166,11 @@ class RunSpec:
     def batch_tokens(self) -> int:
         """Bytes predicted in an update."""
         return self.batch * self.context
+
+    @property
+    def flops(self) -> int:
+        """Of an update: matrix products with the head, causal attention."""
+        return self.batch_tokens * flops_per_token(self.shape, "exact")
 
     @cached_property
     def table(self) -> Schedule:
@@ -204,7 +210,10 @@ class RunSpec:
         """Size, schedule and length, for example `d32-l2-wsd-2000`."""
         return f"d{self.d_model}-l{self.n_layer}-{self.schedule.split(':')[0]}-{self.table.steps}"
 
-    def command(self, out_dir: str, name: str) -> str:
+    def command(self, out_dir: str | Path, name: str) -> str:
         """The `scaling train` command line of this run, with every setting, so that defaults may change."""
+        folder = Path(out_dir)
+        if folder.is_absolute() and folder.is_relative_to(Path.cwd()):  # nothing of where on a machine a project lies
+            folder = folder.relative_to(Path.cwd())
         options = [f"--{key.replace('_', '-')}={value}" for key, value in asdict(self).items()]
-        return shlex.join(["scaling", "train", str(out_dir), f"--name={name}", *options])
+        return shlex.join(["scaling", "train", folder.as_posix(), f"--name={name}", *options])

@@ -4,17 +4,33 @@ The chain reads rates, places in the text and steps from tensors on the device a
 graph can replay it; on the CPU the same code runs eagerly. Nothing is reduced over members.
 """
 
+import os
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from scaling.errors import TrainingError
 from scaling.training.model import CrossEntropy, Model, Rules, fake_quantised
 from scaling.training.spec import RunSpec
 
 CHUNK = 128  # updates between two looks of the host, at most: the length of the ring that losses are written to
 EPS = 1e-8
+
+
+def prepare(device: str | None) -> torch.device:
+    """Choose the device, default cuda if there is one, and set torch up so that equal runs give equal bits."""
+    if device not in (None, "cpu", "cuda"):
+        raise TrainingError(f"device {device!r}: choose 'cpu' or 'cuda'")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("device 'cuda': torch sees no CUDA device here; use device 'cpu', or a CUDA build of torch")
+    torch.set_num_threads(1)  # fastest for small models: more threads mostly wait for each other
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if where.type == "cuda":  # on the CPU every kernel used here is deterministic anyway
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    return where
 
 
 class Losses(NamedTuple):
@@ -25,31 +41,24 @@ class Losses(NamedTuple):
     grad_norm: np.ndarray
 
 
+def model_of(spec: RunSpec) -> Model:
+    """The model of a run."""
+    rules = Rules.of(spec.parametrization, spec.d_model / spec.base_width, spec.n_layer / spec.base_depth)
+    return Model(spec.shape, rules)
+
+
 class Stack:
     """
-    Members of one shape on a device.
+    K members of one kind on a device; member k trains nothing sensible before `start`.
 
-    Parameters
-    ----------
-    spec : RunSpec
-        For all that the members share (`RunSpec.kind`).
-    members : int
-        K. Member k trains nothing sensible until `load` has put a state in.
-    longest : int
-        Updates of the longest run that will be put in.
-    text : ndarray of uint8
-        What is learned from.
-    device : torch.device
-    quantise : bool
-        Whether any member will ever be in quantised training.
+    `spec` is for all that they share (`RunSpec.kind`), `longest` the updates of the longest run that will come,
+    `text` what is learned from, `quantise` whether any member will ever be in quantised training.
     """
 
     def __init__(
         self, spec: RunSpec, members: int, longest: int, text: np.ndarray, device: torch.device, quantise: bool = False
     ):
-        longest = max(longest, 4)  # a graph is tried out on the first updates
-        widths = spec.d_model / spec.base_width, spec.n_layer / spec.base_depth
-        self.model, self.spec = Model(spec.shape, Rules.of(spec.parametrization, *widths)), spec
+        self.model, self.spec = model_of(spec), spec
         self.device, self.members, self.quantise = device, members, quantise
         empty: Any = {"dtype": torch.float32, "device": device}
         size = (members, self.model.n_params)
@@ -59,10 +68,12 @@ class Stack:
         self.text = torch.tensor(text, device=device)
         self.span = torch.arange(self.model.span(), device=device)
         self.updates = torch.zeros(members, longest, 4, **empty)  # of each member: see `_constants`
+        self.plan = torch.zeros(CHUNK, 4, members, 1, **empty)  # those of the updates of a chunk
         self.clip = torch.full((members, 1), spec.clip, **empty)
         self.step = torch.zeros(members, dtype=torch.int64, device=device)
         self.cursor = torch.zeros(1, dtype=torch.int64, device=device)
         self.windows = torch.zeros(CHUNK, members, spec.batch, self.model.span(), dtype=torch.uint8, device=device)
+        self.no_z = torch.zeros(members, **empty)
         self.ring = torch.zeros(CHUNK, 3, members, **empty)
         self.rows = torch.arange(members, device=device)
         self.graph: Any = None
@@ -89,16 +100,11 @@ class Stack:
         return copies | {"step": int(self.step[k])}
 
     def advance(self, places: np.ndarray) -> Losses:
-        """
-        Do some updates.
-
-        Parameters
-        ----------
-        places : ndarray of int64, shape (updates, K, batch)
-            Where in the text each sequence of each update begins; at most `CHUNK` updates.
-        """
+        """Do some updates, at most `CHUNK`: each sequence begins where `places` (updates, K, batch) says."""
         n = len(places)
         self.windows[:n] = self.text[torch.from_numpy(places).to(self.device).unsqueeze(-1) + self.span]
+        steps = self.step + torch.arange(n, device=self.device).unsqueeze(1)
+        self.plan[:n] = self.updates[self.rows, steps].transpose(1, 2).unsqueeze(3)
         self.cursor.zero_()
         if self.device.type == "cuda" and self.graph is None:
             self._capture()
@@ -107,6 +113,7 @@ class Stack:
                 self._update()
             else:
                 self.graph.replay()
+        self.step += n
         train, z, grad_norm = self.ring[:n].cpu().numpy().transpose(1, 2, 0)  # the one wait for the device
         return Losses(train, z, grad_norm)
 
@@ -123,15 +130,15 @@ class Stack:
     def _update(self) -> None:
         """One update of every member. In a graph: no host value may enter, no shape or address may change."""
         spec, model = self.spec, self.model
-        keep, eps, divisor, levels = self.updates[self.rows, self.step].split(1, dim=1)  # each (K, 1)
-        windows = self.windows[self.cursor].squeeze(0).long()
+        keep, eps, divisor, levels = self.plan.index_select(0, self.cursor).squeeze(0).unbind()  # each (K, 1)
+        windows = self.windows.index_select(0, self.cursor).squeeze(0).long()
 
         losses, log_z = CrossEntropy.apply(model.logits(self.seen(self.weights, levels), windows), windows)
-        # slopes of what is minimised, each member's mean, on its losses and on log Z
-        minimised, on = [losses], [torch.full_like(losses, 1 / losses.shape[1])]
+        loss, z = losses.mean(dim=1), self.no_z
         if spec.z_loss:
-            minimised, on = [losses, log_z], [*on, log_z.detach() * (2 * spec.z_loss / losses.shape[1])]
-        slopes = torch.autograd.grad(minimised, list(self.weights.values()), on)
+            z = spec.z_loss * log_z.square().mean(dim=1)
+        # the sum over members is for autograd alone: each has slope 1 in it, also beside one that is not finite
+        slopes = torch.autograd.grad((loss + z if spec.z_loss else loss).sum(), list(self.weights.values()))
         with torch.no_grad():
             torch._foreach_copy_(self.slopes, slopes)
             norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
@@ -146,16 +153,12 @@ class Stack:
                 below[:, hidden] *= 1 / model.rules.hidden_rate
             self.flat[:, : model.n_decay].mul_(keep)
             self.flat.addcdiv_(self.m, below, value=-1)
-            z = spec.z_loss * log_z.square().mean(dim=1) if spec.z_loss else torch.zeros_like(self.ring[0, 1])
-            ring = torch.stack([losses.mean(dim=1), z, norm.squeeze(1)])
-            self.ring.index_copy_(0, self.cursor, ring.unsqueeze(0))
-            self.step.add_(1)
+            self.ring.index_copy_(0, self.cursor, torch.stack([loss, z, norm.squeeze(1)]).unsqueeze(0))
             self.cursor.add_(1)
 
     def _capture(self) -> None:
         """Record one update as a CUDA graph, on copies of the state, so that capturing trains nothing."""
         kept = [x.clone() for x in self._changing()]
-        self.step.zero_()
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
@@ -171,7 +174,7 @@ class Stack:
                 x.copy_(old)
 
     def _changing(self) -> list[Tensor]:
-        return [self.flat.detach(), self.m, self.v, self.step, self.cursor, self.ring]
+        return [self.flat.detach(), self.m, self.v, self.cursor, self.ring]
 
 
 def _constants(spec: RunSpec) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""Many runs: what they cost together, and their groups on the executor of your choice."""
+"""Many runs: what they cost together, and their groups on the executor of your choice.
+
+A group is a tree of runs, or several. Parts of a tree are groups of their own, so that it keeps more than one process
+busy: they begin when the group of the tree has written their checkpoint, at the step where they branch off.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,23 +24,43 @@ from scaling.training.grid import Planned
 from scaling.training.progress import Progress, Watch
 from scaling.training.records import LOST, RunFiles, checkpoint_path, write_atomically, write_run_table, writing
 from scaling.training.spec import RunSpec
-from scaling.training.tree import forest
+from scaling.training.tree import forest, parts
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LOOK = 1.0  # seconds between two looks at how far the runs are
+# FLOPs that make a part worth the fifth of a second in which another process takes it up, mostly to read the corpus:
+# they take a core two seconds at width 32 (17 GFLOP/s) and half of one at width 128
+WORTH = 3e10
 
 
-def groups(runs: Mapping[str, Planned], lanes: int = 1) -> list[dict[str, RunSpec]]:
-    """Units of work, the longest first: runs that share a prefix, and `lanes` such trees of one kind side by side."""
+class Unit(NamedTuple):
+    """Runs that train together, and the parts of them that are handed over to units of their own."""
+
+    specs: dict[str, RunSpec]
+    parts: list[list[str]]
+
+
+def groups(runs: Mapping[str, Planned], lanes: int = 1) -> list[Unit]:
+    """
+    Units of work, the longest first: runs that share a prefix, and `lanes` such trees of one kind side by side.
+
+    They follow from runs and `lanes` alone, so that an interrupted sweep finds its checkpoints.
+    """
     specs = {name: run.spec for name, run in runs.items()}
     kinds: dict[tuple, list] = {}
     for tree in forest(specs):
         kinds.setdefault(specs[tree.runs[0]].kind, []).append(tree)
-    units = [trees[i : i + lanes] for trees in kinds.values() for i in range(0, len(trees), lanes)]
-    units.sort(key=lambda unit: -sum(t.steps * flops_per_token(specs[t.runs[0]].shape, "exact") for t in unit))
-    return [{name: specs[name] for tree in unit for name in tree.runs} for unit in units]
+    units = []
+    for trees in kinds.values():
+        flops = specs[trees[0].runs[0]].flops
+        for some in (trees[i : i + lanes] for i in range(0, len(trees), lanes)):
+            names = [name for tree in some for name in tree.runs]
+            divided = [part for tree in some for part in parts(tree, lanes, WORTH / flops)]
+            work = flops * sum(tree.steps for tree in some)
+            units.append((work, Unit({name: specs[name] for name in names}, divided)))
+    return [unit for _, unit in sorted(units, key=lambda pair: -pair[0])]
 
 
 def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, seconds: bool = False) -> pd.DataFrame:
@@ -69,19 +93,12 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
     rows = []
     for name, run in runs.items():
         spec, steps = run.spec, run.spec.table.steps
-        tokens = steps * spec.batch_tokens
-        row = {
-            "run": name,
-            "n_params": param_counts(spec.shape)["n_params"],
-            "steps": steps,
-            "tokens": tokens,
-            "flops": float(tokens * flops_per_token(spec.shape, "6nd")),
-            "own_steps": own[name],
-        }
+        tokens, flops = steps * spec.batch_tokens, float(flops_per_token(spec.shape, "6nd"))
+        row = {"run": name, "n_params": param_counts(spec.shape)["n_params"], "steps": steps, "tokens": tokens}
+        row |= {"flops": tokens * flops, "own_steps": own[name]}
         if seconds:
             key = (*spec.shape, spec.batch)
-            if key not in timed:
-                timed[key] = _seconds_per_update(spec)
+            timed[key] = timed.get(key) or _seconds_per_update(spec)
             judging = own[name] / spec.eval_every * 1.5 * spec.eval_tokens + spec.val_tokens  # a third of the work each
             row["seconds"] = timed[key] * (own[name] + judging / 3 / spec.batch_tokens) if own[name] else 0.0
         rows.append(row | {"status": "to do" if name in todo else "finished"})
@@ -89,11 +106,10 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
 
 
 def _seconds_per_update(spec: RunSpec) -> float:
-    from scaling.training.device import prepare
-    from scaling.training.stack import Stack
+    from scaling.training.stack import Stack, prepare
 
     rng = np.random.default_rng(0)
-    stack = Stack(spec, 1, spec.table.steps, rng.integers(0, 255, 1 << 16).astype(np.uint8), prepare("cpu", 1))
+    stack = Stack(spec, 1, spec.table.steps, rng.integers(0, 255, 1 << 16).astype(np.uint8), prepare("cpu"))
     stack.start(0, spec)
     best = np.inf
     for _ in range(min(4, spec.table.steps)):
@@ -123,7 +139,7 @@ def _says(path: str | Path, token: str) -> bool:
         return False
 
 
-def _work(unit: dict[str, RunSpec], mark: tuple[str, str], settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _work(unit: Unit, mark: tuple[str, str], settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Train a group, in whatever process and on whatever machine this is."""
     from scaling.training import train_group
 
@@ -132,7 +148,7 @@ def _work(unit: dict[str, RunSpec], mark: tuple[str, str], settings: dict[str, A
             f"worker on {platform.node()}: does not see {mark[0]}, or another sweep has taken its place\n"
             "results go through that folder: mount it on all machines under the same path"
         )
-    return train_group(unit, **settings, quiet=True, patience=LOST, wanted=lambda: _says(*mark))
+    return train_group(unit.specs, parts=unit.parts, **settings, quiet=True, patience=LOST, wanted=lambda: _says(*mark))
 
 
 def _corpora(records: Iterable[dict[str, Any]]) -> dict[str, str]:
@@ -202,32 +218,49 @@ def sweep(
     watch = Watch({name: run.spec for name, run in runs.items()}, out_dir)
     futures: dict[Future, str] = {}
     records: dict[str, dict[str, Any]] = {}
-    failed: dict[str, Exception] = {}
+    failed: dict[Future, Exception] = {}
+    later: list[tuple[Future, Unit]] = []  # a part, behind who hands it over
     with _mark(out_dir, runs) as mark:
         notify(before := watch.look())
         corpora = _corpora(before.new)
-        for unit in groups(runs, lanes):
-            name, spec = next(iter(unit.items()))
-            settings["corpus_sha256"] = corpora.get(spec.corpus)
-            settings["labels"] = {name: runs[name].labels for name in unit}
-            futures[executor.submit(_work, unit, mark, dict(settings))] = name
-        left = set(futures)
-        while left:
+
+        def submit(unit: Unit) -> Future:
+            name, spec = next(iter(unit.specs.items()))
+            own = {
+                "corpus_sha256": corpora.get(spec.corpus),
+                "labels": {name: runs[name].labels for name in unit.specs},
+            }
+            future = executor.submit(_work, unit, mark, settings | own)
+            futures[future] = name
+            later.extend((future, Unit({name: unit.specs[name] for name in part}, [])) for part in unit.parts)
+            return future
+
+        left = {submit(unit) for unit in groups(runs, lanes)}
+        while True:
+            for pair in list(later):
+                giver, unit = pair
+                # where nothing was handed over, all its runs have ended, or the checkpoint is slow to be seen here
+                through = giver not in left and giver not in failed
+                if through or checkpoint_path(out_dir, unit.specs).exists():
+                    later.remove(pair)
+                    left.add(submit(unit))
+            if not left:
+                break
             ended, left = wait(left, timeout=LOOK, return_when=FIRST_COMPLETED)
             for future in ended:
                 try:
                     records |= future.result()
                 except Exception as problem:  # of any kind: the other groups go on, and it is raised below
-                    failed[futures[future]] = problem
+                    failed[future] = problem
             notify(watch.look())
     with writing(out_dir):
         write_run_table(out_dir)
     if failed:
-        name, first = next(iter(failed.items()))
+        ended_by, first = next(iter(failed.items()))
         known = isinstance(first, TrainingError)
         said = str(first) if known else f"{type(first).__name__}: {first}".rstrip(": ")
         raise (type(first) if known else TrainingError)(
-            f"{len(failed)} of {len(futures)} groups failed; that of {name}: {said}\n"
+            f"{len(failed)} of {len(futures)} groups failed; that of {futures[ended_by]}: {said}\n"
             "what the others did is kept; run the same again to go on"
         ) from first
     _corpora(records.values())

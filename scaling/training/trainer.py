@@ -1,16 +1,16 @@
 """Train a run, or runs that share something; exact to the bit when it is stopped and started again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import read_corpus
-from scaling.training.device import prepare
 from scaling.training.group import Group
 from scaling.training.records import RunFiles, checkpoint_path, sole_writer, write_run_table, writing
 from scaling.training.spec import RunSpec
+from scaling.training.stack import prepare
 
 
 def train(
@@ -19,7 +19,6 @@ def train(
     *,
     name: str | None = None,
     device: str | None = None,
-    threads: int = 1,
     labels: Mapping[str, str] | None = None,
     checkpoint_seconds: float = 30.0,
 ) -> dict[str, Any]:
@@ -36,8 +35,6 @@ def train(
         Name of the run and its files; default `spec.default_name`, made of size, schedule and length.
     device : {'cpu', 'cuda'}, optional
         Default: cuda if there is one.
-    threads : int
-        Threads of torch on the CPU. One is fastest for small models: their threads mostly wait.
     labels : mapping, optional
         Further columns for the run's row in `runs.csv`, for example `{'role': 'short'}`.
     checkpoint_seconds : float
@@ -60,12 +57,7 @@ def train(
     """
     name = name or spec.default_name
     return train_group(
-        {name: spec},
-        out_dir,
-        device=device,
-        threads=threads,
-        labels={name: labels or {}},
-        checkpoint_seconds=checkpoint_seconds,
+        {name: spec}, out_dir, device=device, labels={name: labels or {}}, checkpoint_seconds=checkpoint_seconds
     )[name]
 
 
@@ -75,13 +67,13 @@ def train_group(
     *,
     lanes: int = 1,
     device: str | None = None,
-    threads: int = 1,
     labels: Mapping[str, Mapping[str, str]] | None = None,
     checkpoint_seconds: float = 30.0,
     quiet: bool = False,
     corpus_sha256: str | None = None,
     patience: float = 0.0,
     wanted: Callable[[], bool] = lambda: True,
+    parts: Sequence[Sequence[str]] = (),
 ) -> dict[str, dict[str, Any]]:
     """
     Train several runs of one kind (`RunSpec.kind`): what they share once, and `lanes` members at a time.
@@ -91,8 +83,8 @@ def train_group(
 
     Parameters
     ----------
-    specs : mapping
-        Name -> spec.
+    specs, labels : mapping
+        Name -> spec, and further columns.
     lanes : int
         Members that learn side by side. On a GPU as many as fit; on the CPU 1 to 8, more for smaller models.
     quiet : bool
@@ -103,44 +95,56 @@ def train_group(
         Seconds to wait for another process that is at these runs and may be on its way out.
     wanted : callable
         Asked at every checkpoint; the group stops there when it says no.
-
-    The other parameters, and what is raised, are those of `train`.
+    parts : sequence of sequences of names
+        Of `tree.parts`: runs left to other calls, one a part, from where they branch off. There a checkpoint is
+        written that `train_group` of these runs goes on from.
 
     Returns
     -------
     dict
-        Name -> the run's row of `runs.csv`.
+        Name -> the run's row of `runs.csv`, of all runs that are finished.
     """
-    files = {name: RunFiles(out_dir, name) for name in specs}
-    checkpoint, records = checkpoint_path(out_dir, specs), _finished(specs, files)
+    checkpoint, records = checkpoint_path(out_dir, specs), _finished(specs, out_dir)
     if len({spec.kind for spec in specs.values()}) > 1:
         raise TrainingError("runs of one group must agree in all but seeds, schedule, decay, clipping and rounding")
-    if len(records) == len(specs) and not checkpoint.exists():
+    if len({*records, *_handed_over(out_dir, parts)}) == len(specs) and not checkpoint.exists():
         return records
-    where = prepare(device, threads)
-    corpus = read_corpus(next(iter(specs.values())).corpus)
+    where, text = prepare(device), next(iter(specs.values())).corpus
+    corpus = read_corpus(text)
     if corpus_sha256 not in (None, corpus.sha256):
         raise TrainingDataError(
-            f"corpus {next(iter(specs.values())).corpus!r} has changed since other runs in {out_dir} were trained on it\n"
+            f"corpus {text!r} has changed since other runs in {out_dir} were trained on it\n"
             f"its hash was {corpus_sha256}, is {corpus.sha256}: losses on two texts cannot be compared; bring the "
             "old text back, or choose another folder"
         )
-    group = Group(dict(specs), files, corpus, where, threads, dict(labels or {}), records)
     with writing(out_dir), sole_writer(checkpoint, patience):
-        records |= _finished(specs, files)  # by another process, while this one waited for the lock
+        # asked for in this order: other groups may be ending, and their checkpoint goes after the last record
+        elsewhere = _handed_over(out_dir, parts)
+        records = _finished(specs, out_dir)  # anew: by another process, while this one waited for the lock
+        group = Group(specs, out_dir, corpus, where, labels or {}, records, parts, elsewhere)
         group.work(lanes, checkpoint_seconds, quiet, wanted)
         write_run_table(out_dir)
         checkpoint.unlink()  # last, so that whatever is missing after a kill is made when it is run again
-    return {name: records[name] for name in specs}
+    return {name: records[name] for name in specs if name in records}
 
 
-def _finished(specs: Mapping[str, RunSpec], files: Mapping[str, RunFiles]) -> dict[str, dict[str, Any]]:
+def _finished(specs: Mapping[str, RunSpec], out_dir: str | Path) -> dict[str, dict[str, Any]]:
     """Records of the runs that have ended."""
     records: dict[str, dict[str, Any]] = {}
     for name, spec in specs.items():
-        if (done := files[name].finished()) is not None:
-            settings = asdict(spec)  # a setting younger than the record had its default
-            was = {key: done.get(key, getattr(RunSpec, key, None)) for key in settings}
-            files[name].refuse_other(files[name].record, was=was, now=settings)
+        files, now = RunFiles(out_dir, name), asdict(spec)
+        if done := files.finished():
+            was = {key: done.get(key, getattr(RunSpec, key, None)) for key in now}  # a younger setting had its default
+            files.refuse_other(files.record, was=was, now=now)
             records[name] = done
     return records
+
+
+def _handed_over(out_dir: str | Path, parts: Sequence[Sequence[str]]) -> set[str]:
+    """Runs of the parts that have their own checkpoint, or had it and are finished."""
+
+    def reached(part: Sequence[str]) -> bool:
+        done = (RunFiles(out_dir, name).record.exists() for name in part)
+        return checkpoint_path(out_dir, part).exists() or all(done)
+
+    return {name for part in parts if reached(part) for name in part}

@@ -1,7 +1,7 @@
 """Which updates runs share: a tree of their update tables, each branch trained once."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,23 +10,12 @@ from scaling.training.spec import RunSpec
 
 @dataclass(eq=False)
 class Segment:
-    """
-    Updates that some runs share and others do not.
+    """Updates that some runs share and others do not."""
 
-    Attributes
-    ----------
-    start, end : int
-        Updates done before and after it.
-    runs : list of str
-        Names of all runs that pass through, in order; the first lends its settings.
-    children : list of Segment
-        What follows, shortest subtree first; a run whose length is `end` has no part in them.
-    """
-
-    start: int
+    start: int  # updates done before it, and after
     end: int
-    runs: list[str]
-    children: list["Segment"] = field(default_factory=list)
+    runs: list[str]  # all that pass through, in order; the first lends its settings
+    children: list["Segment"]  # shortest subtree first; a run whose length is `end` has no part in them
 
     def walk(self) -> Iterator["Segment"]:
         """This segment and all below, in a fixed order."""
@@ -38,6 +27,25 @@ class Segment:
     def steps(self) -> int:
         """Updates in this segment and all below it."""
         return sum(segment.end - segment.start for segment in self.walk())
+
+
+def parts(tree: Segment, lanes: int, least: float) -> list[list[str]]:
+    """
+    Subtrees that other processes can take: for each part the names of its runs, which leave the rest at one step.
+
+    A part has at least `lanes` subtrees, to be trained side by side, and `least` updates, or it would not pay. The
+    longest of what follows a segment is never in one, so that nobody waits for another on the longest path.
+    """
+    found = []
+    while tree.children:
+        tree, *others = sorted(tree.children, key=lambda child: -child.steps)
+        part: list[Segment] = []
+        for child in others:
+            part.append(child)
+            if len(part) >= lanes and sum(segment.steps for segment in part) >= least:
+                found.append([name for segment in part for name in segment.runs])
+                part = []
+    return found
 
 
 def forest(specs: Mapping[str, RunSpec]) -> list[Segment]:
