@@ -214,3 +214,30 @@ def test_a_run_that_has_just_diverged_is_told():
     frame.loc[frame["step"].between(1850, 2000), "loss"] = 9.0
     found = scaling.forecast(scaling.Runs.from_frame(frame, schedule=PLAN))
     assert found.warnings[0].startswith("do not trust this") and found.end["lower"] >= 0
+
+
+def test_live_checks_its_settings_at_once_and_survives_bad_losses(monkeypatch):
+    for bad, said in (({"level": 90}, "between 0 and 1"), ({"every": 0}, "1 or more")):
+        with pytest.raises(DataError, match=said):
+            Live(PLAN, **bad)
+    live = Live(PLAN)
+    with pytest.raises(DataError, match="give a number"):
+        live(1, "x")
+    rows = run(1500)[0].frame.dropna()
+    for k, (s, x) in enumerate(zip(rows["step"], rows["loss"], strict=True)):
+        found = live(int(s), np.inf if k == 3 else x)
+    assert found is not None and np.isnan(live.losses[3])
+
+
+def test_the_callback_goes_on_after_a_resume_and_never_raises(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", types.SimpleNamespace(TrainerCallback=object))
+    rows = run(1500)[0].frame.dropna()
+    logged = [{"step": int(s), "eval_loss": x} for s, x in zip(rows["step"], rows["loss"], strict=True)]
+    state = types.SimpleNamespace(global_step=1550, log_history=[{"step": 1, "loss": 9.0}, *logged])
+    callback = trainer_callback(PLAN)
+    callback.on_train_begin(None, state, None)
+    with pytest.warns(UserWarning, match="no forecast at step 1550"):
+        callback.on_evaluate(None, state, None, metrics={"eval_loss": "x"})
+    state.global_step = 1600
+    callback.on_evaluate(None, state, None, metrics={"eval_loss": logged[-1]["eval_loss"]})
+    assert "forecast" in state.log_history[-1]

@@ -97,8 +97,7 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
     """
     runs = as_runs(run, "the run to forecast")
     references = None if references is None else finished(references)
-    if not isinstance(level, (int, float)) or not 0 < level < 1:
-        raise DataError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
+    check_level(level)
     if len(runs) != 1:
         raise DataError(
             f"forecast takes one run at a time, these are {len(runs)}: {', '.join(runs.names[:5])}. Pick runs['name']."
@@ -236,6 +235,11 @@ def finished(references: Any) -> Runs:
                 "schedule=, or leave it out."
             )
     return runs
+
+
+def check_level(level: Any) -> None:
+    if not isinstance(level, (int, float)) or not 0 < level < 1:
+        raise DataError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
 
 
 def as_runs(given: Any, what: str) -> Runs:
