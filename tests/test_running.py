@@ -3,6 +3,7 @@
 import sys
 import types
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -241,3 +242,14 @@ def test_the_callback_goes_on_after_a_resume_and_never_raises(monkeypatch):
     state.global_step = 1600
     callback.on_evaluate(None, state, None, metrics={"eval_loss": logged[-1]["eval_loss"]})
     assert "forecast" in state.log_history[-1]
+
+
+def test_the_figure_of_a_running_job():
+    live, _ = run(2000)
+    found = scaling.forecast(live, run(4000, shift=0.4, seed=1, name="small")[0])
+    ax = scaling.plots.running(found)
+    solid, dashed = (line for line in ax.lines if line.get_color() == "#0072b2")
+    assert solid.get_xdata()[-1] == dashed.get_xdata()[0] == 2000 and dashed.get_xdata()[-1] == 4000
+    assert ax.child_axes and "end of data" in [t.get_text() for t in ax.texts]
+    assert not scaling.plots.running(scaling.forecast(live)).child_axes  # its band is wide enough to be seen
+    plt.close("all")

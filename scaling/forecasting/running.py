@@ -33,7 +33,7 @@ class Forecast:
     method : how it was made. errors : DataFrame of every method: its forecast of the end and its backtest error.
     level, noise : nominal level; sd of one logged loss.
     cuts : shares of what is known at which the method was tried; without any there is no interval.
-    log : step, loss that it was made from (means of long logs).
+    log : step, loss that it was made from (means of long logs), fitted: the curve of the method there.
     warnings : what to keep in mind.
     """
 
@@ -164,7 +164,7 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
     table = pd.DataFrame(
         {"end": ends, "backtest error per unit of ln step": {k: _rms(v) for k, v in tried.items()}}
     ).loc[list(fits)].rename_axis("method")  # fmt: skip
-    log = pd.DataFrame({"step": prefix.step, "loss": prefix.loss})
+    log = pd.DataFrame({"step": prefix.step, "loss": prefix.loss, "fitted": fits[chosen](prefix.step)})
     return Forecast(
         name, done, last, frame, chosen, table, level, noise, tuple(dict.fromkeys(warnings)), tuple(errors.index), log
     )
