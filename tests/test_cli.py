@@ -486,6 +486,30 @@ def test_plan_of_the_next_runs(folder, surface, capsys):
     assert main([*command, "--budget", "1e20"]) == 3 and "target: column 'D'" in capsys.readouterr().err
 
 
+def test_plan_of_the_next_curves(folder, saved, capsys):
+    text = "cosine:peak=3e-4,steps=8k,warmup=50"
+    table = folder / "schedules.csv"
+    table.write_text(
+        'run,schedule,hours\nshort,"cosine:peak=3e-4,steps=3k,warmup=50",2\nflat,"constant:peak=3e-4,steps=4k,warmup=50",3\n'
+        'known,"wsd:peak=3e-4,steps=2k,warmup=50",1\n'
+    )
+    command = ["plan", str(saved), "--target", text, "--budget", "9k"]
+    assert main([*command, "--pool", str(table), "--json"]) == 0
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["unit"] == "updates" and {run["run"] for run in document["runs"]} <= {"short", "flat"}
+    assert "'known' is left out: it has been run already, as 'wsd'" in said.err
+    assert main([*command[:-1], "5", "--pool", str(table), "--cost", "hours", "--branch"]) == 0
+    assert "of 5 hours" in capsys.readouterr().out
+    assert main([*command, "--pool", "wsd:peak=3e-4,steps=4k", "--pool", str(folder / "long.csv")]) == 3
+    assert main([*command, "--pool", "wsd:peak=3e-4,steps=4k", "--pool", "linear:peak=3e-4,steps=4k,warmup=50"]) == 0
+    assert main([*command, "--pool", str(folder / "long.csv")]) == 0
+    capsys.readouterr()
+    assert main([*command, "--pool", "wsdd:peak=3e-4,steps=4k"]) == 2
+    assert "did you mean 'wsd'" in capsys.readouterr().err
+    assert main(["plan", str(saved), "--branch"]) == 2
+
+
 def test_a_saved_relation_is_no_fit(tmp_path, capsys):
     from scaling.transfer import Relation
 

@@ -1,6 +1,6 @@
 """`python -m benchmarks.forecasts`: every bar a forecast is held to, what was measured, met or not; then the failures.
 
-Name parts (intervals, running, inside, schedule, experiments, rolling) to measure these alone.
+Name parts (schedule, inside, rolling, curves, intervals, running, experiments) to measure these alone.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.forecasts import coverage, experiments, rolling, running, schedule
+from benchmarks.forecasts import coverage, experiments, next_curves, rolling, running, schedule
 from benchmarks.papers.__main__ import shared
 from benchmarks.transfer import inside_sweep
 
+REPLICATES = 8  # of simulated sets of curves
 Bar = tuple[str, str, str, bool]  # what is measured, the bar, the number, met?
 Part = Callable[[Path, list[str]], Iterator[Bar]]
 
@@ -82,6 +83,29 @@ def choice(data: Path, failures: list[str]) -> Iterator[Bar]:
     failures += [f"experiment choice, {name}: not below both" for name in found.index[~found["won"].astype(bool)]]
 
 
+def whole_curves(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """Which schedules to run next: simulated curves after one constant run, then public ones as a check."""
+    tasks = [(kind, truth) for kind in ("trunks", "mixed") for truth in next_curves.TRUTHS]
+    found = pd.DataFrame({(kind, truth): next_curves.simulated(truth, kind, REPLICATES) for kind, truth in tasks}).T
+    print(found.to_string(float_format=lambda x: f"{x:.5f}"), end="\n\n")
+    best = found[["random", "cheapest"]].min(axis=1)
+    for kind, won in (found["error"] < best).groupby(level=0):
+        yield (
+            f"next curves, simulated, {kind} pool: below random and cheapest first",
+            "4 of 4",
+            f"{won.sum()} of 4",
+            won.all(),
+        )
+    for budget in (24_000, 40_000, 64_000):
+        bought = next_curves.public(data, budget)
+        print(f"budget {budget} updates\n{bought.to_string(float_format=lambda x: f'{x:.4f}')}", end="\n\n")
+        won = (bought["error"] < bought["random"]) & (bought["error"] < bought["cheapest"])
+        failures += [f"next curves, public, {budget} updates, {' '.join(k)}" for k in bought.index[~won]]
+    failures += [
+        f"next curves, simulated, {' pool, '.join(k)}: not below both" for k in found.index[found["error"] >= best]
+    ]
+
+
 def origin(data: Path, failures: list[str]) -> Iterator[Bar]:
     """Rolling origin: errors of five laws beyond the compute they were fitted to."""
     found = rolling.table(data)
@@ -93,7 +117,8 @@ def origin(data: Path, failures: list[str]) -> Iterator[Bar]:
 
 
 PARTS: dict[str, Part] = {
-    "schedule": search, "inside": inside, "rolling": origin, "intervals": intervals, "running": jobs, "experiments": choice,
+    "schedule": search, "inside": inside, "rolling": origin, "curves": whole_curves, "intervals": intervals, "running": jobs,
+    "experiments": choice,
 }  # fmt: skip
 
 

@@ -10,7 +10,19 @@ from cyclopts import Parameter
 from scaling.cli import output
 from scaling.cli.experiments import experiments_plan
 from scaling.cli.mixture import Objective, mixture_plan
-from scaling.cli.options import Count, Many, Number, Positive, Positives, Printing, UsageError, number, pairs, saved_fit
+from scaling.cli.options import (
+    Count,
+    Flag,
+    Many,
+    Number,
+    Positive,
+    Positives,
+    Printing,
+    UsageError,
+    number,
+    pairs,
+    saved_fit,
+)
 from scaling.cli.search import Shape, schedule_plan
 
 Optional = Positive | None
@@ -43,10 +55,11 @@ def plan(
     peak: Optional = None,
     lowest: Optional = None,
     output_: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    pool: Path | None = None,
-    target: Path | None = None,
+    pool: Many = (),
+    target: Many = (),
     budget: Optional = None,
     cost: str | None = None,
+    branch: Flag = False,
     seed: int = 0,
     printing: Printing = Printing(),
 ) -> None:
@@ -60,6 +73,7 @@ def plan(
         scaling plan --mixture de=de.json --mixture fr=fr.json --N 1.2B --D 50B --floor de=0.05
         scaling plan fit.json --schedule free --steps 24k --warmup 2k -o best.csv
         scaling plan fit.json --pool affordable.csv --target big.csv --budget 1e21
+        scaling plan fit.json --pool schedules.csv --target cosine:peak=3e-4,steps=72k,warmup=2k --budget 50k
 
     Parameters
     ----------
@@ -114,34 +128,38 @@ def plan(
         Save the schedule as CSV (step, lr).
     pool
         CSV of runs that could be made next, one row each, columns = the law's inputs. The fit's own runs are taken as
-        made; the name of a law instead of a fit means that there are none yet.
+        made; the name of a law instead of a fit means that there are none yet. For laws of schedules: a CSV with a column
+        schedule, a schedule as text, or a log with the rows to come; may be repeated.
     target
-        With --pool: CSV of the runs whose loss shall be predicted well.
+        With --pool: CSV of the runs whose loss shall be predicted well; for laws of schedules likewise, and the final loss.
     budget
         With --pool: what the runs may cost together.
     cost
-        With --pool: its column with the cost of a run, if that is not 6 N D.
+        With --pool: its column with the cost of a run, if that is not 6 N D (schedules: without size and batch, tokens or
+        updates).
+    branch
+        With --pool: schedules continue from checkpoints of runs made with the same rates so far, and cost only what is new.
     seed
         Seed of the bootstrap.
     """
     import scaling
 
     if schedule is not None:
-        if mixture or flops or any(x is not None for x in (loss, size, tokens, pool)):
+        if mixture or flops or pool or any(x is not None for x in (loss, size, tokens)):
             raise UsageError("plan --schedule takes a fit, --steps, --warmup, --peak and --lowest only")
         schedule_plan(fit, schedule, steps, warmup, peak, lowest, output_, printing)
         return
     if steps is not None or warmup or peak is not None or lowest is not None or output_ is not None:
         raise UsageError("--steps, --warmup, --peak, --lowest and --output go with plan --schedule")
-    if pool is not None:
+    if pool:
         if mixture or flops or loss is not None or size is not None or tokens is not None:
             raise UsageError(
                 "plan --pool takes --target, --budget and --cost, not --flops, --loss, --N, --D or --mixture"
             )
-        experiments_plan(fit, pool, target, budget, cost, seed, printing)
+        experiments_plan(fit, pool, target, budget, cost, branch, seed, printing)
         return
-    if target is not None or budget is not None or cost is not None:
-        raise UsageError("--target, --budget and --cost go with --pool")
+    if target or budget is not None or cost is not None or branch:
+        raise UsageError("--target, --budget, --cost and --branch go with --pool")
     if not 0 < level < 1:
         raise UsageError(f"--level {level:g}: must be a probability between 0 and 1")
     if mixture:

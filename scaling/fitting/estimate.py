@@ -98,6 +98,8 @@ def fit(
             )
         )
     loss = Loss.parse(objective, delta)
+    if "features" in law.hooks and isinstance(data, (pd.DataFrame, Mapping)):
+        data = Runs.from_frame(pd.DataFrame(data))  # whole schedules, whatever rows are then fitted
     chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
     made = design(chosen, law, fitting=True, positive=loss.log)
     made = replace(made, notes=(*notes, *made.notes))

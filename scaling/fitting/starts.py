@@ -95,7 +95,7 @@ def _grid(params, nonlinear: list[int], seed: int, plain: np.ndarray, given: boo
     nodes = np.empty_like(unit)
     for k, j in enumerate(nonlinear):
         domain = params[j].domain
-        lo, hi = _range(domain)
+        lo, hi = search_range(domain)
         if np.isinf(domain.lo) and np.isinf(domain.hi) and (given or params[j].start):
             spread = np.where(np.arange(len(unit)) % 2, 2.0, 0.5)
             nodes[:, k] = (plain[j] or 1.0) * np.exp(spread * norm.ppf(np.clip(unit[:, k], 0.01, 0.99)))
@@ -108,7 +108,8 @@ def _grid(params, nonlinear: list[int], seed: int, plain: np.ndarray, given: boo
     return nodes
 
 
-def _range(d: Domain) -> tuple[float, float]:
+def search_range(d: Domain) -> tuple[float, float]:
+    """Where starts of a parameter are sought: in natural units if it is a scale without bounds."""
     lo, hi = d.grid
     if not d.log:
         return max(lo, d.lo), min(hi, d.hi)

@@ -1,8 +1,12 @@
 """What is believed about a law before and after any number of runs: ln loss = ln law + misfit + noise.
 
 The parameters have a wide normal prior in the solver's variables, so that fewer runs than parameters will do. No law is
-quite right: the misfit is a smooth random function of the logarithms of the inputs, the same for runs that lie together,
-so that many cheap runs cannot average it away. How large it is, and how large the noise, is read off the runs by evidence.
+quite right: the misfit is a smooth random function of the logarithms of the inputs (of curves: of their `way`), the same for
+runs that lie together, so that many cheap runs cannot average it away. How large it is, and how large the noise, is read off
+the runs by evidence.
+
+A curve is no set of independent runs. It counts as few rows (see `curves`), and these share an error as large as that of
+one row: two runs that differ by their seed alone are apart all along, by about as much as their rows scatter.
 """
 
 from __future__ import annotations
@@ -12,13 +16,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling.errors import DataError, LawError, ScalingError
+from scaling.errors import DataError, ScalingError
 from scaling.fitting import model as models
 from scaling.fitting.design import Design, design
 from scaling.fitting.losses import Loss
 from scaling.fitting.refit import refit
-from scaling.fitting.starts import linear_params
+from scaling.fitting.starts import linear_params, search_range
 from scaling.formula import Law, Parameter
+from scaling.logs import Runs
+from scaling.planning.curves import looks, spread, way
 
 NOISE, MISFIT = 0.005, 0.01  # relative sd of one loss and of the law, until runs say otherwise; within a factor of e
 NOISES, MISFITS = np.geomspace(5e-4, 0.064, 8), np.geomspace(3e-4, 0.1, 6)
@@ -33,6 +39,7 @@ class Belief:
     Attributes
     ----------
     t, sd (p,) : most probable parameters and prior sd, in the solver's variables. noise, misfit : relative sd.
+    curves : is each candidate a curve, whose rows share an error, rather than a row?
     J (n, p), F (n, q) : of the pool, slopes of ln law in parameters over prior sd, and functions of unit variance that
         the misfit is made of; target_J, target_F and made_J, made_F likewise for the target and the runs made.
     """
@@ -41,20 +48,27 @@ class Belief:
         self, law: Law, pool, target, done=None, *, fixed: Mapping[str, float] | None = None,
         misfit: bool = True, seed: int = 0,
     ) -> None:  # fmt: skip
-        if "features" in law.hooks:
-            raise LawError(
-                f"law '{law.name}' predicts curves from schedules; experiments are chosen among rows of inputs. "
-                "Use a law of final losses."
-            )
-        self.law, self.fixed = law, dict(fixed or {})
+        self.law, self.fixed, self.curves = law, dict(fixed or {}), "features" in law.hooks
         params = tuple(p for k, p in law.params.items() if k not in self.fixed)
         self.pool, self.target = _inputs(pool, law, "pool"), _inputs(target, law, "target")
         self.made = design(done, law, fitting=True) if done is not None and len(done) else self.pool.take([])
+        if self.curves and len(self.made):
+            self.made = self.made.take(spread(self.made.runs))
         self.frame = models.build(law, params, self.pool.inputs, self.fixed, LOSS).frame
-        self.centre, self.sd = _prior(params, self.frame)
+        self.centre, self.sd = _prior(params, self.frame, [self._model(rows) for rows in (self.pool, self.target)])
         self.t, self.noise, self.misfit = self.centre, NOISE, MISFIT if misfit else 0.0
         parts = [self.pool, self.target, self.made]
-        F = _wiggles(parts, law) if misfit else np.zeros((sum(map(len, parts)), 0))
+        if not misfit:
+            x = []
+        elif self.curves:
+            x = list(
+                np.concatenate(
+                    [way(part.frame, runs) for part, runs in zip(parts, (pool, target, done), strict=True)]
+                ).T
+            )
+        else:
+            x = [np.concatenate([np.asarray(part.inputs[k], float) for part in parts]) for k in law.inputs]
+        F = _wiggles(x, sum(map(len, parts)))
         self.F, self.target_F, self.made_F = np.split(F, np.cumsum([len(part) for part in parts])[:-1])
         if len(self.made):
             self._learn(seed)
@@ -71,6 +85,37 @@ class Belief:
             value, J = models.at(model, self.t)
             J = (J / value).T * self.sd
         return np.where(np.isfinite(J), J, 0.0), value
+
+    def white(self, x: np.ndarray, rows: Design) -> np.ndarray:
+        """x (n, ...) of these rows in units in which their errors are independent, of sd `noise` each."""
+        w = rows.weights.reshape(-1, *[1] * (x.ndim - 1))
+        if not self.curves:
+            return np.sqrt(w) * x
+        # inverse root of diag(1 / w) + 1 1^T in every run: less a share of the run's mean
+        codes, out = rows.runs, np.empty_like(x)
+        for code in np.unique(codes):
+            at = codes == code
+            total = w[at].sum()
+            out[at] = np.sqrt(w[at]) * (x[at] - (1 - 1 / np.sqrt(1 + total)) * (w[at] * x[at]).sum(0) / total)
+        return out
+
+    def blocks(self, x: np.ndarray) -> np.ndarray:
+        """x (n, k) of the pool's rows, in units of noise, by candidate: (candidates, rows of the longest, k)."""
+        codes = self.pool.runs if self.curves else np.arange(len(self.pool))
+        first = np.searchsorted(codes, codes)  # rows of a candidate lie together
+        place = np.arange(len(codes)) - first
+        out = np.zeros((codes[-1] + 1, place.max() + 1, x.shape[1]))
+        out[codes, place] = self.white(x, self.pool) / self.noise
+        return out
+
+    def lacks(self, chosen: list[int]) -> list[str]:
+        """What the law needs to see, and neither the runs made nor these candidates show."""
+        if "needs" not in self.law.hooks:
+            return []
+        codes = self.pool.runs if self.curves else np.arange(len(self.pool))
+        parts = [part for part in (self.made, self.pool.take(np.flatnonzero(np.isin(codes, chosen)))) if len(part)]
+        found = [self.law.hooks["needs"](*(part.inputs[name] for name in self.law.inputs)) for part in parts]
+        return [f"even with the runs chosen: {reason}" for reason in found[0]] if all(found) else []
 
     def _learn(self, seed: int) -> None:
         """Most probable parameters, then the levels of noise and misfit at these, twice."""
@@ -110,13 +155,12 @@ class Belief:
     @np.errstate(all="ignore")
     def _mode(self, model, y: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray]:
         """Damped Gauss-Newton over parameters and misfit from one start: minus twice the log posterior, and where."""
-        p, root = len(start), np.sqrt(self.made.weights) / self.noise
-        G = self.misfit * self.made_F
+        p, G = len(start), self.misfit * self.made_F
 
         def at(z):
             terms = model.terms((self.centre + self.sd * z[:p])[None])
             value = model.value(terms)
-            r = (y - np.log(value[0]) - G @ z[p:]) * root
+            r = self.white(y - np.log(value[0]) - G @ z[p:], self.made) / self.noise
             cost = r @ r + z @ z
             return terms, value, r, cost if np.isfinite(cost) else np.inf
 
@@ -124,7 +168,8 @@ class Belief:
         z, damping = np.concatenate([(start - self.centre) / self.sd, np.zeros(G.shape[1])]), 1e-2
         terms, value, r, cost = at(z)
         for _ in range(ROUNDS):
-            A = np.hstack([(model.jacobian(terms, value)[0] / value[0]).T * self.sd, G]) * root[:, None]
+            A = np.hstack([(model.jacobian(terms, value)[0] / value[0]).T * self.sd, G])
+            A = self.white(A, self.made) / self.noise
             H, slope = A.T @ A + np.eye(len(z)), A.T @ r - z
             if not np.isfinite(cost) or not np.isfinite(H).all():
                 break
@@ -147,9 +192,9 @@ class Belief:
     def _levels(self, y: np.ndarray) -> None:
         """Noise and misfit of the highest evidence on a grid, parameters and misfit integrated out."""
         J, value = self._slopes(self.made)
-        p, n, w = J.shape[1], len(y), self.made.weights
-        r = (y - np.log(value) + J @ ((self.t - self.centre) / self.sd)) * np.sqrt(w)
-        A = np.hstack([J, self.made_F]) * np.sqrt(w)[:, None]
+        p, n = J.shape[1], len(y)
+        r = self.white(y - np.log(value) + J @ ((self.t - self.centre) / self.sd), self.made)
+        A = self.white(np.hstack([J, self.made_F]), self.made)
         AA, Ar, rr = A.T @ A, A.T @ r, r @ r
         best = np.inf
         for misfit in MISFITS if self.made_F.shape[1] else (0.0,):
@@ -164,39 +209,49 @@ class Belief:
 
 
 def _inputs(data, law: Law, what: str) -> Design:
+    if isinstance(data, Runs) and "features" in law.hooks:
+        return design(looks(data), law, fitting=False)
     if not hasattr(data, "columns") or not len(data):
         raise DataError(f"{what}: a table with at least one row of {', '.join(law.inputs)} is needed.")
     try:
-        return design(data.drop(columns="loss", errors="ignore"), law, fitting=False)
+        return design(data.drop(columns=["loss", "weight"], errors="ignore"), law, fitting=False)
     except ScalingError as error:
         raise type(error)(f"{what}: {error}") from None
 
 
-def _prior(params: tuple[Parameter, ...], frame) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and sd: a quarter of the range starts are sought in (arXiv:2604.22753), around terms of order one."""
+@np.errstate(all="ignore")
+def _prior(params: tuple[Parameter, ...], frame, there: list) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and sd: a quarter of the range starts are sought in (arXiv:2604.22753), around terms of order one.
+
+    `there` are the models at pool and target: where one has no slopes at the centre it is the law's plain start, and no term
+    is expected to take away more than half of the loss anywhere.
+    """
     starts = np.array([p.start for p in params])
-    centre = frame.from_params(starts) if frame.straight else np.where(frame.logs, 0.0, starts)
-    sd = []
-    for p, at in zip(params, centre, strict=True):
-        d = p.domain
-        low, high = d.grid
-        if d.log and (d.lo > 0 or np.isfinite(d.hi)):
-            low, high = max(d.lo, 1e-12 * d.hi) if np.isfinite(d.hi) else d.lo, min(d.hi, 1e6 * max(d.lo, 1e-300))
-        low, high = (np.log(low), np.log(high)) if d.log else (max(low, d.lo), min(high, d.hi))
-        sd.append(max((high - low) / 4, abs(at) / 2))
-    return np.clip(centre, frame.lower, frame.upper), np.array(sd)
+    plain = frame.from_params(starts)
+    centre = plain if frame.straight else np.clip(np.where(frame.logs, 0.0, starts), frame.lower, frame.upper)
+    if not all(np.isfinite(models.at(model, centre)[1]).all() for model in there):
+        centre = plain
+    for model in there:
+        value, J = models.at(model, centre)
+        for j in linear_params(model) if (J[frame.logs] < 0).any() else []:
+            if frame.logs[j]:
+                less = np.nan_to_num(np.maximum(-J[j], 0.0) / (value - J[j]))
+                centre[j] -= np.log(max(2 * less.max(), 1.0))
+    ranges = [np.log(search_range(p.domain)) if p.domain.log else search_range(p.domain) for p in params]
+    return centre, np.array(
+        [max((high - low) / 4, abs(at) / 2) for (low, high), at in zip(ranges, centre, strict=True)]
+    )
 
 
-def _wiggles(parts: list[Design], law: Law) -> np.ndarray:
-    """Functions (rows of all parts, q) whose random sums are once differentiable (Matern 3/2), as long as the data's range."""
+def _wiggles(inputs: list[np.ndarray], n: int) -> np.ndarray:
+    """Functions (n rows, q) whose random sums are once differentiable (Matern 3/2), as long as the range of the inputs (n,)."""
     columns = []
-    for name in law.inputs:
-        x = np.concatenate([np.asarray(part.inputs[name], float) for part in parts])
+    for x in inputs:
         x = np.log(x) if (x > 0).all() else x
         if np.ptp(x) > 0:
             columns.append((x - x.min()) / np.ptp(x))
     if not columns:
-        return np.zeros((sum(map(len, parts)), 0))
+        return np.zeros((n, 0))
     U = np.stack(columns, 1)
     marks = U[np.linspace(0, len(U) - 1, min(len(U), LANDMARKS)).round().astype(int)]
 

@@ -3,11 +3,13 @@
 V-optimal design (arXiv:2604.22753) asks what runs leave least variance in the target's prediction if the law is right. It
 then buys many cheap runs, whose shared misfit no number of runs averages away. The error a fit will make has two parts,
 variance and the misfit it drags to the target (Box and Draper 1959, doi:10.1080/01621459.1959.10501525); both are counted.
+For a law of schedules a run is a whole curve, and the target is the loss at the end of one.
 """
 
 from __future__ import annotations
 
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,9 @@ from scaling.errors import DataError, FitError
 from scaling.fitting import Fit
 from scaling.formula import Law
 from scaling.laws import find
+from scaling.logs import Runs
 from scaling.planning.belief import Belief
+from scaling.planning.curves import UNITS, candidates
 
 CRITERIA = ("error", "V", "D", "random", "cheapest")
 FIRST, GROWTH = 2, 0.5  # runs before the first refit; share by which they grow until the next
@@ -26,14 +30,15 @@ FIRST, GROWTH = 2, 0.5  # runs before the first refit; share by which they grow 
 
 def plan_next(
     law: Law | str | Fit,
-    pool: pd.DataFrame,
-    target: pd.DataFrame,
+    pool: Any,
+    target: Any,
     budget: float,
     *,
-    done: pd.DataFrame | None = None,
+    done: Any = None,
     cost: Any = None,
     cost_exponent: float = 0.4,
     criterion: str = "error",
+    branch: bool = False,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Choose runs from a pool, one after the other, until the budget is spent or no run would help.
@@ -42,24 +47,31 @@ def plan_next(
     ----------
     law : a law, its name, or a Fit (then `done` defaults to its data).
     pool : runs that could be made, columns = the law's inputs. target : where the prediction shall be good.
+        For laws of schedules: schedules (texts, Schedules, {name: schedule}), a table with a column ``schedule`` (and ``run``,
+        facts, a cost) or Runs with the rows to be logged; the prediction shall be good at the end of the target's.
     budget : what they may cost together, in the unit of `cost`.
-    done : runs made already, with their loss; fewer than parameters, or none, will do.
-    cost : array (len(pool),), name of a column of pool, or None for 6 N D.
+    done : runs made already, with their loss; fewer than parameters, or none, will do. For laws of schedules: Runs.
+    cost : array (len(pool),), name of a column of pool, or None for 6 N D (schedules: of the facts ``n_params`` and
+        ``batch_tokens`` of any of the runs; else tokens, else updates).
     cost_exponent : gain is divided by cost ** this; 1 buys per FLOP, 0 ignores the price.
     criterion : "error" (variance and misfit of a fit's prediction at the target), "V" (its variance as if the law were
         right), "D" (volume of the parameters' covariance), "random", "cheapest".
+    branch : schedules continue from a checkpoint of a run made as far as their rates agree: they cost, and show, only what
+        is new. Runs of one plan do not branch from each other; plan again when some are made.
 
     Returns
     -------
     DataFrame
         The chosen rows of pool in the order to run them, with ``cost`` and ``target_sd``: the relative error of the
         target's prediction expected after the run (root mean square over the target's rows). In ``attrs``:
-        ``target_sd`` before any of them, ``noise`` and ``misfit`` (relative sd).
+        ``target_sd`` before any of them, ``noise`` and ``misfit`` (relative sd), ``unit`` of the costs, ``warnings``:
+        candidates left out (run already, or the target itself) and what neither runs made nor chosen can show.
 
     Raises
     ------
     DataError, FitError, LawError
-        Empty tables, columns that are missing, budgets and costs that are not positive, unknown criteria.
+        Empty tables, columns that are missing, budgets and costs that are not positive, unknown criteria or schedules,
+        schedules of several peaks.
     """
     fixed = law.fixed if isinstance(law, Fit) else {}
     base = law.law if isinstance(law, Fit) else find(law)
@@ -69,27 +81,38 @@ def plan_next(
         raise FitError(
             f"cost_exponent={cost_exponent!r} must be a number, not negative; 1 buys per FLOP, 0 ignores the price."
         )
+    table, told, whole = pool, [], "features" in base.hooks
     if done is None and isinstance(law, Fit):
-        done = law.data
+        done = law.runs if whole and law.runs is not None else law.data
+    useful: Any = True
+    if whole:
+        pool, target, done, table, useful, told = candidates(pool, target, done, branch)
+        if not useful.any():
+            raise DataError("pool: no candidate is left. " + "; ".join(told))
+        cost = next(c for c in UNITS if c in table) if cost is None else cost
     belief = Belief(base, pool, target, done, fixed=fixed, misfit=criterion not in ("V", "D"), seed=seed)
-    alike(pool=pool, target=target, **({} if done is None else {"done": done}))
-    prices = _prices(pool, cost, budget)
+    if not whole:
+        alike(pool=pool, target=target, **({} if done is None else {"done": done}))
+    prices = _prices(table, cost, budget, useful)
     state = Purchase(belief)
     now = state.target_sd
     if criterion in ("random", "cheapest"):
         order = np.argsort(prices, kind="stable")
         if criterion == "random":
-            order = np.random.default_rng(seed).permutation(len(pool))
+            order = np.random.default_rng(seed).permutation(len(prices))
         chosen, sds = _in_order(state, order, prices, budget)
     else:
         chosen, sds = _greedy(state, prices, budget, cost_exponent, criterion)
-    out = pool.iloc[chosen].assign(cost=prices[chosen], target_sd=sds)
-    out.attrs.update(target_sd=now, noise=belief.noise, misfit=belief.misfit)
+    out = table.iloc[chosen].assign(cost=prices[chosen], target_sd=sds)
+    unit = UNITS.get(cost or "flops", cost) if cost is None or isinstance(cost, str) else ""
+    told = [*told, *belief.lacks(chosen)]
+    out.attrs.update(target_sd=now, noise=belief.noise, misfit=belief.misfit, unit=unit, warnings=told)
     return out
 
 
-def _prices(pool: pd.DataFrame, cost: Any, budget: float) -> np.ndarray:
-    prices = _costs(pool, cost)
+def _prices(pool: pd.DataFrame, cost: Any, budget: float, useful: Any = True) -> np.ndarray:
+    """What each run costs, infinite where it is of no use."""
+    prices = np.where(useful, _costs(pool, cost), np.inf)
     if not isinstance(budget, numbers.Real) or not 0 < budget < np.inf:
         raise DataError(f"budget={budget!r} must be a positive number, in the unit of the costs.")
     if prices.min() > budget:
@@ -120,17 +143,18 @@ def _costs(pool: pd.DataFrame, cost: Any) -> np.ndarray:
 class Purchase:
     """What runs bought so far leave of the target's error, and what each run of the pool would take from it.
 
-    A fit moves its parameters by S j (residual) / noise^2 per run, S their covariance. The residual is noise and misfit;
-    R = S sum_i j_i f_i^T / noise^2 is where the misfit moves them. A run changes both by a rank-one update.
+    A fit moves its parameters by S J^T (residuals) per run, S their covariance, J the slopes of the run's rows in units of
+    noise (one row, or a curve). The residual is noise and misfit; R = S sum J^T F is where the misfit moves them. A run
+    changes both by an update of as low a rank as it has rows.
     """
 
     def __init__(self, belief: Belief) -> None:
-        self.belief, self.noise2, self.misfit2 = belief, belief.noise**2, belief.misfit**2
-        self.J, self.T, self.m = belief.J, belief.target_J, len(belief.target_J)
-        made, w = belief.made_J, belief.made.weights[:, None] / self.noise2
-        self.S = np.linalg.inv(np.eye(self.J.shape[1]) + made.T @ (w * made))
-        R = self.S @ (made.T @ (w * belief.made_F))
-        self.left = belief.F - self.J @ R  # of the misfit at the pool, after the fit (n, q)
+        self.belief, self.misfit2 = belief, belief.misfit**2
+        self.J, self.T, self.m = belief.blocks(belief.J), belief.target_J, len(belief.target_J)
+        made, F = (belief.white(x, belief.made) / belief.noise for x in (belief.made_J, belief.made_F))
+        self.S = np.linalg.inv(np.eye(made.shape[1]) + made.T @ made)
+        R = self.S @ (made.T @ F)
+        self.left = belief.blocks(belief.F) - self.J @ R  # of the misfit at the pool, after the fit (n, rows, q)
         self.dragged = self.T @ R - belief.target_F  # misfit of the target's prediction (m, q)
         self.TT = self.T.T @ self.T / self.m
 
@@ -140,22 +164,27 @@ class Purchase:
 
     def gains(self, rows: np.ndarray, criterion: str) -> np.ndarray:
         """Fall of the target's mean square error by each of these runs; for "D", of the log volume."""
-        J, left = self.J[rows], self.left[rows]
-        SJ = J @ self.S
-        total = self.noise2 + np.einsum("np,np->n", SJ, J)
+        JS, total = self._update(self.J[rows])
         if criterion == "D":
-            return np.log(total / self.noise2)
-        moved = np.einsum("np,np->n", SJ @ self.TT, SJ) / total**2  # mean square of the target's shift per residual
-        drag = np.einsum("np,nq,pq->n", SJ, left, self.T.T @ self.dragged / self.m, optimize=True) / total
-        return moved * total - self.misfit2 * (2 * drag + moved * (left**2).sum(1))
+            return np.linalg.slogdet(total)[1]
+        K = np.linalg.solve(total, JS)
+        shift = K.swapaxes(1, 2) @ self.left[rows]  # of the parameters by the misfit (n, p, q)
+        drag = np.einsum("npq,pq->n", shift, self.T.T @ self.dragged / self.m)
+        moved = np.einsum("npq,npq->n", self.TT @ shift, shift)
+        return np.einsum("nmp,nmp->n", K @ self.TT, JS) - self.misfit2 * (2 * drag + moved)
 
     def buy(self, k: int) -> None:
-        j, f = self.J[k], self.left[k].copy()
-        Sj = self.S @ j
-        total = self.noise2 + j @ Sj
-        self.left -= np.outer(self.J @ Sj / total, f)
-        self.dragged += np.outer(self.T @ Sj / total, f)
-        self.S = self.S - np.outer(Sj, Sj) / total
+        JS, total = self._update(self.J[k])
+        K = np.linalg.solve(total, JS)
+        shift = K.T @ self.left[k]
+        self.left -= self.J @ shift
+        self.dragged += self.T @ shift
+        self.S = self.S - JS.T @ K
+
+    def _update(self, J: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """J S and I + J S J^T, for slopes J (..., rows, p)."""
+        JS = J @ self.S
+        return JS, np.eye(J.shape[-2]) + JS @ J.swapaxes(-1, -2)
 
 
 def _in_order(state: Purchase, order, prices: np.ndarray, budget: float) -> tuple[list[int], list[float]]:
@@ -192,10 +221,11 @@ def _greedy(
 
 def sequentially(
     law: Law | str,
-    pool: pd.DataFrame,
-    target: pd.DataFrame,
+    pool: Any,
+    target: Any,
     budget: float,
     *,
+    made: Sequence[int] = (),
     cost: Any = None,
     cost_exponent: float = 0.4,
     criterion: str = "error",
@@ -203,27 +233,45 @@ def sequentially(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Play `plan_next` on a pool whose losses are known: learn them as they are bought, and plan the rest anew.
 
+    Parameters
+    ----------
+    pool : table, or Runs for a law of schedules. made : positions in pool of runs that are there from the start, for nothing.
+
     Returns
     -------
-    bought : DataFrame, rows of pool in the order bought.
+    bought : rows of pool, or its Runs, those made first, then in the order bought (Runs: sorted).
     prediction : ndarray (len(target),), the law at its most probable parameters given these runs and a wide prior.
     """
-    prices = _prices(pool, cost, budget)
-    bought: list[int] = []
-    left = np.arange(len(pool))
-    while len(left) and prices[left].min() <= budget:
-        rest = pool.iloc[left].reset_index(drop=True)
-        done = pool.iloc[bought] if bought else None
+    table, whole = pool, isinstance(pool, Runs)
+    if whole:
+        pool, target, _, table, _, _ = candidates(pool, target, None, False)
+        cost = next(c for c in UNITS if c in table) if cost is None else cost
+
+    def some(rows) -> Any:
+        return pool.select(f"run in {[pool.names[k] for k in rows]}") if whole else pool.iloc[rows]
+
+    prices = _prices(table, cost, budget)
+    bought = list(made)
+    left = np.delete(np.arange(len(table)), bought)
+    while len(left):
+        done = some(bought) if bought else None
+        if whole:
+            left = left[candidates(some(left), target, done, False)[4]]  # what was bought may contain others
+        if not len(left) or prices[left].min() > budget:
+            break
+        rest = some(left) if whole else some(left).reset_index(drop=True)
         plan = plan_next(
             law, rest, target, budget, done=done, cost=prices[left], cost_exponent=cost_exponent,
             criterion=criterion, seed=seed,
         )  # fmt: skip
         fixed = criterion in ("random", "cheapest")  # they learn nothing
-        now = plan.index[: None if fixed else max(FIRST, int(np.ceil(GROWTH * len(bought))))]
+        # a curve is worth a refit
+        many = 1 if whole else max(FIRST, int(np.ceil(GROWTH * len(bought))))
+        now = plan.index[: None if fixed else many]
         if not len(now):
             break
         bought += list(left[now])
         budget -= prices[left[now]].sum()
         left = np.delete(left, now)
-    runs = pool.iloc[bought]
+    runs = some(bought)
     return runs, Belief(find(law), pool, target, runs, misfit=False, seed=seed).prediction

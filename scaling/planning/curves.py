@@ -1,0 +1,193 @@
+"""Runs that could be made under learning-rate schedules: the rows each would show, what it costs, which answer nothing new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.conventions import compute
+from scaling.errors import DataError, FitError, ScheduleError
+from scaling.logs import Runs
+from scaling.schedules import Schedule, schedule
+
+# Neighbouring rows of a curve err alike: residuals of curves of hundreds of rows are worth 6 to 14 independent ones
+# (`Fit` measures it on its own data). So a run counts as this many rows, spread evenly, however often it logs.
+LOOKS = 16
+ROWS = 400  # of a schedule that is planned, among which looks are taken
+UNITS = {"flops": "FLOP", "tokens": "tokens", "new": "updates", "steps": "updates"}  # what a run costs, the first known
+EQUAL = 1e-3  # share of the peak by which equal rates may differ
+WHOLE = 0.995  # share of a run that is as good as all of it: logs end a few steps early
+
+
+def curves(given: Any, what: str) -> Runs:
+    """Runs from Runs, a table (of rows, or a run a row with a column `schedule`), a schedule, several, or {name: schedule}."""
+    facts: Any = None
+    if isinstance(given, Runs):
+        return given
+    if isinstance(given, pd.DataFrame) and "step" in given:
+        return Runs.from_frame(given if "loss" in given else given.assign(loss=np.nan))
+    if isinstance(given, pd.DataFrame) and "schedule" in given:
+        names = given["run" if "run" in given else "schedule"].astype(str).tolist()
+        facts = given.drop(columns=["run", "schedule"], errors="ignore").set_axis(names)
+        listed = given["schedule"].tolist()
+    elif isinstance(given, Mapping):
+        names, listed = [str(name) for name in given], list(given.values())
+    elif isinstance(given, (str, Schedule, list, tuple)):
+        listed = [given] if isinstance(given, (str, Schedule)) else list(given)
+        names = [x if isinstance(x, str) else f"schedule {k}" for k, x in enumerate(listed, 1)]
+    else:
+        listed = []
+    if not listed:
+        raise DataError(
+            f"{what}: for a law of schedules give schedules such as 'wsd:peak=3e-4,steps=24k,warmup=2k', a table with a column "
+            "schedule (one run a row), or runs with step and lr."
+        )
+    plans: dict[str, Schedule] = {}
+    for name, x in zip(names, listed, strict=True):
+        if name in plans:
+            raise DataError(f"{what}: run '{name}' is there twice; name each run once.")
+        try:
+            plans[name] = schedule(x)
+        except ScheduleError as error:
+            raise ScheduleError(f"{what} '{name}': {error}") from None
+    frames = []
+    for name, plan in plans.items():
+        step = np.unique(np.linspace(plan.first, plan.last, min(ROWS, plan.steps)).round().astype(int))
+        frames.append(pd.DataFrame({"run": name, "step": step, "lr": plan.rates[plan.index(step)], "loss": np.nan}))
+    made = Runs.from_frame(pd.concat(frames), schedule=plans, facts=facts)
+    # in the order given, as costs may be
+    return replace(made, _frame=made.frame.set_index("run").loc[names].reset_index(), _facts=made.facts.loc[names])
+
+
+def spread(codes: np.ndarray) -> np.ndarray:
+    """Up to LOOKS rows of every run, evenly, the last among them; codes (n,) say which run a row belongs to."""
+    parts = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
+    return np.concatenate([rows[np.unique(np.linspace(0, len(rows) - 1, LOOKS).round().astype(int))] for rows in parts])
+
+
+def looks(runs: Runs) -> Runs:
+    """The rows that count of each run: after its warm-up, LOOKS of them."""
+    frame = runs.frame
+    tops = {name: runs.schedules[name].first + runs.schedules[name].warmup - 1 for name in runs}
+    frame = frame[frame["step"] >= frame["run"].map(tops)]
+    if missing := [name for name in runs if name not in set(frame["run"])]:
+        raise DataError(f"run '{missing[0]}' has no row after its warm-up that would count; plan a longer one.")
+    return runs._part(frame.iloc[spread(pd.factorize(frame["run"])[0])])
+
+
+def way(frame: pd.DataFrame, runs: Runs | None) -> np.ndarray:
+    """Where on their ways the rows (n,) of runs are, (n, 3): the area under the rates, how much of the peak is given up, and
+    the mean of that over the area so far. In these a law of schedules is off alike, for what it sums over is the history.
+    """
+    out = np.zeros((len(frame), 3))
+    for name, rows in frame.groupby("run").indices.items() if runs is not None else ():
+        plan = runs.schedules[str(name)]  # type: ignore[union-attr]
+        given = np.where(np.arange(plan.steps) < plan.warmup, 0.0, 1 - plan.rates / plan.peak)
+        past = np.cumsum(given * plan.rates) / np.maximum(plan.area, 1e-300)
+        at = plan.index(frame["step"].to_numpy()[rows])
+        out[rows] = np.stack([plan.area[at], given[at], past[at]], 1)
+    return out
+
+
+def candidates(
+    pool: Any, target: Any, done: Any, branch: bool
+) -> tuple[Runs, Runs, Runs | None, pd.DataFrame, np.ndarray, list[str]]:
+    """Pool, target (final rows) and runs made as Runs; one row per candidate; which are of use (n,); what to tell.
+
+    Parameters
+    ----------
+    branch : candidates continue from a run made as far as it had the same rates: they cost, and show, only what is new.
+    """
+    pool, target = curves(pool, "pool"), curves(target, "target")
+    done = None if done is None or not len(done) else curves(done, "done")
+    evaluated = None if done is None else done.frame.dropna(subset="loss")
+    if evaluated is None or not len(evaluated):
+        done = evaluated = None
+    given = {"pool": pool, "target": target, **({} if done is None else {"done": done})}
+    _alike(given)
+    wanted = {name: target.schedules[name] for name in target}
+    last = {} if evaluated is None else evaluated.groupby("run")["step"].max()
+    made = {str(name): (done.schedules[str(name)], int(step)) for name, step in last.items()}  # type: ignore[union-attr]
+    told = [
+        f"target '{t}' has been run already, as '{name}'"
+        for t, plan in wanted.items()
+        for name, run in made.items()
+        if _shared(plan, *run) >= WHOLE * plan.steps
+    ]
+    useful, new = np.ones(len(pool), bool), []
+    for k, name in enumerate(pool):
+        plan = pool.schedules[name]
+        known = {other: _shared(plan, *run) for other, run in made.items()}
+        ran = next((other for other, n in known.items() if n >= WHOLE * plan.steps), None)
+        asked = next((t for t, other in wanted.items() if _shared(plan, other) >= WHOLE * other.steps), None)
+        if ran or asked:
+            why = (
+                f"has been run already, as '{ran}'" if ran else f"reaches target '{asked}' itself, which is no forecast"
+            )
+            told.append(f"candidate '{name}' is left out: it {why}")
+        useful[k] = not (ran or asked)
+        new.append(plan.steps - (max(known.values(), default=0) if branch and useful[k] else 0))
+    # what was too early to be fitted is so in the next runs as well
+    floor = 0 if evaluated is None else int(evaluated["step"].min())
+    ends = [pool.schedules[name].last for name in pool]
+    start = {name: max(floor, end - n + 1) for name, end, n in zip(pool, ends, new, strict=True)}
+    frame = pool.frame
+    kept = frame[frame["step"] >= frame["run"].map(start)]
+    table = _table(pool, done, new, branch)
+    return pool._part(kept), target._part(target.frame.groupby("run").tail(1)), done, table, useful, told
+
+
+def _shared(one: Schedule, other: Schedule, until: int | None = None) -> int:
+    """Leading updates of `one` that have the rates of `other`, as far as that has been run."""
+    n = min(one.steps, other.steps if until is None else until - other.first + 1)
+    apart = np.abs(one.rates[:n] - other.rates[:n]) > EQUAL * one.peak
+    return int(np.argmax(apart)) if apart.any() else n
+
+
+def _alike(given: Mapping[str, Runs]) -> None:
+    """Refuse unknown schedules, and what the constants of a law of schedules do not hold across."""
+    peaks = []
+    for what, runs in given.items():
+        if unknown := [name for name in runs if name not in runs.schedules]:
+            raise DataError(
+                f"{what}: the learning rates of run '{unknown[0]}' are unknown: there is neither a column 'lr' nor a schedule. "
+                "Add one, or give the run as a schedule."
+            )
+        peaks += [(runs.schedules[name].peak, f"{what} '{name}'") for name in runs]
+    (low, one), (high, other) = min(peaks), max(peaks)
+    if high > 1.001 * low:
+        raise FitError(
+            f"peak learning rates differ: {low:g} ({one}), {high:g} ({other}). The constants of a law of schedules hold for "
+            "one peak; plan runs of one peak rate."
+        )
+    for fact in ("n_params", "batch_tokens"):
+        values = {x for runs in given.values() if fact in runs.facts for x in runs.facts[fact].dropna()}
+        if len(values) > 1:
+            raise FitError(
+                f"{fact} differs between the runs ({', '.join(sorted(map(str, values)))}). The constants of a law of schedules "
+                "hold for one model and batch; plan with runs of one."
+            )
+
+
+def _table(pool: Runs, done: Runs | None, new: list[int], branch: bool) -> pd.DataFrame:
+    """run, its facts, steps (new of them), and tokens and FLOP where batch and size are known, which all runs share."""
+    table = pool.facts.drop(columns="loss_from", errors="ignore").reset_index()
+    table["steps"] = [pool.schedules[name].steps for name in pool]
+    if branch:
+        table["new"] = new
+    for fact in ("n_params", "batch_tokens"):
+        given = [runs.facts[fact].dropna() for runs in (pool, done) if runs is not None and fact in runs.facts]
+        if known := [x for values in given for x in values if isinstance(x, Real)]:
+            table[fact] = float(known[0])
+        else:
+            table = table.drop(columns=fact, errors="ignore")
+    if "batch_tokens" in table:
+        table["tokens"] = np.array(new, float) * table["batch_tokens"]
+        if "n_params" in table:
+            table["flops"] = compute(table["n_params"], table["tokens"])
+    return table
