@@ -157,7 +157,7 @@ def test_half_a_decay_shows_what_the_other_half_saves(size):
     inputs = lambda s: law.hooks["features"](s, plan, **law.conventions).values()
     prefix = methods.Prefix("run", steps, law(*inputs(steps), **values), plan).until(3600)
     end = np.array([plan.last])
-    assert methods.own(prefix)(end) == pytest.approx(law(*inputs(end), **values), abs=1e-3)
+    assert methods.own(prefix, kernel)(end) == pytest.approx(law(*inputs(end), **values), abs=1e-3)
 
 
 def test_a_loss_that_does_not_follow_its_schedule_is_told():

@@ -149,10 +149,10 @@ def fallen(prefix: Prefix) -> float:
     return float(np.max(1 - rates / np.maximum.accumulate(rates)))
 
 
-def own(prefix: Prefix) -> Curve:
-    """A multi-power law from the prefix alone, its kernel drawn to the published one; before the rate has fallen enough to
-    tell what annealing saves, with that kernel."""
-    return (drawn if fallen(prefix) >= FALLEN else transferred)(prefix, published_kernel())
+def own(prefix: Prefix, known: Kernel) -> Curve:
+    """A multi-power law from the prefix alone, its kernel drawn to a known one; before the rate has fallen enough to tell
+    what annealing saves, with that kernel."""
+    return (drawn if fallen(prefix) >= FALLEN else transferred)(prefix, known)
 
 
 def transferred(prefix: Prefix, known: Kernel) -> Curve:
@@ -244,12 +244,19 @@ def twins(references: Runs) -> bool:
 
 
 class Method(NamedTuple):
-    """A way to carry a prefix on. known, within: the kernel it assumes, if it does, and how sure its strength is."""
+    """A way to carry a prefix on. known, within: the kernel it begins with, if any, and how sure its strength is; peak: the
+    rate that what it has learned elsewhere belongs to."""
 
-    carry: Callable[[Prefix], Curve]
+    way: Callable[..., Curve]
     known: Kernel | None = None
     within: float = 1.0
     peak: float = np.nan
+
+    def carry(self, prefix: Prefix, stronger: float = 1.0) -> Curve:
+        """The curve, with a kernel that many times as strong."""
+        if self.known is None:
+            return self.way(prefix)
+        return self.way(prefix, replace(self.known, ratio=self.known.ratio * stronger))
 
 
 def candidates(prefix: Prefix, references: Runs | None) -> dict[str, Method]:
@@ -261,9 +268,6 @@ def candidates(prefix: Prefix, references: Runs | None) -> dict[str, Method]:
             if len(other.step) and same_schedule(prefix.plan, other.plan) and other.step[-1] > 0.98 * other.plan.last:
                 found[f"affine map of {name}"] = Method(partial(affine, reference=other), peak=other.plan.peak)
         for label, known in reversed(kernels(references)[0].items()):
-            found[f"kernel of {label}"] = Method(partial(transferred, known=known), known, FAMILY, known.peak)
-    if fallen(prefix) >= FALLEN:
-        found["own prefix"] = Method(own)
-    else:
-        found["own prefix with the published kernel"] = Method(own, published_kernel(), ANY)
-    return found
+            found[f"kernel of {label}"] = Method(transferred, known, FAMILY, known.peak)
+    label = "own prefix" if fallen(prefix) >= FALLEN else "own prefix with the published kernel"
+    return found | {label: Method(own, published_kernel(), ANY)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from scaling.errors import DataError, ScalingError
-from scaling.forecasting.methods import ANY, MISFIT, Curve, Method, Prefix, candidates, kernels, transferred, twins
+from scaling.forecasting.methods import FALLEN, MISFIT, Curve, Method, Prefix, candidates, fallen, kernels, twins
 from scaling.logs import Runs
 
 CUTS = (0.5, 0.65, 0.8)  # of the prefix, at which the method is tried on what is already known
@@ -141,10 +141,10 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
     apart = max((abs(x - ends[chosen]) for x in others), default=0.0) / 2
     steps = np.unique(np.r_[np.linspace(done, last, SHOWN).round().astype(int), last])
     frame = _band(fits[chosen], prefix, used, done, steps, noise, errors.to_numpy(), apart, level)
-    if used.within == ANY:
+    if chosen.startswith("own prefix") and fallen(prefix) < FALLEN:
         warnings.append(
             "the rate has not fallen by a quarter yet and no reference tells what that will save, so it is assumed "
-            f"(kernel of luo2025_25M, whose strength may be {ANY:g} times more or less)"
+            f"(kernel of luo2025_25M, whose strength may be {used.within:g} times more or less)"
         )
     if abs(used.peak / prefix.plan.peak - 1) > 0.05:
         warnings.append(
@@ -256,8 +256,8 @@ def _band(
     curve: Curve, prefix: Prefix, used: Method, done: int, steps: np.ndarray,
     noise: float, errors: np.ndarray, apart: float, level: float,
 ) -> pd.DataFrame:  # fmt: skip
-    """Noise of a row, seed, the error per unit of ln step in the backtests, half of what the methods disagree, and a kernel
-    that is assumed being stronger or weaker. NaN without a backtest."""
+    """Noise of a row, seed, the error per unit of ln step in the backtests, half of what the methods disagree, and what comes
+    out with a kernel that is known to be stronger or weaker. NaN without a backtest."""
     middle = curve(steps)
     far = np.log(steps / done)
     share = far / far[-1]
@@ -267,10 +267,8 @@ def _band(
     below = above = np.zeros(len(steps))
     if used.known is not None:
         factor = used.within ** (norm.ppf(0.5 + level / 2) / norm.ppf(0.95))
-        ends = [
-            transferred(prefix, replace(used.known, ratio=used.known.ratio * f))(steps) for f in (factor, 1 / factor)
-        ]
-        below, above = middle - np.minimum(*ends), np.maximum(*ends) - middle
+        ends = [used.carry(prefix, stronger)(steps) for stronger in (factor, 1 / factor)]
+        below, above = middle - np.minimum(middle, np.minimum(*ends)), np.maximum(middle, np.maximum(*ends)) - middle
     rates = prefix.plan.rates[prefix.plan.index(steps)]
     bounds = {"lower": np.maximum(middle - np.hypot(half, below), 0.0), "upper": middle + np.hypot(half, above)}
     return pd.DataFrame({"step": steps, "lr": rates, "prediction": middle, **bounds})
