@@ -252,3 +252,11 @@ def test_errors_of_tables() -> None:
         schedule([1.0, 1.0]).index([1, 0])
     with pytest.raises(ScheduleError, match="go with a schedule's name"):
         schedule([1.0], peak=3)
+
+
+def test_a_warmup_in_stairs_is_a_warmup():
+    stairs = np.repeat(np.arange(1, 11) / 10, 20)
+    assert schedule(np.r_[stairs, np.ones(300)]).warmup == 181
+    # a rise long after the warm-up is none of it
+    assert schedule(np.r_[np.arange(1, 11) / 20, np.full(100, 0.5), np.ones(100)]).warmup == 10
+    assert schedule(np.ones(5)).warmup == schedule(np.r_[1.0, 0.5, 0.7]).warmup == 0
