@@ -19,6 +19,7 @@ from scaling.cli.options import (
     Positives,
     Printing,
     UsageError,
+    check_saved,
     number,
     pairs,
     saved_fit,
@@ -144,9 +145,17 @@ def plan(
     """
     import scaling
 
+    check_saved(output_)
     if schedule is not None:
-        if mixture or flops or pool or any(x is not None for x in (loss, size, tokens)):
-            raise UsageError("plan --schedule takes a fit, --steps, --warmup, --peak and --lowest only")
+        others = {
+            "flops": flops, "loss": loss, "N": size, "D": tokens, "served": served, "unique": unique, "input": inputs,
+            "rates": rates, "counts": counts, "shape": shape, "mixture": mixture, "weight": weight, "floor": floor, "cap": cap,
+            "pool": pool, "target": target, "budget": budget, "cost": cost, "branch": branch,
+        }  # fmt: skip
+        if unused := [f"--{name}" for name, value in others.items() if value not in (None, (), 0.0, False)]:
+            raise UsageError(
+                f"{', '.join(unused)}: plan --schedule takes a fit, --steps, --warmup, --peak, --lowest and -o only"
+            )
         schedule_plan(fit, schedule, steps, warmup, peak, lowest, output_, printing)
         return
     if steps is not None or warmup or peak is not None or lowest is not None or output_ is not None:
