@@ -192,7 +192,9 @@ def _places(fits: dict[str, Fit]) -> dict[str, np.ndarray]:
 def _steps(frames: dict[str, pd.DataFrame]) -> dict[str, pd.Index]:
     """Rows of curves by run and step (a table of one curve need not name its run)."""
     if not all("step" in frame for frame in frames.values()):
-        raise FitError("laws of schedules know rows by their step, and these data have no column step for all laws.")
+        raise FitError(
+            "laws of schedules know rows by their step; name that column step, or pass Runs.from_frame(data)."
+        )
     runs = all("run" in frame for frame in frames.values())
     return {
         k: pd.MultiIndex.from_arrays([frame["run"].astype(str) if runs else np.full(len(frame), ""), frame["step"]])

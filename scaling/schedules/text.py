@@ -97,9 +97,7 @@ def parse(text: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     for pair in filter(None, (part.strip() for part in rest.split(","))):
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not value:
-            example = (
-                "steps=100,at=0/99,rates=1e-3/1e-4; a CSV is given by its path alone" if name == "table" else _EXAMPLE
-            )
+            example = "steps=100,at=0/99,rates=1e-3/1e-4" if name == "table" else _EXAMPLE
             raise ScheduleError(f"schedule {text!r}: {pair!r} is not key=value, as in {name}:{example}")
         if key in given:
             raise ScheduleError(f"schedule {text!r}: key {key!r} is given twice; keep one")
@@ -129,7 +127,9 @@ def read_rates(path: str) -> tuple[np.ndarray, np.ndarray]:
         frame = pd.read_csv(path)
         return frame["step"].to_numpy(float), frame["lr"].to_numpy(float)
     except FileNotFoundError:
-        raise ScheduleError(f"schedule {path!r}: no such file") from None
+        raise ScheduleError(
+            f"schedule {path!r}: no such file; give the path of a CSV with columns step and lr alone, or name:key=value,..."
+        ) from None
     except KeyError as missing:
         raise ScheduleError(f"{path}: no column {missing}; a schedule is a CSV with columns step and lr") from None
     except (OSError, TypeError, ValueError) as problem:
