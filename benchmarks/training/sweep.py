@@ -5,7 +5,7 @@ does, start of two processes, evaluation, curves and checkpoints included; time 
 quiet machine with two cores: `python -m benchmarks.training.sweep`. A number behind it is the shortest length (default
 100 updates). On a busy machine, `--cpu`: all units one after the other in this process, the anchor likewise, both by
 CPU time; of the units, the time that two processes with a core each would take, from the seconds of each and when it
-handed over what.
+handed over what. Twice so on a busy machine: 5.8 and 5.5 times faster with 1 lane, 5.6 and 6.3 with 2, 4.7 and 5.3 with 4.
 """
 
 import os

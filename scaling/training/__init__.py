@@ -12,17 +12,15 @@ if TYPE_CHECKING:
 
 __all__ = ["RunSpec", "train", "train_group"]
 
-_NEEDS_TORCH = {"train": "trainer", "train_group": "trainer"}
-
 
 def __getattr__(name: str):
     # torch is imported when training is asked for, so that settings and help need none
-    if name not in _NEEDS_TORCH:
+    if name not in ("train", "train_group"):
         raise AttributeError(f"module 'scaling.training' has no attribute {name!r}")
     try:
-        module = import_module(f"scaling.training.{_NEEDS_TORCH[name]}")
+        trainer = import_module("scaling.training.trainer")
     except ModuleNotFoundError as missing:
         if missing.name != "torch":
             raise
         raise MissingExtra("training needs torch, which is not installed\npip install 'scaling-laws[train]'") from None
-    return globals().setdefault(name, getattr(module, name))
+    return getattr(trainer, name)
