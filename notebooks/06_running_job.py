@@ -41,4 +41,6 @@ found = scaling.forecast(live, small)
 print(found)
 print(f"truth {truth:.4f}")
 # %%
-found.frame.plot(x="step", y=["prediction", "lower", "upper"], style=["-", "--", "--"])
+ax = scaling.plots.running(found)
+ax.plot(found.last, truth, marker="o", markerfacecolor="none", color="#d55e00", linestyle="none", label="what happened")
+_ = ax.legend(loc="upper right")

@@ -8,7 +8,7 @@ import numpy as np
 
 from scaling.schedules import Schedule
 
-FINE = 256  # blocks per run that are cheap enough
+FINE, MOST = 256, 2048  # blocks per run that are cheap enough, and that are never worth their time
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +39,11 @@ class RateDrops:
         """Drops up to and including each step (arXiv:2503.12811 sums all of them).
 
         Up to `block` changing steps are compressed into one, fewer where a run has fewer than `FINE` * block of them, so that
-        short decays keep their shape.
+        short decays keep their shape, and more where there would be over `MOST` blocks.
         """
         at = schedule.index(steps)
         changing = int(np.count_nonzero(schedule.drops(warmup_in_ld)))
-        size = min(block, max(1, changing // FINE))
+        size = max(min(block, max(1, changing // FINE)), changing // MOST) if block > 1 else 1
         blocks = schedule.blocks(size, warmup_in_ld=warmup_in_ld, floor=lr_floor)
         S = schedule.area[at][:, None] - blocks.area[None, :]
         seen = (blocks.first[None, :] <= at[:, None]) & (S > 0)

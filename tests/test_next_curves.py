@@ -175,6 +175,8 @@ def test_what_answers_nothing_new_is_left_out():
     plan = plan_next("annealing", {**POOL, "goal": TARGET}, TARGET, 90_000, done=done)
     assert not {"constant", "goal", "brief"} & set(plan["run"])  # brief is the beginning of constant
     assert [w.split("'")[1] for w in plan.attrs["warnings"]] == ["constant", "brief", "goal"]
+    tiny = plan_next("annealing", {**POOL, "tiny": "constant:peak=3e-4,steps=30"}, TARGET, 90_000, done=done)
+    assert "'tiny' is left out: it ends before step 1100" in tiny.attrs["warnings"][-1]
     known = plan_next("annealing", POOL, POOL["constant"], 16_000, done=done).attrs["warnings"]
     assert any("target" in w and "has been run already" in w for w in known)
 

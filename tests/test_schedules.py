@@ -286,3 +286,11 @@ def test_a_csv_of_rates_is_a_schedule(tmp_path):
     file.write_text("step,lr\n1,1e-3\n2,1e-3\n")
     with pytest.raises(TrainingError, match="write table:"):
         RunSpec(schedule=str(file))
+
+
+def test_a_warmup_in_stairs_is_a_warmup():
+    stairs = np.repeat(np.arange(1, 11) / 10, 20)
+    assert schedule(np.r_[stairs, np.ones(300)]).warmup == 181
+    # a rise long after the warm-up is none of it
+    assert schedule(np.r_[np.arange(1, 11) / 20, np.full(100, 0.5), np.ones(100)]).warmup == 10
+    assert schedule(np.ones(5)).warmup == schedule(np.r_[1.0, 0.5, 0.7]).warmup == 0

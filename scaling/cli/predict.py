@@ -106,9 +106,11 @@ def predict(
     if reference and not at_end:
         raise UsageError("--reference goes with --at-end")
     if at_end:
-        if inputs or steps is not None or at or plot is not None:
-            raise UsageError("--at-end goes with one log, and with --schedule, --reference, --level and --output only")
-        _at_end([fit, *paths], schedule, reference, level, output_, reading, printing)
+        if inputs or steps is not None or at:
+            raise UsageError(
+                "--at-end goes with one log, and with --schedule, --reference, --level, --output and --plot"
+            )
+        _at_end([fit, *paths], schedule, reference, level, output_, plot, reading, printing)
         return
     result = scaling.load(fit)
     if not isinstance(result, scaling.Fit):  # a relation between two data sets
@@ -155,6 +157,7 @@ def _at_end(
     reference: Sequence[str],
     level: float,
     saved: Path | None,
+    plot: Path | None,
     reading: Reading,
     printing: Printing,
 ) -> None:
@@ -178,8 +181,11 @@ def _at_end(
     if saved is not None:
         found.frame.to_csv(saved, index=False)
         output.notes([f"saved {saved}"], quiet=printing.quiet)
+    if plot is not None:
+        output.figure(scaling.plots.running(found), plot)
+        output.notes([f"drew {plot}"], quiet=printing.quiet)
     if printing.json:
-        output.document({**found.to_dict(), "saved": saved})
+        output.document({**found.to_dict(), "saved": saved, "figure": plot})
     else:
         print(found)
 

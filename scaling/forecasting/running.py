@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from scaling.errors import DataError, ScalingError
-from scaling.forecasting.methods import FALLEN, Curve, Prefix, candidates, fallen, kernel, twins
+from scaling.forecasting.methods import ANY, MISFIT, Curve, Method, Prefix, candidates, kernels, transferred, twins
 from scaling.logs import Runs
-from scaling.schedules import Schedule
 
 CUTS = (0.5, 0.65, 0.8)  # of the prefix, at which the method is tried on what is already known
 SEED = 0.0013  # nats by which two runs differ that share everything but their seed (two pairs of arXiv:2503.12811)
-MISFIT = 0.01  # of the loss, by which a curve may miss the later half of what is known: laws that hold miss by a tenth
 FEWEST = 8  # evaluated rows without which nothing is forecast
 SHOWN = 300
 MOST, TENTHS = 6, 10  # references on which methods are tried, and how finely the fraction done is matched to do it once
@@ -33,6 +32,8 @@ class Forecast:
     frame : step, lr, prediction, lower, upper from the last evaluated step to the end.
     method : how it was made. errors : DataFrame of every method: its forecast of the end and its backtest error.
     level, noise : nominal level; sd of one logged loss.
+    cuts : shares of what is known at which the method was tried; without any there is no interval.
+    log : step, loss that it was made from (means of long logs), fitted: the curve of the method there.
     warnings : what to keep in mind.
     """
 
@@ -45,6 +46,8 @@ class Forecast:
     level: float
     noise: float
     warnings: tuple[str, ...]
+    cuts: tuple[float, ...]
+    log: pd.DataFrame
 
     @property
     def end(self) -> dict[str, float]:
@@ -56,17 +59,20 @@ class Forecast:
         """Plain types for JSON."""
         return {
             "run": self.run, "step": self.step, "last": self.last, "level": self.level, "noise": self.noise, "end": self.end,
-            "method": self.method, "warnings": list(self.warnings), "methods": self.errors.reset_index().to_dict("records"),
+            "method": self.method, "cuts": list(self.cuts), "warnings": list(self.warnings),
+            "methods": self.errors.reset_index().to_dict("records"),
             "frame": self.frame.to_dict("list"),
         }  # fmt: skip
 
     def __str__(self) -> str:
         e = self.end
+        known = np.isfinite(e["lower"])
+        interval = f"({e['lower']:.4f} to {e['upper']:.4f}, {self.level:.0%})" if known else "(no interval yet)"
         lines = [
             f"{self.run}: at step {self.step} of {self.last} ({self.step / self.last:.0%}); final loss "
-            f"{e['prediction']:.4f} ({e['lower']:.4f} to {e['upper']:.4f}, {self.level:.0%})",
-            f"method: {self.method}; checked on {', '.join(f'{c:.0%}' for c in CUTS)} of what is known, asked for "
-            f"{self.last / self.step:.3g}x",
+            f"{e['prediction']:.4f} {interval}",
+            f"method: {self.method}; checked on {', '.join(f'{c:.0%}' for c in self.cuts) or 'nothing'} of what is known, "
+            f"asked for {self.last / self.step:.3g}x",
             self.errors.to_string(float_format=lambda x: f"{x:.4f}"),
         ]
         return "\n".join([*(f"warning: {w}" for w in self.warnings), *lines])
@@ -81,7 +87,8 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
     ----------
     run : one run with its planned schedule: later rows with step and rate but no loss, or a schedule (text or fact).
     references : finished runs, smaller ones for example. One on the same schedule gives an affine map; runs that lowered
-        their rate give the annealing kernel. Which is used is decided on the references, each stopped where the run is.
+        their rate give the annealing kernel, one for each size. Which is used is decided on the references, each stopped
+        where the run is; a single reference on the same schedule cannot be tried so, and is used untried.
     level : probability that the interval is meant to cover.
 
     Raises
@@ -90,8 +97,7 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
     """
     runs = as_runs(run, "the run to forecast")
     references = None if references is None else finished(references)
-    if not isinstance(level, (int, float)) or not 0 < level < 1:
-        raise DataError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
+    check_level(level)
     if len(runs) != 1:
         raise DataError(
             f"forecast takes one run at a time, these are {len(runs)}: {', '.join(runs.names[:5])}. Pick runs['name']."
@@ -112,13 +118,12 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
         raise DataError(
             f"run '{name}' is over at step {done}, or its plan is missing: add rows to come, or give schedule=."
         )
-    warnings = []
-    known = kernel(references) if references is not None else None
-    methods = candidates(prefix, references, known)
+    methods = candidates(prefix, references)
+    warnings = list(prefix.plan.notes) + list(kernels(references)[1] if references is not None else ())
     ends, fits, tried = {}, {}, {}
     for label, method in methods.items():
         try:
-            fits[label] = method(prefix)
+            fits[label] = method.carry(prefix)
             ends[label] = float(fits[label](np.array([last]))[0])
             tried[label] = _backtest(prefix, method)
         except ScalingError as problem:
@@ -126,52 +131,61 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
     if not fits:
         raise DataError(f"run '{name}': no method could be fitted: {'; '.join(warnings)}")
     chosen = _choose(list(fits), references, done / last)
+    used = methods[chosen]
     noise = prefix.noise
     if chosen.startswith("affine"):  # paired with a run on the same schedule, slow wander shows too
         half = prefix.step >= done / 2
         noise = max(noise, float(np.std(prefix.loss[half] - fits[chosen](prefix.step[half]))))
-    drift = np.sqrt(np.mean(np.square(tried[chosen]))) if len(tried[chosen]) else np.nan
-    others = [ends[k] for k in ends if k != chosen and not (k == "own prefix" and references is not None)]
+    errors = tried[chosen]
+    others = [ends[k] for k in ends if k != chosen and not (k.startswith("own prefix") and references is not None)]
     apart = max((abs(x - ends[chosen]) for x in others), default=0.0) / 2
     steps = np.unique(np.r_[np.linspace(done, last, SHOWN).round().astype(int), last])
-    frame = _band(fits[chosen], prefix.plan, done, steps, noise, drift, apart, level)
-    if fallen(prefix) < FALLEN and chosen == "own prefix":
+    frame = _band(fits[chosen], prefix, used, done, steps, noise, errors.to_numpy(), apart, level)
+    if used.within == ANY:
         warnings.append(
-            "the rate has not fallen by a quarter yet and there are no references, so what annealing will save is assumed "
-            "(kernel of luo2025_25M)"
+            "the rate has not fallen by a quarter yet and no reference tells what that will save, so it is assumed "
+            f"(kernel of luo2025_25M, whose strength may be {ANY:g} times more or less)"
         )
-    late = prefix.step >= done / 2
-    missed = float(np.median(np.abs(fits[chosen](prefix.step[late]) / prefix.loss[late] - 1)))
+    if abs(used.peak / prefix.plan.peak - 1) > 0.05:
+        warnings.append(
+            f"{chosen}: learned at a peak rate of {used.peak:.3g}, and this run has {prefix.plan.peak:.3g}; what another "
+            "peak changes is not known and not in the interval"
+        )
+    late = np.abs(fits[chosen](prefix.step) / prefix.loss - 1)
+    missed = max(float(np.median(late[prefix.step >= done / 2])), float(np.median(late[-3:])))
     if missed > max(MISFIT, 3 * noise / ends[chosen]) or ends[chosen] <= 0:
         warnings.insert(
             0,
             f"do not trust this: the curve of the method misses the loss so far by {missed:.1%}, so the loss does not follow "
             "its schedule as others do (a spike, a restart, other data, or not this schedule?)",
         )
-    if not np.isfinite(drift):
-        warnings.append("the prefix is too short to try the method on it; the interval holds only noise and seed")
+    if not len(errors):
+        warnings.append("the prefix is too short to try the method on it, so there is no interval yet")
     table = pd.DataFrame(
         {"end": ends, "backtest error per unit of ln step": {k: _rms(v) for k, v in tried.items()}}
     ).loc[list(fits)].rename_axis("method")  # fmt: skip
-    return Forecast(name, done, last, frame, chosen, table, level, noise, tuple(warnings))
+    log = pd.DataFrame({"step": prefix.step, "loss": prefix.loss, "fitted": fits[chosen](prefix.step)})
+    return Forecast(
+        name, done, last, frame, chosen, table, level, noise, tuple(dict.fromkeys(warnings)), tuple(errors.index), log
+    )
 
 
-def _rms(x: np.ndarray) -> float:
+def _rms(x: pd.Series) -> float:
     return float(np.sqrt(np.mean(np.square(x)))) if len(x) else np.nan
 
 
-def _backtest(prefix: Prefix, method: Any) -> np.ndarray:
-    """Error of the method at the end of the prefix per unit of ln step, from earlier cuts of it."""
-    found = []
+def _backtest(prefix: Prefix, method: Method) -> pd.Series:
+    """Error of the method at the end of the prefix per unit of ln step, by the share of it that was known."""
+    found = {}
     for share in CUTS:
         part = prefix.until(share * prefix.step[-1])
         if len(part.step) >= FEWEST:
             try:
-                e = float(method(part)(prefix.step[-1:])[0]) - float(np.mean(prefix.loss[-3:]))
+                e = float(method.carry(part)(prefix.step[-1:])[0]) - float(np.mean(prefix.loss[-3:]))
             except ScalingError:
                 continue
-            found.append(e / np.log(prefix.step[-1] / part.step[-1]))
-    return np.array(found)
+            found[share] = e / np.log(prefix.step[-1] / part.step[-1])
+    return pd.Series(found, dtype=float)
 
 
 def _choose(labels: list[str], references: Runs | None, fraction: float) -> str:
@@ -190,8 +204,8 @@ def _choose(labels: list[str], references: Runs | None, fraction: float) -> str:
 
 @lru_cache(maxsize=64)
 def _on_references(references: Runs, tenths: int) -> pd.DataFrame:
-    """|error| of the final loss by method ("affine map", "kernel", "own prefix"; NaN: cannot be tried), one row per
-    reference, treated as running and stopped after so many tenths while the others are its references."""
+    """|error| of the final loss by kind of method ("affine map", "kernel", ...; NaN: cannot be tried), one row per reference,
+    treated as running and stopped after so many tenths while the others are its references."""
     rows = []
     for name in list(references)[:MOST]:
         whole = Prefix.of(references, name)
@@ -200,11 +214,10 @@ def _on_references(references: Runs, tenths: int) -> pd.DataFrame:
         if len(part.step) < FEWEST:
             continue
         rest = references.select(f"run in {others}") if others else None
-        known = None if rest is None else kernel(rest)
         row: dict[str, float] = {}
-        for label, method in candidates(part, rest, known).items():
+        for label, method in candidates(part, rest).items():
             try:
-                error = abs(float(method(part)(whole.step[-1:])[0]) - whole.loss[-1])
+                error = abs(float(method.carry(part)(whole.step[-1:])[0]) - whole.loss[-1])
             except ScalingError:
                 error = np.inf
             row.setdefault(label.partition(" of ")[0], error)
@@ -224,6 +237,11 @@ def finished(references: Any) -> Runs:
     return runs
 
 
+def check_level(level: Any) -> None:
+    if not isinstance(level, (int, float)) or not 0 < level < 1:
+        raise DataError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
+
+
 def as_runs(given: Any, what: str) -> Runs:
     if isinstance(given, Runs):
         return given
@@ -235,15 +253,24 @@ def as_runs(given: Any, what: str) -> Runs:
 
 
 def _band(
-    curve: Curve, plan: Schedule, done: int, steps: np.ndarray, noise: float, drift: float, apart: float, level: float
-) -> pd.DataFrame:
-    """Noise of a row, seed, the error per unit of ln step in the backtests, and half of what the methods disagree."""
+    curve: Curve, prefix: Prefix, used: Method, done: int, steps: np.ndarray,
+    noise: float, errors: np.ndarray, apart: float, level: float,
+) -> pd.DataFrame:  # fmt: skip
+    """Noise of a row, seed, the error per unit of ln step in the backtests, half of what the methods disagree, and a kernel
+    that is assumed being stronger or weaker. NaN without a backtest."""
     middle = curve(steps)
     far = np.log(steps / done)
     share = far / far[-1]
-    sd = np.sqrt(noise**2 + SEED**2 * share + (np.nan_to_num(drift) * far) ** 2 + (apart * share) ** 2)
-    half = student.ppf(0.5 + level / 2, len(CUTS)) * sd
-    rates = plan.rates[plan.index(steps)]
-    return pd.DataFrame(
-        {"step": steps, "lr": rates, "prediction": middle, "lower": middle - half, "upper": middle + half}
-    )
+    drift = np.sqrt(np.mean(np.square(errors))) if len(errors) else np.nan
+    sd = np.sqrt(noise**2 + SEED**2 * share + (drift * far) ** 2 + (apart * share) ** 2)
+    half = student.ppf(0.5 + level / 2, max(len(errors), 1)) * sd
+    below = above = np.zeros(len(steps))
+    if used.known is not None:
+        factor = used.within ** (norm.ppf(0.5 + level / 2) / norm.ppf(0.95))
+        ends = [
+            transferred(prefix, replace(used.known, ratio=used.known.ratio * f))(steps) for f in (factor, 1 / factor)
+        ]
+        below, above = middle - np.minimum(*ends), np.maximum(*ends) - middle
+    rates = prefix.plan.rates[prefix.plan.index(steps)]
+    bounds = {"lower": np.maximum(middle - np.hypot(half, below), 0.0), "upper": middle + np.hypot(half, above)}
+    return pd.DataFrame({"step": steps, "lr": rates, "prediction": middle, **bounds})

@@ -118,7 +118,8 @@ class Runs:
         return self._part(self._frame[self._frame["run"] == run])
 
     def _part(self, frame: pd.DataFrame) -> "Runs":
-        names = [name for name in self.names if name in set(frame["run"])]
+        there = set(frame["run"].unique())
+        names = [name for name in self.names if name in there]
         schedules = self._schedules.only(names)
         return replace(self, _frame=frame.reset_index(drop=True), _facts=self._facts.loc[names], _schedules=schedules)
 

@@ -75,7 +75,8 @@ def looks(runs: Runs) -> Runs:
     frame = runs.frame
     tops = {name: runs.schedules[name].first + runs.schedules[name].warmup - 1 for name in runs}
     frame = frame[frame["step"] >= frame["run"].map(tops)]
-    if missing := [name for name in runs if name not in set(frame["run"])]:
+    there = set(frame["run"].unique())
+    if missing := [name for name in runs if name not in there]:
         raise DataError(f"run '{missing[0]}' has no row after its warm-up that would count; plan a longer one.")
     return runs._part(frame.iloc[spread(pd.factorize(frame["run"])[0])])
 
@@ -119,24 +120,26 @@ def candidates(
         for name, run in made.items()
         if _shared(plan, *run) >= WHOLE * plan.steps
     ]
+    # what was too early to be fitted is so in the next runs as well
+    floor = 0 if evaluated is None else int(evaluated["step"].min())
     useful, new = np.ones(len(pool), bool), []
     for k, name in enumerate(pool):
         plan = pool.schedules[name]
         known = {other: _shared(plan, *run) for other, run in made.items()}
         ran = next((other for other, n in known.items() if n >= WHOLE * plan.steps), None)
         asked = next((t for t, other in wanted.items() if _shared(plan, other) >= WHOLE * other.steps), None)
-        if ran or asked:
-            why = (
-                f"has been run already, as '{ran}'" if ran else f"reaches target '{asked}' itself, which is no forecast"
-            )
-            told.append(f"candidate '{name}' is left out: it {why}")
-        useful[k] = not (ran or asked)
+        why = (
+            f"ends before step {floor}, the first that was fitted" if plan.last < floor
+            else f"has been run already, as '{ran}'" if ran
+            else f"reaches target '{asked}' itself, which is no forecast" if asked
+            else ""
+        )  # fmt: skip
+        told += [f"candidate '{name}' is left out: it {why}"] if why else []
+        useful[k] = not why
         new.append(plan.steps - (max(known.values(), default=0) if branch and useful[k] else 0))
-    # what was too early to be fitted is so in the next runs as well
-    floor = 0 if evaluated is None else int(evaluated["step"].min())
-    ends = [pool.schedules[name].last for name in pool]
-    start = {name: max(floor, end - n + 1) for name, end, n in zip(pool, ends, new, strict=True)}
     frame = pool.frame
+    ends = frame.groupby("run")["step"].max()
+    start = {k: min(max(floor, pool.schedules[k].last - n + 1), ends[k]) for k, n in zip(pool, new, strict=True)}
     kept = frame[frame["step"] >= frame["run"].map(start)]
     table = _table(pool, done, new, branch)
     return pool._part(kept), target._part(target.frame.groupby("run").tail(1)), done, table, useful, told

@@ -69,11 +69,11 @@ def forecast(
             short = name.partition(":")[0]  # of a schedule its name
             if len(names) == 1:
                 look = Look(end, style.PREDICTION, style.TRUTH, measured)
-                _draw(ax, part, truth, look, f"{short}: {fit.law.name} forecast")
-                _zoom(ax, part, truth, look)
+                draw(ax, part, truth, look, f"{short}: {fit.law.name} forecast")
+                zoom(ax, part, truth, look)
             else:
-                _draw(ax, part, truth, Look(end, colour, colour, measured), f"{short}: {_last_value(part)}")
-        _finish(ax, predicted, end)
+                draw(ax, part, truth, Look(end, colour, colour, measured), f"{short}: {last_value(part)}")
+        finish(ax, predicted, end)
     return ax
 
 
@@ -108,9 +108,7 @@ def _draw_data(ax: Axes, fit: Fit) -> None:
         )  # fmt: skip
 
 
-def _draw(
-    ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look, label: str, points: int = TRUTH_POINTS
-) -> None:
+def draw(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look, label: str, points: int = TRUTH_POINTS) -> None:
     """Draw prediction, band and measured values of one run."""
     part = part.iloc[style.decimate(part["step"].to_numpy())]
     step = part["step"].to_numpy()
@@ -135,7 +133,7 @@ def _draw(
     )  # fmt: skip
 
 
-def _last_value(part: pd.DataFrame, truth: pd.DataFrame | None = None) -> str:
+def last_value(part: pd.DataFrame, truth: pd.DataFrame | None = None) -> str:
     """Return the last predicted value with its interval, and what was measured there."""
     last = part.iloc[-1]
     half = (last["upper"] - last["lower"]) / 2
@@ -147,14 +145,14 @@ def _last_value(part: pd.DataFrame, truth: pd.DataFrame | None = None) -> str:
     return f"{said}\nmeasured {digits(happened, half)}, error {last['prediction'] / happened - 1:+.2%}"
 
 
-def _zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None:
+def zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None:
     """Draw an inset of the end of the run, where band and error are too small for the whole picture."""
     first, last = part["step"].iloc[0], part["step"].iloc[-1]
     start = last - ZOOM * (last - first)
     inset = ax.inset_axes((0.6, 0.44, 0.38, 0.24))
-    inset.set_title(_last_value(part, truth), loc="right", fontsize=9, color=look.colour, linespacing=1.25)
+    inset.set_title(last_value(part, truth), loc="right", fontsize=9, color=look.colour, linespacing=1.25)
     part, truth = part[part["step"] >= start], truth[truth["step"] >= start]
-    _draw(inset, part, truth, look, "_end", ZOOM_POINTS)
+    draw(inset, part, truth, look, "_end", ZOOM_POINTS)
     losses = [part["prediction"], part["lower"], part["upper"], truth["loss"]]
     steps = [part["step"]] * 3 + [truth["step"]]
     inset.set_xlim(start, last + 0.03 * (last - start))
@@ -166,7 +164,7 @@ def _zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None
     ax.indicate_inset_zoom(inset, edgecolor=style.CONTEXT, alpha=0.6, linewidth=0.7)
 
 
-def _finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
+def finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
     steps, losses = (np.concatenate(xy) for xy in zip(*(line.get_data() for line in ax.lines), strict=True))
     low, high = style.loss_limits(steps, losses)
     ends = (

@@ -92,10 +92,20 @@ class Schedule:
 
     @cached_property
     def warmup(self) -> int:
-        """Number of leading updates of the rising part, its top included; 0 without a rise at the start."""
-        flat = np.flatnonzero(np.diff(self.rates) <= 0)
-        rises = int(flat[0]) if len(flat) else self.steps - 1
-        return rises + 1 if rises else 0
+        """Number of leading updates of the rising part, its top included; 0 without a rise at the start.
+
+        It may rise in stairs, none of them longer than a quarter of it.
+        """
+        change = np.diff(self.rates)
+        falls = np.flatnonzero(change < 0)
+        rises = np.flatnonzero(change[: falls[0] if len(falls) else None] > 0)
+        if not len(rises):
+            return 0
+        stairs = np.diff(rises, prepend=-1)
+        if stairs.max() <= max(1, rises[-1] / 4):
+            return int(rises[-1]) + 2
+        flat = np.flatnonzero(change <= 0)
+        return int(flat[0]) + 1 if flat[0] else 0
 
     @cached_property
     def area(self) -> np.ndarray:
