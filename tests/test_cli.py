@@ -191,6 +191,8 @@ def test_laws_lists_all_and_shows_one(capsys):
         ("runs missing.csv", 3, "missing.csv"),
         ("runs", 3, "no paths given"),
         ("predict missing.json --N 1", 3, "missing.json: no such file"),
+        ("plan a/missing.json --schedule wsd --steps 3k", 3, "missing.json: no such file"),
+        ("plan a/missing.json --flops 1e20", 3, "missing.json: no such file"),
     ],
 )
 def test_errors_say_what_to_do_on_stderr_alone(line, code, said, capsys):

@@ -177,3 +177,11 @@ def saved_fit(path: str | Path) -> Fit:
             f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit"
         )
     return found
+
+
+def is_constants(text: str) -> bool:
+    """Is it the name of published constants, or at least of a law, rather than a file?"""
+    import scaling
+
+    path = Path(text)
+    return not path.exists() and path.suffix != ".json" and ("/" in text or text in scaling.laws)  # type: ignore[attr-defined]

@@ -20,6 +20,7 @@ from scaling.cli.options import (
     Printing,
     UsageError,
     check_saved,
+    is_constants,
     number,
     pairs,
     saved_fit,
@@ -182,7 +183,7 @@ def plan(
         raise UsageError("plan needs --flops, --loss, --N or --D")
     if served < 0:
         raise UsageError(f"--served {served:g}: must be a number of tokens, 0 or more")
-    source: Any = fit if _constants(fit) else saved_fit(fit)
+    source: Any = fit if is_constants(fit) else saved_fit(fit)
     rows = scaling.plan(
         source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=unique,
         inputs=_inputs(inputs),
@@ -193,13 +194,6 @@ def plan(
         return
     facts = {key: text for key, text in rows.attrs.items() if key != "law"}
     print(f"{rows.attrs['law']}\n\n{_tall(rows)}\n\n" + "\n".join(f"{key}: {text}" for key, text in facts.items()))
-
-
-def _constants(text: str) -> bool:
-    """Is it the name of constants, or at least of a law, rather than a file?"""
-    import scaling
-
-    return not Path(text).exists() and ("/" in text or text in scaling.laws)  # type: ignore[attr-defined]
 
 
 def _inputs(texts: Many) -> dict[str, float] | None:
