@@ -28,7 +28,9 @@ def made_up(plan, seed):
 
 constant = made_up("constant:peak=3e-4,steps=8000,warmup=400", 0)
 lowered = made_up("wsd:peak=3e-4,steps=6000,warmup=400,decay=0.3,shape=exponential,final=0.1", 1)
-fit = scaling.fit(pd.concat([constant, lowered]), "multi_power_5")
+# the logs begin after the warm-up, so its length must be said: the area under the rates counts from the first update
+runs = scaling.Runs.from_frame(pd.concat([constant, lowered]), warmup=400)
+fit = scaling.fit(runs, "multi_power_5")
 print(fit)
 # %% [markdown]
 # The same constants predict a cosine, which nobody ran:

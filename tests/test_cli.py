@@ -191,6 +191,8 @@ def test_laws_lists_all_and_shows_one(capsys):
         ("runs missing.csv", 3, "missing.csv"),
         ("runs", 3, "no paths given"),
         ("predict missing.json --N 1", 3, "missing.json: no such file"),
+        ("plan a/missing.json --schedule wsd --steps 3k", 3, "missing.json: no such file"),
+        ("plan a/missing.json --flops 1e20", 3, "missing.json: no such file"),
     ],
 )
 def test_errors_say_what_to_do_on_stderr_alone(line, code, said, capsys):
@@ -428,6 +430,40 @@ def test_best_schedule_of_a_length(folder, saved, tmp_path, capsys):
     assert main(["plan", str(saved), "--schedule", "free"]) == 2
     assert main(["plan", str(saved), "--steps", "3k"]) == 2
     assert main([*command, "--flops", "1e20"]) == 2
+    capsys.readouterr()
+    assert main(["predict", str(saved), "--schedule", str(best), "--json"]) == 0
+    row = strict_json(capsys.readouterr().out)["predictions"][0]
+    assert row["step"] == 3000 and row["prediction"] == pytest.approx(found["loss"], abs=1e-4)
+    assert main(["predict", str(saved), str(best)]) == 3
+    assert "rates alone are a schedule" in capsys.readouterr().err
+    assert main(["plan", str(saved), "--schedule", "wsd", "--steps", "3k", "--budget", "1", "--served", "5"]) == 2
+    assert "--served, --budget: plan --schedule takes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["fit x.csv --law chinchilla", "predict x.json", "plan x.json", "report x.json"])
+def test_a_file_that_cannot_be_saved_is_told_before_the_work(verb, tmp_path, capsys):
+    (tmp_path / "dir.html").mkdir()
+    assert main([*verb.split(), "-o", str(tmp_path / "nodir" / "x.html")]) == 2
+    assert f"there is no folder {tmp_path / 'nodir'}" in capsys.readouterr().err
+    assert main([*verb.split(), "-o", str(tmp_path / "dir.html")]) == 2
+    assert "this is a folder" in capsys.readouterr().err
+
+
+def test_rows_of_a_job_are_picked_without_its_references(folder, tmp_path, capsys):
+    done = pd.read_csv(folder / "wsd.csv").assign(run="live")
+    done.loc[done["step"] > 1200, "loss"] = np.nan
+    pd.concat([done, done.assign(run="other")]).to_csv(tmp_path / "jobs.csv", index=False)
+    line = ["predict", str(tmp_path / "jobs.csv"), "--at-end", "--where", "run == 'live'", "--reference"]
+    assert main([*line, str(folder / "cosine.csv"), "--json"]) == 0
+    assert strict_json(capsys.readouterr().out)["run"] == "live"
+    pd.read_csv(folder / "cosine.csv").drop(columns="lr").dropna().to_csv(tmp_path / "bare.csv", index=False)
+    assert main([*line, str(tmp_path / "bare.csv")]) == 3
+    said = capsys.readouterr().err
+    assert (
+        "reference 'bare': its learning rates are unknown" in said
+        and "--map lr=COLUMN" in said
+        and "give sch" not in said
+    )
 
 
 def test_shares_of_a_mixture(tmp_path, capsys):

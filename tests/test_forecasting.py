@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 import scaling
-from scaling.errors import FitError
+from scaling.errors import DataError, FitError
 from scaling.fitting.design import design
+from scaling.forecasting.distance import extrapolation
 from scaling.forecasting.predict import calibration
 from scaling.forecasting.rivals import rivals
 
@@ -93,7 +94,15 @@ def test_backtest_frame_and_metrics():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"fractions": []}, {"fractions": [2.0]}, {"level": 90}, {"interval": "bootstrap"}, {"by": "colour"}]
+    "wrong",
+    [
+        {"fractions": []},
+        {"fractions": [2.0]},
+        {"fractions": 0.5},
+        {"level": 90},
+        {"interval": "bootstrap"},
+        {"by": "colour"},
+    ],
 )
 def test_backtests_that_cannot_be_made_are_refused(wrong):
     with pytest.raises(FitError, match=next(iter(wrong.values())) if "by" in wrong else next(iter(wrong))):
@@ -144,6 +153,72 @@ def test_compare_ranks_by_held_out_error():
     assert np.isfinite(table[["aicc", "bic", "se"]].to_numpy()).all()
     broken = scaling.compare(frame, ["chinchilla", "annealing"], holdout=0.3)
     assert np.isnan(broken.loc["annealing", "error"]) and broken.loc["annealing", "reason"]
+
+
+def test_compare_holds_out_the_same_rows_of_all_laws():
+    frame = pd.concat(surface())
+    table = scaling.compare(frame, ["power_law_offset:x=D", "chinchilla"])
+    assert table.attrs["holdout"] == "five cutoffs along compute"
+    pd.testing.assert_frame_equal(
+        table, scaling.compare(frame, ["power_law_offset:x=D", "chinchilla"], holdout="compute")
+    )
+    assert (
+        scaling.compare(frame, ["power_law:x=N", "power_law:x=D"], holdout=0.2).attrs["holdout"].endswith("by compute")
+    )
+    tokens = scaling.compare(frame.assign(tokens=frame["D"]), ["power_law:x=N", "chinchilla"], holdout="tokens")
+    by_D = scaling.compare(frame, ["power_law:x=N", "chinchilla"], holdout="D")
+    np.testing.assert_allclose(tokens["error"], by_D["error"])
+    with pytest.raises(FitError, match=r"different columns .N, z.; say holdout="):
+        scaling.compare(frame.assign(z=frame["D"]), ["power_law:x=N", "power_law:x=z"])
+
+
+def test_compare_leaves_out_what_only_one_law_fits():
+    """The rows in the warm-up, which a law of schedules has not, must not decide."""
+    plan = scaling.schedule("cosine:peak=3e-4,steps=3000,warmup=500")
+    law, step = scaling.laws["annealing"], np.arange(520, 3001, 20)
+    loss = law(*law.hooks["features"](step, plan, **law.conventions).values(), L0=3.0, A=0.5, alpha=0.5, C=0.4)
+    rows = pd.DataFrame({"run": "a", "step": step, "loss": loss * (1 + 1e-3 * np.cos(step**2))})
+    wild = pd.DataFrame({"run": "a", "step": [100, 200], "loss": [9.0, 7.0]})
+    laws = ["annealing", "power_law_offset:x=step"]
+    with_, without = (
+        scaling.compare(scaling.Runs.from_frame(f, schedule=plan), laws) for f in (pd.concat([wild, rows]), rows)
+    )
+    assert with_.attrs["holdout"] == "five cutoffs along steps"
+    np.testing.assert_allclose(with_["error"], without["error"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("laws", "holdout", "said"),
+    [
+        (None, None, "at least one law"),
+        ([], None, "at least one law"),
+        (["chinchilla", "chinchilla"], None, "given twice"),
+        (["chinchilla"], [1], r"holdout=\[1\]: give a fraction"),
+        (["chinchilla"], 1.5, "between 0 and 1"),
+        (["chinchilla"], "tokns", "no such column; say compute, size, tokens"),
+        (["annealing"], None, "no law could be compared: annealing"),
+    ],
+)
+def test_comparisons_that_cannot_be_made_are_refused(laws, holdout, said):
+    with pytest.raises(FitError, match=said):
+        scaling.compare(surface()[0], laws, holdout)
+
+
+def test_mistakes_in_steps_and_horizons_are_answered():
+    small = surface()[0]
+    with pytest.raises(FitError, match="horizons=5 must be ratios"):
+        scaling.backtest(small, "chinchilla").metrics(horizons=5)
+    plan = scaling.schedule("wsd:peak=3e-4,steps=100")
+    for wrong in ("x", ["a", 2]):
+        with pytest.raises(DataError, match="must be step labels"):
+            design(plan, scaling.laws["annealing"], fitting=False, steps=wrong)
+
+
+def test_what_shows_in_no_printed_digit_is_no_extrapolation():
+    law = scaling.laws["chinchilla"]
+    seen, same, far = (design({"N": n, "D": n}, law, fitting=False) for n in ([1e7, 1e9], [0.995e7, 1.005e9], [1.1e9]))
+    assert extrapolation(seen, same) == "inside the range of the data"
+    assert "1.1x beyond the largest parameters seen" in extrapolation(seen, far)
 
 
 def test_real_curves_are_covered_where_the_delta_method_fails(shared_data):

@@ -58,6 +58,9 @@ def test_what_leaves_the_data_is_said():
     assert not best_schedule(fit, 20_000, warmup=50, lowest=0.1).warnings
     assert any("one peak" in text for text in best_schedule(fit, 20_000, warmup=50, peak=6e-4).warnings)
     assert any("longest" in text for text in best_schedule(fit, 40_000, warmup=50, lowest=0.1).warnings)
+    assert not best_schedule(fit, 20_100, warmup=50, lowest=0.1, peak=3.01e-4).warnings  # no digit would show it
+    with pytest.raises(ScheduleError, match=r"10 updates, 0 of them warm-up, leave 10 to search.* give steps=11"):
+        best_schedule(fit, 10)
     for wrong in ({"steps": 10.5}, {"steps": 2000, "lowest": 0.0}, {"steps": 2000, "warmup": 2000}):
         with pytest.raises(ScheduleError):
             best_schedule(fit, **wrong)

@@ -1,13 +1,16 @@
 """Schedules: golden values, shared prefixes, text round trip, areas, drops, blocks, tables from rows."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling.errors import ScheduleError
+import scaling
+from scaling.errors import ScheduleError, TrainingError
 from scaling.logs import read
 from scaling.schedules import DECAYS, SHAPES, Schedule, schedule
+from scaling.training import RunSpec
 
 RUN = "peak=1,steps=100,warmup=10"
 EXAMPLES = [
@@ -242,6 +245,10 @@ def test_errors_say_what_to_do(text: str, words: str) -> None:
 
 
 def test_errors_of_tables() -> None:
+    with pytest.raises(ScheduleError, match="give the path of a CSV"):
+        schedule("table:best.csv")
+    with pytest.raises(ScheduleError, match="as in table:steps="):
+        schedule("table:best")
     with pytest.raises(ScheduleError, match="update 1 is nan"):
         schedule([1.0, float("nan")])
     with pytest.raises(ScheduleError, match="one rate per update"):
@@ -252,6 +259,33 @@ def test_errors_of_tables() -> None:
         schedule([1.0, 1.0]).index([1, 0])
     with pytest.raises(ScheduleError, match="go with a schedule's name"):
         schedule([1.0], peak=3)
+
+
+def test_a_csv_of_rates_is_a_schedule(tmp_path):
+    plan, file = schedule("wsd:peak=1e-3,steps=50,warmup=5"), tmp_path / "best.csv"
+    pd.DataFrame({"step": np.arange(1, 51), "lr": plan.rates, "other": 1}).to_csv(file, index=False)
+    np.testing.assert_allclose(schedule(str(file)).rates, plan.rates)
+    log = pd.DataFrame({"step": np.arange(10, 51, 10), "loss": np.linspace(3, 2, 5)})
+    runs = scaling.Runs.from_frame(log, schedule=str(file))
+    kept = runs.to_dict()
+    file.write_text("step,rate\n1,2\n")
+    assert list(scaling.Runs.from_dict(kept).schedules.values()) == [plan]  # what was read does not lean on the file
+    for content, said in {
+        "step,rate\n1,2\n": "no column 'lr'",
+        "step,lr\n1,a\n": "cannot be read",
+        "step,lr\n2,1\n1,1\n": "best.csv: step 1 follows 2",
+        "": "cannot be read",
+    }.items():
+        file.write_text(content)
+        with pytest.raises(ScheduleError, match=said):
+            schedule(str(file))
+    with pytest.raises(ScheduleError, match="leave out steps"):
+        schedule(str(file), steps=5)
+    with pytest.raises(ScheduleError, match="no such file"):
+        schedule("nothing.csv")
+    file.write_text("step,lr\n1,1e-3\n2,1e-3\n")
+    with pytest.raises(TrainingError, match="write table:"):
+        RunSpec(schedule=str(file))
 
 
 def test_a_warmup_in_stairs_is_a_warmup():

@@ -35,7 +35,8 @@ def compare(
     law
         A law with its conventions; repeat it for every law.
     holdout
-        What is predicted from the rest: compute, size, step, a column, schedule (one run at a time), or a fraction of rows.
+        What is predicted from the rest: compute, size, tokens, step, a column, schedule (one run at a time), or a fraction
+        of rows; one direction for all laws.
     objective
         What is minimised, summed over rows.
     delta

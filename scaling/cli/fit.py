@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from scaling.cli import output
-from scaling.cli.options import Flag, Many, Number, Printing, Reading, UsageError, check_figure, number, pairs
+from scaling.cli.options import (
+    Flag,
+    Many,
+    Number,
+    Printing,
+    Reading,
+    UsageError,
+    check_figure,
+    check_saved,
+    number,
+    pairs,
+)
 from scaling.cli.relation import RELATION, fit_relation
 
 if TYPE_CHECKING:
@@ -79,6 +90,7 @@ def fit(
     from scaling.laws import find
 
     check_figure(plot)
+    check_saved(output_)
     if source or target:
         if law != RELATION or paths or fixed:
             raise UsageError(

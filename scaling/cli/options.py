@@ -90,9 +90,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def check_figure(path: Path | None) -> None:
-    """Refuse a figure format that cannot be written before any work is done."""
+    """Refuse a figure that cannot be written before any work is done."""
     if path is not None and path.suffix.lower() not in FIGURES:
         raise UsageError(f"--plot {path}: a figure is saved as {', '.join(FIGURES)}")
+    check_saved(path, "--plot")
+
+
+def check_saved(path: Path | None, option: str = "-o") -> None:
+    """Refuse a file that cannot be written before any work is done."""
+    if path is not None and path.is_dir():
+        raise UsageError(f"{option} {path}: this is a folder; name a file in it")
+    if path is not None and not path.parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {path.parent} to save in; make it first")
 
 
 @Parameter(name="*")
@@ -168,3 +177,11 @@ def saved_fit(path: str | Path) -> Fit:
             f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit"
         )
     return found
+
+
+def is_constants(text: str) -> bool:
+    """Is it the name of published constants, or at least of a law, rather than a file?"""
+    import scaling
+
+    path = Path(text)
+    return not path.exists() and path.suffix != ".json" and ("/" in text or text in scaling.laws)  # type: ignore[attr-defined]

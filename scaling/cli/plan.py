@@ -19,6 +19,8 @@ from scaling.cli.options import (
     Positives,
     Printing,
     UsageError,
+    check_saved,
+    is_constants,
     number,
     pairs,
     saved_fit,
@@ -144,9 +146,17 @@ def plan(
     """
     import scaling
 
+    check_saved(output_)
     if schedule is not None:
-        if mixture or flops or pool or any(x is not None for x in (loss, size, tokens)):
-            raise UsageError("plan --schedule takes a fit, --steps, --warmup, --peak and --lowest only")
+        others = {
+            "flops": flops, "loss": loss, "N": size, "D": tokens, "served": served, "unique": unique, "input": inputs,
+            "rates": rates, "counts": counts, "shape": shape, "mixture": mixture, "weight": weight, "floor": floor, "cap": cap,
+            "pool": pool, "target": target, "budget": budget, "cost": cost, "branch": branch,
+        }  # fmt: skip
+        if unused := [f"--{name}" for name, value in others.items() if value not in (None, (), 0.0, False)]:
+            raise UsageError(
+                f"{', '.join(unused)}: plan --schedule takes a fit, --steps, --warmup, --peak, --lowest and -o only"
+            )
         schedule_plan(fit, schedule, steps, warmup, peak, lowest, output_, printing)
         return
     if steps is not None or warmup or peak is not None or lowest is not None or output_ is not None:
@@ -173,7 +183,7 @@ def plan(
         raise UsageError("plan needs --flops, --loss, --N or --D")
     if served < 0:
         raise UsageError(f"--served {served:g}: must be a number of tokens, 0 or more")
-    source: Any = fit if _constants(fit) else saved_fit(fit)
+    source: Any = fit if is_constants(fit) else saved_fit(fit)
     rows = scaling.plan(
         source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=unique,
         inputs=_inputs(inputs),
@@ -184,13 +194,6 @@ def plan(
         return
     facts = {key: text for key, text in rows.attrs.items() if key != "law"}
     print(f"{rows.attrs['law']}\n\n{_tall(rows)}\n\n" + "\n".join(f"{key}: {text}" for key, text in facts.items()))
-
-
-def _constants(text: str) -> bool:
-    """Is it the name of constants, or at least of a law, rather than a file?"""
-    import scaling
-
-    return not Path(text).exists() and ("/" in text or text in scaling.laws)  # type: ignore[attr-defined]
 
 
 def _inputs(texts: Many) -> dict[str, float] | None:

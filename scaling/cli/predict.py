@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, validators
 
 from scaling.cli import output
-from scaling.cli.options import Count, Flag, Many, Printing, Reading, UsageError, check_figure, nearest, number
+from scaling.cli.options import (
+    Count,
+    Flag,
+    Many,
+    Printing,
+    Reading,
+    UsageError,
+    check_figure,
+    check_saved,
+    nearest,
+    number,
+)
 from scaling.cli.relation import RELATION, predict_relation
 
 if TYPE_CHECKING:
@@ -68,7 +80,7 @@ def predict(
     paths
         Logs of the runs to predict; where they have a measured loss it is shown beside the prediction.
     schedule
-        Learning rates of the run to predict: name:key=value,...
+        Learning rates of the run to predict: name:key=value,... or a CSV with columns step and lr.
     steps
         Length of the run, if the schedule does not say it.
     at
@@ -76,7 +88,8 @@ def predict(
     at_end
         Forecast the end of a running job from its own log and planned schedule; no fit is needed.
     reference
-        With --at-end: logs of finished runs to learn from; may be repeated.
+        With --at-end: logs of finished runs to learn from, all rows of them: --where picks rows of the job alone. May be
+        repeated.
     level
         Probability that the interval is meant to cover.
     output_
@@ -89,6 +102,7 @@ def predict(
     import scaling
 
     check_figure(plot)
+    check_saved(output_)
     if reference and not at_end:
         raise UsageError("--reference goes with --at-end")
     if at_end:
@@ -149,6 +163,7 @@ def _at_end(
 ) -> None:
     """Forecast the end of a running job."""
     import scaling
+    from scaling.errors import DataError
 
     runs = scaling.read(
         list(paths), columns=reading.columns() or None, loss=reading.loss, warmup=reading.warmup, schedule=schedule
@@ -156,7 +171,12 @@ def _at_end(
     if reading.where is not None:
         runs = runs.select(reading.where)
     output.notes(runs.notes, quiet=printing.quiet)
-    others = reading.read(reference, quiet=printing.quiet) if reference else None
+    others = replace(reading, where=None).read(reference, quiet=printing.quiet) if reference else None
+    if unknown := [name for name in others or () if name not in others.schedules]:  # type: ignore[union-attr]
+        raise DataError(
+            f"reference '{unknown[0]}': its learning rates are unknown, so nothing can be learned from it. Log a column lr "
+            "(--map lr=COLUMN names one), write its schedule into runs.csv beside the log, or leave it out."
+        )
     found = scaling.forecast(runs, others, level=level)
     if saved is not None:
         found.frame.to_csv(saved, index=False)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from scaling.cli import output
 from scaling.cli.fit import describe
-from scaling.cli.options import Printing, UsageError, saved_fit
+from scaling.cli.options import Printing, UsageError, check_saved, saved_fit
 
 
 def report(
@@ -38,6 +38,7 @@ def report(
 
     if output_ is not None and output_.suffix.lower() != ".html":
         raise UsageError(f"-o {output_}: a report is saved as .html; `scaling report {file}` prints it as text")
+    check_saved(output_)
     fit = saved_fit(file)
     if not isinstance(fit, scaling.Fit):
         raise UsageError(f"{file} holds no fit of a law but a {type(fit).__name__}; print it in Python")

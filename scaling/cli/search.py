@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from scaling.cli import output
-from scaling.cli.options import Printing, UsageError, saved_fit
+from scaling.cli.options import Printing, UsageError, is_constants, saved_fit
 
 Shape = Literal["free", "wsd"]
 
@@ -30,7 +30,7 @@ def schedule_plan(
         raise UsageError(
             "plan --schedule needs a fit of multi_power_5 (a file, or law/name) and --steps, the run's length"
         )
-    source = fit if "/" in fit and not Path(fit).exists() else saved_fit(fit)
+    source = fit if is_constants(fit) else saved_fit(fit)
     found = best_schedule(
         source, steps, peak=peak, warmup=warmup, kind=shape, lowest=LOWEST if lowest is None else lowest
     )

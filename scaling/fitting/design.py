@@ -292,7 +292,10 @@ def _planned(plan: Schedule | str, law: Law, steps) -> Design:
     if steps is None:
         start = max(plan.first + plan.warmup - 1, 1)
         steps = np.unique(np.linspace(min(start, last), last, PREDICTED_ROWS).round().astype(int))
-    steps = np.atleast_1d(np.asarray(steps, float))
+    try:
+        steps = np.atleast_1d(np.asarray(steps, float))
+    except (TypeError, ValueError):
+        raise DataError(f"steps={steps!r} must be step labels, whole numbers such as [12000, 24000].") from None
     if (steps != steps.round()).any():
         raise DataError(f"steps must be whole numbers, not {steps[steps != steps.round()][0]}.")
     steps = steps.astype(int)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -79,10 +79,11 @@ class Backtest:
         score is the interval score, width + 2 / (1 - level) times the miss, relative to the truth: lower is better.
         Every cutoff has one vote.
         """
-        f, horizons = self.frame, sorted(horizons)
-        if not horizons or horizons[0] <= 0:
-            raise FitError("horizons are ratios to the largest row fitted, for example (1.5, 4).")
-        edges = [0.0, *horizons, np.inf]
+        given = list(horizons) if isinstance(horizons, Iterable) else []
+        if not given or not all(isinstance(h, numbers.Real) and 0 < h < np.inf for h in given):
+            raise FitError(f"horizons={horizons!r} must be ratios to the largest row fitted, for example (1.5, 4).")
+        horizons = sorted(set(given))
+        f, edges = self.frame, [0.0, *horizons, np.inf]
         names = [
             f"to {horizons[0]:g}x",
             *(f"{a:g}x to {b:g}x" for a, b in pairwise(horizons)),
@@ -141,8 +142,9 @@ def backtest(
         ``.frame`` row by row, ``.metrics()`` by horizon.
     """
     law, loss = find(law), Loss.parse(objective, delta)
-    shares = [f for f in fractions if isinstance(f, numbers.Real) and 0 < f < 1]
-    if not shares or len(shares) < len(fractions):
+    given = list(fractions) if isinstance(fractions, Iterable) else []
+    shares = [f for f in given if isinstance(f, numbers.Real) and 0 < f < 1]
+    if not shares or len(shares) < len(given):
         raise FitError(
             f"fractions={fractions!r} must be shares of the rows between 0 and 1, for example (0.4, 0.6, 0.8)."
         )
@@ -157,7 +159,7 @@ def backtest(
             f"law '{law.name}' has no natural order of its rows; say by=, a column along which it is extrapolated."
         )
     o = None if by == "schedule" else order(made, by)
-    splits = left_out(made, order(made, "step") if "step" in made.frame else None) if o is None else cuts(o, fractions)
+    splits = left_out(made, order(made, "step") if "step" in made.frame else None) if o is None else cuts(o, shares)
     splits = [c for c in splits if c.train.sum() > len(law.params) + 1 and c.test.any()]
     if not splits:
         raise FitError(f"{len(made)} rows are too few to hold some back for '{law.name}' by {by}; add runs or rows.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from scaling.errors import FitError, ScalingError
-from scaling.fitting import fit
+from scaling.fitting import Fit, fit
 from scaling.fitting.design import Design
 from scaling.fitting.refit import refit
 from scaling.forecasting.backtests import FRACTIONS, Cut, cuts, left_out
-from scaling.forecasting.order import natural_order, order
+from scaling.forecasting.order import SIZE, TOKENS, WORDS, natural_order, order
 from scaling.formula import Law
 from scaling.laws import find
 
@@ -34,11 +35,13 @@ def compare(
 
     Parameters
     ----------
-    data : as in `scaling.fit`. All laws are held out the same rows.
+    data : as in `scaling.fit`. Of the rows that all laws have (those of schedules have none in the warm-up) the same are
+        held out of each.
     laws : laws, their names, or text with conventions; a single one is checked alone.
     holdout : what is predicted from the rest: None, the larger part at five cutoffs along the laws' natural order; a
         fraction, the largest rows at that one cutoff; "compute", "size", "tokens", "step" or a column, five cutoffs along
-        it; "schedule", one run at a time.
+        it; "schedule", one run at a time. Where the natural orders of the laws differ, compute serves for all that go by
+        size, tokens or compute, else steps; ``attrs["holdout"]`` says which it was.
 
     Returns
     -------
@@ -50,19 +53,32 @@ def compare(
 
     Raises
     ------
-    FitError : no law could be compared.
+    FitError : no law could be compared, one is given twice, or there is no order for all; LawError : an unknown law.
     """
-    chosen = [find(law) for law in ([laws] if isinstance(laws, str | Law) else laws)]
-    if not chosen:
-        raise FitError("compare needs at least one law, for example ['chinchilla', 'power_law'].")
-    _check_holdout(data, chosen, holdout)
+    given = [laws] if isinstance(laws, str | Law) else list(laws) if isinstance(laws, Iterable) else []
+    if not given:
+        raise FitError(f"laws={laws!r}: compare needs at least one law, for example ['chinchilla', 'power_law:x=N'].")
+    chosen = _labelled([find(law) for law in given])
+    _check_holdout(data, list(chosen.values()), holdout)
+    if isinstance(data, Mapping):
+        data = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
+    if isinstance(data, pd.DataFrame):
+        data = data.reset_index(drop=True)  # the index says which rows laws have in common
+    fits: dict[str, Fit] = {}
     held: dict[str, list[np.ndarray]] = {}
     rows: dict[str, dict[str, Any]] = {}
-    for law in chosen:
-        label = _label(law, rows)
+    for label, law in chosen.items():
         try:
-            found = fit(data, law, objective=objective, delta=delta, seed=seed)
-            held[label] = _errors(found.design, law, found, holdout, seed)
+            fits[label] = fit(data, law, objective=objective, delta=delta, seed=seed)
+        except ScalingError as problem:
+            rows[label] = {"error": np.nan, "reason": str(problem).splitlines()[0]}
+    if not fits:
+        raise _nothing(rows)
+    by = holdout if isinstance(holdout, str) else _direction([found.law for found in fits.values()])
+    places = _places(fits)
+    for label, found in fits.items():
+        try:
+            held[label] = _errors(found, places[label], by, holdout, seed)
         except ScalingError as problem:
             rows[label] = {"error": np.nan, "reason": str(problem).splitlines()[0]}
             continue
@@ -75,7 +91,7 @@ def compare(
             "reason": "; ".join(found.warnings[:2]),
         }
     if not held:
-        raise FitError("no law could be compared: " + "; ".join(f"{k}: {r['reason']}" for k, r in rows.items()))
+        raise _nothing(rows)
     best = min(held, key=lambda k: rows[k]["error"])
     apart = {k: _difference(e, held[best]) for k, e in held.items()}
     for label, (difference, se) in apart.items():
@@ -92,35 +108,110 @@ def compare(
     columns = ["error", "difference", "se", "bias", "aicc", "bic", "params", "reason"]
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("law")
     table = table.sort_values("error", kind="stable")
-    table.attrs["holdout"] = "five cutoffs along the natural order" if holdout is None else str(holdout)
+    table.attrs["holdout"] = _words(by, holdout)
     return table
 
 
-def _check_holdout(data: Any, laws: list[Law], holdout: float | str | None) -> None:
+def _nothing(rows: Mapping[str, Mapping[str, Any]]) -> FitError:
+    return FitError("no law could be compared: " + "; ".join(f"{k}: {r['reason']}" for k, r in rows.items()))
+
+
+def _check_holdout(data: Any, laws: list[Law], holdout: Any) -> None:
     """A direction that is misspelt must not decide which law wins."""
-    if not isinstance(holdout, str) or holdout in ("schedule", "compute", "size", "step"):
+    if holdout is None or (isinstance(holdout, str) and holdout in WORDS):
         return
-    columns = {*map(str, getattr(data, "frame", data))} | {i for law in laws for i in law.inputs}
-    if holdout not in columns:
+    table = getattr(data, "frame", data)
+    columns = {*map(str, table if isinstance(table, Mapping | pd.DataFrame) else ())} | {
+        i for law in laws for i in law.inputs
+    }
+    if isinstance(holdout, str) and holdout not in columns:
         raise FitError(
-            f"holdout='{holdout}': no such column; say compute, size, step, schedule, a fraction, or one of "
+            f"holdout='{holdout}': no such column; say {', '.join(WORDS)}, a fraction, or one of "
             f"{', '.join(sorted(columns))}."
+        )
+    if not isinstance(holdout, str) and not (isinstance(holdout, int | float | np.number) and 0 < holdout < 1):
+        raise FitError(
+            f"holdout={holdout!r}: give a fraction of the rows between 0 and 1, or a direction: {', '.join(WORDS)} or a "
+            "column."
         )
 
 
-def _label(law: Law, known) -> str:
-    plain = find(law.name).conventions
-    changed = ",".join(f"{k}={v}" for k, v in law.conventions.items() if plain.get(k) != v)
-    name = f"{law.name}:{changed}" if changed else law.name
-    return name if name not in known else f"{name} ({len(known) + 1})"
+def _direction(laws: list[Law]) -> str:
+    """One order for all laws, so that the same rows are held out; compute where their own orders are sizes and tokens."""
+    found = {natural_order(law) for law in laws} - {None}
+    if len(found) == 1:
+        return str(found.pop())
+    if found and ("compute" in found or found <= {*SIZE, *TOKENS}):
+        return "compute"
+    if "step" in found:
+        return "step"
+    which = f"are extrapolated along different columns ({', '.join(sorted(map(str, found)))})" if found else ""
+    raise FitError(f"these laws {which or 'have no natural order of their rows'}; say holdout=, the column for all.")
 
 
-def _errors(made: Design, law: Law, found, holdout, seed: int) -> list[np.ndarray]:
+def _words(by: str, holdout: Any) -> str:
+    if by == "schedule":
+        return "one run at a time"
+    if isinstance(holdout, Real):
+        return f"the largest {holdout:.3g} of the rows by {WORDS.get(by, by)}"
+    return f"five cutoffs along {WORDS.get(by, by)}"
+
+
+def _labelled(laws: list[Law]) -> dict[str, Law]:
+    named: dict[str, Law] = {}
+    for law in laws:
+        plain = find(law.name).conventions
+        changed = ",".join(f"{k}={v}" for k, v in law.conventions.items() if plain.get(k) != v)
+        label = f"{law.name}:{changed}" if changed else law.name
+        twin = named.get(label)
+        if twin is not None and (twin.fn, twin.held, twin.params) == (law.fn, law.held, law.params):
+            raise FitError(f"law '{label}' is given twice, and would be compared with itself; name every law once.")
+        named[label if twin is None else f"{label} ({len(named) + 1})"] = law
+    return named
+
+
+def _places(fits: dict[str, Fit]) -> dict[str, np.ndarray]:
+    """For the rows of every law their place among the rows that all laws have, -1 for others: laws of schedules leave out the
+    warm-up, laws of sizes take the end of a run."""
+    frames = {label: found.design.frame for label, found in fits.items()}
+    if any("features" in found.law.hooks for found in fits.values()):
+        named = _steps(frames)
+    else:
+        named = {label: frame.index for label, frame in frames.items()}
+    shared = next(iter(named.values())).unique()
+    for names in named.values():
+        shared = shared[shared.isin(names)]
+    if not len(shared):
+        raise FitError(
+            f"{', '.join(fits)} are fitted to different rows, none in common; compare laws of the same rows."
+        )
+    shared = shared.sort_values()
+    return {k: np.where(names.duplicated(), -1, shared.get_indexer(names)) for k, names in named.items()}
+
+
+def _steps(frames: dict[str, pd.DataFrame]) -> dict[str, pd.Index]:
+    """Rows of curves by run and step (a table of one curve need not name its run)."""
+    if not all("step" in frame for frame in frames.values()):
+        raise FitError(
+            "laws of schedules know rows by their step; name that column step, or pass Runs.from_frame(data)."
+        )
+    runs = all("run" in frame for frame in frames.values())
+    return {
+        k: pd.MultiIndex.from_arrays([frame["run"].astype(str) if runs else np.full(len(frame), ""), frame["step"]])
+        for k, frame in frames.items()
+    }
+
+
+def _errors(found: Fit, place: np.ndarray, by: str, holdout: Any, seed: int) -> list[np.ndarray]:
     """Relative errors of the held-out rows, one array per cutoff; every cutoff must be fittable."""
-    splits = _splits(made, law, holdout)
+    made = found.design if (place >= 0).all() else found.design.take(np.flatnonzero(place >= 0))
+    place = place[place >= 0]
+    splits = _splits(made, by, holdout)
+    if not all(c.test.any() for c in splits):
+        raise FitError(f"no row lies beyond a cutoff by {by}, so there is nothing to predict; say another holdout=")
     weights = np.array([c.train * made.weights for c in splits])
     with threadpool_limits(1):
-        fits = refit(law, made, found.loss, weights, params=found.frame.params, seed=seed)
+        fits = refit(found.law, made, found.loss, weights, params=found.frame.params, seed=seed)
         middle = fits.predict(made)[0]
     back = np.exp(middle) if found.loss.log else middle
     errors = back / made.loss - 1
@@ -128,20 +219,17 @@ def _errors(made: Design, law: Law, found, holdout, seed: int) -> list[np.ndarra
         raise FitError(
             "cannot be fitted to the smaller part of the data at every cutoff, so it cannot be compared there"
         )
-    return [errors[f][c.test] for f, c in enumerate(splits)]
+    tested = [np.flatnonzero(c.test) for c in splits]  # in one order for all laws
+    tested = [rows[np.argsort(place[rows])] for rows in tested]
+    return [
+        errors[f][tested[f]] for f in sorted(range(len(splits)), key=lambda f: (by == "schedule") * place[tested[f][0]])
+    ]
 
 
-def _splits(made: Design, law: Law, holdout: float | str | None) -> list[Cut]:
-    if holdout == "schedule":
+def _splits(made: Design, by: str, holdout: Any) -> list[Cut]:
+    if by == "schedule":
         return left_out(made, None)
-    by = holdout if isinstance(holdout, str) else natural_order(law)
-    if by is None:
-        raise FitError("has no natural order of its rows; say holdout=, a column along which it is extrapolated")
-    if isinstance(holdout, (int, float)):
-        if not 0 < holdout < 1:
-            raise FitError(f"holdout={holdout} must be a fraction of the rows between 0 and 1, or a direction.")
-        return cuts(order(made, by), [1 - holdout])
-    return cuts(order(made, by), FRACTIONS)
+    return cuts(order(made, by), FRACTIONS if holdout is None or isinstance(holdout, str) else [1 - holdout])
 
 
 def _difference(one: list[np.ndarray], best: list[np.ndarray]) -> tuple[float, float]:
@@ -149,11 +237,8 @@ def _difference(one: list[np.ndarray], best: list[np.ndarray]) -> tuple[float, f
     if len(one) > 1:
         d = np.array([np.abs(a).mean() - np.abs(b).mean() for a, b in zip(one, best, strict=True)])
     else:
-        a, b = np.abs(one[0]), np.abs(best[0])
-        n = min(len(a), len(b))
-        d = np.array(
-            [part.mean() for part in np.array_split((a - b)[:n] if len(a) == len(b) else a[:n] - b[:n], 8) if len(part)]
-        )
+        parts = np.array_split(np.abs(one[0]) - np.abs(best[0]), 8)
+        d = np.array([part.mean() for part in parts if len(part)])
     mean = float(np.mean([np.abs(a).mean() for a in one]) - np.mean([np.abs(b).mean() for b in best]))
     return mean, float(d.std(ddof=1) / np.sqrt(len(d))) if len(d) > 1 else np.nan
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from scaling.fitting.design import Design
 
+SHOWN = 0.01  # relative excess below which nothing is said, as the printed digits would not show it
 NAMES = {
     "N": "parameters",
     "D": "tokens",
@@ -25,10 +26,10 @@ def extrapolation(seen: Design, target: Design) -> str:
         inside, asked = inside[inside > 0], asked[np.isfinite(asked)]
         if not len(inside) or not len(asked):
             continue
-        if asked.max() > inside.max() * (1 + 1e-9):
+        if asked.max() > inside.max() * (1 + SHOWN):
             parts.append(f"{asked.max() / inside.max():.3g}x beyond the largest {NAMES.get(name, name)} seen")
         low = asked.min()
-        if low < inside.min() * (1 - 1e-9):
+        if low < inside.min() * (1 - SHOWN):
             parts.append(
                 f"below the smallest {NAMES.get(name, name)} seen ({low:.3g} < {inside.min():.3g})"
                 if low > 0

@@ -138,7 +138,7 @@ def _plans(pieces: dict[str, Piece], facts: facts_.Facts, override: Any, warmup:
         won = source is not None
         if won:  # a text is kept, as the rows decide its step convention, but fails here if it is wrong
             table = schedule(source)
-            source = source if isinstance(source, str) else table
+            source = source if isinstance(source, str) and table.text else table
         if not won and ":" in str(facts[name].get("schedule", "")):
             source = facts[name]["schedule"]  # without a colon it is a label, such as `cosine`
         if source is not None or rated.any():

@@ -89,9 +89,11 @@ def _matches(column: str, aliases: tuple[str, ...]) -> bool:
 
 
 def _missing(kind: str, names: tuple[str, ...], header: list[str], name: str, findings: Findings) -> bool:
+    planned = kind in LOSSES and {"step", "lr"} <= {*header}
     findings.problem(
         name,
         f"no column for {'loss' if kind in LOSSES else kind} (looked for {', '.join(names)}; the file has "
-        f"{some(header, 8)}). Name it: columns={{{kind!r}: COLUMN}} (command line: --map {kind}=COLUMN)",
+        f"{some(header, 8)}). Name it: columns={{{kind!r}: COLUMN}} (command line: --map {kind}=COLUMN)"
+        f"{'; rates alone are a schedule: schedule=FILE (--schedule FILE)' if planned else ''}",
     )
     return False

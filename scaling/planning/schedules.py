@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from scaling import Fit
 
 LOWEST = 1e-3  # of the peak: the rate below which no schedule is searched, as the law divides by powers of it
+FEWEST = 11  # updates after the warm-up that are worth a search
+SHOWN = 1.01  # ratio to the data from which on it is told: less does not show in the printed digits
 KNOTS = 300  # of the free search
 COARSE = 2000  # rates of its first stage
 # The optimum is flat, and its exact form jumps where the fall begins; of schedules within 1e-5 nats the gentler is taken:
@@ -139,8 +141,13 @@ def best_schedule(
         raise ScheduleError(
             f"lowest={lowest} is a fraction of the peak rate, between 0 and 1: the law divides by rates."
         )
-    if not 0 <= warmup < steps - 10:
-        raise ScheduleError(f"a warm-up of {warmup} updates leaves nothing to search of {steps}.")
+    if warmup < 0:
+        raise ScheduleError(f"warmup={warmup} is a number of updates, 0 or more.")
+    if steps - warmup < FEWEST:
+        raise ScheduleError(
+            f"{steps} updates, {warmup} of them warm-up, leave {max(steps - warmup, 0)} to search, and at least {FEWEST} are "
+            f"needed: give steps={warmup + FEWEST} or more{', or a shorter warm-up' if warmup else ''}."
+        )
     warm = np.linspace(0.0, peak, warmup) if warmup else np.empty(0)
     counted = np.full(warmup, peak) if conventions.get("warmup") == "max" else warm  # as the law counts its area
     loss = FinalLoss(values, counted, bool(conventions.get("warmup_in_ld")))
@@ -274,14 +281,14 @@ def _warnings(rates: np.ndarray, peak: float, seen: tuple[float, float, int] | N
     if seen is None:
         return ("published constants do not say which rates they were fitted on; low rates may be extrapolated",)
     out = []
-    below = rates < seen[0] * 0.99
+    below = rates < seen[0] / SHOWN
     if below.any():
         out.append(
             f"{below.sum()} updates have rates below {seen[0]:.3g}, the lowest in the data (down to {rates.min():.3g}): "
             "what the law says there is extrapolated; lowest= keeps the search inside"
         )
-    if abs(peak / seen[1] - 1) > 1e-3:
+    if max(peak / seen[1], seen[1] / peak) > SHOWN:
         out.append(f"peak {peak:.3g} is not the {seen[1]:.3g} of the data; the law's constants hold for one peak only")
-    if steps > seen[2]:
+    if steps > SHOWN * seen[2]:
         out.append(f"{steps} updates are {steps / seen[2]:.3g}x the longest schedule in the data")
     return tuple(out)

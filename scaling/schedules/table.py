@@ -191,14 +191,23 @@ def schedule(source: Any, *, first: int | None = None, **settings: Any) -> Sched
     Parameters
     ----------
     source : text `name:key=value,...` such as `"wsd:peak=3e-3,steps=2k,warmup=100,decay=0.2,shape=1-sqrt"`
-        (names: `scaling.schedules.SHAPES` and `table`), an array with one rate per update, or a Schedule.
+        (names: `scaling.schedules.SHAPES` and `table`), the path of a CSV with columns step and lr, an array with one rate
+        per update, or a Schedule.
     first : step label of the first update: 1 (default: step counts updates done) or 0 (step is their index).
     **settings : keys of the text form given as arguments: `schedule("cosine", peak=3e-4, steps=24_000)`.
 
     Raises
     ------
-    ScheduleError : unknown name or key (with the nearest one), missing key, impossible value.
+    ScheduleError : unknown name or key (with the nearest one), missing key, impossible value, a file that cannot be read.
     """
+    if isinstance(source, str) and source.strip().lower().endswith(".csv"):
+        if settings:
+            raise ScheduleError(f"{source}: this file holds all rates of its schedule; leave out {', '.join(settings)}")
+        step, lr = text.read_rates(source.strip())
+        try:
+            return Schedule.from_rows(step, lr, first=first)
+        except ScheduleError as problem:
+            raise ScheduleError(f"{source}: {problem}") from None
     if isinstance(source, str):
         name, checked = text.parse(source, settings)
         return Schedule(text.rates(name, checked), text.write(name, checked), 1 if first is None else first)

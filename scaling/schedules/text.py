@@ -72,6 +72,7 @@ _KINDS: dict[Callable[[Any], Any], str] = {
     _choice(DECAYS): "shape",
 }
 _KEYS = {key: kind for kind, names in _KINDS.items() for key in names.split()}
+_EXAMPLE = "peak=3e-4,steps=24k"
 _WARMUP = {"warmup": 0, "warmup_form": "linear", "warmup_init": 0.0}
 
 
@@ -96,7 +97,8 @@ def parse(text: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     for pair in filter(None, (part.strip() for part in rest.split(","))):
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not value:
-            raise ScheduleError(f"schedule {text!r}: {pair!r} is not key=value, as in {name}:peak=3e-4,steps=24k")
+            example = "steps=100,at=0/99,rates=1e-3/1e-4" if name == "table" else _EXAMPLE
+            raise ScheduleError(f"schedule {text!r}: {pair!r} is not key=value, as in {name}:{example}")
         if key in given:
             raise ScheduleError(f"schedule {text!r}: key {key!r} is given twice; keep one")
         given[key] = value
@@ -115,6 +117,23 @@ def parse(text: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if missing := [k for k, v in allowed.items() if v is inspect.Parameter.empty and k not in checked]:
         raise ScheduleError(f"{name}: missing {', '.join(missing)}; allowed keys: {', '.join(allowed)}")
     return name, {k: checked[k] for k, default in allowed.items() if k in checked and checked[k] != default}
+
+
+def read_rates(path: str) -> tuple[np.ndarray, np.ndarray]:
+    """Columns step and lr (n,) of a CSV, such as `scaling plan --schedule free -o best.csv` writes."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(path)
+        return frame["step"].to_numpy(float), frame["lr"].to_numpy(float)
+    except FileNotFoundError:
+        raise ScheduleError(
+            f"schedule {path!r}: no such file; give the path of a CSV with columns step and lr alone, or name:key=value,..."
+        ) from None
+    except KeyError as missing:
+        raise ScheduleError(f"{path}: no column {missing}; a schedule is a CSV with columns step and lr") from None
+    except (OSError, TypeError, ValueError) as problem:
+        raise ScheduleError(f"{path}: cannot be read as a CSV of step and lr: {problem}") from None
 
 
 def write(name: str, settings: dict[str, Any]) -> str:

@@ -169,7 +169,7 @@ def make_spec(settings: Mapping[str, Any], schedules: Mapping[str, str]) -> RunS
         own["qat_from"] = table.steps - round(fraction * table.steps)
         if own["qat_from"] == table.steps:
             own |= {"qat_bits": 0, "qat_from": 0}
-    return RunSpec(schedule=str(table.text), **own)
+    return RunSpec(schedule=table.text or text, **own)
 
 
 def _steps(horizon: Any, spec: RunSpec) -> int:

@@ -132,7 +132,13 @@ class RunSpec:
             if not isinstance(value, kind) or (isinstance(value, bool) and field.type is not bool):
                 raise TrainingError(f"{field.name} = {value!r}: must be {wanted}")
         # canonical text, so that two ways of writing one schedule are one spec
-        object.__setattr__(self, "schedule", make_schedule(self.schedule).text)
+        text = make_schedule(self.schedule).text
+        if text is None:
+            raise TrainingError(
+                f"schedule = {self.schedule!r}: a run is recorded with its schedule as text, and a file is none; "
+                "write table:steps=...,at=...,rates=... or name:key=value,..."
+            )
+        object.__setattr__(self, "schedule", text)
         for names, (low, high) in _RANGES.items():
             for name in names.split():
                 if not low <= getattr(self, name) < high:
