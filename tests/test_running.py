@@ -194,6 +194,8 @@ def test_too_few_rows_have_no_interval():
     live, _ = run(600)
     found = scaling.forecast(live)
     assert np.isnan(found.end["lower"]) and "no interval yet" in str(found) and not found.cuts
+    sparse = run(4000)[0].frame.iloc[[*range(20), 50, 51]].copy()  # two rows in the later half
+    assert np.isfinite(scaling.forecast(scaling.Runs.from_frame(sparse, schedule=PLAN)).end["lower"])
 
 
 def test_a_twin_is_known_by_its_rates_wherever_its_log_begins_and_ends():

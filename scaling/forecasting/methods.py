@@ -24,9 +24,7 @@ SAME = 1e-3  # schedules that differ by less than this share of their peak are o
 STRETCHES = 12  # of the later half of a log, whose means show what wanders
 ROWS = 500  # of a prefix that methods see; longer ones are given to them as means over as many stretches of steps
 TINY = 1e-6  # a loss below which a law is out of its mind
-NOISE = (
-    1e-3  # of ln loss, at least: threshold of the Huber loss, and what a row weighs against what is known of a kernel
-)
+NOISE = 1e-3  # of ln loss, at least: threshold of the Huber loss, and weight of what is known of a kernel
 KNOWN = 1.5  # sd of ln strength and ln length of a kernel; 1 to 2.5 do alike on the short runs of runs/, 1.5 best
 # factors within which nine in ten kernels have their strength: luo2025_25M and those of runs/ differ by six; of models of
 # one family the strongest and the weakest are 1.2 apart (two of arXiv:2503.12811, three of runs/)
@@ -51,7 +49,7 @@ class Prefix:
         plan = runs.schedules[name]
         rows = rows[rows["step"] >= plan.first + plan.warmup - 1]
         step, loss = rows["step"].to_numpy(int), rows["loss"].to_numpy(float)
-        noise = scatter(loss[step >= step[-1] / 2]) if len(step) else np.nan
+        noise = scatter(loss[-max(4, int((step >= step[-1] / 2).sum())) :]) if len(step) else np.nan
         return cls(name, *means(step, loss, plan), plan, noise)
 
     def until(self, step: float) -> Prefix:
