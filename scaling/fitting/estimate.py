@@ -30,9 +30,7 @@ from scaling.ties import resolve
 STARTS, FEW = 8, 7  # starts for laws of up to FEW parameters; each further one multiplies the basins
 # parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
 MANY = 12
-CROWD = (
-    24  # parameters beyond which the valley is so long that its end is a matter of patience, and the verdict says so
-)
+CROWD = 24  # parameters beyond which the valley's end is a matter of patience, and the verdict says so
 ROUGH, FINE = 2e-2, 2e-3  # gain in 20 iterations below which a crowd goes no further: as a start, as a result
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
