@@ -109,9 +109,7 @@ def fitted(
     printing: Printing,
 ) -> int:
     """Print a fit as text or as its JSON content, save it and draw it if asked to; exit code 4 where `strict` distrusts it."""
-    if not printing.json:
-        print(result)
-    if saved is not None:
+    if saved is not None:  # before anything is printed: whoever reads along may close the pipe
         result.save(saved)
         notes([f"saved {saved}"], quiet=printing.quiet)
     if draw is not None and plot is not None:
@@ -119,6 +117,8 @@ def fitted(
         notes([f"drew {plot}"], quiet=printing.quiet)
     if printing.json:
         document({**content, "saved": saved, "figure": plot})
+    else:
+        print(result)
     if not result.ok:
         warning("this fit is not trustworthy: " + "; ".join(failures))
     return 4 if strict and not result.ok else 0
