@@ -308,6 +308,6 @@ def _distinct(found: Solution, order: np.ndarray) -> np.ndarray:
     """Up to three different optima, best first."""
     ends: list[int] = []
     for i in order:
-        if np.isfinite(found.cost[i]) and all(abs(found.cost[i] / found.cost[j] - 1) > SAME for j in ends):
+        if np.isfinite(found.cost[i]) and all(abs(found.cost[i] - found.cost[j]) > SAME * found.cost[j] for j in ends):
             ends.append(i)
     return found.t[ends[:3]]
