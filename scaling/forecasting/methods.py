@@ -13,6 +13,7 @@ from scipy.optimize import least_squares
 
 from scaling.errors import ScalingError
 from scaling.fitting import Fit, fit
+from scaling.formula import Law
 from scaling.laws import find
 from scaling.logs import Runs
 from scaling.schedules import Schedule
@@ -156,8 +157,11 @@ def own(prefix: Prefix, known: Kernel) -> Curve:
 def transferred(prefix: Prefix, known: Kernel) -> Curve:
     """A multi-power law with a known kernel; L0, A and alpha from the prefix."""
     found = _fitted(prefix, known)
-    law = found.law
-    return lambda step: law(*law.hooks["features"](step, prefix.plan, **law.conventions).values(), **found.values)
+    return lambda step: found.law(*_inputs(found.law, prefix, step), **found.values)
+
+
+def _inputs(law: Law, prefix: Prefix, step: np.ndarray) -> tuple[Any, ...]:
+    return tuple(law.hooks["features"](step, prefix.plan, **law.conventions).values())
 
 
 def _fitted(prefix: Prefix, known: Kernel) -> Fit:
@@ -182,15 +186,12 @@ def drawn(prefix: Prefix, known: Kernel) -> Curve:
     law, peak = find("multi_power"), prefix.plan.peak
     unit = LONG * peak
 
-    def inputs(step: np.ndarray) -> Any:
-        return law.hooks["features"](step, prefix.plan, **law.conventions).values()
-
     def values(x: np.ndarray) -> dict[str, Any]:
         L0, size, alpha = x[0], np.exp(x[1]), x[2]
         near = replace(known, ratio=known.ratio * np.exp(KNOWN * x[3]), C=known.C * np.exp(KNOWN * x[4]))
         return {"L0": L0, "A": size * unit**alpha, "alpha": alpha, **near.at(size, peak)}
 
-    rows = tuple(inputs(prefix.step))
+    rows = _inputs(law, prefix, prefix.step)
     noise = np.fmax(NOISE, prefix.noise / np.median(prefix.loss))
 
     def residuals(x: np.ndarray) -> np.ndarray:
@@ -201,14 +202,15 @@ def drawn(prefix: Prefix, known: Kernel) -> Curve:
         by = law.hooks["jacobian"](*rows, **v)
         A, B, C = (by[k] * v[k] for k in "ABC")
         J = np.stack([by["L0"], A + B, by["alpha"] + A * np.log(unit), KNOWN * B, KNOWN * C], axis=1)
-        return np.r_[-J / np.maximum(law(*rows, **v), TINY)[:, None], noise * np.eye(5)[3:]]
+        value = v["L0"] + A + B  # the law is linear in these
+        return np.r_[-J / np.maximum(value, TINY)[:, None], noise * np.eye(5)[3:]]
 
     at = _fitted(prefix, known).values
     start = np.array([at["L0"], np.log(at["A"]), at["alpha"], 0, 0])
     low, high = np.array([0, -20, 0, -4, -4]), np.array([2 * prefix.loss.min(), 20, 10, 4, 4])
     start = np.clip(start, low + 1e-6, high - 1e-6)
     best = least_squares(residuals, start, slopes, (low, high), loss="huber", f_scale=noise, x_scale="jac").x
-    return lambda step: law(*inputs(step), **values(best))
+    return lambda step: law(*_inputs(law, prefix, step), **values(best))
 
 
 def affine(prefix: Prefix, reference: Prefix) -> Curve:

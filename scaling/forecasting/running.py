@@ -210,12 +210,10 @@ def _on_references(references: Runs, tenths: int) -> pd.DataFrame:
     for name in list(references)[:MOST]:
         whole = Prefix.of(references, name)
         part = whole.until(tenths / TENTHS * whole.plan.last)
-        others = [n for n in references if n != name]
         if len(part.step) < FEWEST:
             continue
-        rest = references.select(f"run in {others}") if others else None
         row: dict[str, float] = {}
-        for label, method in candidates(part, rest).items():
+        for label, method in candidates(part, _without(references, name)).items():
             try:
                 error = abs(float(method.carry(part)(whole.step[-1:])[0]) - whole.loss[-1])
             except ScalingError:
@@ -223,6 +221,13 @@ def _on_references(references: Runs, tenths: int) -> pd.DataFrame:
             row.setdefault(label.partition(" of ")[0], error)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+@lru_cache(maxsize=64)
+def _without(references: Runs, name: str) -> Runs | None:
+    """The others: the same object at every fraction of a run, so that their kernels are fitted once."""
+    others = [n for n in references if n != name]
+    return references.select(f"run in {others}") if others else None
 
 
 def finished(references: Any) -> Runs:

@@ -167,9 +167,8 @@ def zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None:
 def finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
     steps, losses = (np.concatenate(xy) for xy in zip(*(line.get_data() for line in ax.lines), strict=True))
     low, high = style.loss_limits(steps, losses)
-    ends = (
-        predicted.groupby("run")[["prediction", "lower"]].last().min().min()
-    )  # the band of the forecast stays in view
+    # the band of the forecast stays in view
+    ends = predicted.groupby("run")[["prediction", "lower"]].last().min().min()
     ax.set_ylim(min(low, ends - 0.02 * (high - ends)) if np.isfinite(ends) else low, high)
     if end is not None and (predicted["step"] > end).any():
         ax.axvline(end, color="#444444", linewidth=0.8, zorder=1)
