@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 import scaling
-from scaling.planning import approaches
+from scaling.procedures import approaches
 from scaling.synthetic import rf_surface, runs_of
 
 chinchilla = scaling.laws["chinchilla"]
@@ -76,7 +76,7 @@ repeated
 def levels(p, spread):
     rows = []
     for C in (1e17, 1e18, 1e19, 1e20, 1e21):
-        N = chinchilla.hooks["optimum"](C, **p)["N"] * np.geomspace(1 / spread, spread, 15)
+        N = chinchilla.hooks.optimum(C, **p)["N"] * np.geomspace(1 / spread, spread, 15)
         rows.append(pd.DataFrame({"N": N, "D": C / 6 / N, "loss": chinchilla(N, C / 6 / N, **p), "budget": C}))
     return pd.concat(rows)
 
@@ -87,7 +87,7 @@ table = []
 for name, p in (("Hoffmann", hoffmann), ("alpha / beta = 3", unequal)):
     for spread in (2, 4, 16):
         found = approaches.isoflop(levels(p, spread), 1e24)
-        truth = chinchilla.hooks["optimum"](1e24, **p)["D"]
+        truth = chinchilla.hooks.optimum(1e24, **p)["D"]
         table.append((name, spread, found.at(1e24)["D"] / truth - 1, found.bias))
 pd.DataFrame(table, columns=["surface", "grid: times the optimum", "D* is off by", "reported bias"]).round(4)
 

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 import scaling
-from scaling.planning import batch, trajectory
+from scaling.procedures import batch, trajectory
 
 law = scaling.laws["kaplan_trajectory"]
 truth = dict(law.published["su2024"])

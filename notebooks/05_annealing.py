@@ -21,7 +21,7 @@ TRUE = {"L0": 2.8, "A": 0.6, "alpha": 0.45, "B": 500.0, "C": 1.6}
 def made_up(plan, seed):
     plan = scaling.schedule(plan)
     steps = np.arange(500, plan.steps + 1, 50)
-    loss = law(*law.hooks["features"](steps, plan, **law.conventions).values(), **TRUE)
+    loss = law(*law.hooks.features(steps, plan, **law.conventions).values(), **TRUE)
     loss = loss + 1e-3 * np.random.default_rng(seed).standard_normal(len(steps))
     return pd.DataFrame({"run": plan.text, "step": steps, "lr": plan.rates[steps - 1], "loss": loss})
 

@@ -21,7 +21,7 @@ law = scaling.laws["multi_power_5"]
 def made_up(name, L0, done, seed):
     """A run with known truth: a multi-power law plus noise, evaluated every 50 steps up to `done`."""
     steps = np.arange(350, 6001, 50)
-    inputs = law.hooks["features"](steps, scaling.schedule(PLAN), **law.conventions)
+    inputs = law.hooks.features(steps, scaling.schedule(PLAN), **law.conventions)
     loss = law(*inputs.values(), L0=L0, A=0.6, alpha=0.45, B=500.0, C=1.6)
     loss = loss + 1e-3 * np.random.default_rng(seed).standard_normal(len(steps))
     frame = pd.DataFrame({"run": name, "step": steps, "loss": np.where(steps <= done, loss, np.nan)})

@@ -23,7 +23,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import scaling
-from scaling.planning.sensitivity import sensitivity_by_size
+from scaling.procedures.sensitivity import sensitivity_by_size
 
 root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/rates").facts

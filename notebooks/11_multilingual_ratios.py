@@ -27,7 +27,8 @@ import pandas as pd
 
 import scaling
 from scaling.planning import own_shares
-from scaling.transfer import family, independence
+from scaling.procedures.families import family
+from scaling.procedures.independence import independence
 
 root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/languages").facts

@@ -28,7 +28,8 @@ import pandas as pd
 
 import scaling
 from scaling.logs import formats
-from scaling.transfer import Chain, predictable, relate
+from scaling.procedures.chain import Chain, predictable
+from scaling.transfer import relate
 
 root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/corpora").facts

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.design.inputs import design
 from scaling.errors import DataError
-from scaling.formula import Law, Published
+from scaling.formula import Law, Published, find
 
 NOISES = ("none", "normal", "student", "one_sided", "outliers", "by_run")
 _EXACT, _NODES, _LAST = 2000, 3000, 1e40  # terms summed one by one, nodes for the rest, last term
@@ -44,9 +45,6 @@ def runs_of(
     DataFrame
         the inputs with `loss`, and `exact`, the loss without noise.
     """
-    from scaling.fitting.design import design
-    from scaling.laws import find
-
     law = find(law)
     if missing := [k for k in law.params if k not in values and k not in law.ties]:
         raise DataError(f"values= lacks {', '.join(missing)} of law '{law.name}'.")
@@ -54,9 +52,10 @@ def runs_of(
         raise DataError(f"size={size!r} must be a standard deviation, 0 or more.")
     rng = np.random.default_rng(seed)
     if isinstance(inputs, int):
-        if "features" in law.hooks:
+        if law.over_schedules:
             raise DataError(f"law '{law.name}' needs schedules: pass columns run, step, lr, or a schedule as text.")
-        drawn = law.hooks.get("sample", lambda rng, n: {k: 10 ** rng.uniform(6, 9, n) for k in law.inputs})(rng, inputs)
+        sample = law.hooks.sample or (lambda rng, n: {k: 10 ** rng.uniform(6, 9, n) for k in law.inputs})
+        drawn = sample(rng, inputs)
         inputs = pd.DataFrame(drawn)
     made = design(inputs, law, fitting=False)
     exact = np.broadcast_to(law(*(made.inputs[k] for k in law.inputs), **values), (len(made),))

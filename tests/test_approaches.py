@@ -6,7 +6,7 @@ import pytest
 
 import scaling
 from scaling.errors import DataError, FitError
-from scaling.planning import approaches
+from scaling.procedures import approaches
 
 LAW = scaling.laws["chinchilla"]
 HOFFMANN = dict(LAW.published["hoffmann2022_rounded"])
@@ -17,7 +17,7 @@ def levels(p, spread, budgets=(1e17, 1e18, 1e19, 1e20, 1e21), shift=0.0, n=15):
     """Noiseless runs at sizes from 1/spread to spread times the optimum; `shift` moves the centre with compute."""
     rows = []
     for k, C in enumerate(budgets):
-        centre = LAW.hooks["optimum"](C, **p)["N"] * np.exp(shift * k)
+        centre = LAW.hooks.optimum(C, **p)["N"] * np.exp(shift * k)
         N = centre * np.exp(np.linspace(-np.log(spread), np.log(spread), n))
         rows.append(pd.DataFrame({"N": N, "D": C / 6 / N, "loss": LAW(N, C / 6 / N, **p), "budget": C}))
     return pd.concat(rows, ignore_index=True)
@@ -30,7 +30,7 @@ def levels(p, spread, budgets=(1e17, 1e18, 1e19, 1e20, 1e21), shift=0.0, n=15):
 def test_isoflop_bias(p, spread, off):
     """Without noise the parabola underestimates D* by 0.3 % to 23 %, and says so itself."""
     found = approaches.isoflop(levels(p, spread), 1e24)
-    truth = LAW.hooks["optimum"](1e24, **p)["D"]
+    truth = LAW.hooks.optimum(1e24, **p)["D"]
     assert found.at(1e24)["D"] / truth - 1 == pytest.approx(off, abs=2e-4)
     assert found.bias == pytest.approx(off, abs=2e-4)
     assert found.a == pytest.approx(p["beta"] / (p["alpha"] + p["beta"]), abs=1e-6)
@@ -45,14 +45,14 @@ def test_a_drifting_grid_bends_the_exponent():
 def test_parametric_is_exact():
     found = approaches.parametric(levels(HOFFMANN, 4))
     assert found.a == pytest.approx(0.4516129, abs=1e-5)
-    assert found.at(1e24)["D"] == pytest.approx(LAW.hooks["optimum"](1e24, **HOFFMANN)["D"], rel=1e-4)
+    assert found.at(1e24)["D"] == pytest.approx(LAW.hooks.optimum(1e24, **HOFFMANN)["D"], rel=1e-4)
 
 
 def test_envelope():
     """Many sizes, each trained from a hundredth to a hundred times its optimal tokens: a near the true one."""
     rows = []
     for k, N in enumerate(np.geomspace(1e7, 1e10, 60)):
-        best = LAW.hooks["optimum"](6 * N * 20 * N, **HOFFMANN)
+        best = LAW.hooks.optimum(6 * N * 20 * N, **HOFFMANN)
         D = best["D"] * np.geomspace(0.01, 100, 120)
         rows.append(pd.DataFrame({"run": f"r{k}", "N": N, "D": D, "loss": LAW(N, D, **HOFFMANN)}))
     found = approaches.envelope(pd.concat(rows))

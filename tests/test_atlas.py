@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import scaling
-from scaling.laws.longpre2025 import same_loss, same_loss_with, saturating
+from scaling.papers.longpre2025 import same_loss, same_loss_with, saturating
 
 ALPHA, BETA = 0.453, 0.147  # implied by the printed exponents 0.243 and 0.728
 

@@ -8,7 +8,7 @@ import pytest
 
 import scaling
 from scaling.errors import DataError
-from scaling.planning import batch, sensitivity, step_law
+from scaling.procedures import batch, sensitivity, step_law
 
 ROOT = Path(__file__).parent.parent
 

@@ -7,7 +7,7 @@ import pytest
 import scaling
 from scaling.errors import DataError, FitError
 from scaling.logs import formats
-from scaling.transfer import Chain, predictable
+from scaling.procedures.chain import Chain, predictable
 
 FIVE = [
     ("d=96_l=8_h=4", 20),

@@ -90,7 +90,7 @@ def test_target_among_the_runs_made_and_inputs_that_do_not_vary():
     assert 0.01 < table.attrs["target_sd"] < np.inf
 
 
-@pytest.mark.parametrize("law", [p for p in LAWS if "features" not in p.values[0].hooks])
+@pytest.mark.parametrize("law", [p for p in LAWS if not p.values[0].over_schedules])
 def test_any_law(law):
     pool, target = (pd.DataFrame(inputs_for(law, n, seed=n)) for n in (30, 4))
     table = plan_next(law, pool, target, 5.0, cost=1.0)

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 import scaling
+from scaling.design.inputs import design
 from scaling.errors import DataError, FitError
-from scaling.fitting.design import design
-from scaling.forecasting.distance import extrapolation
-from scaling.forecasting.predict import calibration
-from scaling.forecasting.rivals import rivals
+from scaling.intervals.distance import extrapolation
+from scaling.intervals.prediction import calibration
+from scaling.intervals.rivals import rivals
 
 
 def surface(seed=0, noise=0.004, n=12):
@@ -122,7 +122,7 @@ def test_bootstrap_replicates_are_drawn_once(monkeypatch):
     small, large = surface()
     fit = scaling.fit(small, "chinchilla")
     first = fit.predict(large, interval="bootstrap")
-    monkeypatch.setattr("scaling.fitting.result.bootstrap", None)  # a second draw would fail
+    monkeypatch.setattr("scaling.engine.fitted.bootstrap", None)  # a second draw would fail
     pd.testing.assert_frame_equal(fit.predict(large, interval="bootstrap"), first)
     assert fit.predict(large, interval="bootstrap", level=0.5)["upper"].iloc[0] < first["upper"].iloc[0]
 
@@ -132,7 +132,7 @@ def test_schedules_are_left_out_and_parts_without_a_drop_do_not_count():
     for name in ("constant", "wsd", "cosine"):
         plan = scaling.schedule(f"{name}:peak=3e-4,steps=3000,warmup=50")
         step = np.arange(100, 3001, 40)
-        loss = law(*law.hooks["features"](step, plan, **law.conventions).values(), L0=3.0, A=0.5, alpha=0.5, C=0.4)
+        loss = law(*law.hooks.features(step, plan, **law.conventions).values(), L0=3.0, A=0.5, alpha=0.5, C=0.4)
         noise = 1e-3 * np.random.default_rng(len(name)).standard_normal(len(step))
         parts.append(pd.DataFrame({"run": name, "step": step, "loss": loss + noise}))
         plans[name] = plan
@@ -176,7 +176,7 @@ def test_compare_leaves_out_what_only_one_law_fits():
     """The rows in the warm-up, which a law of schedules has not, must not decide."""
     plan = scaling.schedule("cosine:peak=3e-4,steps=3000,warmup=500")
     law, step = scaling.laws["annealing"], np.arange(520, 3001, 20)
-    loss = law(*law.hooks["features"](step, plan, **law.conventions).values(), L0=3.0, A=0.5, alpha=0.5, C=0.4)
+    loss = law(*law.hooks.features(step, plan, **law.conventions).values(), L0=3.0, A=0.5, alpha=0.5, C=0.4)
     rows = pd.DataFrame({"run": "a", "step": step, "loss": loss * (1 + 1e-3 * np.cos(step**2))})
     wild = pd.DataFrame({"run": "a", "step": [100, 200], "loss": [9.0, 7.0]})
     laws = ["annealing", "power_law_offset:x=step"]

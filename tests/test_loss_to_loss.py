@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 import scaling
 from benchmarks.transfer import inside_sweep
+from scaling.engine.losses import Loss
 from scaling.errors import DataError, FitError
-from scaling.fitting.losses import Loss
 from scaling.logs import formats
 from scaling.transfer import Relation, pair, relate
 from scaling.transfer.relation import _slopes
@@ -87,7 +87,7 @@ def test_optimal_split_is_the_minimum(joint):
     from scipy.optimize import minimize_scalar
 
     v, law = joint[EDU].values, scaling.laws["kaplan_offset"]
-    best = law.hooks["optimum"](1e21, **v)
+    best = law.hooks.optimum(1e21, **v)
     found = minimize_scalar(
         lambda x: law(np.exp(x), 1e21 / 6 / np.exp(x), **v),
         bounds=(15, 30),
@@ -296,7 +296,7 @@ def test_translation_of_the_chinchilla_form_is_a_composition(sweep):
 
 def test_optimal_size_survives_translation(sweep, joint):
     found = relate(joint[EDU], joint["starcoder"]).translate(joint[EDU])
-    optimum = scaling.laws["kaplan_offset"].hooks["optimum"]
+    optimum = scaling.laws["kaplan_offset"].hooks.optimum
     for C in (1e18, 1e20, 1e24):
         assert optimum(C, **found.values)["N"] == pytest.approx(optimum(C, **joint[EDU].values)["N"], rel=1e-10)
 

@@ -12,7 +12,7 @@ from scaling.errors import DataError, FitError, LawError
 from scaling.logs import formats
 from scaling.logs.formats.shukor import DOMAINS
 from scaling.planning import own_shares, search
-from scaling.transfer import independence
+from scaling.procedures.independence import independence
 
 # train error in percent: (refit additive, refit joint, own share), spec 6.1
 SHUKOR = {
@@ -144,7 +144,7 @@ def test_shares_that_do_not_sum_to_one_are_refused():
 def test_a_fit_over_domains_survives_saving(tmp_path):
     rng = np.random.default_rng(0)
     law = scaling.laws["mixture_exponential"].using(domains="a/b/c/d")
-    rows = pd.DataFrame(law.hooks["sample"](rng, 60))
+    rows = pd.DataFrame(law.hooks.sample(rng, 60))
     truth = {"c": 1.5, "t_a": -1.0, "t_b": 0.3, "t_c": 0.8, "t_d": 0.5}
     fit = scaling.fit(rows.assign(loss=law(*rows.to_numpy().T, **truth)), "mixture_exponential")
     assert fit.values == pytest.approx(truth, rel=1e-6)
@@ -158,7 +158,7 @@ def test_a_fit_over_domains_survives_saving(tmp_path):
 
 def simulated(truth, domains, rng, noise=0.0):
     law = scaling.laws["mixture_additive"].using(domains=domains)
-    rows = pd.DataFrame(law.hooks["sample"](rng, 150))
+    rows = pd.DataFrame(law.hooks.sample(rng, 150))
     loss = law(*rows.to_numpy().T, **truth) * np.exp(noise * rng.normal(size=len(rows)))
     return scaling.fit(rows.assign(loss=loss), "mixture_additive")
 

@@ -9,7 +9,8 @@ import scaling
 from scaling.errors import DataError, FitError
 from scaling.planning import own_shares
 from scaling.planning.shares import least_sum, least_worst, most_help
-from scaling.transfer import family, independence
+from scaling.procedures.families import family
+from scaling.procedures.independence import independence
 
 # gammas implied by normalised losses printed for uniform shares; the order of families is unknown (spec 1.4)
 GAMMA = dict(zip(("a", "b", "c", "d", "e"), (0.0825, 0.1028, 0.15, 0.0825, 0.0781), strict=True))

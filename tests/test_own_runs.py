@@ -8,7 +8,10 @@ import pytest
 
 import scaling
 from scaling.planning import own_shares
-from scaling.transfer import Chain, family, independence, relate
+from scaling.procedures.chain import Chain
+from scaling.procedures.families import family
+from scaling.procedures.independence import independence
+from scaling.transfer import relate
 
 RUNS = Path(__file__).resolve().parent.parent / "runs"
 LANGUAGES = ["en", "de", "fr", "ru"]

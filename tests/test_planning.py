@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 import scaling
-from scaling import conventions, synthetic
+from scaling import counting, synthetic
 from scaling.cli import main
-from scaling.conventions import Shape
+from scaling.counting import Shape
 from scaling.errors import FitError, LawError
 from scaling.planning.surface import Budget, Surface
 
@@ -52,7 +52,7 @@ def test_search_agrees_with_the_closed_form(name):
         s = Surface.of(law, {k: np.array([v]) for k, v in constants.items()}, {})
         for C in (1e18, 1e22, 1e26):
             N, loss = s.best(C, Budget())
-            exact = law.hooks["optimum"](C, **constants)
+            exact = law.hooks.optimum(C, **constants)
             assert N[0] == pytest.approx(exact["N"], rel=1e-6)
             assert loss[0] == pytest.approx(exact["loss"], rel=1e-12)
             assert s.compute_for(loss, Budget())[0] == pytest.approx(C, rel=1e-6)
@@ -138,8 +138,8 @@ def test_rates_are_fed_what_they_count():
         scaling.plan(BESIROGLU, 1e22, rates="li2025")
     shape = Shape(d_model=2048, n_layer=24, vocab=50257, context=2048)
     row = scaling.plan(BESIROGLU, 1e22, rates="li2025", shape=shape).iloc[0]
-    inner = conventions.grown(shape, row["N"], "total")
-    assert conventions.PARAMETERS["total"](inner) == pytest.approx(row["N"], rel=1e-9)
+    inner = counting.grown(shape, row["N"], "total")
+    assert counting.PARAMETERS["total"](inner) == pytest.approx(row["N"], rel=1e-9)
     assert inner.d_model / inner.n_layer == pytest.approx(2048 / 24)
     assert 0.9 < inner.blocks / row["N"] < 1
     assert row["lr"] == pytest.approx(1.79 * inner.blocks**-0.713 * row["D"] ** 0.307, rel=1e-9)
@@ -148,7 +148,7 @@ def test_rates_are_fed_what_they_count():
     assert same["lr"] == pytest.approx(1.79 * same["N"] ** -0.713 * same["D"] ** 0.307, rel=1e-12)
     with pytest.warns(UserWarning, match="not verified"):
         deep = scaling.plan(BESIROGLU, 1e22, rates="deepseek2024", shape=shape).iloc[0]
-    C = deep["D"] * conventions.FLOPS["deepseek"](inner)
+    C = deep["D"] * counting.FLOPS["deepseek"](inner)
     assert deep["lr"] == pytest.approx(0.3118 * C**-0.125, rel=1e-9)
     with pytest.warns(UserWarning, match="does not say how"):
         scaling.plan(BESIROGLU, 1e22, rates="moonlight2025")

@@ -47,7 +47,7 @@ def test_what_leaves_the_data_is_said():
     for name in ("wsd", "constant"):
         plan = scaling.schedule(f"{name}:peak=3e-4,steps=20000,warmup=50" + (",final=0.1" if name == "wsd" else ""))
         step = np.arange(1000, 20001, 250)
-        inputs = law.hooks["features"](step, plan, **law.conventions).values()
+        inputs = law.hooks.features(step, plan, **law.conventions).values()
         loss = law(*inputs, L0=2.6, A=0.6, alpha=0.45, B=400.0, C=2.0)
         noise = 1 + 1e-4 * np.cos(np.arange(len(step)) ** 2)
         parts.append(pd.DataFrame({"run": name, "step": step, "loss": loss * noise}))

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 
 from scaling import plots
 from scaling.errors import DataError
-from scaling.forecasting import Backtest
+from scaling.judging.backtests import Backtest
 from scaling.plots import style
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import scaling
-from scaling.fitting.design import design
+from scaling.design.inputs import design
 from tests.test_laws import LAWS, inputs_for
 
 PLANS = (
@@ -30,7 +30,7 @@ def truth_of(law, rng):
 
 def noiseless(law, truth, seed):
     """Data of the law, and the law as it is to be fitted; None if these values leave the law's range."""
-    if "features" not in law.hooks:
+    if not law.over_schedules:
         inputs = inputs_for(law, 120, seed=seed)
         loss = np.broadcast_to(law(*inputs.values(), **truth), (120,))
         return pd.DataFrame({**inputs, "loss": loss}), law

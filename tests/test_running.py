@@ -10,8 +10,9 @@ import pytest
 
 import scaling
 from scaling.errors import DataError, MissingExtra
-from scaling.forecasting import methods, running
-from scaling.forecasting.live import Live, trainer_callback
+from scaling.running import jobs as running
+from scaling.running import methods
+from scaling.running.live import Live, trainer_callback
 
 PLAN = "wsd:peak=3e-4,steps=4000,warmup=200,decay=0.2,shape=linear,final=0.1"
 OWN = "own prefix with the published kernel"
@@ -22,7 +23,7 @@ def run(done, shift=0.0, seed=0, name="run", plan=PLAN):
     steps = np.arange(250, 4001, 50)
     loss = scaling.laws["multi_power_5"](
         *scaling.laws["multi_power_5"]
-        .hooks["features"](steps, scaling.schedule(plan), **scaling.laws["multi_power_5"].conventions)
+        .hooks.features(steps, scaling.schedule(plan), **scaling.laws["multi_power_5"].conventions)
         .values(),
         **{**TRUE, "L0": TRUE["L0"] + shift},
     )
@@ -128,7 +129,7 @@ def _log(loss, plan="constant:peak=3e-4,steps=4000"):
 def test_a_log_of_every_step_is_forecast_from_means():
     law, plan = scaling.laws["multi_power_5"], scaling.schedule(PLAN)
     steps = np.arange(4000)
-    inputs = law.hooks["features"](steps[200:], plan, **law.conventions).values()
+    inputs = law.hooks.features(steps[200:], plan, **law.conventions).values()
     loss = np.r_[np.full(200, 9.0), law(*inputs, **TRUE)] + 0.05 * np.random.default_rng(0).standard_normal(4000)
     frame = pd.DataFrame({"run": "run", "step": steps, "loss": np.where(steps < 3601, loss, np.nan)})
     runs = scaling.Runs.from_frame(frame, schedule=plan)
@@ -154,7 +155,7 @@ def test_half_a_decay_shows_what_the_other_half_saves(size):
     kernel = methods.published_kernel()
     values = {"L0": 2.8, "A": 0.6, "alpha": 0.45}
     values |= methods.replace(kernel, ratio=size * kernel.ratio).at(0.6 * 0.3**-0.45, 3e-4)
-    inputs = lambda s: law.hooks["features"](s, plan, **law.conventions).values()
+    inputs = lambda s: law.hooks.features(s, plan, **law.conventions).values()
     prefix = methods.Prefix("run", steps, law(*inputs(steps), **values), plan).until(3600)
     end = np.array([plan.last])
     assert methods.own(prefix, kernel)(end) == pytest.approx(law(*inputs(end), **values), abs=1e-3)

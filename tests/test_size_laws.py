@@ -77,9 +77,7 @@ def test_over_training_downstream_error(gadre):
         six = pd.DataFrame({"L": six["loss"].astype(float), "loss": six["error"].astype(float)})
         errors = scaling.fit(six, "test_error_law", objective="squares")
     finally:
-        from scaling.laws import _registry
-
-        del _registry["test_error_law"]
+        scaling.laws.remove("test_error_law")
     np.testing.assert_allclose(
         [errors.values[k] for k in ("k", "gamma", "eps")], (2.20649, 0.714591, 0.856992), rtol=2e-4
     )

@@ -97,10 +97,10 @@ def test_every_law_can_be_simulated(name):
     law = scaling.laws[name]
     values = {k: p.start for k, p in law.params.items()}
     schedule = "wsd:peak=3e-3,steps=400,warmup=50,decay=0.2"
-    rows = synthetic.runs_of(law, values, schedule if "features" in law.hooks else 30, size=0.01)
+    rows = synthetic.runs_of(law, values, schedule if law.over_schedules else 30, size=0.01)
     ratio = np.log(rows["loss"] / rows["exact"])
     assert len(rows) >= 30 and 0.003 < ratio.std() < 0.03
-    if "features" in law.hooks:
+    if law.over_schedules:
         with pytest.raises(DataError, match="needs schedules"):
             synthetic.runs_of(law, values, 10)
 

@@ -8,7 +8,7 @@ import pytest
 
 import scaling
 from scaling.errors import DataError, FitError
-from scaling.planning import trajectory
+from scaling.procedures import trajectory
 
 LAW = scaling.laws["kaplan_trajectory"]
 TRUTH = dict(LAW.published["su2024"])

@@ -46,14 +46,14 @@ def test_gordon_refit(runs, pair):
 def test_encoder_decoder_allocation():
     law = scaling.laws["encoder_decoder"]
     values = {"L_inf": 1.0, "A": 0.2 * 7**0.3 * 9**0.5, "p_e": 0.3, "p_d": 0.5}
-    best = law.hooks["optimum"](40.0, **values)
+    best = law.hooks.optimum(40.0, **values)
     assert best["loss"] - 1.0 == pytest.approx(0.0954735959604, abs=1e-13)
     found = minimize_scalar(
         lambda x: law(40 / (1 + np.exp(-x)), 40 / (1 + np.exp(x)), **values), bracket=(-2, 1), tol=1e-14
     )
     assert best["loss"] == pytest.approx(found.fun, rel=1e-12)
     assert best["N_e"] / 40 == pytest.approx(1 / (1 + np.exp(-found.x)), rel=1e-6)
-    from scaling.laws.ghorbani2021 import reduction_at
+    from scaling.papers.ghorbani2021 import reduction_at
 
     assert reduction_at(7, 9, **values) == pytest.approx(0.2, rel=1e-14)
 
@@ -82,7 +82,7 @@ def test_bleu_stands_still_on_source_original_sets_alone():
 
 
 def test_multitask_share_alone_is_the_whole_model():
-    from scaling.laws.fernandes2023 import effective_share
+    from scaling.papers.fernandes2023 import effective_share
 
     assert effective_share(1.0, c1=0.7, c2=0.4, c3=0.6) == 1.0
     law = scaling.laws["multitask"]

@@ -21,7 +21,8 @@ import scaling
 from benchmarks.engine import nist, peers
 from benchmarks.engine.measure import Row, at_least, at_most, cpu, data_root, epoch, show
 from benchmarks.engine.rivals import Surface, lmfit_huber, naive_multi_power
-from scaling.fitting import solver
+from scaling.engine import solver
+from scaling.fits import guess
 
 OPTIMUM = 0.0010182740178006
 SPREAD = {"A": 124.494, "B": 1293.17, "E": 0.025657, "alpha": 0.0153975, "beta": 0.0205942}
@@ -75,15 +76,15 @@ def single() -> list[Row]:
     """One fit of the 240 rows, log-Huber 1e-3."""
     frame, surface, fit = reference()
     worst = max(scaling.fit(frame, "chinchilla", seed=s).objective / OPTIMUM - 1 for s in range(100))
-    guess = fit.law.guess(frame)
+    start = guess(fit.law, frame)
     ours, scipy, with_lmfit, bfgs = cpu(
         lambda: scaling.fit(frame, "chinchilla"),
         surface.scipy_huber,
-        lambda: lmfit_huber(fit.law, frame, guess),
+        lambda: lmfit_huber(fit.law, frame, start),
         surface.bfgs,
         rounds=15,
     )
-    near = lmfit_huber(fit.law, frame, guess).params.valuesdict()
+    near = lmfit_huber(fit.law, frame, start).params.valuesdict()
     told = np.array([np.log(near[k]) for k in "ABE"] + [near["alpha"], near["beta"]])
     return [
         at_most("worst excess of the objective over 100 seeds", worst, 1e-9),

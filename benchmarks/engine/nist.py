@@ -10,7 +10,8 @@ import lmfit
 import numpy as np
 import pandas as pd
 
-from scaling.formula import Law, _signature
+from scaling.formula import Law
+from scaling.formula.definition import signature
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Problem:
         space = {"np": np, "exp": np.exp, "cos": np.cos, "sin": np.sin, "arctan": np.arctan, "pi": np.pi}
         inputs = [c for c in self.data if c != "loss"]
         exec(f"def f({', '.join(inputs)}, *, {', '.join(names)}):\n    return {self.formula}", space)
-        return Law(space["f"], self.name, "doi:10.18434/T43G6C", *_signature(space["f"]))
+        return Law(space["f"], self.name, "doi:10.18434/T43G6C", *signature(space["f"])[:2])
 
     def start(self, which: int) -> lmfit.Parameters:
         params = lmfit.Parameters()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.forecasts.tasks import curves
-from scaling.forecasting import forecast
+from scaling.running.jobs import forecast
 
 TARGETS = ["cosine_72000", "cosine_24000", "wsd_20000_24000", "wsdld_20000_24000", "constant_72000"]
 FRACTIONS = (0.25, 0.5, 0.75, 0.9)

@@ -11,10 +11,10 @@ import pandas as pd
 
 import scaling
 from benchmarks.papers.formulas import Row
-from scaling.fitting.solver import minimise
+from scaling.engine.solver import minimise
 from scaling.logs import formats
-from scaling.planning import batch, step_law
-from scaling.transfer import Chain
+from scaling.procedures import batch, step_law
+from scaling.procedures.chain import Chain
 
 
 def numbers(root: Path) -> Iterator[Row]:

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.optimize import brentq
 
 import scaling
-from scaling.laws.henighan2020 import OPTIMAL_SIZE
-from scaling.planning import batch, sensitivity
+from scaling.papers.henighan2020 import OPTIMAL_SIZE
+from scaling.procedures import batch, sensitivity
 from scaling.synthetic import RandomFeatures
 
 Row = tuple[str, str, float, float, float]

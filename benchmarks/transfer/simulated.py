@@ -14,8 +14,7 @@ import pandas as pd
 
 import scaling
 from scaling.planning.shares import least_sum
-from scaling.transfer import independence
-from scaling.transfer.independence import DOUBT
+from scaling.procedures.independence import DOUBT, independence
 
 GAMMA = {"a": 0.0825, "b": 0.1028, "c": 0.15, "d": 0.0825, "e": 0.0781}
 BEST = np.array([0.16460599, 0.20773148, 0.30775736, 0.16460599, 0.15529918])  # of the normalised sum of losses

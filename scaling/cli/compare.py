@@ -45,7 +45,7 @@ def compare(
         Of the starts.
     """
     import scaling
-    from scaling.laws import find
+    from scaling.formula import find
 
     if not law:
         raise UsageError("compare needs laws: --law chinchilla --law power_law:x=N")

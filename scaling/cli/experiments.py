@@ -21,7 +21,7 @@ def experiments_plan(
     seed: int, printing: Printing,
 ) -> None:  # fmt: skip
     """Print the runs of `pool` to make, in order, and the error of the target's prediction expected after each."""
-    from scaling.laws import find
+    from scaling.formula import find
     from scaling.planning.experiments import plan_next
 
     if fit is None or not target or budget is None:
@@ -56,7 +56,7 @@ def _runs(texts: Sequence[str], option: str, law: Law) -> Any:
     """A table with one run a row; for laws of schedules also schedules as text, or logs with the rows to come."""
     import scaling
 
-    paths, whole = [Path(text) for text in texts], "features" in law.hooks
+    paths, whole = [Path(text) for text in texts], law.over_schedules
     if whole and all(":" in text and not Path(text).exists() for text in texts):
         return texts
     if whole and (len(paths) > 1 or paths[0].is_dir() or "step" in _table(paths[0])):

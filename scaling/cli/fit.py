@@ -87,7 +87,7 @@ def fit(
         Exit with code 4 if the fit is not trustworthy.
     """
     import scaling
-    from scaling.laws import find
+    from scaling.formula import find
 
     check_figure(plot)
     check_saved(output_)
@@ -116,7 +116,7 @@ def _value(name: str, text: str) -> float:
 
 def measurements(paths: Sequence[str], law: Law, reading: Reading) -> Runs | pd.DataFrame:
     """Read curves as Runs, or a table of the law's inputs and losses as it stands."""
-    table = None if "features" in law.hooks else _table(paths, law, reading)
+    table = None if law.over_schedules else _table(paths, law, reading)
     # what the reader noticed is part of the report
     return reading.read(paths, quiet=True) if table is None else table
 

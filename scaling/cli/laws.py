@@ -26,7 +26,7 @@ def show(name: str | None = None, /, *, printing: Printing = Printing()) -> None
     name
         The law to show; all are listed without it.
     """
-    from scaling.laws import find, laws
+    from scaling.formula import find, laws
 
     if name is None:
         known = [describe(find(each)) for each in sorted(laws)]

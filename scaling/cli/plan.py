@@ -204,7 +204,7 @@ def _inputs(texts: Many) -> dict[str, float] | None:
 
 
 def _shape(text: str | None) -> Any:
-    from scaling.conventions import Shape
+    from scaling.counting import Shape
     from scaling.errors import ScalingError
 
     if text is None:

@@ -192,7 +192,7 @@ def _at_end(
 
 def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> None:
     """Refuse a target that this law cannot be predicted at."""
-    over_schedule = "features" in result.law.hooks
+    over_schedule = result.law.over_schedules
     known = () if over_schedule else result.law.inputs
     for name in inputs:
         if name not in known:
@@ -220,7 +220,7 @@ def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level:
         return curve.groupby("run", sort=False).tail(1)
     if not hasattr(target, "frame"):
         return result.predict(target, level=level, steps=list(at))
-    if "features" not in result.law.hooks:
+    if not result.law.over_schedules:
         if missing := set(at) - set(curve["step"]):
             raise UsageError(f"--at {min(missing)}: the logs have no row at this step")
         return curve[curve["step"].isin(at)]

@@ -16,12 +16,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from scaling.design.inputs import Design, design
+from scaling.engine import model as models
+from scaling.engine.losses import Loss
+from scaling.engine.refit import refit
+from scaling.engine.starts import linear_params, search_range
 from scaling.errors import DataError, ScalingError
-from scaling.fitting import model as models
-from scaling.fitting.design import Design, design
-from scaling.fitting.losses import Loss
-from scaling.fitting.refit import refit
-from scaling.fitting.starts import linear_params, search_range
 from scaling.formula import Law, Parameter
 from scaling.logs import Runs
 from scaling.planning.curves import looks, spread, way
@@ -48,7 +48,7 @@ class Belief:
         self, law: Law, pool, target, done=None, *, fixed: Mapping[str, float] | None = None,
         misfit: bool = True, seed: int = 0,
     ) -> None:  # fmt: skip
-        self.law, self.fixed, self.curves = law, dict(fixed or {}), "features" in law.hooks
+        self.law, self.fixed, self.curves = law, dict(fixed or {}), law.over_schedules
         params = tuple(p for k, p in law.params.items() if k not in self.fixed)
         self.pool, self.target = _inputs(pool, law, "pool"), _inputs(target, law, "target")
         self.made = design(done, law, fitting=True) if done is not None and len(done) else self.pool.take([])
@@ -110,11 +110,11 @@ class Belief:
 
     def lacks(self, chosen: list[int]) -> list[str]:
         """What the law needs to see, and neither the runs made nor these candidates show."""
-        if "needs" not in self.law.hooks:
+        if self.law.hooks.needs is None:
             return []
         codes = self.pool.runs if self.curves else np.arange(len(self.pool))
         parts = [part for part in (self.made, self.pool.take(np.flatnonzero(np.isin(codes, chosen)))) if len(part)]
-        found = [self.law.hooks["needs"](*(part.inputs[name] for name in self.law.inputs)) for part in parts]
+        found = [self.law.hooks.needs(*(part.inputs[name] for name in self.law.inputs)) for part in parts]
         return [f"even with the runs chosen: {reason}" for reason in found[0]] if all(found) else []
 
     def _learn(self, seed: int) -> None:
@@ -209,7 +209,7 @@ class Belief:
 
 
 def _inputs(data, law: Law, what: str) -> Design:
-    if isinstance(data, Runs) and "features" in law.hooks:
+    if isinstance(data, Runs) and law.over_schedules:
         return design(looks(data), law, fitting=False)
     if not hasattr(data, "columns") or not len(data):
         raise DataError(f"{what}: a table with at least one row of {', '.join(law.inputs)} is needed.")

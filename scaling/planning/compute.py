@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scaling.conventions import PARAMETERS, Shape, counted, named_in
+from scaling.counting import PARAMETERS, Shape, counted, named_in
+from scaling.design.inputs import design
 from scaling.errors import FitError, LawError
-from scaling.formula import Law, Published
-from scaling.laws import constants
+from scaling.formula import Law, Published, constants
+from scaling.intervals.distance import extrapolation
 from scaling.planning import asked
 from scaling.planning.rates import recommended
 from scaling.planning.surface import COSTS, Budget, Surface
 
 if TYPE_CHECKING:
-    from scaling.fitting import Fit
+    from scaling.fits import Fit
 
 FLAT = 1e-3  # a loss within this fraction of the best counts as equally good
 
@@ -58,7 +59,7 @@ def plan(
     inputs : values of further inputs of the law, for example ``{"P_w": 8}``.
     counts : which parameters N counts ("total", "non_embedding", "active_with_head"), where neither the data of the fit
         (column `params_counted`) nor the constants say.
-    shape : `scaling.conventions.Shape` whose proportions the models will have.
+    shape : `scaling.counting.Shape` whose proportions the models will have.
 
     Returns
     -------
@@ -254,8 +255,5 @@ def _said(draws, level: float) -> str:
 
 
 def _distance(fit, out: pd.DataFrame, extra: Mapping[str, float]) -> str:
-    from scaling.fitting.design import design
-    from scaling.forecasting.distance import extrapolation
-
     rows = out.assign(M=out["tokens_per_param"], **extra)
     return extrapolation(fit.design, design(rows[list(fit.law.inputs)], fit.law, fitting=False))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.conventions import compute
+from scaling.counting import compute
 from scaling.errors import DataError, FitError, ScheduleError
 from scaling.logs import Runs
 from scaling.schedules import Schedule, schedule

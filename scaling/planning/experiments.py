@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.conventions import alike
+from scaling.counting import alike
 from scaling.errors import DataError, FitError
-from scaling.fitting import Fit
-from scaling.formula import Law
-from scaling.laws import find
+from scaling.fits import Fit
+from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.planning.belief import Belief
 from scaling.planning.curves import UNITS, candidates
@@ -81,7 +80,7 @@ def plan_next(
         raise FitError(
             f"cost_exponent={cost_exponent!r} must be a number, not negative; 1 buys per FLOP, 0 ignores the price."
         )
-    table, told, whole = pool, [], "features" in base.hooks
+    table, told, whole = pool, [], base.over_schedules
     if done is None and isinstance(law, Fit):
         done = law.runs if whole and law.runs is not None else law.data
     useful: Any = True

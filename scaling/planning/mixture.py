@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.conventions import alike
+from scaling.counting import alike
 from scaling.errors import FitError
-from scaling.fitting import Fit
+from scaling.fits import Fit
 from scaling.planning.shares import Solved, bounds, least_sum, least_worst
 
 OBJECTIVES = ("normalised", "sum", "worst")

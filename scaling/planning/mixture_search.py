@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from scaling.conventions import alike
+from scaling.counting import alike
 from scaling.errors import FitError
-from scaling.fitting import Fit
+from scaling.fits import Fit
 from scaling.planning.mixture import Mixture, by_name, check, draws, mixture_of
 from scaling.planning.shares import bounds
 

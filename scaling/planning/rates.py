@@ -7,9 +7,9 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from scaling.conventions import FLOPS, PARAMETERS, Shape, grown, named_in
+from scaling.counting import FLOPS, PARAMETERS, Shape, grown, named_in
 from scaling.errors import LawError
-from scaling.laws import find
+from scaling.formula import find
 
 COST = "C = 6 N D"
 RULES = {  # name -> law and inputs of the rate, input of the batch
@@ -34,7 +34,7 @@ def recommended(name: str, runs: pd.DataFrame, counts: str | None, shape: Shape 
     if not isinstance(name, str) or name not in RULES:
         raise LawError(f"rates={name!r} is unknown; there are {', '.join(RULES)}.")
     if shape is not None and not isinstance(shape, Shape):
-        raise LawError(f"shape={shape!r} must be a scaling.conventions.Shape, or None.")
+        raise LawError(f"shape={shape!r} must be a scaling.counting.Shape, or None.")
     law, inputs, x = RULES[name]
     rate, batch = find(law).published[name], find("batch_size").published[name]
     doubts = [] if rate.verified and batch.verified else [f"is not verified against the primary source ({rate.source})"]

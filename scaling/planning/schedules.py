@@ -14,12 +14,11 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from scaling.errors import LawError, ScheduleError
-from scaling.formula import Published
-from scaling.laws import constants
+from scaling.formula import Published, constants
 from scaling.schedules import Schedule, schedule
 
 if TYPE_CHECKING:
-    from scaling import Fit
+    from scaling.fits import Fit
 
 LOWEST = 1e-3  # of the peak: the rate below which no schedule is searched, as the law divides by powers of it
 FEWEST = 11  # updates after the warm-up that are worth a search

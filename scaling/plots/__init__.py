@@ -8,7 +8,7 @@ touched: save with ``ax.figure.savefig(...)``.
 from scaling.plots.backtests import backtest
 from scaling.plots.curves import curve
 from scaling.plots.forecasts import forecast
-from scaling.plots.running import running
+from scaling.plots.jobs import running
 from scaling.plots.transfer import relation, shares
 
 __all__ = ["backtest", "curve", "forecast", "relation", "running", "shares"]

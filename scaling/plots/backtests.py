@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from scaling.forecasting import Backtest
+    from scaling.judging.backtests import Backtest
 
 PANELS = {"error": 1.0, "coverage": 0.42}
 BINS, FEWEST = 10, 5  # of the horizon, equally spaced in its logarithm; rows of a bin that say something

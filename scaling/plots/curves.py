@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from scaling import Fit, Runs
+    from scaling.fits import Fit
+    from scaling.logs import Runs
 
 LOSS_POINTS = 90  # markers per run in the loss panel, so that the line of the fit stays visible between them
 PANELS = {"loss": 1.0, "residual": 0.38, "lr": 0.3}

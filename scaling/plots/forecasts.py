@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scaling.plots import style
-from scaling.report import digits
+from scaling.words import digits
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from scaling import Fit, Runs
+    from scaling.fits import Fit
+    from scaling.logs import Runs
     from scaling.schedules import Schedule
 
 CONTEXT_POINTS = 200  # per run of the fit: enough to show where the data were

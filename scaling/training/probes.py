@@ -13,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from scaling.planning import batch
+from scaling.procedures import batch
 from scaling.training.corpus import Corpus
 from scaling.training.model import token_losses
 from scaling.training.spec import RunSpec
@@ -94,7 +94,7 @@ def update_rms(bench: Bench) -> dict[str, float]:
 
 
 def noise_scale(bench: Bench, small: int, big: int, repeats: int = 8) -> dict[str, float]:
-    """`scaling.planning.batch.noise_scale` in sequences, from gradients of two batch sizes averaged over `repeats`."""
+    """`scaling.procedures.batch.noise_scale` in sequences, from gradients of two batch sizes averaged over `repeats`."""
     norms = np.zeros(2)
     for i in range(repeats):
         for j, size in enumerate((small, big)):

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from scaling.conventions import matched
-from scaling.fitting import Fit
-from scaling.fitting import model as models
-from scaling.fitting.design import Design, design
+from scaling.counting import matched
+from scaling.design.inputs import Design, design
+from scaling.engine import model as models
+from scaling.fits import Fit
 
 
 def moments(fit: Fit, data: Any) -> tuple[Design, np.ndarray, np.ndarray, np.ndarray]:
     """Rows, prediction (n,), its variance from the parameters (n,), variance of one row's noise (n,); in loss units."""
     target = design(matched(data, fit.data, fit.law.inputs), fit.law, fitting=False)
-    model = fit._model(target)
+    model = fit.model(target)
     value, J = models.at(model, fit.t)
     variance = np.einsum("pn,pq,qn->n", J, fit.cov.matrix, J)
     if fit.cov.condition > 1e12:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.conventions import alike
+from scaling.counting import alike
+from scaling.design.inputs import COLUMNS
 from scaling.errors import DataError
-from scaling.fitting import Fit
-from scaling.fitting.design import COLUMNS
+from scaling.fits import Fit
 from scaling.logs import Runs
 
 KEYS = ("N", "D")

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from scaling import document
 from scaling.errors import DataError, FitError
-from scaling.fitting import Fit, files, fit
-from scaling.formula import Law
-from scaling.laws import find
+from scaling.fits import Fit, fit, saving
+from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.transfer.delta import moments
 from scaling.transfer.pairs import pair, points
@@ -146,8 +146,8 @@ class Relation:
         if self.pairs is not None:
             pairs = {"columns": self.pairs.to_dict("list"), **self.pairs.attrs}
         saved = {"kind": "relation", "values": self.values, "how": self.how, "r2": self.r2, "warnings": self.warnings}
-        saved |= {"carried": dict(self.carried), "pairs": pairs, "fit": self.fit and files.to_dict(self.fit)}
-        files.write(saved, path)
+        saved |= {"carried": dict(self.carried), "pairs": pairs, "fit": self.fit and saving.to_dict(self.fit)}
+        document.write(saved, path)
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any], path: str | Path) -> Relation:
@@ -156,7 +156,7 @@ class Relation:
         if saved["pairs"] is not None:
             pairs = pd.DataFrame(saved["pairs"]["columns"]).astype(float)
             pairs.attrs = {k: v for k, v in saved["pairs"].items() if k != "columns"}
-        behind = None if saved["fit"] is None else files.from_dict(saved["fit"], path)
+        behind = None if saved["fit"] is None else Fit.of(saving.from_dict(saved["fit"], path))
         return cls(
             **saved["values"],
             how=saved["how"],

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from scaling.errors import FitError
-from scaling.fitting import Fit
+from scaling.fits import Fit
 from scaling.transfer.delta import moments
 from scaling.transfer.relation import Relation
 

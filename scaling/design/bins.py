@@ -1,0 +1,54 @@
+"""Long curves in few rows: log-spaced bins of a run, for the search and the bootstrap. The optimum uses every row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scaling.design.inputs import Design
+from scaling.schedules.drops import RateDrops
+
+LIMIT = 1000  # rows of one curve that are fitted as they are; longer ones are binned
+
+
+def axis(made: Design) -> np.ndarray | None:
+    """What orders the rows of a curve: the step, or the only input; None where rows form no curve."""
+    if "step" in made.frame and "run" in made.frame:
+        return made.frame["step"].to_numpy(float)
+    arrays = [v for v in made.inputs.values() if isinstance(v, np.ndarray)]
+    return arrays[0] if len(made.inputs) == 1 and len(arrays) == 1 else None
+
+
+def binned(made: Design) -> Design:
+    """Means over log-spaced bins within each run, with the rows' summed weights; the same design if it is short.
+
+    Inputs and the logarithm of the loss are averaged as logarithms (inputs that may be zero: as they are).
+    """
+    order = axis(made)
+    runs = made.runs if "run" in made.frame else np.zeros(len(made), int)
+    if order is None or len(made) <= LIMIT or (order <= 0).any():
+        return made
+    label = np.empty(len(made), np.int64)
+    for run in np.unique(runs):
+        rows = runs == run
+        x = np.log(order[rows])
+        width = max(np.ptp(x), 1e-12) / LIMIT
+        label[rows] = run * (LIMIT + 1) + np.minimum((x - x.min()) // width, LIMIT - 1).astype(int)
+    first, group = np.unique(label, return_index=True, return_inverse=True)[1:]
+    if len(first) == len(made):
+        return made
+    weight = np.bincount(group, made.weights)
+    mean = lambda v: np.bincount(group, made.weights * v) / weight
+    smooth = lambda v: np.exp(mean(np.log(v))) if (v > 0).all() else mean(v)
+    inputs = {}
+    for name, values in made.inputs.items():
+        # a row in the middle of its bin stands for the drops behind it
+        inputs[name] = values[_middle(group)] if isinstance(values, RateDrops) else smooth(values)
+    note = f"{len(made):,} rows -> {len(first)} log-spaced bins for the search and the bootstrap; the optimum uses all rows"
+    frame = made.frame.iloc[first].assign(**{k: v for k, v in inputs.items() if isinstance(v, np.ndarray)})
+    return Design(frame, inputs, smooth(made.loss), weight, (*made.notes, note))
+
+
+def _middle(group: np.ndarray) -> np.ndarray:
+    order = np.argsort(group, kind="stable")
+    ends = np.cumsum(np.bincount(group))
+    return order[(ends + np.concatenate([[0], ends[:-1]])) // 2]

@@ -1,0 +1,1 @@
+"""Fit any law globally: starts, losses, solver, uncertainty, verdict. Plain numbers; it knows no law."""

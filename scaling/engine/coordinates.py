@@ -1,0 +1,145 @@
+"""Internal variables: logarithms of scales, shifted to where the data lie, so that units never decide success.
+
+u holds ln(parameter) for scales and the parameter itself otherwise; the solver sees t = M u + c. Row A of M and c turn
+ln A into the logarithm of the term A belongs to at the data's geometric mean, which is nearly independent of the exponent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.formula import Law, Parameter
+from scaling.formula.monomials import Monomial
+
+_HUGE = 200.0  # |ln| of a natural-unit scale that no data can ask for
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Affine map between parameters in the paper's units and the solver's variables, with the box they live in."""
+
+    params: tuple[Parameter, ...]
+    M: np.ndarray
+    c: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    straight: tuple[Callable, Callable] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        return [p.name for p in self.params]
+
+    @property
+    def logs(self) -> np.ndarray:
+        return np.array([p.domain.log for p in self.params], dtype=bool)
+
+    @property
+    def inverse(self) -> np.ndarray:
+        return 2 * np.eye(len(self.M)) - self.M  # M - 1 maps exponents to scales only, so its square is zero
+
+    def to_params(self, t: np.ndarray) -> np.ndarray:
+        """t (..., p) -> parameters (..., p)."""
+        u = (t - self.c) @ self.inverse.T
+        with np.errstate(over="ignore", invalid="ignore"):
+            theta = np.where(self.logs, np.exp(np.where(self.logs, u, 0.0)), u)
+            return theta if self.straight is None else self._mapped(self.straight[0], theta)
+
+    def _mapped(self, way: Callable, theta: np.ndarray) -> np.ndarray:
+        return np.stack(list(way(dict(zip(self.names, np.moveaxis(theta, -1, 0), strict=True))).values()), -1)
+
+    def slopes(self, t: np.ndarray) -> np.ndarray:
+        """d parameter_i / d t_j, shape (..., p, p)."""
+        if self.straight is None:
+            size = np.where(self.logs, self.to_params(t), 1.0)
+            return size[..., :, None] * self.inverse
+        h = 1e-30
+        stepped = self.to_params(t[..., None, :] + 1j * h * np.eye(len(self.M)))
+        return np.swapaxes(stepped.imag / h, -1, -2)
+
+    def from_params(self, theta: np.ndarray) -> np.ndarray:
+        theta = np.asarray(theta, float)
+        if self.straight is not None:
+            theta = self._mapped(self.straight[1], theta)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            u = np.where(self.logs, np.log(np.where(self.logs, theta, 1.0)), theta)
+        return np.clip(u @ self.M.T + self.c, self.lower, self.upper)
+
+
+def build(
+    law: Law,
+    params: tuple[Parameter, ...],
+    inputs: Mapping[str, np.ndarray],
+    fixed: Mapping[str, float],
+    terms: list[Monomial] | None,
+) -> Coordinates:
+    """Coordinates centred on the data: from the law's monomials, else from its `natural` hook, else plain logarithms."""
+    names = [p.name for p in params]
+    M, c = np.eye(len(names)), np.zeros(len(names))
+    free = [p.domain.log and np.isinf(p.domain.hi) and p.domain.lo == 0 for p in params]  # bounded scales stay a box
+    for name, (shift, slopes) in _scales(law, names, inputs, fixed, terms).items():
+        row = names.index(name)
+        if free[row]:
+            c[row] = shift
+            for other, slope in slopes.items():
+                M[row, names.index(other)] = slope
+    lower, upper = np.empty(len(names)), np.empty(len(names))
+    for i, p in enumerate(params):
+        if p.domain.log:
+            lower[i] = np.log(p.domain.lo) if p.domain.lo > 0 else -_HUGE
+            upper[i] = np.log(p.domain.hi) if np.isfinite(p.domain.hi) else _HUGE
+        else:
+            lower[i], upper[i] = p.domain.lo, p.domain.hi
+    return Coordinates(params, M, c, lower, upper, straight(law, inputs, fixed))
+
+
+def straight(
+    law: Law, inputs: Mapping[str, np.ndarray], fixed: Mapping[str, float]
+) -> tuple[Callable, Callable] | None:
+    """The law's own maps out of and into its curved valleys; they need all parameters, so none may be fixed."""
+    return law.hooks.straight(*inputs.values()) if law.hooks.straight is not None and not fixed else None
+
+
+def _scales(law, names, inputs, fixed, terms) -> dict[str, tuple[float, dict[str, float]]]:
+    """name -> (shift, {exponent: slope}) of the logarithm of the parameter's natural scale."""
+    if terms is not None:
+        logs = {k: _mean_log(v) for k, v in inputs.items()}
+        found: dict[str, tuple[float, dict[str, float]]] = {}
+        for term in terms:
+            owners = [b for b, (e, s) in term.powers.items() if b in names and not s and abs(e) == 1]
+            if not owners or any(o in found for o in owners):
+                continue
+            sign = term.powers[owners[0]][0]
+            shift = np.log(abs(term.coef)) * sign
+            slopes: dict[str, float] = {}
+            for base, (const, exponents) in term.powers.items():
+                if base in logs:
+                    shift += sign * const * logs[base]
+                    for param, slope in exponents.items():
+                        slopes[param] = slopes.get(param, 0.0) + sign * slope * logs[base]
+            found[owners[0]] = (shift, slopes)
+        return found
+    if law.hooks.natural is None:
+        return {}
+    import inspect
+
+    hook = law.hooks.natural
+    exponents = [k for k, p in inspect.signature(hook).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    at = {e: fixed.get(e, 0.0) for e in exponents}
+    scales = lambda at: {k: float(np.log(v)) for k, v in hook(*inputs.values(), **at).items()}
+    base = scales(at)
+    found = {k: (v, {}) for k, v in base.items() if k in names}
+    for e in exponents:
+        if e in names:
+            for k, v in scales({**at, e: at[e] + 1.0}).items():
+                if k in found and v != base[k]:
+                    found[k][1][e] = v - base[k]
+    return found
+
+
+def _mean_log(x: np.ndarray) -> float:
+    x = np.asarray(x, float)
+    x = np.abs(x[x != 0])
+    return float(np.log(x).mean()) if len(x) else 0.0

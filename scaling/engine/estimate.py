@@ -1,0 +1,195 @@
+"""Fit a law: seeds from a grid, second-order solver from each, then a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from scaling.design.bins import binned
+from scaling.design.inputs import Design
+from scaling.engine import model as models
+from scaling.engine.diagnostics import judge
+from scaling.engine.fitted import Fitted
+from scaling.engine.losses import Loss
+from scaling.engine.solver import Solution, minimise, polish
+from scaling.engine.starts import seeds
+from scaling.engine.uncertainty import covariance
+from scaling.errors import FitError
+from scaling.formula import Law, Parameter, find
+from scaling.formula.ties import resolve
+from scaling.logs import Runs
+
+STARTS, FEW = 8, 7  # starts for laws of up to FEW parameters; each further one multiplies the basins
+# parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
+MANY = 12
+CROWD = 24  # parameters beyond which the valley's end is a matter of patience, and the verdict says so
+ROUGH, FINE = 2e-2, 2e-3  # gain in 20 iterations below which a crowd goes no further: as a start, as a result
+GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
+SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
+
+
+def estimate(
+    law: Law,
+    made: Design,
+    loss: Loss,
+    fixed: Mapping[str, float],
+    specs: tuple[Parameter, ...],
+    *,
+    runs: Runs | None = None,
+    seed: int = 0,
+    given: bool = False,
+) -> Fitted:
+    """The parameters of a law over rows, globally, and the verdict on them.
+
+    Parameters
+    ----------
+    fixed : parameters held. specs : the free ones, with their domains and starts.
+    runs : what the rows were made from, kept with the result.
+    given : are the starts in `specs` a user's, to be tried beside our own?
+    """
+    with threadpool_limits(1):
+        return _estimate(law, made, loss, dict(fixed), specs, runs, seed, given)
+
+
+def _estimate(law, made: Design, loss, fixed, specs, runs, seed, given: bool) -> Fitted:
+    y = loss.link(made.loss)
+    model = models.build(law, specs, made.inputs, fixed, loss)
+
+    short = binned(made)
+    made = replace(made, notes=short.notes)
+
+    def thinned(rows: int):
+        few = short if len(short) <= rows else short.take(np.linspace(0, len(short) - 1, rows).round().astype(int))
+        return few, model if len(few) == len(made) else models.build(
+            law, specs, few.inputs, fixed, loss, frame=model.frame
+        )
+
+    few, coarse = thinned(GRID_ROWS)
+    start = _starts(law, coarse, few, loss, specs, seed, given)
+    many, crowd = len(specs) > MANY, len(specs) > CROWD
+    if not len(start):
+        raise FitError(
+            f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs."
+        )
+    few, search = thinned(SEARCH_ROWS if model.cheap_second else SEARCH_ROWS // 2)
+    # a narrow robust loss has few rows inside its threshold, too few to lead many parameters anywhere: first least squares
+    wide = replace(loss, name="squares") if many else loss
+    found = minimise(search, loss.link(few.loss), start, few.weights, wide, stall=ROUGH * crowd)
+    rounding = made.weights.sum() * (1e-13 * max(1.0, np.abs(y).max())) ** 2
+    order = _best_first(found, rounding)
+    best = found.cost[order[0]]
+    near = found.cost <= best * (1 + SAME) + rounding
+    others = found.cost[~near]
+    iterations = int(found.iterations.sum())
+    if len(few) < len(made) or many:
+        ends = _distinct(found, order)
+        if many and len(ends) > 1:  # a few steps on all rows show which one to follow
+            race = minimise(model, y, ends, made.weights, loss, damping=1e-3, max_iter=10 if crowd else 20)
+            ends, iterations = race.t[[race.cost.argmin()]], iterations + int(race.iterations.sum())
+        found = minimise(model, y, ends, made.weights, loss, damping=1e-3, stall=FINE * crowd)
+        iterations += int(found.iterations.sum())
+        order = _best_first(found, rounding)
+    winner = order[0]
+    t, cost = found.t[winner], float(found.cost[winner])
+    converged = bool(found.converged[winner])
+    if loss.name == "squares":
+        t, cost, settled = polish(model, y, t, made.weights, loss)
+        converged |= settled
+    frame = model.frame
+    theta = frame.to_params(t)
+    at_bound = (t <= frame.lower) | (t >= frame.upper)
+    # a scale that shrinks without limit is a term the data do not show, not a bound
+    gone = frame.logs & (t < -25)
+    # an exponent of such a term has nothing left to act on, wherever it ended
+    idle = gone | (np.abs(models.at(model, t)[1]).max(1) < 1e-12 * np.abs(made.loss).min())
+    cov = covariance(model, t, y, made.weights, loss, made.runs, at_bound | idle)
+    names = np.array(frame.names)
+    values = resolve(law.ties, {**law.held, **fixed, **dict(zip(frame.names, map(float, theta), strict=True))})
+    values = {k: float(values[k]) for k in (*law.params, *law.ties)}
+    verdict = judge(
+        law,
+        made,
+        values,
+        cov,
+        converged=converged,
+        agree=int(near.sum()),
+        tried=len(start),
+        rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
+        at_bound=tuple(names[at_bound & ~idle]),
+        vanished=tuple(names[gone]),
+        idle=tuple(names[idle & ~gone]) if not gone.any() else (),
+        iterations=iterations,
+        explained=_explained(made, y, cost, loss, len(specs)),
+    )
+    return Fitted(
+        law=law,
+        values=values,
+        objective=cost * loss.scale,
+        loss=loss,
+        fixed=fixed,
+        frame=frame,
+        t=t,
+        cov=cov,
+        verdict=verdict,
+        design=made,
+        runs=runs,
+        seed=seed,
+    )
+
+
+def _starts(law: Law, model, few: Design, loss: Loss, specs, seed: int, given: bool) -> np.ndarray:
+    """The best nodes of a grid, and what simpler laws say; with many parameters the latter alone, where there are any."""
+    nested = _simpler(law, few, loss, specs, model.frame, seed)
+    if len(specs) > MANY and len(nested):
+        return nested
+    keep = STARTS if len(specs) <= FEW else 3 * len(specs)
+    return np.concatenate([seeds(model, loss.link(few.loss), few.loss, few.weights, loss, keep, seed, given), nested])
+
+
+def _simpler(law: Law, few: Design, loss: Loss, specs, frame, seed: int) -> np.ndarray:
+    """Starts that say what the best fit of a simpler law says, where the law declares one it contains."""
+    if (hook := law.hooks.contains) is None or law.hooks.simpler is None:
+        return np.empty((0, len(specs)))
+    simple = find(law.hooks.simpler)
+    if simple.layout is not None and law.layout is not None:
+        simple = simple.using(domains=law.layout.domains)
+    inputs = {k: few.inputs[k] for k in simple.inputs}
+    part = Design(few.frame, inputs, few.loss, few.weights)
+    params = tuple(simple.params.values())
+    model, y = models.build(simple, params, inputs, {}, loss), loss.link(few.loss)
+    start = _starts(simple, model, part, loss, params, seed, False)
+    if not len(start):
+        return np.empty((0, len(specs)))
+    found = minimise(model, y, start, few.weights, loss, max_iter=40, stall=ROUGH)
+    best = dict(zip(model.frame.names, model.frame.to_params(found.t[found.cost.argmin()]), strict=True))
+    rows = [[values[p.name] for p in specs] for values in hook(*few.inputs.values(), **best)]
+    return frame.from_params(np.array(rows, float)) if rows else np.empty((0, len(specs)))
+
+
+def _explained(made: Design, y: np.ndarray, cost: float, loss: Loss, p: int) -> float:
+    """Share of the objective of the best constant that the law does away with, both per degree of freedom."""
+    order = np.argsort(y)
+    half = np.searchsorted(np.cumsum(made.weights[order]), made.weights.sum() / 2)
+    constant = y[order[min(half, len(y) - 1)]]
+    rows = made.weights.sum()
+    spread = (made.weights * loss.value(constant - y)).sum() / max(rows - 1, 1.0)
+    return float(1 - cost / max(rows - p, 1.0) / spread) if spread > 1e-24 else 0.0
+
+
+def _best_first(found: Solution, rounding: float) -> np.ndarray:
+    """Order by objective; among equals an earlier start wins, so that exchangeable terms keep the user's order."""
+    best = found.cost.min()
+    tied = found.cost <= best * (1 + 1e-9) + rounding
+    return np.lexsort([np.where(tied, best, found.cost)])
+
+
+def _distinct(found: Solution, order: np.ndarray) -> np.ndarray:
+    """Up to three different optima, best first."""
+    ends: list[int] = []
+    for i in order:
+        if np.isfinite(found.cost[i]) and all(abs(found.cost[i] - found.cost[j]) > SAME * found.cost[j] for j in ends):
+            ends.append(i)
+    return found.t[ends[:3]]

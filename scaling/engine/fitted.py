@@ -1,0 +1,101 @@
+"""What a fit found, as a plain record: a law's parameters for some rows, and how sure they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from scaling.design.bins import binned
+from scaling.design.inputs import Design
+from scaling.design.resampling import groups
+from scaling.engine import model as models
+from scaling.engine.coordinates import Coordinates
+from scaling.engine.diagnostics import Verdict
+from scaling.engine.losses import Loss
+from scaling.engine.uncertainty import UNDETERMINED, Covariance, bootstrap
+from scaling.formula import Law
+from scaling.logs import Runs
+
+T = TypeVar("T")
+
+
+class Memory:
+    """What was computed of a fit once: its resampled refits and its backtests. A fit never changes, so neither do they."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Hashable, object] = {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, made the first time it is asked for."""
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fitted:
+    """A fitted law.
+
+    Attributes
+    ----------
+    law : Law. values : {name: float} in the paper's units, fixed parameters included.
+    objective : float, summed over rows, unscaled (for "squares" the residual sum of squares).
+    ok, warnings : may it be trusted, and every reason why not.
+    verdict : the same in numbers: starts that agree, condition, parameters at a bound.
+    runs : the Runs it was fitted on, or None. data : the rows used, with the law's inputs.
+    frame, t : the solver's coordinates, and the optimum (p,) in them. cov : covariance there.
+    """
+
+    law: Law
+    values: dict[str, float]
+    objective: float
+    loss: Loss
+    fixed: dict[str, float]
+    frame: Coordinates
+    t: np.ndarray
+    cov: Covariance
+    verdict: Verdict
+    design: Design
+    runs: Runs | None
+    seed: int = 0
+    memory: Memory = field(default_factory=Memory)
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict.ok
+
+    @property
+    def warnings(self) -> list[str]:
+        return [*self.verdict.failures, *self.verdict.warnings]
+
+    @property
+    def data(self) -> pd.DataFrame:
+        return self.design.frame.copy()
+
+    def model(self, design: Design) -> models.Model:
+        """The law over other rows, in the coordinates of this fit."""
+        return models.build(self.law, self.frame.params, design.inputs, self.fixed, self.loss, frame=self.frame)
+
+    def replicates(self, count: int, seed: int, by: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """Solver variables (count, p) of refits to resampled data and which converged (count,)."""
+
+        def make() -> tuple[np.ndarray, np.ndarray]:
+            made = binned(self.design)
+            y, drawn = self.loss.link(made.loss), groups(made, by)
+            with threadpool_limits(1):
+                return bootstrap(self.model(made), self.t, y, made.weights, self.loss, count, seed, drawn)
+
+        return self.memory.once(("replicates", count, seed, by), make)
+
+    def errors(self) -> pd.Series:
+        """Standard error of every parameter in the paper's units; NaN where held at a bound or not determined."""
+        slopes = self.frame.slopes(self.t)
+        size = np.sqrt(np.maximum(np.diag(slopes @ self.cov.matrix @ slopes.T), 0.0))
+        undetermined = (self.cov.condition > UNDETERMINED) | (np.diag(self.cov.matrix) == 0)
+        named = pd.Series(np.where(undetermined, np.nan, size), self.frame.names)
+        return named.reindex(list(self.values), fill_value=np.nan)

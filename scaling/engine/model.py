@@ -1,0 +1,232 @@
+"""A law on given data as the solver sees it: values and derivatives for many parameter vectors at once.
+
+Shapes: B problems, n rows, p free parameters; t (B, p), values (B, n), Jacobians (B, p, n).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scaling.engine import coordinates
+from scaling.engine.coordinates import Coordinates
+from scaling.engine.losses import Loss
+from scaling.formula import Law, Parameter
+from scaling.formula.monomials import Monomial, trace
+
+STEP = 1e-30  # of the complex-step derivative: exact to rounding
+CACHED = 1 << 18  # numbers an array of intermediate results may hold: beyond, memory sets the pace
+
+
+def build(
+    law: Law,
+    params: tuple[Parameter, ...],
+    inputs: Mapping[str, Any],
+    fixed: Mapping[str, float],
+    loss: Loss,
+    frame: Coordinates | None = None,
+) -> MonomialModel | GeneralModel:
+    """The fastest exact model the law allows; `frame` carries over the coordinates of other data."""
+    terms = trace(law, fixed)
+    frame = frame or coordinates.build(law, params, inputs, fixed, terms)
+    if terms is not None:
+        return MonomialModel(terms, frame, inputs, loss.log)
+    return GeneralModel(law, frame, inputs, fixed, loss.log)
+
+
+def at(model: MonomialModel | GeneralModel, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The law (n,) and its Jacobian (p, n) at one parameter vector t (p,)."""
+    terms = model.terms(t[None])
+    value = model.value(terms)
+    return value[0], model.jacobian(terms, value)[0]
+
+
+class MonomialModel:
+    """Sum of K exp(Z t): every derivative in closed form, so the solver can take exact Newton steps."""
+
+    cheap_second = True
+
+    def __init__(self, terms: list[Monomial], frame: Coordinates, inputs: Mapping[str, np.ndarray], log: bool) -> None:
+        self.frame, self.log = frame, log
+        self.n = len(next(iter(inputs.values())))
+        self.parts = [self._part(term, inputs) for term in terms]
+        pairs = [self._pair(a, b) for a in range(len(terms)) for b in range(a, len(terms))]
+        self.pairs, self.places = [pair[:3] for pair in pairs], np.concatenate([pair[3] for pair in pairs])
+
+    def _part(self, term: Monomial, inputs):
+        names = self.frame.names
+        K, Z = np.full(self.n, term.coef), np.zeros((self.n, len(names)))
+        for base, (const, slopes) in term.powers.items():
+            if base in names:
+                Z[:, names.index(base)] += const
+                continue
+            x = np.asarray(inputs[base], float)
+            if const:
+                K = K * x**const
+            for param, slope in slopes.items():
+                Z[:, names.index(param)] += slope * np.log(x)
+        Z = Z @ self.frame.inverse
+        K = K * np.exp(-Z @ self.frame.c)
+        columns = np.flatnonzero(np.abs(Z).max(0) > 0)
+        Z = Z[:, columns]
+        if len(K) and np.ptp(K) == 0 and (np.ptp(Z, axis=0) == 0).all():
+            K, Z = K[:1], Z[:1]  # a constant term needs one exponential per problem, not one per row
+        return K, Z, columns
+
+    def _pair(self, a: int, b: int):
+        """Of two parts: products of their exponents (n, m), and where in the Hessian they go (m, p * p)."""
+        (_, Za, ca), (_, Zb, cb), p = self.parts[a], self.parts[b], len(self.frame.params)
+        i, j = np.triu_indices(len(ca)) if a == b else np.indices((len(ca), len(cb))).reshape(2, -1)
+        place = np.zeros((len(i), p, p))
+        m = np.arange(len(i))
+        place[m, ca[i], cb[j]] = 1.0
+        place[m, cb[j], ca[i]] += 1.0 if a != b else (i != j)
+        return a, b, Za[:, i] * Zb[:, j], place.reshape(len(i), p * p)
+
+    def terms(self, t: np.ndarray) -> list[np.ndarray]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return [K * np.exp(t[:, columns] @ Z.T) for K, Z, columns in self.parts]
+
+    def value(self, terms: list[np.ndarray]) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = np.zeros((len(terms[0]), self.n))
+            for T in terms:
+                total += T
+        return total
+
+    def jacobian(self, terms: list[np.ndarray], value: np.ndarray) -> np.ndarray:
+        J = np.zeros((len(value), len(self.frame.params), self.n))
+        for T, (_, Z, columns) in zip(terms, self.parts, strict=True):
+            for z, j in zip(Z.T, columns, strict=True):
+                J[:, j] += T * z
+        return J
+
+    def gradient(self, terms: list[np.ndarray], s: np.ndarray) -> np.ndarray:
+        """sum_i s_i d(value_i)/dt, shape (B, p)."""
+        g = np.zeros((len(s), len(self.frame.params)))
+        for T, (_, Z, columns) in zip(terms, self.parts, strict=True):
+            g[:, columns] += _over_rows(s * T, Z)
+        return g
+
+    def hessian(self, terms: list[np.ndarray], s: np.ndarray | float, w: np.ndarray | float) -> np.ndarray:
+        """sum_i s_i d2(value_i)/dt2 + w_i d(value_i)/dt d(value_i)/dt^T, shape (B, p, p), without forming a Jacobian."""
+        found = []
+        for a, b, ZZ in self.pairs:
+            if a == b:
+                wT = w * terms[a]
+                found.append(_over_rows((wT + s) * terms[a], ZZ))
+            else:
+                found.append(_over_rows(wT * terms[b], ZZ))
+        p = len(self.frame.params)
+        return (np.concatenate(found, axis=1) @ self.places).reshape(-1, p, p)
+
+
+def _over_rows(values: np.ndarray, Z: np.ndarray) -> np.ndarray:
+    """sum over rows i of values (B, n) times Z (n, m), where Z may be the same in all rows (1, m)."""
+    return values.sum(1)[:, None] * Z if len(Z) == 1 else values @ Z
+
+
+class GeneralModel:
+    """Any law: derivatives from its hook, else by complex step, else by central differences."""
+
+    cheap_second = False
+
+    def __init__(
+        self, law: Law, frame: Coordinates, inputs: Mapping[str, Any], fixed: Mapping[str, float], log: bool
+    ) -> None:
+        self.law, self.frame, self.log = law, frame, log
+        self.inputs = [inputs[k] for k in law.inputs]
+        self.fixed: dict[str, Any] = {k: float(v) for k, v in {**law.held, **fixed}.items()}
+        self.n = len(self.inputs[0])
+        self.few = max(1, CACHED // max(x.size for x in self.inputs))  # problems at a time
+        self.call = _batched(law.fn, self.inputs, self.n, frame, self.fixed)
+        self.complex_ok = law.hooks.jacobian is not None or self._complex_works()
+
+    def _named(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        return {**self.fixed, **{name: theta[:, k, None] for k, name in enumerate(self.frame.names)}}
+
+    def terms(self, t: np.ndarray) -> list[np.ndarray]:
+        with np.errstate(all="ignore"):
+            parts = [self.call(self._named(self.frame.to_params(part))) for part in self._parts(t)]
+            return [np.concatenate(parts), t]
+
+    def _parts(self, t: np.ndarray) -> list[np.ndarray]:
+        return [t[i : i + self.few] for i in range(0, len(t), self.few)]
+
+    def value(self, terms: list[np.ndarray]) -> np.ndarray:
+        return terms[0]
+
+    def jacobian(self, terms: list[np.ndarray], value: np.ndarray) -> np.ndarray:
+        return np.concatenate([self._slopes(part) for part in self._parts(terms[1])])
+
+    def _slopes(self, t: np.ndarray) -> np.ndarray:
+        names = self.frame.names
+        theta = self.frame.to_params(t)
+        D = np.empty((len(t), len(names), self.n))
+        with np.errstate(all="ignore"):
+            if self.law.hooks.jacobian is not None:
+                parts = self.law.hooks.jacobian(*self.inputs, **self._named(theta))
+                for k, name in enumerate(names):
+                    D[:, k] = parts[name]
+            else:
+                for k in range(len(names)):
+                    D[:, k] = self._difference(theta, k)
+        return self.frame.slopes(t).transpose(0, 2, 1) @ D  # chain rule
+
+    def _difference(self, theta: np.ndarray, k: int) -> np.ndarray:
+        size = np.where(theta[:, k] != 0, np.abs(theta[:, k]), 1.0)
+        if self.complex_ok:
+            shifted = theta.astype(complex)
+            shifted[:, k] += 1j * STEP * size
+            return np.asarray(self.call(self._named(shifted))).imag / (STEP * size)[:, None]
+        h = 6e-6 * size
+        up, down = theta.copy(), theta.copy()
+        up[:, k] += h
+        down[:, k] -= h
+        return (self.call(self._named(up)) - self.call(self._named(down))) / (up[:, k] - down[:, k])[:, None]
+
+    def _complex_works(self) -> bool:
+        """Does the function carry an imaginary part through? abs, max and comparisons do not: compare with differences."""
+        theta = np.array([[p.start * 1.01 + 0.01 * (p.start == 0) for p in self.frame.params]])
+        try:
+            with np.errstate(all="ignore"):
+                for k in range(theta.shape[1]):
+                    self.complex_ok = True
+                    exact = self._difference(theta, k)
+                    self.complex_ok = False
+                    near = self._difference(theta, k)
+                    size = np.nanmax(np.abs(near), initial=0.0)
+                    if not np.allclose(exact, near, rtol=1e-4, atol=1e-4 * size, equal_nan=True):
+                        return False
+        except (TypeError, ValueError):
+            return False
+        return True
+
+
+def _batched(fn: Callable[..., Any], inputs: list[Any], n: int, frame: Coordinates, fixed: Mapping[str, float]):
+    """Call fn for all problems at once if it broadcasts, else one by one."""
+    theta = np.array([[p.start for p in frame.params]] * 2)
+    named = {**fixed, **{p.name: theta[:, k, None] for k, p in enumerate(frame.params)}}
+
+    def one_by_one(params):
+        arrays = {k: np.ravel(v) for k, v in params.items()}
+        B = max(len(v) for v in arrays.values())
+        rows = [fn(*inputs, **{k: v[min(i, len(v) - 1)] for k, v in arrays.items()}) for i in range(B)]
+        return np.stack([np.broadcast_to(r, (n,)) for r in rows])
+
+    def at_once(params):
+        B = max(np.size(v) for v in params.values())
+        return np.broadcast_to(fn(*inputs, **params), (B, n))
+
+    try:
+        with np.errstate(all="ignore"):
+            if np.allclose(at_once(named), one_by_one(named), rtol=1e-12, equal_nan=True):
+                return at_once
+    except (TypeError, ValueError, IndexError):
+        pass
+    return one_by_one
+
+
+Model = MonomialModel | GeneralModel

@@ -1,0 +1,137 @@
+"""One law fitted to many subsets of the same rows at once: backtests and folds are weights, never copied rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.design.inputs import Design
+from scaling.engine import model as models
+from scaling.engine.coordinates import Coordinates
+from scaling.engine.losses import Loss
+from scaling.engine.solver import minimise
+from scaling.engine.starts import seeds
+from scaling.engine.uncertainty import lag_one
+from scaling.formula import Law, Parameter
+
+GRID_ROWS = 96  # rows of a subset that rank its starts
+STARTS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Refits:
+    """F fits of one law.
+
+    Attributes
+    ----------
+    t (F, p) : parameters in the solver's variables. noise (F,) : residual sd in the objective's units. ok (F,) : usable.
+    G (F, p, p) : (J^T W J)^-1 of each fit, so that noise^2 alike j^T G j is the variance of a prediction with gradient j.
+    alike (F,) : how many rows count as one, because neighbouring rows of a run lean the same way.
+    """
+
+    law: Law
+    fixed: dict[str, float]
+    loss: Loss
+    frame: Coordinates
+    t: np.ndarray
+    noise: np.ndarray
+    G: np.ndarray
+    alike: np.ndarray
+    ok: np.ndarray
+
+    @property
+    def params(self) -> int:
+        return self.t.shape[1]
+
+    def predict(self, target: Design) -> tuple[np.ndarray, np.ndarray]:
+        """Prediction in the objective's units and its variance, the noise of one row included: both (F, n)."""
+        model = models.build(self.law, self.frame.params, target.inputs, self.fixed, self.loss, frame=self.frame)
+        with np.errstate(all="ignore"):
+            terms = model.terms(self.t)
+            value = model.value(terms)
+            J = model.jacobian(terms, value)
+            if self.loss.log:
+                J = J / value[:, None, :]
+            spread = np.einsum("fpn,fpn->fn", J, self.G @ J)
+            return self.loss.link(value), self.noise[:, None] ** 2 * (1 + self.alike[:, None] * np.maximum(spread, 0.0))
+
+
+def refit(
+    law: Law,
+    made: Design,
+    loss: Loss,
+    weights: np.ndarray,
+    *,
+    fixed: Mapping[str, float] | None = None,
+    params: tuple[Parameter, ...] | None = None,
+    seed: int = 0,
+    warm: np.ndarray | None = None,
+) -> Refits:
+    """Fit `law` from scratch to each of F subsets of the rows.
+
+    Parameters
+    ----------
+    weights : (F, n), zero where a row is not in the subset.
+    params : free parameters with their domains; default: all of the law's that are not fixed.
+    warm : one more start for every subset, in the solver's variables.
+    """
+    fixed = dict(fixed or {})
+    params = params or tuple(p for k, p in law.params.items() if k not in fixed)
+    y = loss.link(made.loss)
+    model = models.build(law, params, made.inputs, fixed, loss)
+    starts, owner = [], []
+    for f, w in enumerate(weights):
+        rows = np.flatnonzero(w > 0)
+        if len(rows) <= len(params):
+            continue
+        if len(rows) > GRID_ROWS:
+            rows = rows[np.linspace(0, len(rows) - 1, GRID_ROWS).round().astype(int)]
+        few = made.take(rows)
+        coarse = models.build(law, params, few.inputs, fixed, loss, frame=model.frame)
+        found = seeds(coarse, loss.link(few.loss), few.loss, w[rows], loss, STARTS, seed, False)
+        if warm is not None:
+            found = np.vstack([found, warm])
+        starts.append(found)
+        owner += [f] * len(found)
+    F, p = len(weights), len(params)
+    t, noise, G, alike = (np.full(shape, np.nan) for shape in ((F, p), F, (F, p, p), F))
+    if owner:
+        who = np.array(owner)
+        solved = minimise(model, y, np.concatenate(starts), weights[who], loss, damping=1e-3)
+        for f in np.unique(who):
+            mine = np.flatnonzero(who == f)
+            best = mine[np.argmin(solved.cost[mine])]
+            if np.isfinite(solved.cost[best]):
+                t[f] = solved.t[best]
+    ok = np.isfinite(t).all(1)
+    if ok.any():
+        noise[ok], G[ok], alike[ok] = _spread(model, y, t[ok], weights[ok], loss, made.runs)
+    return Refits(law, fixed, loss, model.frame, t, noise, G, alike, ok & np.isfinite(noise))
+
+
+@np.errstate(all="ignore")
+def _spread(
+    model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residual sd (F,); (J^T W J)^-1 (F, p, p), directions the rows do not determine left out; rows that count as one (F,)."""
+    terms = model.terms(t)
+    value = model.value(terms)
+    J = model.jacobian(terms, value)
+    if loss.log:
+        J = J / value[:, None, :]
+    r = loss.link(value) - y
+    free = (t > model.frame.lower) & (t < model.frame.upper) & ~(model.frame.logs & (t < -25))
+    J = np.where(free[:, :, None], J, 0.0)
+    noise = np.sqrt((weights * r**2).sum(1) / np.maximum(weights.sum(1) - free.sum(1), 1.0))
+    A = (J * np.sqrt(weights)[:, None, :]).transpose(0, 2, 1)
+    size = np.sqrt((A**2).sum(1))
+    size = np.where(size > 0, size, 1.0)
+    A = np.where(np.isfinite(A), A, 0.0) / size[:, None, :]
+    _, s, Vt = np.linalg.svd(A, full_matrices=False)
+    inverse = np.where(s > 0, 1 / np.maximum(s, s[:, :1] * 1e-12), 0.0)
+    inverse = np.where(s > 1e-14 * s[:, :1], inverse, 0.0)
+    rho = np.array([lag_one(r[f, w > 0], runs[w > 0]) for f, w in enumerate(weights)])
+    root = (Vt.transpose(0, 2, 1) * inverse[:, None, :]) / size[:, :, None]
+    return noise, root @ root.transpose(0, 2, 1), (1 + rho) / (1 - rho)

@@ -1,0 +1,171 @@
+"""Where to start: a grid over the non-linear parameters, with the linear ones solved for at every node.
+
+At a node the law is linear in the rest, so the best amplitudes come from weighted least squares; scales must stay
+non-negative, which is settled by trying every subset of them. The nodes with the lowest objective are the starts.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import norm, qmc
+
+from scaling.engine.losses import Loss
+from scaling.engine.solver import costs
+from scaling.formula import Domain
+
+LINE, SQUARE, CLOUD = 40, 12, 256  # nodes over one, two (per side), more non-linear parameters (Halton points)
+
+
+@np.errstate(all="ignore")
+def linear_params(model) -> list[int]:
+    """Indices of a largest set of parameters in which the law is jointly affine, found by probing its values."""
+    frame = model.frame
+    rng = np.random.default_rng(0)
+    # natural units, where every scale is of order one; other parameters near their plain starts
+    probes = np.array([0.0 if p.domain.log else p.start or 1.0 for p in frame.params]) * np.ones((2, 1))
+    probes = np.where(frame.logs, rng.uniform(-0.3, 0.3, probes.shape), probes * rng.uniform(0.8, 1.25, probes.shape))
+
+    def f(t):
+        return model.value(model.terms(t))
+
+    def times(t, j, factor):
+        out = t.copy()
+        out[:, j] = out[:, j] + np.log(factor) if frame.logs[j] else out[:, j] * factor
+        return out
+
+    found: list[int] = []
+    base = f(probes)
+    for j in range(probes.shape[1]):
+        one, two = f(times(probes, j, 1.5)), f(times(probes, j, 2.0))
+        size = np.abs(base).max() + np.abs(two).max()
+        moves = np.isfinite(size) and np.abs(two - base).max() > 1e-9 * size
+        if not moves or np.abs(two - 2 * one + base).max() > 1e-9 * size:
+            continue
+        twice = times(probes, j, 2.0)
+        if all(
+            np.abs(f(times(twice, i, 2.0)) - two - f(times(probes, i, 2.0)) + base).max() < 1e-9 * size for i in found
+        ):
+            found.append(j)
+    return found
+
+
+def seeds(
+    model, y: np.ndarray, raw_y: np.ndarray, weights: np.ndarray, loss: Loss, keep: int, seed: int, given: bool
+) -> np.ndarray:
+    """The starts, shape (k, p): the best `keep` nodes of the grid; before them, if a start is `given`, that start itself
+    and `keep` - 1 scattered around it, none of them projected."""
+    frame = model.frame
+    linear = linear_params(model)
+    nonlinear = [j for j in range(len(frame.params)) if j not in linear]
+    theta = np.array([p.start for p in frame.params])
+    plain = frame.from_params(theta)
+    nodes = _grid(frame.params, nonlinear, seed, plain, given)
+    t = np.tile(plain, (len(nodes), 1))
+    t[:, nonlinear] = nodes
+    t = np.clip(t, frame.lower, frame.upper)
+    scattered = t[:0]
+    if given:
+        near = theta * np.exp(0.5 * norm.ppf(qmc.Halton(len(theta), rng=np.random.default_rng(seed)).random(keep)))
+        scattered = frame.from_params(np.vstack([theta, near[1:]]))
+    if linear:
+        t = _amplitudes(model, t, linear, raw_y, weights, loss)
+    t = t[np.isfinite(t).all(1)]
+    total = costs(model, y, t, weights, loss)
+    order = np.argsort(total, kind="stable")
+    order = order[np.isfinite(total[order])][:keep]
+    return np.vstack([scattered, t[order]])
+
+
+def _grid(params, nonlinear: list[int], seed: int, plain: np.ndarray, given: bool) -> np.ndarray:
+    """Nodes over the non-linear parameters in internal variables: logarithms for scales, values otherwise.
+
+    A parameter that may be any real number has no natural range: its nodes scatter around its start, by factors of e^0.5
+    and, every other one, e^2.
+    """
+    count = len(nonlinear)
+    if not count:
+        return np.zeros((1, 0))
+    if count <= 2:
+        axis = np.linspace(0, 1, LINE if count == 1 else SQUARE)
+        unit = np.stack(np.meshgrid(*[axis] * count, indexing="ij"), -1).reshape(-1, count)
+    else:
+        unit = qmc.Halton(count, rng=np.random.default_rng(seed)).random(CLOUD)
+    nodes = np.empty_like(unit)
+    for k, j in enumerate(nonlinear):
+        domain = params[j].domain
+        lo, hi = search_range(domain)
+        if np.isinf(domain.lo) and np.isinf(domain.hi) and (given or params[j].start):
+            spread = np.where(np.arange(len(unit)) % 2, 2.0, 0.5)
+            nodes[:, k] = (plain[j] or 1.0) * np.exp(spread * norm.ppf(np.clip(unit[:, k], 0.01, 0.99)))
+        elif lo > 0:
+            nodes[:, k] = lo * (hi / lo) ** unit[:, k]
+        else:
+            nodes[:, k] = lo + (hi - lo) * unit[:, k]
+        if domain.log:
+            nodes[:, k] = np.log(nodes[:, k])
+    return nodes
+
+
+def search_range(d: Domain) -> tuple[float, float]:
+    """Where starts of a parameter are sought: in natural units if it is a scale without bounds."""
+    lo, hi = d.grid
+    if not d.log:
+        return max(lo, d.lo), min(hi, d.hi)
+    if d.lo == 0 and np.isinf(d.hi):
+        return lo, hi
+    return max(d.lo, 1e-12 * d.hi), d.hi if np.isfinite(d.hi) else 1e6 * d.lo
+
+
+@np.errstate(all="ignore")  # nodes where the law overflows are dropped by their cost
+def _amplitudes(model, t: np.ndarray, linear: list[int], y: np.ndarray, weights: np.ndarray, loss: Loss) -> np.ndarray:
+    """Solve the linear parameters at every node; for scales, the best subset with all of them positive."""
+    frame = model.frame
+    scale = frame.logs[linear]
+    # one unit of each linear parameter in natural units: t = 0 for scales, 1 for the others; "none" is a vanishing scale
+    none = np.where(scale, -60.0, 0.0)
+    unit = np.where(scale, 0.0, 1.0)
+
+    def f(values):
+        u = t.copy()
+        u[:, linear] = values
+        return model.value(model.terms(u))
+
+    rest = f(none)
+    basis = np.stack([f(np.where(np.arange(len(linear)) == k, unit, none)) - rest for k in range(len(linear))], 1)
+    w = weights * (1 / y**2 if loss.log else 1.0)
+    target = (y - rest) * np.sqrt(w)
+    basis = basis * np.sqrt(w)[..., None, :]
+    size = np.sqrt((basis**2).sum(2))
+    size = np.where(size > 0, size, 1.0)
+    basis = basis / size[:, :, None]
+    G = basis @ basis.transpose(0, 2, 1)
+    b = (basis @ target[:, :, None])[:, :, 0]
+    best = np.full(len(t), np.inf)
+    coef = np.zeros((len(t), len(linear)))
+    positive = [k for k in range(len(linear)) if scale[k]]
+    free = [k for k in range(len(linear)) if not scale[k]]
+    for count in range(len(positive), -1, -1):
+        for chosen in combinations(positive, count):
+            idx = [*free, *chosen]
+            if not idx:
+                continue
+            sub = G[:, idx][:, :, idx] + 1e-13 * np.eye(len(idx))
+            try:
+                x = np.linalg.solve(sub, b[:, idx, None])[:, :, 0]
+            except np.linalg.LinAlgError:
+                continue
+            rss = -(x * b[:, idx]).sum(1)
+            rss[~np.isfinite(rss) | (x[:, len(free) :] <= 0).any(1)] = np.inf
+            better = rss < best - 1e-12 * np.abs(best, where=np.isfinite(best), out=np.zeros_like(best))
+            best[better] = rss[better]
+            coef[better] = 0.0
+            coef[np.ix_(better, idx)] = x[better]
+    coef = coef / size
+    typical = 1e-3 * np.sqrt((target**2).mean(1))[:, None] * np.sqrt(len(y)) / size
+    out = t.copy()
+    for k, j in enumerate(linear):
+        # a scale that came out zero starts small instead, so that the solver may still find a use for it
+        out[:, j] = np.log(np.where(coef[:, k] > 0, coef[:, k], typical[:, k])) if scale[k] else coef[:, k]
+    return out

@@ -1,0 +1,117 @@
+"""How well the data determine the parameters: covariance from QR, and bootstraps as weights, never as copied rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.engine.losses import Loss
+from scaling.engine.model import at
+from scaling.engine.solver import minimise
+
+UNDETERMINED = 1e8  # condition beyond which the errors of single parameters are rounding errors
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """root (p, k): root root^T is the covariance of the internal variables. noise: residual sd in the objective's units.
+    dof: rows - parameters.
+
+    condition is that of the column-scaled Jacobian: how far the data are from leaving some combination undetermined.
+    autocorrelation is that of residuals within runs, lag 1, by which rows are fewer than they look.
+    """
+
+    root: np.ndarray
+    noise: float
+    dof: float
+    condition: float
+    autocorrelation: float
+    weakest: tuple[str, ...]
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """Covariance (p, p) of the internal variables."""
+        return self.root @ self.root.T
+
+    def spread(self, J: np.ndarray, size: np.ndarray | float) -> np.ndarray:
+        """Standard deviation (n,) of quantities with gradients J (p, n); NaN where the data leave them undetermined:
+        some combination of parameters is free and moves the quantity by more than its own `size`.
+
+        From the root, not the matrix: what a free combination does not move is exact even beside what it does move.
+        """
+        sd = np.sqrt(((J.T @ self.root) ** 2).sum(1))
+        return np.where((self.condition > UNDETERMINED) & ~(sd < size), np.nan, sd)
+
+
+def covariance(
+    model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, held: np.ndarray
+) -> Covariance:
+    """Covariance at the optimum; coordinates `held` at a bound are left out (zero).
+
+    Least squares: sigma^2 (J^T W J)^-1, as the objective itself assumes rows of equal scatter. Robust losses: the sandwich
+    H^-1 (sum_i w_i psi_i^2 J_i J_i^T / (1 - h_i)^2) H^-1 with leverages h_i (HC3), which holds when rows scatter by different
+    amounts, as losses of runs of different sizes do. A threshold far below the scatter leaves too few rows inside it to
+    measure the curvature H; it is then measured over one robust standard deviation.
+    """
+    f, J = at(model, t)
+    r = loss.link(f) - y
+    if loss.log:
+        J = J / f
+    free = np.flatnonzero(~held)
+    p, rows = len(free), weights.sum()
+    dof = max(rows - p, 1.0)
+    noise = float(np.sqrt((weights * r**2).sum() / dof))
+    A = (J[free] * np.sqrt(weights)).T
+    size = np.sqrt((A**2).sum(0))
+    A = A / np.where(size > 0, size, 1.0)
+    Q, s, Vt = np.linalg.svd(A, full_matrices=False)
+    condition = float(s[0] / s[-1]) if len(s) == p > 0 and s[-1] > 0 else np.inf
+    names = np.array(model.frame.names)[free]
+    weakest = tuple(names[np.abs(Vt[-1]) > 0.3]) if condition > 1e3 and p else ()
+    if (size == 0).any():
+        condition, weakest = np.inf, tuple(names[size == 0])
+    rho = lag_one(r, runs)
+    if loss.name == "squares":
+        core = noise * np.eye(p)
+    else:
+        slope, curvature = slopes_for_errors(loss, r)
+        leverage = np.minimum((Q**2).sum(1) / np.maximum(weights, 1e-300), 0.99)
+        inner = (Q.T * curvature) @ Q  # H in the basis of left singular vectors
+        outer = np.linalg.qr(Q * (slope / (1 - leverage))[:, None]).R
+        core = np.linalg.pinv(inner, rcond=1e-10, hermitian=True) @ outer.T
+    inverse = 1 / np.maximum(s, s.max(initial=0.0) * 1e-12)
+    root = np.zeros((len(t), p))
+    # rows of one run that lean the same way carry less than their number says
+    root[free] = (Vt.T * inverse) / np.where(size > 0, size, 1.0)[:, None] @ core * np.sqrt((1 + rho) / (1 - rho))
+    return Covariance(root, noise, dof, condition, rho, weakest)
+
+
+def slopes_for_errors(loss: Loss, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and curvature of the loss, the curvature measured over enough rows (see `covariance`)."""
+    slope, curvature, _ = loss.slopes(r)
+    width = 1.4826 * float(np.median(np.abs(r)))
+    if loss.name in ("huber", "one_sided") and width > loss.delta:
+        return slope, np.where(np.abs(r) <= width, loss.delta / width, 0.0) * (curvature.max() or 1.0)
+    return slope, np.maximum(curvature, 0.0)
+
+
+def lag_one(r: np.ndarray, runs: np.ndarray) -> float:
+    """Lag-1 autocorrelation of residuals within runs of at least 10 rows, between 0 and 0.98; 0 without such runs."""
+    _, code, size = np.unique(runs, return_inverse=True, return_counts=True)
+    order = np.argsort(code, kind="stable")
+    x = np.where(size[code[order]] >= 10, r[order], 0.0)
+    same = code[order][1:] == code[order][:-1]
+    bottom = x @ x
+    return float(np.clip((x[1:] * x[:-1])[same].sum() / bottom, 0.0, 0.98)) if bottom > 0 else 0.0
+
+
+def bootstrap(
+    model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, replicates: int, seed: int, groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Refit `replicates` resamples of whole groups, warm-started: (t (replicates, p), converged (replicates,))."""
+    rng = np.random.default_rng(seed)
+    count = groups.max() + 1
+    picks = np.stack([np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(replicates)])
+    found = minimise(model, y, np.tile(t, (replicates, 1)), weights * picks[:, groups], loss, damping=1e-3)
+    return found.t, found.converged

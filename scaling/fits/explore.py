@@ -1,0 +1,236 @@
+"""Questions to a finished fit: profiles, influence of single runs, drift with the cutoff, parameters in identified form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+from threadpoolctl import threadpool_limits
+
+from scaling.design.bins import axis, binned
+from scaling.engine import model as models
+from scaling.engine.fitted import Fitted
+from scaling.engine.solver import costs, minimise
+from scaling.engine.uncertainty import slopes_for_errors
+from scaling.errors import FitError
+
+
+class Explore(Fitted):
+    """Methods of `Fit` that refit it in variations, all warm-started and most of them in one batch."""
+
+    def profile(self, name: str, *, level: float = 0.95, points: int = 25) -> pd.DataFrame:
+        """The objective with one parameter held on a grid and all others refitted.
+
+        Parameters
+        ----------
+        name : a free parameter.
+        level : of the interval in ``attrs["interval"]``, by the likelihood ratio (for robust losses its robust form).
+        points : grid points, three standard errors to each side or wider where the profile is flat.
+
+        Returns
+        -------
+        DataFrame
+            value, objective, excess (relative), ratio (likelihood-ratio statistic) and the other parameters. An end of
+            ``attrs["interval"]`` is NaN where the profile does not reach the level inside the grid: not determined on
+            that side.
+        """
+        self.law.check_names([name])
+        if name not in self.frame.names:
+            raise FitError(f"'{name}' is fixed; a profile needs a free parameter ({', '.join(self.frame.names)}).")
+        made = binned(self.design)
+        y = self.loss.link(made.loss)
+        at = self.values[name]
+        log = bool(self.frame.logs[self.frame.names.index(name)])
+        spread = self.errors()[name] / (at if log else 1.0)
+        spread = min(spread, 3.0) if np.isfinite(spread) and spread > 0 else 0.3 * (1.0 if log else max(abs(at), 1e-3))
+        offsets = np.linspace(-4, 4, points | 1) * spread
+        rows: list[dict[str, Any]] = []
+        with threadpool_limits(1):
+            best = minimise(self.model(made), y, self.t[None], made.weights, self.loss, damping=1e-3).cost[0]
+            for side in (offsets[offsets <= 0][::-1], offsets[offsets > 0]):
+                warm = {k: v for k, v in self.values.items() if k in self.frame.names and k != name}
+                for offset in side:
+                    value = at * np.exp(offset) if log else at + offset
+                    if not self.law.params[name].domain.lo <= value <= self.law.params[name].domain.hi:
+                        break
+                    cost, warm = self._held(made, y, name, value, warm)
+                    rows.append({"value": value, "objective": cost * self.loss.scale, **warm})
+        out = pd.DataFrame(rows).sort_values("value", ignore_index=True)
+        out.insert(2, "excess", out["objective"] / (best * self.loss.scale) - 1)
+        out.insert(
+            3, "ratio", np.maximum(out["objective"] / self.loss.scale - best, 0) * self._likelihood_scale(made, y, best)
+        )
+        out.attrs["interval"] = _crossings(out["value"].to_numpy(), out["ratio"].to_numpy(), at, chi2.ppf(level, 1))
+        out.attrs["level"] = level
+        return out
+
+    def _held(self, made, y, name: str, value: float, warm: dict[str, float]) -> tuple[float, dict[str, float]]:
+        params = tuple(p for p in self.frame.params if p.name != name)
+        if not params:
+            model = models.build(self.law, self.frame.params, made.inputs, self.fixed, self.loss)
+            return float(costs(model, y, model.frame.from_params(np.array([[value]])), made.weights, self.loss)[0]), {}
+        model = models.build(self.law, params, made.inputs, {**self.fixed, name: value}, self.loss)
+        start = model.frame.from_params(np.array([warm[p.name] for p in params]))
+        found = minimise(model, y, start[None], made.weights, self.loss, damping=1e-3)
+        return float(found.cost[0]), dict(zip(warm, model.frame.to_params(found.t[0]).tolist(), strict=True))
+
+    def _likelihood_scale(self, made, y, best: float) -> float:
+        """Turns a rise of the cost into a statistic that is chi-squared with one degree of freedom."""
+        rows = made.weights.sum()
+        if self.loss.name == "squares":
+            return (rows - len(self.t)) / max(best, 1e-300)
+        model = self.model(made)
+        r = (self.loss.link(model.value(model.terms(self.t[None]))) - y)[0]
+        slope, curvature = slopes_for_errors(self.loss, r)
+        return 2 * (made.weights * curvature).sum() / max((made.weights * slope**2).sum(), 1e-300)
+
+    def influence(self) -> pd.DataFrame:
+        """Refit without each run (each row, where rows are runs): how far every parameter moves, in standard errors.
+
+        Returns
+        -------
+        DataFrame
+            One row per run, largest first: ``run`` (or the row's index), ``largest`` shift, and the shift of each parameter.
+        """
+        made = binned(self.design)
+        runs = made.runs
+        names = made.frame["run"].to_numpy() if "run" in made.frame else made.frame.index.to_numpy()
+        labels = [names[np.flatnonzero(runs == k)[0]] for k in range(runs.max() + 1)]
+        if len(labels) < 3:
+            raise FitError(f"influence leaves out one run at a time and needs at least 3; there are {len(labels)}.")
+        weights = made.weights * (runs[None, :] != np.arange(len(labels))[:, None])
+        model, y = self.model(made), self.loss.link(made.loss)
+        with threadpool_limits(1):
+            found = minimise(model, y, np.tile(self.t, (len(labels), 1)), weights, self.loss, damping=1e-3)
+        se = np.sqrt(np.maximum(np.diag(self.cov.matrix), 1e-300))
+        shift = pd.DataFrame((found.t - self.t) / se, columns=[f"{n}" for n in self.frame.names])
+        shift.insert(0, "largest", shift.abs().max(axis=1))
+        shift.insert(0, "run", labels)
+        return shift.sort_values("largest", ascending=False, ignore_index=True)
+
+    def drift(self, cutoffs: Any = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)) -> pd.DataFrame:
+        """Refit on growing parts of the data, smallest compute (or earliest steps) first: do the parameters settle?
+
+        Parameters
+        ----------
+        cutoffs : fractions of the rows, in the order of compute C, 6 N D, tokens, or step, whichever the data have.
+
+        Returns
+        -------
+        DataFrame
+            cutoff, upto (value of the order), rows, converged, and every parameter.
+        """
+        made = binned(self.design)
+        order = growth(made)
+        cuts = np.quantile(order, np.asarray(cutoffs, float))
+        inside = order[None, :] <= cuts[:, None]
+        enough = inside.sum(1) > 2 * len(self.t)
+        if not enough.any():
+            raise FitError(
+                f"drift needs more than {2 * len(self.t)} rows below a cutoff; there are {inside.sum(1).max()}."
+            )
+        model, y = self.model(made), self.loss.link(made.loss)
+        with threadpool_limits(1):
+            found = minimise(model, y, np.tile(self.t, (enough.sum(), 1)), made.weights * inside[enough], self.loss)
+        out = pd.DataFrame(model.frame.to_params(found.t), columns=self.frame.names)
+        for column, values in (
+            ("converged", found.converged),
+            ("rows", inside.sum(1)[enough]),
+            ("upto", cuts[enough]),
+            ("cutoff", np.asarray(cutoffs, float)[enough]),
+        ):
+            out.insert(0, column, values)
+        return out
+
+    def identified(self) -> pd.DataFrame:
+        """Parameters in the form the data determine: each scale as its whole term at the data's geometric mean.
+
+        A and alpha are tied to each other; the contribution A / N0^alpha at the typical N0 is not. Laws with an allocation
+        also give the exponent of N* in compute.
+
+        Returns
+        -------
+        DataFrame
+            value, lower, upper (95 %) and what it is.
+        """
+        rows = {}
+        sd = np.sqrt(np.maximum(np.diag(self.cov.matrix), 0.0))
+        for i, p in enumerate(self.frame.params):
+            half = 1.96 * sd[i] if sd[i] > 0 and self.cov.condition < 1e8 else np.nan
+            t = self.t[i]
+            shifted = self.frame.c[i] != 0 or (self.frame.M[i] != np.eye(len(self.t))[i]).any()
+            if p.domain.log:
+                what = f"contribution of {p.name} at the data's geometric mean" if shifted else p.name
+                rows[f"{p.name}'" if shifted else p.name] = (np.exp(t), np.exp(t - half), np.exp(t + half), what)
+            else:
+                rows[p.name] = (t, t - half, t + half, p.name)
+        if self.law.hooks.derived is not None:
+            hook = self.law.hooks.derived
+            value = hook(**self.law.held, **self.values)
+            slopes = self.frame.slopes(self.t)
+            for name, at in value.items():
+                gradient = np.empty(len(self.t))
+                for j, n in enumerate(self.frame.names):
+                    h = 1e-30 * (abs(self.values[n]) or 1.0)
+                    moved = {**self.values, n: self.values[n] + 1j * h}
+                    gradient[j] = np.imag(hook(**self.law.held, **moved)[name]) / h
+                slope = gradient @ slopes
+                half = 1.96 * np.sqrt(max(slope @ self.cov.matrix @ slope, 0.0))
+                rows[name] = (at, at - half, at + half, "derived")
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "lower", "upper", "what"])
+
+    def diagnose(self) -> list[str]:
+        """Every reason not to trust the fit, with those that take refits: influence of single runs, drift with the cutoff."""
+        found = list(self.warnings)
+        try:
+            moved = self.influence().iloc[0]
+            if moved["largest"] > 1:
+                worst = moved.drop(["run", "largest"]).astype(float).abs().idxmax()
+                found.append(
+                    f"leaving out {moved['run']} alone moves {worst} by {moved['largest']:.1f} standard errors"
+                )
+        except FitError as error:
+            found.append(f"influence not checked: {error}")
+        try:
+            path = self.drift((0.7, 1.0))
+            if len(path) == 2:
+                scale = self.errors()
+                moves = {n: abs(path[n].iloc[0] - self.values[n]) / scale[n] for n in self.frame.names if scale[n] > 0}
+                worst = max(moves, key=lambda n: moves[n], default=None)
+                if worst is not None and moves[worst] > 2:
+                    found.append(
+                        f"{worst} moves by {moves[worst]:.1f} standard errors between 70 % and all of the data: "
+                        "it has not settled, so distrust extrapolation"
+                    )
+        except FitError as error:
+            found.append(f"drift not checked: {error}")
+        return found
+
+
+def growth(made) -> np.ndarray:
+    """What grows towards the target (n,): compute, the product of the inputs, or the step of a curve."""
+    order = axis(made)
+    if order is not None:
+        return order
+    arrays = {k: v for k, v in made.inputs.items() if isinstance(v, np.ndarray)}
+    for names in (("C",), ("N", "D")):
+        if set(names) <= set(arrays):
+            return np.prod([arrays[n] for n in names], axis=0)
+    return np.prod(list(arrays.values()), axis=0)
+
+
+def _crossings(x: np.ndarray, ratio: np.ndarray, best: float, level: float) -> tuple[float, float]:
+    ends = []
+    for side in (x <= best, x >= best):
+        xs, rs = x[side], ratio[side]
+        order = np.argsort(np.abs(xs - best), kind="stable")
+        xs, rs = xs[order], rs[order]
+        above = np.flatnonzero(rs >= level)
+        if not len(above) or above[0] == 0:
+            ends.append(np.nan)
+            continue
+        k = above[0]
+        ends.append(float(np.interp(np.sqrt(level), np.sqrt([rs[k - 1], rs[k]]), [xs[k - 1], xs[k]])))
+    return ends[0], ends[1]

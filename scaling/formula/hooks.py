@@ -1,0 +1,31 @@
+"""What a paper knows of its law beyond the formula: one record, every field optional."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Values = dict[str, Any]
+Map = Callable[[Values], Values]
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Functions that go with a formula; the decorators of `Law` of the same names say what each takes and gives.
+
+    `simpler` names the law whose optimum `contains` turns into starts.
+    """
+
+    features: Callable[..., Values] | None = None
+    jacobian: Callable[..., Values] | None = None
+    natural: Callable[..., Values] | None = None
+    straight: Callable[..., tuple[Map, Map]] | None = None
+    optimum: Callable[..., Values] | None = None
+    sample: Callable[..., Values] | None = None
+    components: Callable[..., Values] | None = None
+    contains: Callable[..., list[Values]] | None = None
+    simpler: str | None = None
+    needs: Callable[..., list[str]] | None = None
+    derived: Callable[..., Values] | None = None
+    rivals: Callable[[], list[str | Mapping[str, Any]]] | None = None

@@ -1,0 +1,59 @@
+"""Laws by name. Each module of the folder of papers registers its own; the folder is read when a law is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T]):
+    """A read-only mapping name -> law.
+
+    Parameters
+    ----------
+    home : package whose modules register what they define, by name, so that nothing here depends on it.
+    """
+
+    def __init__(self, home: str) -> None:
+        self.home = home
+        self._known: dict[str, T] = {}
+        self._read = False
+
+    def load(self) -> None:
+        """Import every module of the home, once."""
+        if not self._read:
+            self._read = True  # before the imports: they come back here
+            for module in iter_modules(import_module(self.home).__path__):
+                import_module(f"{self.home}.{module.name}")
+
+    def add(self, name: str, law: T) -> T:
+        """Register a law, in place of one of the same name."""
+        self._known[name] = law
+        return law
+
+    def present(self, name: str) -> T | None:
+        """What is registered so far under a name, without reading the home."""
+        return self._known.get(name)
+
+    def remove(self, name: str) -> None:
+        """Forget a law that a notebook or a test defined."""
+        del self._known[name]
+
+    def __getitem__(self, name: str) -> T:
+        self.load()
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self.load()
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        self.load()
+        return len(self._known)
+
+    def __repr__(self) -> str:
+        return f"<laws: {', '.join(self)}>"

@@ -1,0 +1,249 @@
+"""Intervals that hold outside the data: several laws, weighted and widened by what their own backtests show.
+
+Where a law is right, parameter uncertainty plus noise is enough. Real laws are only nearly right, and the error grows with
+distance, which no covariance sees. So the law, its rivals, and all of them on the later half of the rows are fitted to the
+small part of the data and asked for the large part; each is believed in proportion to 1 / (squared error there), and its
+own error bar is stretched until it covers what it missed. Beyond the longest backtest a drift with distance is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+from scipy.stats import t as student
+from threadpoolctl import threadpool_limits
+
+from scaling.design.cuts import Cut, cuts, left_out
+from scaling.design.inputs import Design, design
+from scaling.design.order import WORDS, natural_order, order
+from scaling.engine.losses import Loss
+from scaling.engine.refit import Refits, refit
+from scaling.formula import Law, Parameter
+from scaling.intervals.rivals import Rival, rivals
+from scaling.logs import Runs
+
+ROWS, LATE_ROWS = 3, 5  # rows per parameter that a backtest fits at least; that the later half of the rows has
+LEAST_CUTS = 3  # backtests without which nothing is calibrated
+MOST_ROWS = 2000  # more rows are thinned, each counting for several; rows just after a drop of the rate must survive it
+EXACT = 1e-12  # squared errors (of ln loss) below this are the digits of the log, not the law
+CLOSEST = 0.05  # distances (in ln) below this say nothing about drift
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One law in the mixture: its fit to all rows (the last of `fits`), how much it is believed, how far it is stretched."""
+
+    rival: Rival
+    late: bool
+    fits: Refits
+    cutoffs: int
+    reach: float  # longest distance (ln) among them
+    error: float  # median over cutoffs of the mean squared error
+    stretch: float
+    drift: float  # per unit of distance in ln
+    dof: float
+    coverage: float  # of its own backtests by its stretched bounds, nominal 90 %
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Members, number of cutoffs, longest distance (ln) a backtest reached, largest order fitted, share of own backtest
+    rows the law's stretched 90 % bounds cover, direction (+1 up, -1 down) and what `by` is."""
+
+    members: list[Member]
+    cutoffs: int
+    reach: float
+    edge: float
+    by: str | None
+    sign: int
+    coverage: float
+
+    @property
+    def calibrated(self) -> bool:
+        return self.cutoffs >= LEAST_CUTS and bool(self.members)
+
+
+def calibrate(
+    data: Any,
+    law: Law,
+    made: Design,
+    loss: Loss,
+    *,
+    fixed: Mapping[str, float],
+    params: tuple[Parameter, ...],
+    seed: int,
+    sign: int = 1,
+    rows: np.ndarray | None = None,
+    by: str | None = None,
+) -> Calibration:
+    """Backtest a law and its rivals on the data of a fit.
+
+    Parameters
+    ----------
+    data : what `made` was designed from, for rivals that read it differently.
+    sign : -1 where the targets lie below the data, so that backtests must run downwards.
+    rows : use only these rows of `made`.
+    """
+    by = by if by not in (None, "schedule") else natural_order(law)
+    rows = np.arange(len(made)) if rows is None else rows
+    if len(rows) > MOST_ROWS:
+        rows = rows[np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int)]
+    used = made.take(rows)
+    if by is None:
+        return Calibration([], 0, 0.0, 0.0, None, sign, np.nan)
+    count = made.weights.sum() / used.weights.sum()
+    o = sign * order(used, by)
+    splits = cuts(o)
+    if law.over_schedules and used.runs.max() > 0:  # it is asked for other schedules, not only for later steps
+        splits += left_out(used, o)
+    members = []
+    with threadpool_limits(1):
+        for rival in [Rival(law, dict(fixed), law.name), *rivals(law, fixed)]:
+            theirs = aligned(made, data, rival.law)
+            # the later rows of curves under several schedules need not show what determines a law of schedules
+            for late in (False, True)[: 1 if law.over_schedules else 2]:
+                own = params if rival.law is law else None
+                member = theirs and _member(rival, late, theirs.take(rows), loss, splits, o, count, own, seed)
+                if member:
+                    members.append(member)
+                elif not members:  # the law itself cannot be tested
+                    return Calibration([], 0, 0.0, float(o.max()), by, sign, np.nan)
+    first = members[0]
+    return Calibration(members, first.cutoffs, first.reach, float(o.max()), by, sign, first.coverage)
+
+
+def aligned(made: Design, data: Any, law: Law) -> Design | None:
+    """The rows of `made` as another law reads them, or None if it cannot."""
+    if law.over_schedules:
+        runs = data if isinstance(data, Runs) else Runs.from_frame(data)
+        whole = design(runs, law, fitting=False)
+        keys = whole.frame[["run", "step"]].assign(at=np.arange(len(whole)))
+        at = made.frame[["run", "step"]].merge(keys, on=["run", "step"], how="left")["at"].to_numpy()
+        return Design(made.frame, {k: v[at] for k, v in whole.inputs.items()}, made.loss, made.weights, made.notes)
+    if not set(law.inputs) <= set(made.inputs):
+        return None
+    return Design(made.frame, {k: made.inputs[k] for k in law.inputs}, made.loss, made.weights, made.notes)
+
+
+def _member(
+    rival: Rival,
+    late: bool,
+    made: Design,
+    loss: Loss,
+    splits: list[Cut],
+    o: np.ndarray,
+    count: float,
+    params,
+    seed: int,
+) -> Member | None:
+    """Fit and backtest; None where the law cannot be fitted to all rows or no backtest of it is usable."""
+    masks = [c.train for c in splits] + [np.ones(len(o), bool)]
+    if late:
+        masks = [m & (o >= np.quantile(o[m], 0.5)) for m in masks]
+    p = len(params) if params is not None else len(set(rival.law.params) - set(rival.fixed))
+    rows = np.array([m.sum() for m in masks])
+    if rows[-1] < (LATE_ROWS * p if late else p + 1):
+        return None
+    enough = (rows[:-1] >= ROWS * p) & (np.array([c.test.sum() for c in splits]) >= 3)
+    if rival.law.hooks.needs is not None:  # a part that cannot show what determines the law says nothing of the whole
+        told = [not rival.law.hooks.needs(*made.take(np.flatnonzero(m)).inputs.values()) for m in masks[:-1]]
+        enough &= np.array(told)
+    weights = np.array([m * made.weights * count for m in masks])
+    weights[:-1][~enough] = 0.0
+    fits = refit(rival.law, made, loss, weights, fixed=rival.fixed, params=params, seed=seed)
+    if not fits.ok[-1]:
+        return None
+    # a law bends to the errors of few rows and does not see how alike they are: that is measured once, on all rows
+    fits = replace(fits, alike=np.full(len(masks), fits.alike[-1]))
+    y = loss.link(made.loss)
+    middle, variance = fits.predict(made)
+    scaled, errors, drift, reach = [], [], [], 0.0
+    for f in np.flatnonzero(enough & fits.ok[:-1]):
+        e, v, d = ((x)[splits[f].test] for x in (y - middle[f], variance[f], splits[f].distance))
+        good = np.isfinite(e) & np.isfinite(v) & (v < 1)
+        if good.mean() >= 0.9:
+            e, v, d = e[good], v[good], d[good]
+            # few fitted rows make long tails, which are chance and no fault of the law
+            tail = student.ppf(0.95, max(rows[f] - p, 1)) / ndtri(0.95)
+            scaled.append(np.abs(e) / np.sqrt(np.maximum(v, EXACT)) / tail)
+            errors.append(float(np.mean(e**2)))
+            # a schedule left out may lie within the others' steps
+            drift.append((np.abs(e) / np.maximum(d, CLOSEST))[d > 0])
+            reach = max(reach, float(d.max()))
+    if not errors:
+        return None
+    pooled = np.concatenate(scaled)
+    if rival.law.over_schedules:  # rows of a few long curves err together: what 90 % of them need
+        stretch = float(np.quantile(pooled, 0.9)) / ndtri(0.95)
+    else:  # one vote per cutoff, so that the early ones, which have more to predict, do not decide
+        stretch = float(np.median([np.sqrt(np.mean(z**2)) for z in scaled]))
+    last = replace(fits, **{name: getattr(fits, name)[-1:] for name in ("t", "noise", "G", "alike", "ok")})
+    return Member(
+        rival,
+        late,
+        last,
+        len(errors),
+        reach,
+        max(float(np.median(errors)), EXACT),
+        max(1.0, stretch),
+        0.5 * float(np.median(further)) / 0.6745 if len(further := np.concatenate(drift)) else 0.0,
+        max(float(weights[-1].sum()) - p, 1.0),
+        float(np.mean(pooled <= max(1.0, stretch) * ndtri(0.95))),
+    )
+
+
+def bounds(
+    found: Calibration, targets: Mapping[int, Design], o: np.ndarray, middle: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends (n,) of the calibrated interval in the objective's units, for targets as each member reads them.
+
+    Parameters
+    ----------
+    targets : index of the member -> its Design. o : ordered as the backtests were, (n,). middle : the prediction, which
+        the interval always contains.
+    """
+    tail = 0.5 + level / 2
+    beyond = np.maximum(o - found.edge - found.reach, 0.0)
+    middles, widths, weights = [], [], []
+    for k, member in enumerate(found.members):
+        mu, v = (x[0] for x in member.fits.predict(targets[k]))
+        if np.isfinite(mu).all() and np.isfinite(v).all():
+            spread = member.stretch * np.sqrt(np.minimum(v, 1.0)) * student.ppf(tail, member.dof) / ndtri(tail)
+            middles.append(mu)
+            widths.append(np.hypot(spread, member.drift * beyond))
+            weights.append(1 / member.error)
+    if not middles:
+        return np.full(len(o), np.nan), np.full(len(o), np.nan)
+    mix = np.array(weights) / np.sum(weights), np.array(middles), np.array(widths)
+    return np.minimum(_quantile(*mix, 1 - tail), middle), np.maximum(_quantile(*mix, tail), middle)
+
+
+def _quantile(weights: np.ndarray, middles: np.ndarray, widths: np.ndarray, q: float) -> np.ndarray:
+    """The q quantile of mixtures of normals, by bisection."""
+    ends = middles + widths * ndtri(q)
+    low, high = ends.min(0), ends.max(0)
+    for _ in range(40):
+        half = (low + high) / 2
+        below = (weights[:, None] * ndtr((half - middles) / widths)).sum(0) < q
+        low, high = np.where(below, half, low), np.where(below, high, half)
+    return (low + high) / 2
+
+
+def words(found: Calibration, o: np.ndarray, level: float) -> str:
+    """What the interval rests on, for the reader."""
+    if not found.calibrated:
+        return "delta method plus row noise, assumes the law is exact: too few rows to hold some back for backtests"
+    asked = float(np.exp(max(o.max() - found.edge, 0.0)))
+    reach = float(np.exp(found.reach))
+    what = f" in {WORDS.get(str(found.by), found.by)}" if found.by else ""
+    labels = [m.rival.label for m in found.members[1:] if not m.late and m.rival.label != found.members[0].rival.label]
+    rival = f"with rival laws ({'; '.join(labels)})" if labels else "no rival law"
+    text = (
+        f"calibrated on {found.cutoffs} backtests, {rival}; checked up to {reach:.3g}x{what}, you ask for "
+        f"{max(asked, 1.0):.3g}x; in those backtests {found.coverage:.0%} lie inside"
+    )
+    return text + ("; beyond the longest backtest the error is assumed to grow with distance" if asked > reach else "")

@@ -1,0 +1,105 @@
+"""Intervals by name: profile likelihood, bootstrap, conformal. None of them sees that a law is only nearly right, but
+conformal asks whole held-out runs or blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+from threadpoolctl import threadpool_limits
+
+from scaling.design.inputs import Design
+from scaling.design.resampling import groups, unit
+from scaling.engine.fitted import Fitted
+from scaling.engine.refit import refit
+from scaling.engine.solver import minimise
+from scaling.errors import FitError
+from scaling.schedules.drops import RateDrops
+
+REPLICATES = 400
+UNITS = {"row": "rows", "run": "runs", "block": "blocks of curves"}
+PROFILED = 60  # rows of the target that are profiled; between them the width is interpolated
+
+Ends = tuple[np.ndarray, np.ndarray, str]
+
+
+def bootstrapped(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> Ends:
+    """Quantiles of predictions refitted to resampled rows, runs or blocks, with the noise of one row added."""
+    t, converged = fit.replicates(REPLICATES, fit.seed, None)
+    if not converged.any():
+        raise FitError("interval='bootstrap': no refit to resampled data converged; use 'calibrated' or 'delta'.")
+    rng = np.random.default_rng(fit.seed)
+    there = fit.model(target)
+    with threadpool_limits(1), np.errstate(all="ignore"):
+        drawn = fit.loss.link(there.value(there.terms(t[converged])))
+    drawn = drawn + fit.cov.noise * rng.standard_normal((len(drawn), 1))
+    low, high = np.nanquantile(drawn, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    said = f"bootstrap of {UNITS[unit(fit.design)]} plus row noise: assumes the law is exact"
+    return np.minimum(low, middle), np.maximum(high, middle), said
+
+
+def profile(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> Ends:
+    """Predictions that the data still allow: the objective, with the prediction pulled to a value, rises by less than chi^2.
+
+    Each end is found by adding the prediction as one more row of growing weight, which moves the fit along its profile.
+    """
+    if fit.loss.name != "squares":
+        raise FitError("interval='profile' is the likelihood's and needs objective='squares' or 'log_squares'.")
+    rows = np.unique(np.linspace(0, len(target) - 1, PROFILED).round().astype(int))
+    allowed = chi2.ppf(level, 1) * fit.cov.noise**2 / 2
+    base = fit.objective / fit.loss.scale
+    half = np.zeros((2, len(rows)))
+    y, w = fit.loss.link(fit.design.loss), fit.design.weights
+    delta = np.sqrt(chi2.ppf(level, 1)) * fit.cov.noise
+    with threadpool_limits(1):
+        for k, row in enumerate(rows):
+            both = _with_row(fit, target.take([row]))
+            model = fit.model(both)
+            for side, sign in enumerate((-1, 1)):
+                low, high = 1e-4, 1e4
+                for _ in range(25):
+                    pull = np.sqrt(low * high)
+                    aim = np.append(y, middle[row] + sign * 100 * delta)
+                    found = minimise(model, aim, fit.t[None], np.append(w, pull / 1e4), fit.loss, damping=1e-3)
+                    with np.errstate(all="ignore"):
+                        reached = fit.loss.link(model.value(model.terms(found.t)))[0]
+                    rise = 0.5 * float((w * (reached[:-1] - y) ** 2).sum()) - base
+                    low, high = (pull, high) if rise < allowed else (low, pull)
+                half[side, k] = abs(reached[-1] - middle[row])
+    wide = [np.hypot(np.interp(np.arange(len(target)), rows, h), delta) for h in half]
+    return middle - wide[0], middle + wide[1], "profile likelihood plus row noise: assumes the law is exact"
+
+
+def _with_row(fit: Fitted, one: Design) -> Design:
+    joined = {}
+    for key, x in fit.design.inputs.items():
+        parts = [x, one.inputs[key]]
+        joined[key] = RateDrops.concatenate(parts) if isinstance(x, RateDrops) else np.concatenate(parts)
+    frame = pd.concat([fit.design.frame, one.frame], ignore_index=True)
+    return Design(frame, joined, np.append(fit.design.loss, np.nan), np.append(fit.design.weights, 1.0))
+
+
+def conformal(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> Ends:
+    """Prediction +- the quantile of |error| on rows whose run (or block) was left out of the fit."""
+    runs = fit.design.runs
+    if 2 < runs.max() + 1 < len(runs):
+        left, what = runs, "runs"
+    elif unit(fit.design) == "row":
+        left, what = np.arange(len(runs)) % 10, "tenths of the rows"
+    else:
+        left, what = groups(fit.design, "block"), UNITS["block"]
+    codes = np.arange(left.max() + 1)
+    w = fit.design.weights
+    with threadpool_limits(1):
+        fits = refit(
+            fit.law, fit.design, fit.loss, np.array([(left != c) * w for c in codes]), fixed=fit.fixed,
+            params=fit.frame.params, seed=fit.seed,
+        )  # fmt: skip
+        errors = np.abs(fit.loss.link(fit.design.loss) - fits.predict(fit.design)[0])
+    own = errors[left, np.arange(len(left))]
+    own = own[np.isfinite(own)]
+    if not len(own):
+        raise FitError("interval='conformal' could not refit the law with any part left out; use 'calibrated'.")
+    half = np.quantile(own, min(1.0, level * (1 + 1 / len(own))))
+    said = f"conformal, leaving out {what}: holds for new ones like those of the data, not beyond them"
+    return middle - half, middle + half, said

@@ -1,0 +1,5 @@
+"""Which law to believe: laws side by side, and how their forecasts did on rows held out."""
+
+from scaling.judging.backtests import Backtest as Backtest
+from scaling.judging.backtests import backtest as backtest
+from scaling.judging.comparison import compare as compare

@@ -1,0 +1,174 @@
+"""Backtests: fit on the small part, predict the large part whose answer is known, and see how far off the law was."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+from threadpoolctl import threadpool_limits
+
+from scaling.design.cuts import FRACTIONS, Cut, cuts, left_out
+from scaling.design.inputs import Design, design
+from scaling.design.order import WORDS, natural_order, order
+from scaling.engine.losses import Loss
+from scaling.engine.refit import Refits, refit
+from scaling.errors import FitError
+from scaling.formula import Law, find
+from scaling.intervals.calibrate import aligned, bounds, calibrate
+
+HORIZONS = (1.5, 4.0)  # where "near" and "far" end, as ratios to the largest row fitted
+
+
+@dataclass(frozen=True, repr=False)
+class Backtest:
+    """Predictions of rows that a law had not seen.
+
+    Attributes
+    ----------
+    frame : one row per cutoff and predicted row: cutoff, horizon (ratio to the largest row fitted), truth, prediction,
+        lower, upper, and run, step where there are such.
+    law, by, level : what was tested, in which direction, and the nominal level of the bounds.
+    """
+
+    frame: pd.DataFrame
+    law: str
+    by: str
+    level: float
+
+    def metrics(self, horizons: Sequence[float] = HORIZONS) -> pd.DataFrame:
+        """One row per range of horizons: cutoffs, rows, error and |error| (relative, means), coverage, width, score.
+
+        score is the interval score, width + 2 / (1 - level) times the miss, relative to the truth: lower is better.
+        Every cutoff has one vote.
+        """
+        given = list(horizons) if isinstance(horizons, Iterable) else []
+        if not given or not all(isinstance(h, numbers.Real) and 0 < h < np.inf for h in given):
+            raise FitError(f"horizons={horizons!r} must be ratios to the largest row fitted, for example (1.5, 4).")
+        horizons = sorted(set(given))
+        f, edges = self.frame, [0.0, *horizons, np.inf]
+        names = [
+            f"to {horizons[0]:g}x",
+            *(f"{a:g}x to {b:g}x" for a, b in pairwise(horizons)),
+        ]
+        names.append(f"beyond {horizons[-1]:g}x")
+        miss = np.maximum(f["lower"] - f["truth"], 0) + np.maximum(f["truth"] - f["upper"], 0)
+        rows = f.assign(
+            error=f["prediction"] / f["truth"] - 1,
+            abs_error=(f["prediction"] / f["truth"] - 1).abs(),
+            coverage=(miss == 0).astype(float),
+            width=(f["upper"] - f["lower"]) / f["truth"],
+            score=(f["upper"] - f["lower"] + 2 / (1 - self.level) * miss) / f["truth"],
+            range=pd.cut(f["horizon"], edges, labels=names, include_lowest=True).astype(str),
+        )
+        columns = ["error", "abs_error", "coverage", "width", "score"]
+        out = []
+        for name, part in [*((n, rows[rows["range"] == n]) for n in names), ("all", rows)]:
+            if len(part):
+                means = part.groupby("cutoff")[columns].mean().mean()
+                out.append({"horizon": name, "cutoffs": part["cutoff"].nunique(), "rows": len(part), **means})
+        return pd.DataFrame(out).set_index("horizon")
+
+    def __str__(self) -> str:
+        table = self.metrics().to_string(float_format=lambda x: f"{x:.4f}")
+        direction = "leaving out one run" if self.by == "schedule" else f"by {WORDS.get(self.by, self.by)}"
+        return f"backtest of {self.law}, {direction}; bounds of nominal {self.level:.0%}\n{table}"
+
+    __repr__ = __str__
+
+
+def backtest(
+    data: Any,
+    law: Law | str,
+    *,
+    by: str | None = None,
+    fractions: Sequence[float] = FRACTIONS,
+    objective: str = "log_huber",
+    delta: float = 1e-3,
+    level: float = 0.9,
+    interval: str = "delta",
+    seed: int = 0,
+) -> Backtest:
+    """Fit the small part of the data, predict the rest, for several cutoffs.
+
+    Parameters
+    ----------
+    data, law, objective, delta, seed : as in `scaling.fit`.
+    by : direction of extrapolation: "compute", "size", "tokens", "step", a column, or "schedule" (leave out one run at a
+        time). Default: compute for laws of N and D, steps for laws of curves, else the law's only input.
+    fractions : of the rows, that are fitted.
+    interval : "delta" (fast) or "calibrated" (the bounds `Fit.predict` gives by default, made anew at every cutoff).
+
+    Returns
+    -------
+    Backtest
+        ``.frame`` row by row, ``.metrics()`` by horizon.
+    """
+    law, loss = find(law), Loss.parse(objective, delta)
+    given = list(fractions) if isinstance(fractions, Iterable) else []
+    shares = [f for f in given if isinstance(f, numbers.Real) and 0 < f < 1]
+    if not shares or len(shares) < len(given):
+        raise FitError(
+            f"fractions={fractions!r} must be shares of the rows between 0 and 1, for example (0.4, 0.6, 0.8)."
+        )
+    if not isinstance(level, numbers.Real) or not 0 < level < 1:
+        raise FitError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
+    if interval not in ("delta", "calibrated"):
+        raise FitError(f"interval='{interval}' cannot be backtested here; use 'delta' or 'calibrated'.")
+    made = design(data, law, fitting=True, positive=loss.log)
+    by = by or natural_order(law)
+    if by is None:
+        raise FitError(
+            f"law '{law.name}' has no natural order of its rows; say by=, a column along which it is extrapolated."
+        )
+    o = None if by == "schedule" else order(made, by)
+    splits = left_out(made, order(made, "step") if "step" in made.frame else None) if o is None else cuts(o, shares)
+    splits = [c for c in splits if c.train.sum() > len(law.params) + 1 and c.test.any()]
+    if not splits:
+        raise FitError(f"{len(made)} rows are too few to hold some back for '{law.name}' by {by}; add runs or rows.")
+    parts = []
+    with threadpool_limits(1):
+        fits = refit(law, made, loss, np.array([c.train * made.weights for c in splits]), seed=seed)
+        for f, cut in enumerate(splits):
+            if fits.ok[f]:
+                parts.append(_rows(fits, f, made, cut, level))
+                if interval == "calibrated":
+                    _calibrated(parts[-1], data, law, made, loss, fits, cut, level, by, seed)
+    if not parts:
+        raise FitError(f"no cutoff leaves '{law.name}' enough rows to be fitted; add runs or rows.")
+    return Backtest(pd.concat(parts, ignore_index=True), law.name, by, level)
+
+
+def _rows(fits: Refits, f: int, made: Design, cut: Cut, level: float) -> pd.DataFrame:
+    rows = np.flatnonzero(cut.test)
+    target = made.take(rows)
+    middle, variance = (x[f] for x in fits.predict(target))
+    half = student.ppf(0.5 + level / 2, max(cut.train.sum() - fits.params, 1)) * np.sqrt(variance)
+    back = np.exp if fits.loss.log else np.asarray
+    shown = {c: target.frame[c].to_numpy() for c in ("run", "step", *fits.law.inputs) if c in target.frame}
+    return pd.DataFrame(
+        {
+            "cutoff": cut.label, "horizon": np.exp(cut.distance[rows]), **shown, "truth": target.loss,
+            "prediction": back(middle), "lower": back(middle - half), "upper": back(middle + half),
+        }
+    )  # fmt: skip
+
+
+def _calibrated(part: pd.DataFrame, data, law, made, loss, fits, cut: Cut, level: float, by: str, seed: int) -> None:
+    """Replace the bounds of a cutoff by those calibrated on its own fitted rows."""
+    found = calibrate(
+        data, law, made, loss, fixed={}, params=fits.frame.params, seed=seed, rows=np.flatnonzero(cut.train), by=by
+    )
+    if found.calibrated:
+        test = np.flatnonzero(cut.test)
+        theirs = {k: aligned(made, data, m.rival.law) for k, m in enumerate(found.members)}
+        targets = {k: d.take(test) for k, d in theirs.items() if d is not None}
+        o = order(made, found.by or "")[test]
+        low, high = bounds(found, targets, o, loss.link(part["prediction"].to_numpy()), level)
+        back = np.exp if loss.log else np.asarray
+        part["lower"], part["upper"] = back(low), back(high)

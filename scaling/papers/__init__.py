@@ -1,0 +1,1 @@
+"""The laws: one paper, one file. Each module registers its laws; `scaling.laws` is the mapping of all."""

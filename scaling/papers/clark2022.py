@@ -1,0 +1,57 @@
+"""Clark et al. 2022, Unified Scaling Laws for Routed Language Models, arXiv:2202.01169."""
+
+from typing import Annotated
+
+import numpy as np
+
+from scaling.formula import Domain, Published, law
+
+Slope = Annotated[float, Domain(-2.0, 2.0, grid=(-0.3, 0.1))]
+Level = Annotated[float, Domain(-20.0, 20.0, grid=(0.0, 2.0))]
+Start = Annotated[float, Domain(0.0, np.inf, log=True, grid=(1.0, 10.0))]
+Most = Annotated[float, Domain(0.0, np.inf, log=True, grid=(100.0, 1000.0))]
+
+
+def _preset(a, b, c, d, E_start, E_max):
+    return Published(
+        a=a, b=b, c=c, d=d, E_start=E_start, E_max=E_max, verified=False,
+        source="arXiv:2202.01169, as quoted by a summary of the paper",
+        counts="N = parameters of the dense model that a token passes through, E = experts; nats/token",
+        note="logarithms taken to base 10: with natural ones the losses would lie below 1",
+    )  # fmt: skip
+
+
+@law(
+    "arXiv:2202.01169",
+    published={
+        "clark2022_sbase": _preset(-0.082, -0.108, 0.009, 1.104, 1.847, 314.478),
+        "clark2022_rl": _preset(-0.083, -0.126, 0.012, 1.111, 1.880, 469.982),
+        "clark2022_hash": _preset(-0.087, -0.136, 0.012, 1.157, 4.175, 477.741),
+    },
+)
+def routed(
+    N,
+    E,
+    *,
+    a: Slope = -0.08,
+    b: Slope = -0.1,
+    c: Slope = 0.01,
+    d: Level = 1.1,
+    E_start: Start = 2.0,
+    E_max: Most = 400.0,
+):
+    """log L = a log N + b log Ê + c log N log Ê + d,  1 / Ê = 1 / (E - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max
+
+    Loss of a routed model with E experts; logarithms to base 10. Ê runs from E_start at one expert to E_max at many.
+
+    Parameters
+    ----------
+    N : array_like, shape (n,), parameters of the dense model. E : number of experts.
+    """
+    n, e = np.log10(N), -np.log10(1 / (E - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max)
+    return 10 ** (a * n + b * e + c * n * e + d)
+
+
+@routed.sample
+def routed_sample(rng, n):
+    return {"N": np.exp(rng.uniform(np.log(1e7), np.log(1e9), n)), "E": 2.0 ** rng.integers(0, 10, n)}

@@ -1,0 +1,58 @@
+"""Gadre et al. 2024, Language Models Scale Reliably With Over-Training and on Downstream Tasks, arXiv:2403.08540."""
+
+from numpy import exp, log, sqrt
+
+from scaling.formula import Exponent, Positive, Published, law
+
+_COUNTS = "N = total parameters incl. embeddings; C = 6 N D; loss in nats/token on C4 validation"
+_FIT = "refit of the authors' five runs by their protocol (least squares of raw loss); repository mlfoundations/scaling"
+
+
+def _refit(a: float, b: float, eta: float, E: float, data: str) -> Published:
+    return Published(a=a, b=b, eta=eta, E=E, source=f"{_FIT}, {data}", counts=_COUNTS)
+
+
+@law(
+    "arXiv:2403.08540",
+    published={
+        "gadre2024_c4": _refit(113.693, 189.516, 0.242472, 1.50826, "C4"),
+        "gadre2024_redpajama": _refit(166.211, 366.687, 0.272851, 1.83665, "RedPajama"),
+    },
+)
+def over_training(N, M, *, E: Positive = 1.7, a: Positive = 150.0, b: Positive = 300.0, eta: Exponent = 0.25):
+    """L(N, M) = E + a / N^eta + b 6^(-eta/2) / (M N)^eta
+
+    Hoffmann's law with equal exponents, in tokens per parameter M = D / N: at constant M all runs lie on one power law of
+    compute, over-trained or not. In compute C = 6 M N^2 it reads E + (a' M^(eta/2) + b M^(-eta/2)) / C^(eta/2) with
+    a' = a 6^(eta/2).
+
+    Parameters
+    ----------
+    N : array_like, shape (n,), total parameters. M : array_like, shape (n,), training tokens per parameter.
+    E : irreducible loss. a : finite model. b : finite data, in the units of the authors' code. eta : common exponent.
+    """
+    return E + a / N**eta + b * (1 / 6) ** (eta / 2) / (M * N) ** eta
+
+
+@over_training.natural
+def over_training_natural(N, M, *, eta):
+    n, d = log(N).mean(), log(M * N).mean()
+    return {"a": exp(-eta * n), "b": exp(-eta * (d + log(6) / 2))}
+
+
+@over_training.components
+def over_training_components(N, M, *, E, a, b, eta):
+    return {"E": E, "a / N^eta": a / N**eta, "b / (sqrt(6) M N)^eta": b / (sqrt(6) * M * N) ** eta}
+
+
+@over_training.optimum
+def over_training_optimum(C, *, E, a, b, eta):
+    """M* = b / a 6^(-eta/2) to the power 1 / eta, the same at every compute C = 6 M N^2."""
+    M = (b / a) ** (1 / eta) / sqrt(6)
+    N = sqrt(C / (6 * M))
+    return {"N": N, "D": M * N, "loss": over_training(N, M, E=E, a=a, b=b, eta=eta)}
+
+
+@over_training.sample
+def over_training_sample(rng, n):
+    return {"N": exp(rng.uniform(log(1e7), log(1e9), n)), "M": exp(rng.uniform(log(5), log(640), n))}

@@ -1,0 +1,69 @@
+"""Hoffmann et al. 2022, Training Compute-Optimal Large Language Models, arXiv:2203.15556."""
+
+from numpy import exp, log
+
+from scaling.formula import Exponent, Positive, Published, law
+
+_TOTAL = "N = total parameters incl. embeddings; C = 6 N D; loss in nats/token"
+
+
+@law(
+    "arXiv:2203.15556",
+    published={
+        "hoffmann2022": Published(
+            E=exp(0.5267228),
+            A=exp(6.0073404),
+            B=exp(6.0179186),
+            alpha=0.33917084,
+            beta=0.2849083,
+            counts=_TOTAL,
+            source="arXiv:2203.15556, TeX source of eq. 10 (unrounded ln A, ln B, ln E)",
+        ),
+        "hoffmann2022_rounded": Published(
+            E=1.69,
+            A=406.4,
+            B=410.7,
+            alpha=0.34,
+            beta=0.28,
+            counts=_TOTAL,
+            source="arXiv:2203.15556, eq. 10",
+            note="rounding moves the optimal D/N at 5.88e23 FLOP from 59 to 93; prefer 'hoffmann2022'",
+        ),
+        "besiroglu2024": Published(
+            E=1.81686,
+            A=482.006,
+            B=2085.43,
+            alpha=0.34781,
+            beta=0.36585,
+            counts=_TOTAL,
+            source="arXiv:2404.10102, authors' notebook (a fit close to least absolute deviation)",
+            errors={"E": 0.02566, "A": 124.5, "B": 1293.0, "alpha": 0.0154, "beta": 0.0206},
+        ),
+    },
+)
+def chinchilla(
+    N, D, *, E: Positive = 1.7, A: Positive = 400.0, B: Positive = 400.0, alpha: Exponent = 0.34, beta: Exponent = 0.28
+):
+    """L(N, D) = E + A / N^alpha + B / D^beta
+
+    Parameters
+    ----------
+    N : array_like, shape (n,), parameters (say which count).
+    D : array_like, shape (n,), training tokens.
+    E : irreducible loss. A, alpha : finite model. B, beta : finite data.
+    """
+    return E + A / N**alpha + B / D**beta
+
+
+@chinchilla.derived
+def chinchilla_derived(*, E, A, B, alpha, beta):
+    return {"exponent of N* in C": beta / (alpha + beta), "exponent of D* in C": alpha / (alpha + beta)}
+
+
+@chinchilla.optimum
+def chinchilla_optimum(C, *, E, A, B, alpha, beta):
+    """Minimise L(N, D) subject to C = 6 N D (appendix D.3, eq. 4): N* = G (C/6)^a, D* = (C/6)^b / G."""
+    log_G = (log(alpha * A) - log(beta * B)) / (alpha + beta)
+    N = exp(log_G + beta / (alpha + beta) * log(C / 6))
+    D = exp(-log_G + alpha / (alpha + beta) * log(C / 6))
+    return {"N": N, "D": D, "loss": chinchilla(N, D, E=E, A=A, B=B, alpha=alpha, beta=beta)}

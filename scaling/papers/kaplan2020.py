@@ -1,0 +1,123 @@
+"""Kaplan et al. 2020, Scaling Laws for Neural Language Models, arXiv:2001.08361."""
+
+from typing import Annotated
+
+import numpy as np
+
+from scaling.formula import Domain, Exponent, Positive, Published, law
+from scaling.papers.hoffmann2022 import chinchilla
+
+_N = "N = non-embedding parameters; C = 6 N D; loss in nats/token, WebText2"
+# natural units: the size (data) at which either term alone would give a loss of one
+Critical = Annotated[float, Domain(0.0, np.inf, log=True, grid=(0.1, 3e7))]
+
+
+@law(
+    "arXiv:2001.08361",
+    conventions={"x": "tokens"},
+    published={
+        "kaplan2020_N": Published(
+            A=8.8e13**0.076,
+            alpha=0.076,
+            source="arXiv:2001.08361, eq. 1.1 (N_c=8.8e13)",
+            counts="x = non-embedding parameters; loss in nats/token, WebText2",
+            verified=False,
+        ),
+        "kaplan2020_D": Published(
+            A=5.4e13**0.095,
+            alpha=0.095,
+            source="arXiv:2001.08361, eq. 1.2 (D_c=5.4e13)",
+            counts="x = tokens; loss in nats/token, WebText2",
+            verified=False,
+        ),
+        "kaplan2020_C": Published(
+            A=1.6e7**0.057,
+            alpha=0.057,
+            source="arXiv:2001.08361, eq. 1.3, naive (C_c=1.6e7)",
+            counts="x = training compute in PF-days (8.64e19 FLOP); batch not adjusted",
+            verified=False,
+        ),
+        "kaplan2020_Cmin": Published(
+            A=3.1e8**0.050,
+            alpha=0.050,
+            source="arXiv:2001.08361, eq. 1.3 (C_c^min=3.1e8)",
+            counts="x = compute in PF-days at batches far below the critical one",
+            verified=False,
+        ),
+    },
+)
+def power_law(x, *, A: Positive = 10.0, alpha: Exponent = 0.1):
+    """L(x) = A / x^alpha
+
+    The pure power law in one resource x: parameters, tokens, compute or steps. Kaplan et al. write (x_c / x)^alpha;
+    here A = x_c^alpha, which is the better determined of the two.
+
+    Parameters
+    ----------
+    x : array_like, shape (n,), > 0.
+    A : loss at x = 1.
+    alpha : exponent.
+    """
+    return A / x**alpha
+
+
+@power_law.jacobian
+def power_law_jacobian(x, *, A, alpha):
+    term = x**-alpha
+    return {"A": term, "alpha": -A * term * np.log(x)}
+
+
+@law(
+    "arXiv:2001.08361",
+    published={
+        "kaplan2020": Published(
+            N_c=6.4e13,
+            D_c=1.8e13,
+            alpha_N=0.076,
+            alpha_D=0.103,
+            counts=_N,
+            source="arXiv:2001.08361, table 2, as coded in hadasah/scaling_laws",
+        ),
+    },
+)
+def kaplan(
+    N, D, *, N_c: Critical = 6.4e13, D_c: Critical = 1.8e13, alpha_N: Exponent = 0.076, alpha_D: Exponent = 0.103
+):
+    """L(N, D) = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D
+
+    Eq. 1.5 of the paper. There is no irreducible loss: 'chinchilla_outer' with E = 0, beta = 1, gamma = alpha_D.
+
+    Parameters
+    ----------
+    N : array_like, shape (n,), non-embedding parameters. D : array_like, shape (n,), training tokens.
+    N_c, D_c : where a pure power law in N or in D would reach a loss of one. alpha_N, alpha_D : their exponents.
+    """
+    return ((N_c / N) ** (alpha_N / alpha_D) + D_c / D) ** alpha_D
+
+
+@kaplan.natural
+def kaplan_natural(N, D):
+    return {"N_c": np.exp(-np.log(N).mean()), "D_c": np.exp(-np.log(D).mean())}
+
+
+@kaplan.jacobian
+def kaplan_jacobian(N, D, *, N_c, D_c, alpha_N, alpha_D):
+    ratio, log_n = alpha_N / alpha_D, np.log(N_c / N)
+    model, data = np.exp(ratio * log_n), D_c / D
+    inner = model + data
+    outer = inner**alpha_D
+    pull = alpha_D * outer / inner
+    return {
+        "N_c": pull * model * ratio / N_c,
+        "D_c": pull * data / D_c,
+        "alpha_N": pull * model * log_n / alpha_D,
+        "alpha_D": outer * np.log(inner) - pull * model * log_n * ratio / alpha_D,
+    }
+
+
+@kaplan.optimum
+def kaplan_optimum(C, *, N_c, D_c, alpha_N, alpha_D):
+    """The inner sum is Hoffmann's law with exponents alpha_N / alpha_D and 1."""
+    ratio = alpha_N / alpha_D
+    best = chinchilla.hooks.optimum(C, E=0.0, A=N_c**ratio, B=D_c, alpha=ratio, beta=1.0)
+    return {"N": best["N"], "D": best["D"], "loss": best["loss"] ** alpha_D}

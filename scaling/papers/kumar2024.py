@@ -1,0 +1,116 @@
+"""Kumar et al. 2024, Scaling Laws for Precision, arXiv:2411.04330."""
+
+from typing import Annotated
+
+import numpy as np
+
+from scaling.formula import Domain, Exponent, Positive, Published, law
+
+Bits = Annotated[float, Domain(0.05, 50.0, log=True)]
+
+_READ = "table 2 for A, alpha = beta, gamma_w"
+_COUNTS = "N = non-embedding parameters, D = tokens, P in bits; loss in nats/token"
+
+
+@law(
+    "arXiv:2411.04330",
+    published={
+        "kumar2024": Published(
+            E=2.7648,
+            A=4299.0,
+            B=1.806e4,
+            alpha=0.4965,
+            beta=0.4965,
+            gamma_w=2.6745,
+            gamma_a=2.2102,
+            gamma_kv=0.9578,
+            counts=_COUNTS,
+            verified=False,
+            source=f"arXiv:2411.04330, {_READ}; the rest remembered",
+            note="B, E, gamma_a and the digits of gamma_kv were not read in the paper",
+        ),
+    },
+)
+def precision(
+    N,
+    D,
+    P_w,
+    P_a,
+    P_kv,
+    *,
+    E: Positive = 2.8,
+    A: Positive = 4000.0,
+    B: Positive = 2e4,
+    alpha: Exponent = 0.5,
+    beta: Exponent = 0.5,
+    gamma_w: Bits = 2.7,
+    gamma_a: Bits = 2.2,
+    gamma_kv: Bits = 1.0,
+):
+    """L = E + A / N_eff^alpha + B / D^beta,  N_eff = N prod_x (1 - exp(-P_x / gamma_x)),  x in w, a, kv
+
+    Training in low precision counts as training a smaller model.
+
+    Parameters
+    ----------
+    N, D : array_like, shape (n,), parameters and training tokens.
+    P_w, P_a, P_kv : bits of weights, activations and key-value cache in training (16 for none saved).
+    gamma_w, gamma_a, gamma_kv : bits at which 63 % of the parameters still count.
+    """
+    left = alpha * (
+        np.log1p(-np.exp(-P_w / gamma_w)) + np.log1p(-np.exp(-P_a / gamma_a)) + np.log1p(-np.exp(-P_kv / gamma_kv))
+    )
+    return E + A * np.exp(-left) / N**alpha + B / D**beta
+
+
+@precision.natural
+def precision_natural(N, D, P_w, P_a, P_kv, *, alpha, beta):
+    return {"A": np.exp(-alpha * np.log(N).mean()), "B": np.exp(-beta * np.log(D).mean())}
+
+
+@precision.sample
+def precision_sample(rng, n):
+    sizes = {"N": (3e7, 2e9), "D": (1e9, 3e10)}
+    return {k: np.exp(rng.uniform(*np.log(v), n)) for k, v in sizes.items()} | {
+        k: rng.integers(2, 17, n).astype(float) for k in ("P_w", "P_a", "P_kv")
+    }
+
+
+@law(
+    "arXiv:2411.04330",
+    published={
+        "kumar2024": Published(
+            C_T=0.0598,
+            gamma_N=0.3439,
+            gamma_D=0.5068,
+            gamma_post=0.5907,
+            counts=_COUNTS,
+            verified=False,
+            source="arXiv:2411.04330, table 2 for gamma_D, gamma_N; the rest remembered",
+        ),
+    },
+)
+def ptq_damage(
+    N, D, P, *, C_T: Positive = 0.06, gamma_N: Exponent = 0.34, gamma_D: Exponent = 0.5, gamma_post: Bits = 0.6
+):
+    """dL(N, D, P) = C_T D^gamma_D / N^gamma_N exp(-P / gamma_post)
+
+    Loss added by quantising the weights after training; it grows with the tokens trained on. When fitting, the column
+    `loss` holds the difference.
+
+    Parameters
+    ----------
+    N, D : array_like, shape (n,), parameters and training tokens. P : bits of the quantised weights.
+    """
+    return C_T * D**gamma_D / N**gamma_N * np.exp(-P / gamma_post)
+
+
+@ptq_damage.natural
+def ptq_damage_natural(N, D, P, *, gamma_N, gamma_D):
+    return {"C_T": np.exp(gamma_D * np.log(D).mean() - gamma_N * np.log(N).mean() - 6.0)}
+
+
+@ptq_damage.sample
+def ptq_damage_sample(rng, n):
+    few = precision.hooks.sample(rng, n)
+    return {"N": few["N"], "D": few["D"], "P": rng.integers(3, 7, n).astype(float)}

@@ -1,0 +1,117 @@
+"""Li et al. 2025, Predictable Scale Part II: Farseer, A Refined Scaling Law in Large Language Models, arXiv:2506.10972."""
+
+from typing import Annotated
+
+import numpy as np
+
+from scaling.formula import Domain, Published, Real, law
+
+# below 1e-3 the power of N has become its logarithm
+Power = Annotated[float, Domain(1e-3, 2.0, grid=(0.02, 0.5))]
+Minus = Annotated[float, Domain(-2.0, -1e-3, grid=(-0.5, -0.02))]
+
+
+@law(
+    "arXiv:2506.10972",
+    published={
+        "li2025": Published(
+            E=3.133347,
+            s=-0.062465,
+            q=0.13,
+            S=0.128488,
+            B=230.7344,
+            b=-0.1729,
+            Q=-1.544210,
+            A=-1.665631,
+            a=0.0459,
+            source="benchmark code of arXiv:2604.22753 (PlanarG/active-sl), raw counts of N and D",
+            counts="N = non-embedding parameters, D = tokens; loss below 1 (bits per character, not nats/token)",
+        ),
+    },
+)
+def farseer(
+    N,
+    D,
+    *,
+    s: Real = -0.06,
+    q: Power = 0.13,
+    S: Real = 0.13,
+    B: Real = 230.0,
+    b: Minus = -0.17,
+    Q: Real = -1.5,
+    A: Real = -1.7,
+    a: Power = 0.046,
+    E: Real = 3.1,
+):
+    """L(N, D) = exp(s N^q + S) + exp(B N^b + Q) / D^exp(A N^a + E)
+
+    Both the amplitude and the exponent of the data term depend on the size.
+
+    Parameters
+    ----------
+    N : array_like, shape (n,), parameters. D : array_like, shape (n,), training tokens.
+    s, q, S : loss at infinite data, a stretched exponential in N. B, b, Q : amplitude of the data term.
+    A, a, E : exponent of the data term.
+    """
+    return np.exp(s * N**q + S) + np.exp(B * N**b + Q - np.exp(A * N**a + E) * np.log(D))
+
+
+@farseer.straight
+def farseer_straight(N, D):
+    """Value and slope of the three functions of ln N at the data's middle, the data term's taken at its middle in ln D."""
+    n, d = np.log(N).mean(), np.log(D).mean()
+
+    def to(p):
+        data = np.exp(p["E"])  # exponent of D at the middle
+        A = p["A"] / (p["a"] * np.exp(p["a"] * n))
+        rise = p["B"] + data * p["A"] * d
+        level = p["Q"] + data * d
+        return {
+            "s": p["s"] / (p["q"] * np.exp(p["q"] * n)),
+            "q": p["q"],
+            "S": p["S"] - p["s"] / p["q"],
+            "B": rise / (p["b"] * np.exp(p["b"] * n)),
+            "b": p["b"],
+            "Q": level - rise / p["b"],
+            "A": A,
+            "a": p["a"],
+            "E": p["E"] - p["A"] / p["a"],
+        }
+
+    def back(p):
+        grown = {k: np.exp(p[k] * n) for k in "qba"}
+        E, slope = p["A"] * grown["a"] + p["E"], p["A"] * p["a"] * grown["a"]
+        return {
+            "s": p["s"] * p["q"] * grown["q"],
+            "q": p["q"],
+            "S": p["s"] * grown["q"] + p["S"],
+            "B": p["B"] * p["b"] * grown["b"] - np.exp(E) * slope * d,
+            "b": p["b"],
+            "Q": p["B"] * grown["b"] + p["Q"] - np.exp(E) * d,
+            "A": slope,
+            "a": p["a"],
+            "E": E,
+        }
+
+    return to, back
+
+
+@farseer.sample
+def farseer_sample(rng, n):
+    return {
+        "N": np.exp(rng.uniform(np.log(1e8), np.log(6e9), n)),
+        "D": np.exp(rng.uniform(np.log(2e9), np.log(4e11), n)),
+    }
+
+
+@farseer.contains("chinchilla")
+def farseer_contains(N, D, *, E, A, B, alpha, beta):
+    """Its E + A / N^alpha as exp(s N^q + S), by least squares of logarithms; a data term alike for all N."""
+    starts = []
+    for q in (0.05, 0.13, 0.3):
+        s, S = np.polyfit(N**q, np.log(E + A / N**alpha), 1)
+        for b in (-0.3, -0.15) if B > 0 and beta > 0 else ():
+            starts.append(
+                {"s": s, "q": q, "S": S, "B": 0.0, "b": b, "Q": np.log(B), "A": 0.0, "a": 0.05, "E": np.log(beta)}
+            )
+    return starts

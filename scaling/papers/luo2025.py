@@ -1,0 +1,129 @@
+"""Luo et al. 2025, A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules, arXiv:2503.12811."""
+
+from typing import Annotated
+
+import numpy as np
+
+from scaling.formula import Domain, Exponent, Positive, Published, law
+from scaling.papers.tissue2024 import NO_DROP, area_under
+from scaling.schedules.drops import RateDrops
+
+# below 0.02 the kernel has become a logarithm and only B * beta is left to fit
+Kernel = Annotated[float, Domain(0.02, 10.0, grid=(0.3, 2.0))]
+RatePower = Annotated[float, Domain(0.0, 4.0, grid=(0.2, 0.9))]
+
+_CODE = "authors' code, src/config.py; early-stopped fits; warm-up rises counted in the loss drop"
+
+
+@law(
+    "arXiv:2503.12811",
+    conventions={"block": 64, "warmup": "real", "warmup_in_ld": False, "lr_floor": 1e-3},
+    published={
+        "luo2025_25M": Published(
+            L0=3.04045406,
+            A=0.52468604,
+            alpha=0.50786857,
+            B=363.78751622,
+            C=2.06560812,
+            beta=0.58279013,
+            gamma=0.64142257,
+            conventions={"warmup_in_ld": True},
+            source=_CODE,
+            counts="25M model, peak rate 3e-4",
+        ),
+        "luo2025_100M": Published(
+            L0=2.6514477,
+            A=0.60115152,
+            alpha=0.45295811,
+            B=437.9464276,
+            C=2.13245612,
+            beta=0.59785199,
+            gamma=0.65523644,
+            conventions={"warmup_in_ld": True},
+            source=_CODE,
+            counts="100M model, peak rate 3e-4",
+        ),
+    },
+)
+def multi_power(
+    S1,
+    drops,
+    *,
+    L0: Positive = 3.0,
+    A: Positive = 0.5,
+    alpha: Exponent = 0.5,
+    B: Positive = 400.0,
+    C: Positive = 2.0,
+    beta: Kernel = 0.5,
+    gamma: RatePower = 0.5,
+):
+    """L(t) = L0 + A / S1^alpha - B sum_k d_k [1 - (1 + C S_k / eta_k^gamma)^-beta]
+
+    Parameters
+    ----------
+    S1 : array_like, shape (n,), area under the learning rate up to and including the step.
+    drops : RateDrops of length n: drops d_k of the rate, the rate eta_k after each, and the area S_k since.
+    L0, A, alpha : power law in the area. B : loss saved per unit of rate given up, once the drop has taken effect.
+    C, beta, gamma : how fast a drop takes effect, counted in area and in the rate after it.
+    """
+    return L0 + A / S1**alpha - B * drops.sum(lambda d, eta, S: d * (1 - power(1 + C * S / power(eta, gamma), -beta)))
+
+
+def power(x, a):
+    """x ** a for many a at once: numpy's own takes several times as long where x is far longer than a."""
+    return np.exp(a * np.log(x))
+
+
+@multi_power.features
+def multi_power_features(steps, schedule, *, block, warmup, warmup_in_ld, lr_floor):
+    drops = RateDrops.before(steps, schedule, block=block, warmup_in_ld=warmup_in_ld, lr_floor=lr_floor)
+    return {"S1": area_under(schedule, warmup)[schedule.index(steps)], "drops": drops}
+
+
+@multi_power.needs
+def multi_power_needs(S1, drops):
+    return [] if np.any(drops.d) else [NO_DROP]
+
+
+@multi_power.rivals
+def multi_power_rivals():
+    """The shorter form, another tail of the kernel, and the annealing law, which reads the same schedules."""
+    return [{"beta": 0.5, "gamma": 0.5}, {"beta": 2.0, "gamma": 0.5}, "annealing"]
+
+
+@multi_power.natural
+def multi_power_natural(S1, drops, *, alpha, gamma):
+    """Sizes in which A, B and C are of order one: loss at a typical area, nats won by annealing to zero, kernel lengths."""
+    peak = np.exp(np.log(drops.peak).mean())
+    span = drops.span[drops.span > 0]
+    length = np.exp(np.log(span).mean()) if len(span) else np.exp(np.log(S1).mean())
+    return {"A": np.exp(-alpha * np.log(S1).mean()), "B": peak, "C": length * peak**-gamma}
+
+
+@multi_power.jacobian
+def multi_power_jacobian(S1, drops, *, L0, A, alpha, B, C, beta, gamma):
+    z = C * drops.S * power(drops.eta, -gamma)
+    log = np.log(1 + z)
+    decay = np.exp(-beta * log)
+    pull = beta * decay * z / (1 + z)  # derivative of the kernel in ln C
+    shape = S1**-alpha
+    total = lambda x: drops.sum(lambda d, eta, S: d * x)
+    return {
+        "L0": np.ones_like(shape),
+        "A": shape,
+        "alpha": -A * shape * np.log(S1),
+        "B": -total(1 - decay),
+        "C": -B * total(pull) / C,
+        "beta": -B * total(decay * log),
+        "gamma": B * total(pull * np.log(drops.eta)),
+    }
+
+
+@multi_power.components
+def multi_power_components(S1, drops, *, L0, A, alpha, **kernel):
+    area = A / S1**alpha
+    whole = multi_power(S1, drops, L0=L0, A=A, alpha=alpha, **kernel)
+    return {"L0": L0, "A / S1^alpha": area, "annealing": whole - L0 - area}
+
+
+multi_power_5 = multi_power.hold("multi_power_5", beta=0.5, gamma=0.5)

@@ -1,0 +1,1 @@
+"""The estimation procedures of papers: what they did with fits and tables, step by step."""

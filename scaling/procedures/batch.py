@@ -1,0 +1,88 @@
+"""Critical batch sizes: the trade-off of steps and examples, its measurement, and the gradient noise scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from scaling import fits
+from scaling.errors import DataError
+
+DEFINITIONS = ("overhead", "ratio", "overhead_small")
+
+
+def steps_and_examples(S, B, B_crit) -> dict[str, np.ndarray]:
+    """S_min = S / (1 + B_crit / B), E_min = B S / (1 + B / B_crit) and the share of compute that batch B wastes.
+
+    (S / S_min - 1)(E / E_min - 1) = 1 with E = B S (arXiv:1812.06162); S_min is the limit of large, E_min of small batches.
+    """
+    S, B, B_crit = (np.asarray(v, float) for v in (S, B, B_crit))
+    return {"S_min": S / (1 + B_crit / B), "E_min": B * S / (1 + B / B_crit), "wasted": 1 - 1 / (1 + B / B_crit)}
+
+
+def noise_scale(small: tuple[float, float], big: tuple[float, float]) -> dict[str, float]:
+    """Gradient noise scale from squared gradient norms at two batch sizes, (batch, |G|^2) each.
+
+    Unbiased estimates of |G|^2 and tr(Sigma) (arXiv:1812.06162, appendix A). Average each over many steps before taking
+    their ratio B_simple: the mean of ratios is biased.
+    """
+    (b, g), (B, G) = small, big
+    if not 0 < b < B:
+        raise DataError(f"noise_scale needs two different batch sizes, the smaller first; got {b} and {B}.")
+    squared = (B * G - b * g) / (B - b)
+    trace = (g - G) / (1 / b - 1 / B)
+    return {"gradient": squared, "trace": trace, "B_simple": trace / squared}
+
+
+def critical_batches(
+    runs: pd.DataFrame,
+    definition: str = "overhead",
+    *,
+    group: str = "model",
+    overhead: float = 0.2,
+    start: float = 256.0,
+) -> pd.DataFrame:
+    """Critical batch of every model from its steps to a target loss at several batches.
+
+    Parameters
+    ----------
+    runs : columns B, steps and the one named by `group`.
+    definition : "overhead": steps exceed linear scaling from batch `start` by `overhead` (arXiv:2410.21676);
+        "ratio": E_min / S_min (arXiv:1812.06162); "overhead_small": as the first, with linear scaling from B = 0.
+
+    Returns
+    -------
+    DataFrame
+        indexed by group: S_min, E_min (fit of ln steps = ln(S_min + E_min / B)) and B_crit.
+
+    Notes
+    -----
+    The definition decides the exponent in size, not only the factor: always say which was used.
+    """
+    if definition not in DEFINITIONS:
+        raise DataError(f"definition='{definition}' is unknown; use one of {', '.join(DEFINITIONS)}.")
+    if missing := {"B", "steps", group} - set(runs):
+        raise DataError(f"critical batches need columns B, steps, {group}; missing {', '.join(sorted(missing))}.")
+    rows = {}
+    for name, g in runs.groupby(group, sort=False):
+        fit = fits.fit(
+            pd.DataFrame({"B": g["B"].astype(float), "loss": g["steps"].astype(float)}),
+            "batch_tradeoff",
+            objective="log_squares",
+        )
+        S_min, ratio = fit.values["S_min"], fit.values["B_crit"]
+        B_crit = {
+            "ratio": ratio,
+            "overhead_small": overhead * ratio,
+            "overhead": overhead * ratio + (1 + overhead) * start,
+        }[definition]
+        rows[name] = {"S_min": S_min, "E_min": S_min * ratio, "B_crit": B_crit}
+    out = pd.DataFrame.from_dict(rows, orient="index")
+    out.index.name = group
+    return out
+
+
+def power_of_size(N, B_crit) -> tuple[float, float]:
+    """(factor, exponent) of B_crit = factor N^exponent by least squares of logarithms."""
+    exponent, log_factor = np.polyfit(np.log(np.asarray(N, float)), np.log(np.asarray(B_crit, float)), 1)
+    return float(np.exp(log_factor)), float(exponent)

@@ -1,0 +1,124 @@
+"""Estimate the law of one language family in steps that can each be looked at (arXiv:2410.12883; the procedure is ours).
+
+1. The slope of ln L in ln p, pooled over all (N, D) cells, and a test that it is the same in all of them.
+2. The surface over N and D, with that slope held. 3. All parameters together. And the rival link, by AIC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import f as fisher
+
+from scaling.errors import DataError
+from scaling.fits import Fit, fit
+
+PAPER, RIVAL = "multilingual", "multilingual_reducible"
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """A family's law and the steps that led to it.
+
+    Attributes
+    ----------
+    fit : Fit of `multilingual`, all parameters free. rival : Fit of `multilingual_reducible`.
+    slope, slope_error : gamma of step 1. cells : (N, D) cells with at least two shares; those alone inform step 1.
+    equal_slopes : p-value of the test that gamma is the same in all cells (NaN: fewer than two cells, or no spare rows).
+    surface : Fit of step 2, gamma held. aic : name of the law -> AIC of its fit by least squares of ln L.
+    warnings : what to know before using it.
+    """
+
+    fit: Fit
+    rival: Fit
+    slope: float
+    slope_error: float
+    cells: int
+    equal_slopes: float
+    surface: Fit
+    aic: dict[str, float]
+    warnings: tuple[str, ...]
+
+    @property
+    def better(self) -> Fit:
+        """The fit whose link has the lower AIC."""
+        return self.fit if self.aic[PAPER] <= self.aic[RIVAL] else self.rival
+
+    def __str__(self) -> str:
+        gap = self.aic[RIVAL] - self.aic[PAPER]
+        return "\n".join(
+            [
+                f"step 1       gamma = {self.slope:.5f} +- {self.slope_error:.5f}, pooled over {self.cells} cells of (N, D); "
+                f"equal slopes: p = {self.equal_slopes:.3g}",
+                f"step 2       surface with gamma held: objective {self.surface.objective:.6g}",
+                f"step 3       all parameters free: gamma = {self.fit.values['gamma']:.5f} +- {self.fit.errors()['gamma']:.5f}",
+                f"link         the share moves {'the whole loss' if gap >= 0 else 'the reducible loss alone'}: "
+                f"AIC better by {abs(gap):.1f}",
+                *(f"note         {w}" for w in self.warnings),
+                str(self.fit),
+            ]
+        )
+
+    __repr__ = __str__
+
+
+def family(frame: pd.DataFrame, *, objective: str = "log_huber", delta: float = 1e-3) -> Family:
+    """Fit one family's law.
+
+    Parameters
+    ----------
+    frame : DataFrame with N, D (total tokens), p (the family's share) and loss.
+    objective, delta : of steps 2 and 3, as in `scaling.fit`.
+
+    Raises
+    ------
+    DataError : no cell of equal (N, D) has two different shares, so gamma cannot be told from the surface.
+    """
+    rows = frame[frame["loss"].notna()]
+    slope, error, cells, p_value = pooled_slope(rows)
+    surface = fit(rows, PAPER, fixed={"gamma": max(slope, 1e-6)}, objective=objective, delta=delta)
+    polished = fit(rows, PAPER, objective=objective, delta=delta)
+    rival = fit(rows, RIVAL, objective=objective, delta=delta)
+    aic = {}
+    for law in (PAPER, RIVAL):
+        squares = fit(rows, law, objective="log_squares")
+        aic[law] = len(rows) * np.log(max(squares.objective, 1e-300) / len(rows)) + 2 * len(squares.law.params)
+    said = []
+    if p_value < 0.01:
+        said.append(
+            f"the slope differs between cells (p = {p_value:.2g}): gamma is not one number here, as the law says it is"
+        )
+    if abs(polished.values["gamma"] - slope) > 4 * np.hypot(error, polished.errors()["gamma"]):
+        said.append("gamma of the whole fit disagrees with the pooled slope: the surface and the share do not separate")
+    return Family(polished, rival, slope, error, cells, p_value, surface, aic, (*said, *polished.warnings))
+
+
+def pooled_slope(rows: pd.DataFrame) -> tuple[float, float, int, float]:
+    """gamma, its standard error, the number of informative cells, and the p-value of equal slopes."""
+    if missing := [c for c in ("N", "D", "p", "loss") if c not in rows]:
+        raise DataError(f"a family's law needs columns N, D, p and loss; missing {', '.join(missing)}.")
+    logs = pd.DataFrame({"x": np.log(rows["p"]), "y": np.log(rows["loss"])})
+    keys = [rows["N"], rows["D"]]
+    centred = logs - logs.groupby(keys).transform("mean")
+    informative = logs.groupby(keys)["x"].transform(np.ptp) > 1e-9
+    centred, cell = centred[informative], rows.loc[informative].groupby(["N", "D"]).ngroup().to_numpy()
+    if not len(centred):
+        raise DataError(
+            "no two rows share N and D but differ in p, so the effect of the share cannot be separated from that of "
+            "size and tokens; train one size and length at two shares or more."
+        )
+    x, y = centred["x"].to_numpy(), centred["y"].to_numpy()
+    cells = int(cell.max()) + 1
+    slope = (x * y).sum() / (x * x).sum()
+    rest = y - slope * x
+    spare = len(x) - cells - 1
+    error = float(np.sqrt((rest**2).sum() / spare / (x * x).sum())) if spare > 0 else np.nan
+    own = np.bincount(cell, x * y) / np.bincount(cell, x * x)
+    within = ((y - own[cell] * x) ** 2).sum()
+    p_value = np.nan
+    if cells > 1 and (left := len(x) - 2 * cells) > 0:
+        ratio = ((rest**2).sum() - within) / (cells - 1) / (within / left)
+        p_value = float(fisher.sf(ratio, cells - 1, left))
+    return float(-slope), error, cells, p_value

@@ -1,0 +1,179 @@
+"""The procedure of arXiv:2403.06563: constants of the whole trajectory from small runs, step by step, then jointly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from scaling import fits
+from scaling.counting import recounted
+from scaling.errors import DataError, FitError
+from scaling.formula import find
+from scaling.logs import Runs
+
+COLUMNS = ("run", "N", "B", "S", "loss")
+LEVELS = 8  # losses at which the batch sizes of one model are compared
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Kaplan's constants with what they predict; B in tokens.
+
+    Attributes
+    ----------
+    values : N_c, alpha_N, S_c, alpha_S, B_star, alpha_B.
+    levels : per loss level S_min, E_min, B_crit of the batch-size comparison. None after the joint fit alone.
+    """
+
+    values: Mapping[str, float]
+    levels: pd.DataFrame | None = None
+
+    def loss(self, N, B, S) -> np.ndarray:
+        """Loss of N parameters after S steps at batch B."""
+        return find("kaplan_trajectory")(*(np.asarray(v, float) for v in (N, B, S)), **self.values)
+
+    def lowest_loss(self, N):
+        """Loss of a converged model."""
+        return (self.values["N_c"] / np.asarray(N, float)) ** self.values["alpha_N"]
+
+    def critical_batch(self, loss):
+        """Batch at which twice the fewest steps and twice the fewest tokens are needed for a loss."""
+        return self.values["B_star"] / np.asarray(loss, float) ** (1 / self.values["alpha_B"])
+
+    def steps_to(self, loss, N, B=np.inf):
+        """Steps to a loss at batch B (inf: the fewest there can be); NaN where the model never reaches it."""
+        loss = np.asarray(loss, float)
+        left = loss - self.lowest_loss(N)
+        with np.errstate(invalid="ignore"):
+            fewest = self.values["S_c"] * np.where(left > 0, left, np.nan) ** (-1 / self.values["alpha_S"])
+        return fewest * (1 + self.critical_batch(loss) / np.asarray(B, float))
+
+    def tokens_to(self, loss, N, B=0.0):
+        """Tokens to a loss at batch B (0: the fewest there can be)."""
+        fewest = self.critical_batch(loss) * self.steps_to(loss, N)
+        return fewest * (1 + np.asarray(B, float) / self.critical_batch(loss))
+
+
+def curves_of(runs: Runs) -> pd.DataFrame:
+    """Rows run, N, B, S, loss of logged runs, for `unravel` and `joint`.
+
+    N counts without embeddings (from n_params_nonemb, or a shape, among the facts), B is batch_tokens. Only rows at the peak
+    rate are taken, as the law knows neither warm-up nor decay. Runs of one N and B that differ in rate or seed count as
+    one: the lowest loss any of them has reached by that step.
+    """
+    frame = runs.joined()
+    if missing := {"batch_tokens", "n_params"} - set(frame):
+        raise DataError(
+            f"a trajectory needs the facts n_params and batch_tokens; missing {', '.join(sorted(missing))}."
+        )
+    frame = frame[frame["loss"].notna() & (frame["step"] > 0)]
+    if without := sorted(set(frame["run"][frame[["batch_tokens", "n_params"]].isna().any(axis=1)])):
+        raise DataError(
+            f"run '{without[0]}' ({len(without)} such) lacks n_params or batch_tokens in runs.csv; select others."
+        )
+    frame = recounted(frame, "non_embedding")
+    if "lr" in frame:
+        frame = frame[frame["lr"] > 0.999 * frame.groupby("run")["lr"].transform("max")]
+    frame = frame.rename(columns={"n_params": "N", "batch_tokens": "B", "step": "S"}).sort_values("S")
+    lowest = (
+        frame.assign(loss=frame.groupby("run")["loss"].cummin()).groupby(["N", "B", "S"], as_index=False)["loss"].min()
+    )
+    return lowest.assign(run=[f"{n:g} at {b:g}" for n, b in zip(lowest["N"], lowest["B"], strict=True)])[list(COLUMNS)]
+
+
+def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Trajectory:
+    """Steps 1 to 3 of the paper, each a fit of two or three constants.
+
+    Parameters
+    ----------
+    curves : columns run, N, B, S, loss, one run per N and B (see `curves_of`); at least one size at three or more batches.
+    converged : columns N, loss of models trained until the loss is flat, for step 1. If not given, the lowest loss of
+        every size in `curves` is taken, which is too high by what those runs could still learn.
+
+    Raises
+    ------
+    DataError : missing columns. FitError : no size has enough batches, or no common loss levels.
+    """
+    _checked("curves", curves, COLUMNS)
+    if converged is not None:
+        _checked("converged", converged, ("N", "loss"))
+    ends = curves.groupby("N")["loss"].min().reset_index() if converged is None else converged
+    if ends["N"].nunique() < 3:
+        raise FitError(
+            f"step 1, the loss of converged models against size, needs three sizes; got {ends['N'].nunique()}. Add runs, or "
+            "give converged=; `joint` fits all constants at once."
+        )
+    sizes = fits.fit(ends.rename(columns={"N": "x"})[["x", "loss"]], "power_law", objective="log_squares").values
+    N_c = sizes["A"] ** (1 / sizes["alpha"])
+    found = levels(curves)
+    pairs = found[["L", "B_crit"]].set_axis(["L", "loss"], axis=1)
+    critical = fits.fit(pairs, "critical_batch", objective="log_squares").values
+    left = curves["loss"] - (N_c / curves["N"]) ** sizes["alpha"]
+    S_min = curves["S"] / (1 + critical["B_star"] / curves["loss"] ** (1 / critical["alpha_B"]) / curves["B"])
+    clear = left > 0.02 * curves["loss"]  # below this what is left to learn drowns in noise
+    if clear.sum() < 4:
+        raise FitError("too few rows are clearly above the loss of a converged model; log earlier steps.")
+    rows = pd.DataFrame({"x": S_min[clear], "loss": left[clear]})
+    steps = fits.fit(rows, "power_law", objective="squares").values
+    return Trajectory(
+        {
+            "N_c": N_c,
+            "alpha_N": sizes["alpha"],
+            "S_c": steps["A"] ** (1 / steps["alpha"]),
+            "alpha_S": steps["alpha"],
+            **critical,
+        },
+        found,
+    )
+
+
+def joint(curves: pd.DataFrame, **options) -> tuple[Trajectory, object]:
+    """All six constants at once from all rows (`scaling.fit` of kaplan_trajectory, with its options); also the Fit."""
+    _checked("curves", curves, COLUMNS)
+    fit = fits.fit(curves[["N", "B", "S", "loss"]], "kaplan_trajectory", **options)
+    return Trajectory(fit.values), fit
+
+
+def levels(curves: pd.DataFrame, N: float | None = None) -> pd.DataFrame:
+    """Step 2: at losses that all batches of one size reach, steps against batches: columns L, S_min, E_min, B_crit.
+
+    Parameters
+    ----------
+    curves : as in `unravel`. N : the size; that with the most batches if not given.
+    """
+    _checked("curves", curves, COLUMNS)
+    batches = curves.groupby("N")["B"].nunique()
+    N = float(batches.sort_values().index.to_numpy()[-1]) if N is None else float(N)
+    most = int(batches.get(N, 0))
+    if most < 3:
+        raise FitError(f"no size was run at three or more batches (N = {N:g} has {most}); B_crit needs them.")
+    runs = [g.sort_values("S") for _, g in curves[curves["N"] == N].groupby("run")]
+    high = min(g["loss"].max() for g in runs)
+    low = max(g["loss"].min() for g in runs)
+    if not low < high:
+        raise FitError("the runs at different batches have no loss in common; train the small batches for more steps.")
+    rows = []
+    for L in np.geomspace(low * 1.005, high * 0.995, LEVELS):
+        at = [np.exp(np.interp(-L, -np.minimum.accumulate(g["loss"]), np.log(g["S"]))) for g in runs]
+        table = pd.DataFrame({"B": [float(g["B"].iloc[0]) for g in runs], "loss": at})
+        found = fits.fit(table, "batch_tradeoff", objective="log_squares")
+        S_min, B_crit = found.values["S_min"], found.values["B_crit"]
+        rows.append({"L": L, "S_min": S_min, "E_min": S_min * B_crit, "B_crit": B_crit})
+    return pd.DataFrame(rows)
+
+
+def _checked(name: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    """Refuse a table that lacks a column, has no rows, or holds anything but positive numbers."""
+    if missing := [c for c in columns if c not in frame]:
+        raise DataError(f"the trajectory needs {name} with columns {', '.join(columns)}; missing {', '.join(missing)}.")
+    if not len(frame):
+        raise DataError(f"{name} has no rows.")
+    for c in columns:
+        values = pd.to_numeric(frame[c], errors="coerce").to_numpy(float) if c != "run" else np.ones(len(frame))
+        if bad := int((~np.isfinite(values) | (values <= 0)).sum()):
+            raise DataError(
+                f"{name}: column '{c}' must hold positive numbers; {bad} of {len(frame)} rows do not. Drop them."
+            )

@@ -1,0 +1,272 @@
+"""Ways to carry a running loss curve to its end. Each takes the prefix and its schedule, and returns a function of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import least_squares
+
+from scaling.errors import ScalingError
+from scaling.fits import Fit, fit
+from scaling.formula import Hooks, Law, find
+from scaling.logs import Runs
+from scaling.schedules import Schedule
+
+Curve = Callable[[np.ndarray], np.ndarray]
+LONG = 1000.0  # updates at the peak rate: the unit in which areas are compared between models
+FALLEN = 0.25  # of the peak rate: a fall that shows what annealing does
+SAME = 1e-3  # schedules that differ by less than this share of their peak are one schedule
+STRETCHES = 12  # of the later half of a log, whose means show what wanders
+ROWS = 500  # of a prefix that methods see; longer ones are given to them as means over as many stretches of steps
+TINY = 1e-6  # a loss below which a law is out of its mind
+NOISE = 1e-3  # of ln loss, at least: threshold of the Huber loss, and weight of what is known of a kernel
+KNOWN = 1.5  # sd of ln strength and ln length of a kernel; 1 to 2.5 do alike on the short runs of runs/, 1.5 best
+# factors within which nine in ten kernels have their strength: luo2025_25M and those of runs/ differ by six; of models of
+# one family the strongest and the weakest are 1.2 apart (two of arXiv:2503.12811, three of runs/)
+ANY, FAMILY = 6.0, 1.25
+MISFIT = 0.01  # of the loss, by which a curve may miss what it was fitted to: laws that hold miss by a tenth of it
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The evaluated rows of one run after its warm-up, and its whole schedule. noise: sd of one logged loss."""
+
+    name: str
+    step: np.ndarray
+    loss: np.ndarray
+    plan: Schedule
+    noise: float = np.nan
+
+    @classmethod
+    def of(cls, runs: Runs, name: str) -> Prefix:
+        rows = runs.frame
+        rows = rows[(rows["run"] == name) & rows["loss"].notna()]
+        plan = runs.schedules[name]
+        rows = rows[rows["step"] >= plan.first + plan.warmup - 1]
+        step, loss = rows["step"].to_numpy(int), rows["loss"].to_numpy(float)
+        noise = scatter(loss[-max(4, int((step >= step[-1] / 2).sum())) :]) if len(step) else np.nan
+        return cls(name, *means(step, loss, plan), plan, noise)
+
+    def until(self, step: float) -> Prefix:
+        keep = self.step <= step
+        return replace(self, step=self.step[keep], loss=self.loss[keep])
+
+    def runs(self) -> Runs:
+        frame = pd.DataFrame({"run": self.name, "step": self.step, "loss": self.loss})
+        return Runs.from_frame(frame, schedule=self.plan)
+
+
+def means(step: np.ndarray, loss: np.ndarray, plan: Schedule) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the loss over stretches of steps, none across a jump of the rate; short logs stay as they are."""
+    if len(step) < 2 * ROWS:
+        return step, loss
+    rates = plan.rates[plan.index(step)]
+    jumps = np.cumsum(np.abs(np.diff(rates, prepend=rates[0])) > 0.01 * plan.peak)
+    stretch = (step - step[0]) * ROWS // (step[-1] - step[0] + 1) + ROWS * jumps
+    count = np.unique(stretch, return_inverse=True)[1]
+    size = np.bincount(count)
+    return np.rint(np.bincount(count, step) / size).astype(int), np.bincount(count, loss) / size
+
+
+def scatter(loss: np.ndarray) -> float:
+    """sd of a logged loss about its trend: what changes from row to row, and what wanders over longer stretches."""
+    sd = lambda x: float(np.median(np.abs(np.diff(x, 3)))) / 0.6745 / np.sqrt(20) if len(x) > 3 else np.nan
+    row, size = sd(loss), len(loss) // STRETCHES
+    if size < 4:
+        return row
+    slow = sd(loss[-size * STRETCHES :].reshape(STRETCHES, size).mean(1))
+    return float(np.hypot(row, np.sqrt(max(slow**2 - row**2 / size, 0.0))))
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What annealing does elsewhere: B / A and C of a multi-power law in units of its peak rate and 1000 peak updates."""
+
+    ratio: float
+    C: float
+    beta: float
+    gamma: float
+    peak: float
+
+    @classmethod
+    def of(cls, v: Mapping[str, float], peak: float) -> Kernel:
+        size = v["A"] * (LONG * peak) ** -v["alpha"]
+        return cls(v["B"] * peak / size, v["C"] * LONG * peak ** (1 - v["gamma"]), v["beta"], v["gamma"], peak)
+
+    def at(self, size: Any, peak: float) -> dict[str, Any]:
+        """B, C, beta, gamma of a law whose area term is `size` after 1000 updates at the peak."""
+        C = self.C / LONG / peak ** (1 - self.gamma)
+        return {"B": self.ratio * size / peak, "C": C, "beta": self.beta, "gamma": self.gamma}
+
+
+def published_kernel() -> Kernel:
+    """The kernel to assume where nothing else is known: luo2025_25M of multi_power, at its peak rate of 3e-4."""
+    return Kernel.of(find("multi_power").published["luo2025_25M"], 3e-4)
+
+
+@lru_cache(maxsize=64)
+def kernels(references: Runs) -> tuple[dict[str, Kernel], tuple[str, ...]]:
+    """The kernel of every model size among the references, by what to call it, and why others have none.
+
+    A model has an L0 and A of its own, so runs of several sizes are never fitted together where their sizes are known
+    (n_params or N), and are refused where one fit misses them.
+    """
+    facts = references.facts
+    size_of = next((c for c in ("n_params", "N") if c in facts), None)
+    sizes = pd.to_numeric(facts[size_of], errors="coerce") if size_of else pd.Series(np.nan, facts.index)
+    found, problems = {}, []
+    for size, names in sizes.groupby(sizes, dropna=False, sort=True):
+        label = "the references" if sizes.nunique(dropna=False) == 1 else f"the references of {size:,.4g} parameters"
+        try:
+            made = fit(references.select(f"run in {list(names.index)}"), "multi_power_5")
+        except ScalingError as problem:
+            problems.append(f"kernel of {label} left out: {str(problem).splitlines()[0]}")
+            continue
+        missed = np.abs(made.law(*made.design.inputs.values(), **made.values) / made.design.loss - 1)
+        apart = pd.Series(missed).groupby(made.design.frame["run"].to_numpy()).median().max()
+        if not np.any(made.design.inputs["drops"].d):
+            problems.append(f"kernel of {label} left out: none of them lowered its rate")
+        elif apart > MISFIT:
+            problems.append(
+                f"kernel of {label} left out: one law misses a run by {apart:.1%}, so they are not of one model; log n_params"
+            )
+        else:
+            peak = max(references.schedules[n].peak for n in names.index)
+            found[label] = Kernel.of({**made.law.held, **made.values}, peak)
+    return found, tuple(problems)
+
+
+def fallen(prefix: Prefix) -> float:
+    """How far the rate has fallen in the prefix, as a share of what it was before."""
+    rates = prefix.plan.rates[prefix.plan.index(prefix.step)]
+    return float(np.max(1 - rates / np.maximum.accumulate(rates)))
+
+
+def own(prefix: Prefix, known: Kernel) -> Curve:
+    """A multi-power law from the prefix alone, its kernel drawn to a known one; before the rate has fallen enough to tell
+    what annealing saves, with that kernel."""
+    return (drawn if fallen(prefix) >= FALLEN else transferred)(prefix, known)
+
+
+def transferred(prefix: Prefix, known: Kernel) -> Curve:
+    """A multi-power law with a known kernel; L0, A and alpha from the prefix."""
+    found = _fitted(prefix, known)
+    return lambda step: found.law(*_inputs(found.law, prefix, step), **found.values)
+
+
+def _inputs(law: Law, prefix: Prefix, step: np.ndarray) -> tuple[Any, ...]:
+    return tuple(law.hooks.features(step, prefix.plan, **law.conventions).values())
+
+
+def _fitted(prefix: Prefix, known: Kernel) -> Fit:
+    """With the kernel known, annealing saves a known multiple of A, the area term after 1000 updates at the peak."""
+    base, peak = find("multi_power"), prefix.plan.peak
+
+    def features(steps, schedule, **conventions):
+        S1, drops = base.hooks.features(steps, schedule, **conventions).values()
+        return {"S1": S1 / (LONG * peak), "saved": -base(S1, drops, L0=0, A=0, alpha=1, **known.at(1.0, peak))}
+
+    def fn(S1, saved, *, L0, A, alpha):
+        return L0 + A * (S1**-alpha - saved)
+
+    params = {k: base.params[k] for k in ("L0", "A", "alpha")}
+    law = replace(base, fn=fn, inputs=("S1", "saved"), params=params, hooks=Hooks(features=features), published={})
+    return fit(prefix.runs(), law)
+
+
+def drawn(prefix: Prefix, known: Kernel) -> Curve:
+    """A multi-power law whose kernel is known to within a factor: L0, A, alpha, B and C minimise the Huber loss of ln loss
+    plus a row for ln(B / A) and one for ln C. The search begins at the best fit with the known kernel."""
+    law, peak = find("multi_power"), prefix.plan.peak
+    unit = LONG * peak
+
+    def values(x: np.ndarray) -> dict[str, Any]:
+        L0, size, alpha = x[0], np.exp(x[1]), x[2]
+        near = replace(known, ratio=known.ratio * np.exp(KNOWN * x[3]), C=known.C * np.exp(KNOWN * x[4]))
+        return {"L0": L0, "A": size * unit**alpha, "alpha": alpha, **near.at(size, peak)}
+
+    rows = _inputs(law, prefix, prefix.step)
+    noise = np.fmax(NOISE, prefix.noise / np.median(prefix.loss))
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        return np.r_[np.log(prefix.loss / np.maximum(law(*rows, **values(x)), TINY)), noise * x[3:]]
+
+    def slopes(x: np.ndarray) -> np.ndarray:
+        v = values(x)
+        by = law.hooks.jacobian(*rows, **v)
+        A, B, C = (by[k] * v[k] for k in "ABC")
+        J = np.stack([by["L0"], A + B, by["alpha"] + A * np.log(unit), KNOWN * B, KNOWN * C], axis=1)
+        value = v["L0"] + A + B  # the law is linear in these
+        return np.r_[-J / np.maximum(value, TINY)[:, None], noise * np.eye(5)[3:]]
+
+    at = _fitted(prefix, known).values
+    start = np.array([at["L0"], np.log(at["A"]), at["alpha"], 0, 0])
+    low, high = np.array([0, -20, 0, -4, -4]), np.array([2 * prefix.loss.min(), 20, 10, 4, 4])
+    start = np.clip(start, low + 1e-6, high - 1e-6)
+    best = least_squares(residuals, start, slopes, (low, high), loss="huber", f_scale=noise, x_scale="jac").x
+    return lambda step: law(*_inputs(law, prefix, step), **values(best))
+
+
+def affine(prefix: Prefix, reference: Prefix) -> Curve:
+    """a + b times the reference on the same schedule; by least squares on the last half of the prefix once half the run is
+    done, before that on all but its first steps, twice the warm-up."""
+    done, end = prefix.step[-1], prefix.plan.last
+    keep = prefix.step >= (done / 2 if done >= 0.499 * end else 2 * prefix.plan.warmup)
+    if keep.sum() < 5:
+        keep = prefix.step >= done / 2
+    x = np.interp(prefix.step[keep], reference.step, reference.loss)
+    b, a = np.polyfit(x, prefix.loss[keep], 1)
+    return lambda step: a + b * np.interp(step, reference.step, reference.loss)
+
+
+def same_schedule(one: Schedule, other: Schedule) -> bool:
+    """Are the rates the same up to their peak, from the warm-up, which logs often leave out, to the end?"""
+    if abs(one.last - other.last) > 0.02 * one.last:
+        return False
+    begin, end = max(p.first + p.warmup for p in (one, other)), min(one.last, other.last)
+    steps = np.arange(begin, end + 1)
+    if not len(steps):
+        return False
+    apart = one.rates[one.index(steps)] / one.peak - other.rates[other.index(steps)] / other.peak
+    return bool(np.mean(np.abs(apart)) < SAME)
+
+
+def twins(references: Runs) -> bool:
+    """Are there two references on one schedule?"""
+    plans = [references.schedules[name] for name in references if name in references.schedules]
+    return any(same_schedule(one, other) for k, one in enumerate(plans) for other in plans[:k])
+
+
+class Method(NamedTuple):
+    """A way to carry a prefix on. known, within: the kernel it begins with, if any, and how sure its strength is; peak: the
+    rate that what it has learned elsewhere belongs to."""
+
+    way: Callable[..., Curve]
+    known: Kernel | None = None
+    within: float = 1.0
+    peak: float = np.nan
+
+    def carry(self, prefix: Prefix, stronger: float = 1.0) -> Curve:
+        """The curve, with a kernel that many times as strong."""
+        if self.known is None:
+            return self.way(prefix)
+        return self.way(prefix, replace(self.known, ratio=self.known.ratio * stronger))
+
+
+def candidates(prefix: Prefix, references: Runs | None) -> dict[str, Method]:
+    """The methods that can be used here, by name, the most trusted first."""
+    found: dict[str, Method] = {}
+    if references is not None:
+        for name in references:
+            other = Prefix.of(references, name)
+            if len(other.step) and same_schedule(prefix.plan, other.plan) and other.step[-1] > 0.98 * other.plan.last:
+                found[f"affine map of {name}"] = Method(partial(affine, reference=other), peak=other.plan.peak)
+        for label, known in reversed(kernels(references)[0].items()):
+            found[f"kernel of {label}"] = Method(transferred, known, FAMILY, known.peak)
+    label = "own prefix" if fallen(prefix) >= FALLEN else "own prefix with the published kernel"
+    return found | {label: Method(own, published_kernel(), ANY)}
