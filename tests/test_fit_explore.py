@@ -134,8 +134,8 @@ def test_influence_equals_refits(surface):
     worst = table.iloc[0]
     without = scaling.fit(surface.drop(index=int(worst["run"])), "chinchilla", objective="log_squares")
     se = np.sqrt(np.diag(fit.cov.matrix))
-    at = fit.frame.from_params(np.array([without.values[n] for n in fit.frame.names]))
-    np.testing.assert_allclose(worst[fit.frame.names].astype(float), (at - fit.t) / se, rtol=1e-5, atol=1e-6)
+    at = fit.coordinates.from_params(np.array([without.values[n] for n in fit.coordinates.names]))
+    np.testing.assert_allclose(worst[fit.coordinates.names].astype(float), (at - fit.t) / se, rtol=1e-5, atol=1e-6)
 
 
 def test_one_bad_row_is_named(surface):

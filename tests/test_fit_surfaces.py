@@ -81,7 +81,7 @@ def test_bootstrap_spread(epoch):
     picks = np.stack([np.bincount(order[np.random.choice(240, 240)], minlength=240) for _ in range(4000)])  # noqa: NPY002
     found = minimise(model, fit.loss.link(fit.design.loss), np.tile(fit.t, (4000, 1)), picks.astype(float), fit.loss)
     assert found.converged.all()
-    spread = dict(zip(fit.frame.names, fit.frame.to_params(found.t).std(0, ddof=1), strict=True))
+    spread = dict(zip(fit.coordinates.names, fit.coordinates.to_params(found.t).std(0, ddof=1), strict=True))
     expected = {"A": 124.494, "B": 1293.17, "E": 0.025657, "alpha": 0.0153975, "beta": 0.0205942}
     for name, se in expected.items():
         assert spread[name] == pytest.approx(se, rel=1e-3), name

@@ -83,7 +83,7 @@ def test_derivatives_agree_with_differences(law, log):
     rng = np.random.default_rng(2)
     inputs = inputs_for(law)
     model = models.build(law, tuple(law.params.values()), inputs, {}, Loss("squares", log, 1.0))
-    t = model.frame.from_params(np.array(list(draw(law, rng).values())))[None]
+    t = model.coordinates.from_params(np.array(list(draw(law, rng).values())))[None]
     terms = model.terms(t)
     J = model.jacobian(terms, model.value(terms))[0]
     s, w = rng.normal(size=(2, 1, model.n))

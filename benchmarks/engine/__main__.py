@@ -115,7 +115,7 @@ def bootstrap() -> list[Row]:
     model, y = fit._model(fit.design), fit.loss.link(fit.design.loss)
     solve = lambda k: solver.minimise(model, y, np.tile(fit.t, (k, 1)), counts[:k], fit.loss, damping=1e-3)
     found = solve(4000)
-    spread = dict(zip(fit.frame.names, fit.frame.to_params(found.t).std(0, ddof=1), strict=True))
+    spread = dict(zip(fit.coordinates.names, fit.coordinates.to_params(found.t).std(0, ddof=1), strict=True))
     best = np.array([np.log(fit.values[k]) for k in "ABE"] + [fit.values["alpha"], fit.values["beta"]])
     some = [surface.take(r) for r in rows[:40]]
     excess = max(found.cost[i] / s.objective(s.scipy_huber(best).x) - 1 for i, s in enumerate(some))

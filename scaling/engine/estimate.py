@@ -64,7 +64,7 @@ def _estimate(law, made: Design, loss, fixed, specs, runs, seed, given: bool) ->
     def thinned(rows: int):
         few = short if len(short) <= rows else short.take(np.linspace(0, len(short) - 1, rows).round().astype(int))
         return few, model if len(few) == len(made) else models.build(
-            law, specs, few.inputs, fixed, loss, frame=model.frame
+            law, specs, few.inputs, fixed, loss, coordinates=model.coordinates
         )
 
     few, coarse = thinned(GRID_ROWS)
@@ -98,16 +98,16 @@ def _estimate(law, made: Design, loss, fixed, specs, runs, seed, given: bool) ->
     if loss.name == "squares":
         t, cost, settled = polish(model, y, t, made.weights, loss)
         converged |= settled
-    frame = model.frame
-    theta = frame.to_params(t)
-    at_bound = (t <= frame.lower) | (t >= frame.upper)
+    coordinates = model.coordinates
+    theta = coordinates.to_params(t)
+    at_bound = (t <= coordinates.lower) | (t >= coordinates.upper)
     # a scale that shrinks without limit is a term the data do not show, not a bound
-    gone = frame.logs & (t < -25)
+    gone = coordinates.logs & (t < -25)
     # an exponent of such a term has nothing left to act on, wherever it ended
     idle = gone | (np.abs(models.at(model, t)[1]).max(1) < 1e-12 * np.abs(made.loss).min())
     cov = covariance(model, t, y, made.weights, loss, made.runs, at_bound | idle)
-    names = np.array(frame.names)
-    values = resolve(law.ties, {**law.held, **fixed, **dict(zip(frame.names, map(float, theta), strict=True))})
+    names = np.array(coordinates.names)
+    values = resolve(law.ties, {**law.held, **fixed, **dict(zip(coordinates.names, map(float, theta), strict=True))})
     values = {k: float(values[k]) for k in (*law.params, *law.ties)}
     verdict = judge(
         law,
@@ -130,7 +130,7 @@ def _estimate(law, made: Design, loss, fixed, specs, runs, seed, given: bool) ->
         objective=cost * loss.scale,
         loss=loss,
         fixed=fixed,
-        frame=frame,
+        coordinates=coordinates,
         t=t,
         cov=cov,
         verdict=verdict,
@@ -142,14 +142,14 @@ def _estimate(law, made: Design, loss, fixed, specs, runs, seed, given: bool) ->
 
 def _starts(law: Law, model, few: Design, loss: Loss, specs, seed: int, given: bool) -> np.ndarray:
     """The best nodes of a grid, and what simpler laws say; with many parameters the latter alone, where there are any."""
-    nested = _simpler(law, few, loss, specs, model.frame, seed)
+    nested = _simpler(law, few, loss, specs, model.coordinates, seed)
     if len(specs) > MANY and len(nested):
         return nested
     keep = STARTS if len(specs) <= FEW else 3 * len(specs)
     return np.concatenate([seeds(model, loss.link(few.loss), few.loss, few.weights, loss, keep, seed, given), nested])
 
 
-def _simpler(law: Law, few: Design, loss: Loss, specs, frame, seed: int) -> np.ndarray:
+def _simpler(law: Law, few: Design, loss: Loss, specs, coordinates, seed: int) -> np.ndarray:
     """Starts that say what the best fit of a simpler law says, where the law declares one it contains."""
     if (hook := law.hooks.contains) is None or law.hooks.simpler is None:
         return np.empty((0, len(specs)))
@@ -164,9 +164,9 @@ def _simpler(law: Law, few: Design, loss: Loss, specs, frame, seed: int) -> np.n
     if not len(start):
         return np.empty((0, len(specs)))
     found = minimise(model, y, start, few.weights, loss, max_iter=40, stall=ROUGH)
-    best = dict(zip(model.frame.names, model.frame.to_params(found.t[found.cost.argmin()]), strict=True))
+    best = dict(zip(model.coordinates.names, model.coordinates.to_params(found.t[found.cost.argmin()]), strict=True))
     rows = [[values[p.name] for p in specs] for values in hook(*few.inputs.values(), **best)]
-    return frame.from_params(np.array(rows, float)) if rows else np.empty((0, len(specs)))
+    return coordinates.from_params(np.array(rows, float)) if rows else np.empty((0, len(specs)))
 
 
 def _explained(made: Design, y: np.ndarray, cost: float, loss: Loss, p: int) -> float:

@@ -48,7 +48,7 @@ class Fitted:
     ok, warnings : may it be trusted, and every reason why not.
     verdict : the same in numbers: starts that agree, condition, parameters at a bound.
     runs : the Runs it was fitted on, or None. data : the rows used, with the law's inputs.
-    frame, t : the solver's coordinates, and the optimum (p,) in them. cov : covariance there.
+    coordinates, t : the solver's coordinates, and the optimum (p,) in them. cov : covariance there.
     """
 
     law: Law
@@ -56,7 +56,7 @@ class Fitted:
     objective: float
     loss: Loss
     fixed: dict[str, float]
-    frame: Coordinates
+    coordinates: Coordinates
     t: np.ndarray
     cov: Covariance
     verdict: Verdict
@@ -79,7 +79,9 @@ class Fitted:
 
     def model(self, design: Design) -> models.Model:
         """The law over other rows, in the coordinates of this fit."""
-        return models.build(self.law, self.frame.params, design.inputs, self.fixed, self.loss, frame=self.frame)
+        return models.build(
+            self.law, self.coordinates.params, design.inputs, self.fixed, self.loss, coordinates=self.coordinates
+        )
 
     def replicates(self, count: int, seed: int, by: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Solver variables (count, p) of refits to resampled data and which converged (count,)."""
@@ -94,8 +96,8 @@ class Fitted:
 
     def errors(self) -> pd.Series:
         """Standard error of every parameter in the paper's units; NaN where held at a bound or not determined."""
-        slopes = self.frame.slopes(self.t)
+        slopes = self.coordinates.slopes(self.t)
         size = np.sqrt(np.maximum(np.diag(slopes @ self.cov.matrix @ slopes.T), 0.0))
         undetermined = (self.cov.condition > UNDETERMINED) | (np.diag(self.cov.matrix) == 0)
-        named = pd.Series(np.where(undetermined, np.nan, size), self.frame.names)
+        named = pd.Series(np.where(undetermined, np.nan, size), self.coordinates.names)
         return named.reindex(list(self.values), fill_value=np.nan)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from scaling.engine import coordinates
 from scaling.engine.coordinates import Coordinates
+from scaling.engine.coordinates import build as build_coordinates
 from scaling.engine.losses import Loss
 from scaling.formula import Law, Parameter
 from scaling.formula.monomials import Monomial, trace
@@ -26,14 +26,14 @@ def build(
     inputs: Mapping[str, Any],
     fixed: Mapping[str, float],
     loss: Loss,
-    frame: Coordinates | None = None,
+    coordinates: Coordinates | None = None,
 ) -> MonomialModel | GeneralModel:
-    """The fastest exact model the law allows; `frame` carries over the coordinates of other data."""
+    """The fastest exact model the law allows; `coordinates` carries over the coordinates of other data."""
     terms = trace(law, fixed)
-    frame = frame or coordinates.build(law, params, inputs, fixed, terms)
+    coordinates = coordinates or build_coordinates(law, params, inputs, fixed, terms)
     if terms is not None:
-        return MonomialModel(terms, frame, inputs, loss.log)
-    return GeneralModel(law, frame, inputs, fixed, loss.log)
+        return MonomialModel(terms, coordinates, inputs, loss.log)
+    return GeneralModel(law, coordinates, inputs, fixed, loss.log)
 
 
 def at(model: MonomialModel | GeneralModel, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,15 +48,17 @@ class MonomialModel:
 
     cheap_second = True
 
-    def __init__(self, terms: list[Monomial], frame: Coordinates, inputs: Mapping[str, np.ndarray], log: bool) -> None:
-        self.frame, self.log = frame, log
+    def __init__(
+        self, terms: list[Monomial], coordinates: Coordinates, inputs: Mapping[str, np.ndarray], log: bool
+    ) -> None:
+        self.coordinates, self.log = coordinates, log
         self.n = len(next(iter(inputs.values())))
         self.parts = [self._part(term, inputs) for term in terms]
         pairs = [self._pair(a, b) for a in range(len(terms)) for b in range(a, len(terms))]
         self.pairs, self.places = [pair[:3] for pair in pairs], np.concatenate([pair[3] for pair in pairs])
 
     def _part(self, term: Monomial, inputs):
-        names = self.frame.names
+        names = self.coordinates.names
         K, Z = np.full(self.n, term.coef), np.zeros((self.n, len(names)))
         for base, (const, slopes) in term.powers.items():
             if base in names:
@@ -67,8 +69,8 @@ class MonomialModel:
                 K = K * x**const
             for param, slope in slopes.items():
                 Z[:, names.index(param)] += slope * np.log(x)
-        Z = Z @ self.frame.inverse
-        K = K * np.exp(-Z @ self.frame.c)
+        Z = Z @ self.coordinates.inverse
+        K = K * np.exp(-Z @ self.coordinates.c)
         columns = np.flatnonzero(np.abs(Z).max(0) > 0)
         Z = Z[:, columns]
         if len(K) and np.ptp(K) == 0 and (np.ptp(Z, axis=0) == 0).all():
@@ -77,7 +79,7 @@ class MonomialModel:
 
     def _pair(self, a: int, b: int):
         """Of two parts: products of their exponents (n, m), and where in the Hessian they go (m, p * p)."""
-        (_, Za, ca), (_, Zb, cb), p = self.parts[a], self.parts[b], len(self.frame.params)
+        (_, Za, ca), (_, Zb, cb), p = self.parts[a], self.parts[b], len(self.coordinates.params)
         i, j = np.triu_indices(len(ca)) if a == b else np.indices((len(ca), len(cb))).reshape(2, -1)
         place = np.zeros((len(i), p, p))
         m = np.arange(len(i))
@@ -97,7 +99,7 @@ class MonomialModel:
         return total
 
     def jacobian(self, terms: list[np.ndarray], value: np.ndarray) -> np.ndarray:
-        J = np.zeros((len(value), len(self.frame.params), self.n))
+        J = np.zeros((len(value), len(self.coordinates.params), self.n))
         for T, (_, Z, columns) in zip(terms, self.parts, strict=True):
             for z, j in zip(Z.T, columns, strict=True):
                 J[:, j] += T * z
@@ -105,7 +107,7 @@ class MonomialModel:
 
     def gradient(self, terms: list[np.ndarray], s: np.ndarray) -> np.ndarray:
         """sum_i s_i d(value_i)/dt, shape (B, p)."""
-        g = np.zeros((len(s), len(self.frame.params)))
+        g = np.zeros((len(s), len(self.coordinates.params)))
         for T, (_, Z, columns) in zip(terms, self.parts, strict=True):
             g[:, columns] += _over_rows(s * T, Z)
         return g
@@ -119,7 +121,7 @@ class MonomialModel:
                 found.append(_over_rows((wT + s) * terms[a], ZZ))
             else:
                 found.append(_over_rows(wT * terms[b], ZZ))
-        p = len(self.frame.params)
+        p = len(self.coordinates.params)
         return (np.concatenate(found, axis=1) @ self.places).reshape(-1, p, p)
 
 
@@ -134,22 +136,22 @@ class GeneralModel:
     cheap_second = False
 
     def __init__(
-        self, law: Law, frame: Coordinates, inputs: Mapping[str, Any], fixed: Mapping[str, float], log: bool
+        self, law: Law, coordinates: Coordinates, inputs: Mapping[str, Any], fixed: Mapping[str, float], log: bool
     ) -> None:
-        self.law, self.frame, self.log = law, frame, log
+        self.law, self.coordinates, self.log = law, coordinates, log
         self.inputs = [inputs[k] for k in law.inputs]
         self.fixed: dict[str, Any] = {k: float(v) for k, v in {**law.held, **fixed}.items()}
         self.n = len(self.inputs[0])
         self.few = max(1, CACHED // max(x.size for x in self.inputs))  # problems at a time
-        self.call = _batched(law.fn, self.inputs, self.n, frame, self.fixed)
+        self.call = _batched(law.fn, self.inputs, self.n, coordinates, self.fixed)
         self.complex_ok = law.hooks.jacobian is not None or self._complex_works()
 
     def _named(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        return {**self.fixed, **{name: theta[:, k, None] for k, name in enumerate(self.frame.names)}}
+        return {**self.fixed, **{name: theta[:, k, None] for k, name in enumerate(self.coordinates.names)}}
 
     def terms(self, t: np.ndarray) -> list[np.ndarray]:
         with np.errstate(all="ignore"):
-            parts = [self.call(self._named(self.frame.to_params(part))) for part in self._parts(t)]
+            parts = [self.call(self._named(self.coordinates.to_params(part))) for part in self._parts(t)]
             return [np.concatenate(parts), t]
 
     def _parts(self, t: np.ndarray) -> list[np.ndarray]:
@@ -162,8 +164,8 @@ class GeneralModel:
         return np.concatenate([self._slopes(part) for part in self._parts(terms[1])])
 
     def _slopes(self, t: np.ndarray) -> np.ndarray:
-        names = self.frame.names
-        theta = self.frame.to_params(t)
+        names = self.coordinates.names
+        theta = self.coordinates.to_params(t)
         D = np.empty((len(t), len(names), self.n))
         with np.errstate(all="ignore"):
             if self.law.hooks.jacobian is not None:
@@ -173,7 +175,7 @@ class GeneralModel:
             else:
                 for k in range(len(names)):
                     D[:, k] = self._difference(theta, k)
-        return self.frame.slopes(t).transpose(0, 2, 1) @ D  # chain rule
+        return self.coordinates.slopes(t).transpose(0, 2, 1) @ D  # chain rule
 
     def _difference(self, theta: np.ndarray, k: int) -> np.ndarray:
         size = np.where(theta[:, k] != 0, np.abs(theta[:, k]), 1.0)
@@ -189,7 +191,7 @@ class GeneralModel:
 
     def _complex_works(self) -> bool:
         """Does the function carry an imaginary part through? abs, max and comparisons do not: compare with differences."""
-        theta = np.array([[p.start * 1.01 + 0.01 * (p.start == 0) for p in self.frame.params]])
+        theta = np.array([[p.start * 1.01 + 0.01 * (p.start == 0) for p in self.coordinates.params]])
         try:
             with np.errstate(all="ignore"):
                 for k in range(theta.shape[1]):
@@ -205,10 +207,10 @@ class GeneralModel:
         return True
 
 
-def _batched(fn: Callable[..., Any], inputs: list[Any], n: int, frame: Coordinates, fixed: Mapping[str, float]):
+def _batched(fn: Callable[..., Any], inputs: list[Any], n: int, coordinates: Coordinates, fixed: Mapping[str, float]):
     """Call fn for all problems at once if it broadcasts, else one by one."""
-    theta = np.array([[p.start for p in frame.params]] * 2)
-    named = {**fixed, **{p.name: theta[:, k, None] for k, p in enumerate(frame.params)}}
+    theta = np.array([[p.start for p in coordinates.params]] * 2)
+    named = {**fixed, **{p.name: theta[:, k, None] for k, p in enumerate(coordinates.params)}}
 
     def one_by_one(params):
         arrays = {k: np.ravel(v) for k, v in params.items()}

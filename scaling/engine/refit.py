@@ -34,7 +34,7 @@ class Refits:
     law: Law
     fixed: dict[str, float]
     loss: Loss
-    frame: Coordinates
+    coordinates: Coordinates
     t: np.ndarray
     noise: np.ndarray
     G: np.ndarray
@@ -47,7 +47,9 @@ class Refits:
 
     def predict(self, target: Design) -> tuple[np.ndarray, np.ndarray]:
         """Prediction in the objective's units and its variance, the noise of one row included: both (F, n)."""
-        model = models.build(self.law, self.frame.params, target.inputs, self.fixed, self.loss, frame=self.frame)
+        model = models.build(
+            self.law, self.coordinates.params, target.inputs, self.fixed, self.loss, coordinates=self.coordinates
+        )
         with np.errstate(all="ignore"):
             terms = model.terms(self.t)
             value = model.value(terms)
@@ -89,7 +91,7 @@ def refit(
         if len(rows) > GRID_ROWS:
             rows = rows[np.linspace(0, len(rows) - 1, GRID_ROWS).round().astype(int)]
         few = made.take(rows)
-        coarse = models.build(law, params, few.inputs, fixed, loss, frame=model.frame)
+        coarse = models.build(law, params, few.inputs, fixed, loss, coordinates=model.coordinates)
         found = seeds(coarse, loss.link(few.loss), few.loss, w[rows], loss, STARTS, seed, False)
         if warm is not None:
             found = np.vstack([found, warm])
@@ -108,7 +110,7 @@ def refit(
     ok = np.isfinite(t).all(1)
     if ok.any():
         noise[ok], G[ok], alike[ok] = _spread(model, y, t[ok], weights[ok], loss, made.runs)
-    return Refits(law, fixed, loss, model.frame, t, noise, G, alike, ok & np.isfinite(noise))
+    return Refits(law, fixed, loss, model.coordinates, t, noise, G, alike, ok & np.isfinite(noise))
 
 
 @np.errstate(all="ignore")
@@ -122,7 +124,7 @@ def _spread(
     if loss.log:
         J = J / value[:, None, :]
     r = loss.link(value) - y
-    free = (t > model.frame.lower) & (t < model.frame.upper) & ~(model.frame.logs & (t < -25))
+    free = (t > model.coordinates.lower) & (t < model.coordinates.upper) & ~(model.coordinates.logs & (t < -25))
     J = np.where(free[:, :, None], J, 0.0)
     noise = np.sqrt((weights * r**2).sum(1) / np.maximum(weights.sum(1) - free.sum(1), 1.0))
     A = (J * np.sqrt(weights)[:, None, :]).transpose(0, 2, 1)

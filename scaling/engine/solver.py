@@ -110,7 +110,7 @@ def polish(
 
     Returns t, cost, and whether the last step was down to rounding.
     """
-    free = (t > model.frame.lower) & (t < model.frame.upper)
+    free = (t > model.coordinates.lower) & (t < model.coordinates.upper)
     root = np.sqrt(weights)
 
     def residual(t):
@@ -129,7 +129,7 @@ def polish(
         step = np.zeros_like(t)
         step[free] = np.linalg.lstsq(A / size, -r, rcond=1e-15)[0] / size
         for _ in range(40):
-            new = np.clip(t + step, model.frame.lower, model.frame.upper)
+            new = np.clip(t + step, model.coordinates.lower, model.coordinates.upper)
             new_terms, new_f, new_r, rss = residual(new)
             if rss <= best:
                 break
@@ -146,7 +146,7 @@ def polish(
 def _solve(model, y, start, weights, loss, max_iter, damping, stall, enough) -> tuple[Solution, np.ndarray]:
     """The solution when at most `enough` problems are unfinished, and which these are."""
     B, p = start.shape
-    lower, upper = model.frame.lower, model.frame.upper
+    lower, upper = model.coordinates.lower, model.coordinates.upper
     t = np.clip(start, lower, upper)
     terms = model.terms(t)
     cost, r = _cost(model, y, terms, weights, loss)
@@ -159,7 +159,7 @@ def _solve(model, y, start, weights, loss, max_iter, damping, stall, enough) -> 
     fresh = np.ones(len(live), bool)
     g, H, D = np.empty((len(live), p)), np.empty((len(live), p, p)), np.empty((len(live), p, p))
     grow, mark = np.full(len(live), 2.0), cost.copy()
-    leap = np.where(model.frame.logs, LEAP, (upper - lower) / 10)
+    leap = np.where(model.coordinates.logs, LEAP, (upper - lower) / 10)
     bend = not model.cheap_second
     # the Jacobian is kept for the bend only; exact steps do not need its memory
     J, inner = np.empty((len(live) * bend, p, len(y))), np.empty((len(live) * bend, len(y)))

@@ -21,18 +21,20 @@ LINE, SQUARE, CLOUD = 40, 12, 256  # nodes over one, two (per side), more non-li
 @np.errstate(all="ignore")
 def linear_params(model) -> list[int]:
     """Indices of a largest set of parameters in which the law is jointly affine, found by probing its values."""
-    frame = model.frame
+    coordinates = model.coordinates
     rng = np.random.default_rng(0)
     # natural units, where every scale is of order one; other parameters near their plain starts
-    probes = np.array([0.0 if p.domain.log else p.start or 1.0 for p in frame.params]) * np.ones((2, 1))
-    probes = np.where(frame.logs, rng.uniform(-0.3, 0.3, probes.shape), probes * rng.uniform(0.8, 1.25, probes.shape))
+    probes = np.array([0.0 if p.domain.log else p.start or 1.0 for p in coordinates.params]) * np.ones((2, 1))
+    probes = np.where(
+        coordinates.logs, rng.uniform(-0.3, 0.3, probes.shape), probes * rng.uniform(0.8, 1.25, probes.shape)
+    )
 
     def f(t):
         return model.value(model.terms(t))
 
     def times(t, j, factor):
         out = t.copy()
-        out[:, j] = out[:, j] + np.log(factor) if frame.logs[j] else out[:, j] * factor
+        out[:, j] = out[:, j] + np.log(factor) if coordinates.logs[j] else out[:, j] * factor
         return out
 
     found: list[int] = []
@@ -56,19 +58,19 @@ def seeds(
 ) -> np.ndarray:
     """The starts, shape (k, p): the best `keep` nodes of the grid; before them, if a start is `given`, that start itself
     and `keep` - 1 scattered around it, none of them projected."""
-    frame = model.frame
+    coordinates = model.coordinates
     linear = linear_params(model)
-    nonlinear = [j for j in range(len(frame.params)) if j not in linear]
-    theta = np.array([p.start for p in frame.params])
-    plain = frame.from_params(theta)
-    nodes = _grid(frame.params, nonlinear, seed, plain, given)
+    nonlinear = [j for j in range(len(coordinates.params)) if j not in linear]
+    theta = np.array([p.start for p in coordinates.params])
+    plain = coordinates.from_params(theta)
+    nodes = _grid(coordinates.params, nonlinear, seed, plain, given)
     t = np.tile(plain, (len(nodes), 1))
     t[:, nonlinear] = nodes
-    t = np.clip(t, frame.lower, frame.upper)
+    t = np.clip(t, coordinates.lower, coordinates.upper)
     scattered = t[:0]
     if given:
         near = theta * np.exp(0.5 * norm.ppf(qmc.Halton(len(theta), rng=np.random.default_rng(seed)).random(keep)))
-        scattered = frame.from_params(np.vstack([theta, near[1:]]))
+        scattered = coordinates.from_params(np.vstack([theta, near[1:]]))
     if linear:
         t = _amplitudes(model, t, linear, raw_y, weights, loss)
     t = t[np.isfinite(t).all(1)]
@@ -121,8 +123,8 @@ def search_range(d: Domain) -> tuple[float, float]:
 @np.errstate(all="ignore")  # nodes where the law overflows are dropped by their cost
 def _amplitudes(model, t: np.ndarray, linear: list[int], y: np.ndarray, weights: np.ndarray, loss: Loss) -> np.ndarray:
     """Solve the linear parameters at every node; for scales, the best subset with all of them positive."""
-    frame = model.frame
-    scale = frame.logs[linear]
+    coordinates = model.coordinates
+    scale = coordinates.logs[linear]
     # one unit of each linear parameter in natural units: t = 0 for scales, 1 for the others; "none" is a vanishing scale
     none = np.where(scale, -60.0, 0.0)
     unit = np.where(scale, 0.0, 1.0)

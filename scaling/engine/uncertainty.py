@@ -67,7 +67,7 @@ def covariance(
     A = A / np.where(size > 0, size, 1.0)
     Q, s, Vt = np.linalg.svd(A, full_matrices=False)
     condition = float(s[0] / s[-1]) if len(s) == p > 0 and s[-1] > 0 else np.inf
-    names = np.array(model.frame.names)[free]
+    names = np.array(model.coordinates.names)[free]
     weakest = tuple(names[np.abs(Vt[-1]) > 0.3]) if condition > 1e3 and p else ()
     if (size == 0).any():
         condition, weakest = np.inf, tuple(names[size == 0])

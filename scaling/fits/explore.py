@@ -37,12 +37,14 @@ class Explore(Fitted):
             that side.
         """
         self.law.check_names([name])
-        if name not in self.frame.names:
-            raise FitError(f"'{name}' is fixed; a profile needs a free parameter ({', '.join(self.frame.names)}).")
+        if name not in self.coordinates.names:
+            raise FitError(
+                f"'{name}' is fixed; a profile needs a free parameter ({', '.join(self.coordinates.names)})."
+            )
         made = binned(self.design)
         y = self.loss.link(made.loss)
         at = self.values[name]
-        log = bool(self.frame.logs[self.frame.names.index(name)])
+        log = bool(self.coordinates.logs[self.coordinates.names.index(name)])
         spread = self.errors()[name] / (at if log else 1.0)
         spread = min(spread, 3.0) if np.isfinite(spread) and spread > 0 else 0.3 * (1.0 if log else max(abs(at), 1e-3))
         offsets = np.linspace(-4, 4, points | 1) * spread
@@ -50,7 +52,7 @@ class Explore(Fitted):
         with threadpool_limits(1):
             best = minimise(self.model(made), y, self.t[None], made.weights, self.loss, damping=1e-3).cost[0]
             for side in (offsets[offsets <= 0][::-1], offsets[offsets > 0]):
-                warm = {k: v for k, v in self.values.items() if k in self.frame.names and k != name}
+                warm = {k: v for k, v in self.values.items() if k in self.coordinates.names and k != name}
                 for offset in side:
                     value = at * np.exp(offset) if log else at + offset
                     if not self.law.params[name].domain.lo <= value <= self.law.params[name].domain.hi:
@@ -67,14 +69,16 @@ class Explore(Fitted):
         return out
 
     def _held(self, made, y, name: str, value: float, warm: dict[str, float]) -> tuple[float, dict[str, float]]:
-        params = tuple(p for p in self.frame.params if p.name != name)
+        params = tuple(p for p in self.coordinates.params if p.name != name)
         if not params:
-            model = models.build(self.law, self.frame.params, made.inputs, self.fixed, self.loss)
-            return float(costs(model, y, model.frame.from_params(np.array([[value]])), made.weights, self.loss)[0]), {}
+            model = models.build(self.law, self.coordinates.params, made.inputs, self.fixed, self.loss)
+            return float(
+                costs(model, y, model.coordinates.from_params(np.array([[value]])), made.weights, self.loss)[0]
+            ), {}
         model = models.build(self.law, params, made.inputs, {**self.fixed, name: value}, self.loss)
-        start = model.frame.from_params(np.array([warm[p.name] for p in params]))
+        start = model.coordinates.from_params(np.array([warm[p.name] for p in params]))
         found = minimise(model, y, start[None], made.weights, self.loss, damping=1e-3)
-        return float(found.cost[0]), dict(zip(warm, model.frame.to_params(found.t[0]).tolist(), strict=True))
+        return float(found.cost[0]), dict(zip(warm, model.coordinates.to_params(found.t[0]).tolist(), strict=True))
 
     def _likelihood_scale(self, made, y, best: float) -> float:
         """Turns a rise of the cost into a statistic that is chi-squared with one degree of freedom."""
@@ -105,7 +109,7 @@ class Explore(Fitted):
         with threadpool_limits(1):
             found = minimise(model, y, np.tile(self.t, (len(labels), 1)), weights, self.loss, damping=1e-3)
         se = np.sqrt(np.maximum(np.diag(self.cov.matrix), 1e-300))
-        shift = pd.DataFrame((found.t - self.t) / se, columns=[f"{n}" for n in self.frame.names])
+        shift = pd.DataFrame((found.t - self.t) / se, columns=[f"{n}" for n in self.coordinates.names])
         shift.insert(0, "largest", shift.abs().max(axis=1))
         shift.insert(0, "run", labels)
         return shift.sort_values("largest", ascending=False, ignore_index=True)
@@ -134,7 +138,7 @@ class Explore(Fitted):
         model, y = self.model(made), self.loss.link(made.loss)
         with threadpool_limits(1):
             found = minimise(model, y, np.tile(self.t, (enough.sum(), 1)), made.weights * inside[enough], self.loss)
-        out = pd.DataFrame(model.frame.to_params(found.t), columns=self.frame.names)
+        out = pd.DataFrame(model.coordinates.to_params(found.t), columns=self.coordinates.names)
         for column, values in (
             ("converged", found.converged),
             ("rows", inside.sum(1)[enough]),
@@ -157,10 +161,10 @@ class Explore(Fitted):
         """
         rows = {}
         sd = np.sqrt(np.maximum(np.diag(self.cov.matrix), 0.0))
-        for i, p in enumerate(self.frame.params):
+        for i, p in enumerate(self.coordinates.params):
             half = 1.96 * sd[i] if sd[i] > 0 and self.cov.condition < 1e8 else np.nan
             t = self.t[i]
-            shifted = self.frame.c[i] != 0 or (self.frame.M[i] != np.eye(len(self.t))[i]).any()
+            shifted = self.coordinates.c[i] != 0 or (self.coordinates.M[i] != np.eye(len(self.t))[i]).any()
             if p.domain.log:
                 what = f"contribution of {p.name} at the data's geometric mean" if shifted else p.name
                 rows[f"{p.name}'" if shifted else p.name] = (np.exp(t), np.exp(t - half), np.exp(t + half), what)
@@ -169,10 +173,10 @@ class Explore(Fitted):
         if self.law.hooks.derived is not None:
             hook = self.law.hooks.derived
             value = hook(**self.law.held, **self.values)
-            slopes = self.frame.slopes(self.t)
+            slopes = self.coordinates.slopes(self.t)
             for name, at in value.items():
                 gradient = np.empty(len(self.t))
-                for j, n in enumerate(self.frame.names):
+                for j, n in enumerate(self.coordinates.names):
                     h = 1e-30 * (abs(self.values[n]) or 1.0)
                     moved = {**self.values, n: self.values[n] + 1j * h}
                     gradient[j] = np.imag(hook(**self.law.held, **moved)[name]) / h
@@ -197,7 +201,9 @@ class Explore(Fitted):
             path = self.drift((0.7, 1.0))
             if len(path) == 2:
                 scale = self.errors()
-                moves = {n: abs(path[n].iloc[0] - self.values[n]) / scale[n] for n in self.frame.names if scale[n] > 0}
+                moves = {
+                    n: abs(path[n].iloc[0] - self.values[n]) / scale[n] for n in self.coordinates.names if scale[n] > 0
+                }
                 worst = max(moves, key=lambda n: moves[n], default=None)
                 if worst is not None and moves[worst] > 2:
                     found.append(

@@ -58,7 +58,7 @@ class Fit(LmfitWords):
         if not isinstance(replicates, int) or replicates < 1:
             raise FitError(f"bootstrap({replicates!r}): the number of replicates is a whole number from 1 on.")
         t, converged = self.replicates(replicates, seed, by)
-        free = dict(zip(self.frame.names, self.frame.to_params(t).T, strict=True))
+        free = dict(zip(self.coordinates.names, self.coordinates.to_params(t).T, strict=True))
         values = resolve(self.law.ties, {**{k: np.full(replicates, v) for k, v in self.fixed.items()}, **free})
         return pd.DataFrame({k: values[k] for k in self.values}).assign(converged=converged)
 

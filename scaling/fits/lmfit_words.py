@@ -67,7 +67,7 @@ def guess(law: Law, data: Any, *, objective: str = "log_huber", delta: float = 1
         starts = seeds(model, loss.link(made.loss), made.loss, made.weights, loss, 1, seed, False)
     if not len(starts):
         raise FitError(f"no start of '{law.name}' gives a finite objective on these data; check units and signs.")
-    return _parameters(params, dict(zip(law.params, model.frame.to_params(starts[0]).tolist(), strict=True)))
+    return _parameters(params, dict(zip(law.params, model.coordinates.to_params(starts[0]).tolist(), strict=True)))
 
 
 def _parameters(params: Sequence[Parameter], values: Mapping[str, float]) -> lmfit.Parameters:
@@ -85,20 +85,20 @@ class LmfitWords(Explore):
     @property
     def params(self) -> lmfit.Parameters:
         """Values with bounds, ``stderr`` and ``correl``; stderr is None where the data or a bound leave none to give."""
-        fitted = {p.name: p for p in self.frame.params}
+        fitted = {p.name: p for p in self.coordinates.params}
         out = _parameters([fitted.get(n, p) for n, p in self.law.params.items()], self.values)
         for name, expression in self.law.ties.items():
             out.add(name, expr=expression)
         se = self.errors()
-        known = [n for n in self.frame.names if np.isfinite(se[n])]
-        covar = dict(zip(self.frame.names, self.covar, strict=True))
+        known = [n for n in self.coordinates.names if np.isfinite(se[n])]
+        covar = dict(zip(self.coordinates.names, self.covar, strict=True))
         for name, p in out.items():
             if name in self.fixed:
                 p.vary = False
             if name not in known:
                 continue
             p.stderr = float(se[name])
-            row = dict(zip(self.frame.names, covar[name], strict=True))
+            row = dict(zip(self.coordinates.names, covar[name], strict=True))
             p.correl = {o: float(row[o] / se[name] / se[o]) for o in known if o != name}
         return out
 
@@ -109,22 +109,22 @@ class LmfitWords(Explore):
     @property
     def var_names(self) -> list[str]:
         """The fitted parameters, in the order of `covar`."""
-        return list(self.frame.names)
+        return list(self.coordinates.names)
 
     @property
     def covar(self) -> np.ndarray:
         """Covariance of the fitted parameters in the paper's units; rows without an error are NaN."""
-        theta = np.array([self.values[n] for n in self.frame.names])
-        scale = np.where(self.frame.logs, theta, 1.0)
-        inverse = self.frame.inverse
+        theta = np.array([self.values[n] for n in self.coordinates.names])
+        scale = np.where(self.coordinates.logs, theta, 1.0)
+        inverse = self.coordinates.inverse
         out = scale[:, None] * (inverse @ self.cov.matrix @ inverse.T) * scale
-        unknown = np.isnan(self.errors()[self.frame.names].to_numpy())
+        unknown = np.isnan(self.errors()[self.coordinates.names].to_numpy())
         out[unknown], out[:, unknown] = np.nan, np.nan
         return out
 
     @property
     def nvarys(self) -> int:
-        return len(self.frame.names)
+        return len(self.coordinates.names)
 
     @property
     def ndata(self) -> float:
@@ -163,7 +163,7 @@ class LmfitWords(Explore):
     @property
     def errorbars(self) -> bool:
         """Has every fitted parameter a standard error?"""
-        return bool(self.errors()[self.frame.names].notna().all())
+        return bool(self.errors()[self.coordinates.names].notna().all())
 
     @property
     def success(self) -> bool:
@@ -206,7 +206,9 @@ class LmfitWords(Explore):
         (n,) array. NaN, with a warning that names the parameters, where the data leave the prediction undetermined.
         """
         given = {k: np.atleast_1d(v) if isinstance(v, (int, float)) else v for k, v in self._inputs(inputs).items()}
-        model = models.build(self.law, self.frame.params, given, self.fixed, self.loss, frame=self.frame)
+        model = models.build(
+            self.law, self.coordinates.params, given, self.fixed, self.loss, coordinates=self.coordinates
+        )
         value, J = models.at(model, self.t)
         sd = self.cov.spread(J, np.abs(value))
         lost = np.isnan(sd)
@@ -237,7 +239,7 @@ class LmfitWords(Explore):
         is infinite where the objective never rises enough: the data set no limit on that side.
         """
         levels = sorted(float(s if s < 1 else erf(s / np.sqrt(2))) for s in sigmas)
-        return {name: _ends(self, name, levels) for name in p_names or self.frame.names}
+        return {name: _ends(self, name, levels) for name in p_names or self.coordinates.names}
 
     def fit_report(self, show_correl: bool = True, min_correl: float = 0.1) -> str:
         """lmfit's report with the verdict before it."""

@@ -47,11 +47,11 @@ def to_dict(fit: Fitted) -> dict[str, Any]:
             "standard_errors": fit.errors().to_dict(),
             "internal": {
                 "t": fit.t,
-                "M": fit.frame.M,
-                "c": fit.frame.c,
-                "lower": fit.frame.lower,
-                "upper": fit.frame.upper,
-                "params": [{"name": p.name, "start": p.start, **vars(p.domain)} for p in fit.frame.params],
+                "M": fit.coordinates.M,
+                "c": fit.coordinates.c,
+                "lower": fit.coordinates.lower,
+                "upper": fit.coordinates.upper,
+                "params": [{"name": p.name, "start": p.start, **vars(p.domain)} for p in fit.coordinates.params],
             },
             "covariance": vars(fit.cov),
             "data": data,
@@ -80,7 +80,7 @@ def from_dict(saved: dict[str, Any], path: str | Path) -> Fitted:
     data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
     loss = Loss(**saved["loss"])
     made = design(data, law, fitting=True, positive=loss.log)
-    frame = Coordinates(params, M, c, lower, upper, straight(law, made.inputs, saved["fixed"]))
+    coordinates = Coordinates(params, M, c, lower, upper, straight(law, made.inputs, saved["fixed"]))
     cov = saved["covariance"]
     cov = Covariance(
         **{
@@ -105,7 +105,7 @@ def from_dict(saved: dict[str, Any], path: str | Path) -> Fitted:
         objective=saved["objective"],
         loss=loss,
         fixed=saved["fixed"],
-        frame=frame,
+        coordinates=coordinates,
         t=np.array(inner["t"]),
         cov=cov,
         verdict=verdict,

@@ -15,7 +15,7 @@ from scaling.words import digits
 def summary(fit: Fitted) -> pd.DataFrame:
     """One row per parameter: value, lower, upper (95 %), se, note."""
     se = fit.errors()
-    logs = dict(zip(fit.frame.names, fit.frame.logs, strict=True))
+    logs = dict(zip(fit.coordinates.names, fit.coordinates.logs, strict=True))
     rows = {}
     for name, value in fit.values.items():
         error = se[name]
@@ -35,17 +35,17 @@ def summary(fit: Fitted) -> pd.DataFrame:
 def _note(fit: Fitted, name: str) -> str:
     if name in fit.verdict.at_bound:
         return "at the edge of its range: no interval"
-    slopes = fit.frame.slopes(fit.t)
+    slopes = fit.coordinates.slopes(fit.t)
     C = slopes @ fit.cov.matrix @ slopes.T
     sd = np.sqrt(np.maximum(np.diag(C), 0))
-    i = fit.frame.names.index(name)
+    i = fit.coordinates.names.index(name)
     if sd[i] == 0:
         return "not determined"
     with np.errstate(invalid="ignore", divide="ignore"):
         tie = np.where(sd > 0, C[i] / sd[i] / sd, 0.0)
     tie[i] = 0.0
     j = int(np.abs(tie).argmax())
-    return f"tied to {fit.frame.names[j]} ({tie[j]:+.3f})" if abs(tie[j]) > 0.95 else ""
+    return f"tied to {fit.coordinates.names[j]} ({tie[j]:+.3f})" if abs(tie[j]) > 0.95 else ""
 
 
 def lines(fit: Fitted) -> list[tuple[str, str]]:

@@ -88,7 +88,14 @@ def calibration(fit: Fitted, target: Design) -> Calibration:
     return fit.memory.once(
         ("calibration", sign),
         lambda: calibrate(
-            rows, fit.law, fit.design, fit.loss, fixed=fit.fixed, params=fit.frame.params, seed=fit.seed, sign=sign
+            rows,
+            fit.law,
+            fit.design,
+            fit.loss,
+            fixed=fit.fixed,
+            params=fit.coordinates.params,
+            seed=fit.seed,
+            sign=sign,
         ),
     )
 

@@ -93,7 +93,7 @@ def conformal(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> 
     with threadpool_limits(1):
         fits = refit(
             fit.law, fit.design, fit.loss, np.array([(left != c) * w for c in codes]), fixed=fit.fixed,
-            params=fit.frame.params, seed=fit.seed,
+            params=fit.coordinates.params, seed=fit.seed,
         )  # fmt: skip
         errors = np.abs(fit.loss.link(fit.design.loss) - fits.predict(fit.design)[0])
     own = errors[left, np.arange(len(left))]

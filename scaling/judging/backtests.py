@@ -162,7 +162,15 @@ def _rows(fits: Refits, f: int, made: Design, cut: Cut, level: float) -> pd.Data
 def _calibrated(part: pd.DataFrame, data, law, made, loss, fits, cut: Cut, level: float, by: str, seed: int) -> None:
     """Replace the bounds of a cutoff by those calibrated on its own fitted rows."""
     found = calibrate(
-        data, law, made, loss, fixed={}, params=fits.frame.params, seed=seed, rows=np.flatnonzero(cut.train), by=by
+        data,
+        law,
+        made,
+        loss,
+        fixed={},
+        params=fits.coordinates.params,
+        seed=seed,
+        rows=np.flatnonzero(cut.train),
+        by=by,
     )
     if found.calibrated:
         test = np.flatnonzero(cut.test)

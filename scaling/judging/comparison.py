@@ -81,7 +81,7 @@ def compare(
         except ScalingError as problem:
             rows[label] = {"error": np.nan, "reason": str(problem).splitlines()[0]}
             continue
-        p = len(found.frame.params)
+        p = len(found.coordinates.params)
         rows[label] = {
             "error": float(np.mean([np.mean(np.abs(e)) for e in held[label]])),
             "bias": float(np.mean([np.mean(e) for e in held[label]])),
@@ -210,7 +210,7 @@ def _errors(found: Fit, place: np.ndarray, by: str, holdout: Any, seed: int) -> 
         raise FitError(f"no row lies beyond a cutoff by {by}, so there is nothing to predict; say another holdout=")
     weights = np.array([c.train * made.weights for c in splits])
     with threadpool_limits(1):
-        fits = refit(found.law, made, found.loss, weights, params=found.frame.params, seed=seed)
+        fits = refit(found.law, made, found.loss, weights, params=found.coordinates.params, seed=seed)
         middle = fits.predict(made)[0]
     back = np.exp(middle) if found.loss.log else middle
     errors = back / made.loss - 1

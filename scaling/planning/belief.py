@@ -54,8 +54,10 @@ class Belief:
         self.made = design(done, law, fitting=True) if done is not None and len(done) else self.pool.take([])
         if self.curves and len(self.made):
             self.made = self.made.take(spread(self.made.runs))
-        self.frame = models.build(law, params, self.pool.inputs, self.fixed, LOSS).frame
-        self.centre, self.sd = _prior(params, self.frame, [self._model(rows) for rows in (self.pool, self.target)])
+        self.coordinates = models.build(law, params, self.pool.inputs, self.fixed, LOSS).coordinates
+        self.centre, self.sd = _prior(
+            params, self.coordinates, [self._model(rows) for rows in (self.pool, self.target)]
+        )
         self.t, self.noise, self.misfit = self.centre, NOISE, MISFIT if misfit else 0.0
         parts = [self.pool, self.target, self.made]
         if not misfit:
@@ -76,7 +78,9 @@ class Belief:
         self.made_J = self._slopes(self.made)[0] if len(self.made) else np.zeros((0, len(params)))
 
     def _model(self, rows: Design):
-        return models.build(self.law, self.frame.params, rows.inputs, self.fixed, LOSS, frame=self.frame)
+        return models.build(
+            self.law, self.coordinates.params, rows.inputs, self.fixed, LOSS, coordinates=self.coordinates
+        )
 
     def _slopes(self, rows: Design) -> tuple[np.ndarray, np.ndarray]:
         """Slopes of ln law in parameters over prior sd (n, p), and the law (n,), at t."""
@@ -131,7 +135,7 @@ class Belief:
     def _starts(self, model, y: np.ndarray, seed: int) -> list[np.ndarray]:
         """The prior's centre with its scales moved to the losses, and the best fit without a prior if there is one."""
         t = self.centre.copy()
-        if scales := [j for j in linear_params(model) if self.frame.logs[j]]:
+        if scales := [j for j in linear_params(model) if self.coordinates.logs[j]]:
             with np.errstate(all="ignore"):
                 shift = np.nanmean(y - np.log(model.value(model.terms(t[None]))[0]))
             t[scales] += np.clip(np.nan_to_num(shift), -5.0, 5.0)
@@ -139,10 +143,13 @@ class Belief:
         if len(y) > len(t):
             fits = refit(self.law, self.made, LOSS, self.made.weights[None], fixed=self.fixed, seed=seed)
             if fits.ok[0]:
-                values = {**self.fixed, **dict(zip(fits.frame.names, fits.frame.to_params(fits.t[0]), strict=True))}
-                starts.append(self.frame.from_params(np.array([values[name] for name in self.frame.names])))
+                values = {
+                    **self.fixed,
+                    **dict(zip(fits.coordinates.names, fits.coordinates.to_params(fits.t[0]), strict=True)),
+                }
+                starts.append(self.coordinates.from_params(np.array([values[name] for name in self.coordinates.names])))
                 self._doubt(y - fits.predict(self.made)[0][0])
-        return [np.clip(t, self.frame.lower, self.frame.upper) for t in starts]
+        return [np.clip(t, self.coordinates.lower, self.coordinates.upper) for t in starts]
 
     def _doubt(self, r: np.ndarray) -> None:
         """Runs far from the robust fit, broken ones maybe, count as if they were three sd from it."""
@@ -164,7 +171,7 @@ class Belief:
             cost = r @ r + z @ z
             return terms, value, r, cost if np.isfinite(cost) else np.inf
 
-        low, high = ((edge - self.centre) / self.sd for edge in (self.frame.lower, self.frame.upper))
+        low, high = ((edge - self.centre) / self.sd for edge in (self.coordinates.lower, self.coordinates.upper))
         z, damping = np.concatenate([(start - self.centre) / self.sd, np.zeros(G.shape[1])]), 1e-2
         terms, value, r, cost = at(z)
         for _ in range(ROUNDS):
@@ -220,21 +227,25 @@ def _inputs(data, law: Law, what: str) -> Design:
 
 
 @np.errstate(all="ignore")
-def _prior(params: tuple[Parameter, ...], frame, there: list) -> tuple[np.ndarray, np.ndarray]:
+def _prior(params: tuple[Parameter, ...], coordinates, there: list) -> tuple[np.ndarray, np.ndarray]:
     """Centre and sd: a quarter of the range starts are sought in (arXiv:2604.22753), around terms of order one.
 
     `there` are the models at pool and target: where one has no slopes at the centre it is the law's plain start, and no term
     is expected to take away more than half of the loss anywhere.
     """
     starts = np.array([p.start for p in params])
-    plain = frame.from_params(starts)
-    centre = plain if frame.straight else np.clip(np.where(frame.logs, 0.0, starts), frame.lower, frame.upper)
+    plain = coordinates.from_params(starts)
+    centre = (
+        plain
+        if coordinates.straight
+        else np.clip(np.where(coordinates.logs, 0.0, starts), coordinates.lower, coordinates.upper)
+    )
     if not all(np.isfinite(models.at(model, centre)[1]).all() for model in there):
         centre = plain
     for model in there:
         value, J = models.at(model, centre)
-        for j in linear_params(model) if (J[frame.logs] < 0).any() else []:
-            if frame.logs[j]:
+        for j in linear_params(model) if (J[coordinates.logs] < 0).any() else []:
+            if coordinates.logs[j]:
                 less = np.nan_to_num(np.maximum(-J[j], 0.0) / (value - J[j]))
                 centre[j] -= np.log(max(2 * less.max(), 1.0))
     ranges = [np.log(search_range(p.domain)) if p.domain.log else search_range(p.domain) for p in params]

@@ -223,12 +223,12 @@ def draws(fit: Fit, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     values, vectors = np.linalg.eigh(fit.cov.matrix)
     root = vectors * np.sqrt(np.maximum(values, 0))
-    return np.clip(fit.t + rng.normal(size=(DRAWS, len(fit.t))) @ root.T, fit.frame.lower, fit.frame.upper)
+    return np.clip(fit.t + rng.normal(size=(DRAWS, len(fit.t))) @ root.T, fit.coordinates.lower, fit.coordinates.upper)
 
 
 def _family(fit: Fit, t: np.ndarray, N: float, D: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """a, gamma and constant of a p^-gamma + constant, for parameter vectors t (m, p)."""
-    theta = dict(zip(fit.frame.names, fit.frame.to_params(t).T, strict=True))
+    theta = dict(zip(fit.coordinates.names, fit.coordinates.to_params(t).T, strict=True))
     v = {**{k: np.full(len(t), x) for k, x in fit.fixed.items()}, **theta}
     part = v["A"] / N ** v["alpha"] + v["B"] / D ** v["beta"]
     whole = fit.law.name == WHOLE

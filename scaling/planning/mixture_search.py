@@ -126,7 +126,7 @@ def _loss_of(fit: Fit, plain: dict[str, float | None]) -> Callable[[np.ndarray, 
         args = [x for name, each in inputs for x in (h if each else [plain[name]])]
         if t is None:
             return fit.law(*args, **fit.values)
-        theta = dict(zip(fit.frame.names, fit.frame.to_params(t).T, strict=True))
+        theta = dict(zip(fit.coordinates.names, fit.coordinates.to_params(t).T, strict=True))
         return fit.law(*args, **{**fit.fixed, **theta})
 
     return loss
