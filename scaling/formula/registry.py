@@ -29,6 +29,8 @@ class Registry(Mapping[str, T]):
             self._read = True  # before the imports: they come back here
             for module in iter_modules(import_module(self.home).__path__):
                 import_module(f"{self.home}.{module.name}")
+            # in the order of the modules, whichever of them was imported first by somebody else
+            self._known = dict(sorted(self._known.items(), key=lambda known: known[1].__module__))
 
     def add(self, name: str, law: T) -> T:
         """Register a law, in place of one of the same name."""

@@ -66,7 +66,12 @@ def multi_power(
     L0, A, alpha : power law in the area. B : loss saved per unit of rate given up, once the drop has taken effect.
     C, beta, gamma : how fast a drop takes effect, counted in area and in the rate after it.
     """
-    return L0 + A / S1**alpha - B * drops.sum(lambda d, eta, S: d * (1 - power(1 + C * S / power(eta, gamma), -beta)))
+    return L0 + A / S1**alpha - B * drops.sum(lambda d, eta, S: d * kernel(S, eta, C, beta, gamma))
+
+
+def kernel(S, eta, C, beta, gamma):
+    """G(S, eta) = 1 - (1 + C S / eta^gamma)^-beta: which part of a drop to the rate eta has taken effect after the area S."""
+    return 1 - power(1 + C * S / power(eta, gamma), -beta)
 
 
 def power(x, a):
@@ -102,10 +107,7 @@ def multi_power_natural(S1, drops, *, alpha, gamma):
 
 @multi_power.jacobian
 def multi_power_jacobian(S1, drops, *, L0, A, alpha, B, C, beta, gamma):
-    z = C * drops.S * power(drops.eta, -gamma)
-    log = np.log(1 + z)
-    decay = np.exp(-beta * log)
-    pull = beta * decay * z / (1 + z)  # derivative of the kernel in ln C
+    log, decay, pull = kernel_parts(drops.S, drops.eta, C, beta, gamma)
     shape = S1**-alpha
     total = lambda x: drops.sum(lambda d, eta, S: d * x)
     return {
@@ -117,6 +119,41 @@ def multi_power_jacobian(S1, drops, *, L0, A, alpha, B, C, beta, gamma):
         "beta": -B * total(decay * log),
         "gamma": B * total(pull * np.log(drops.eta)),
     }
+
+
+def kernel_parts(S, eta, C, beta, gamma):
+    """ln(1 + z) with z = C S / eta^gamma, decay = (1 + z)^-beta, and the derivative of the kernel 1 - decay in ln z."""
+    z = C * S * power(eta, -gamma)
+    log = np.log(1 + z)
+    decay = np.exp(-beta * log)
+    return log, decay, beta * decay * z / (1 + z)
+
+
+def rate_slopes(rates, warm, stride, *, L0, A, alpha, B, C, beta, gamma):
+    """The law at the last update, and its derivative in every rate, in O(updates).
+
+    Parameters
+    ----------
+    rates : ndarray, shape (n,), rates after the warm-up, beginning at the peak; each stands for `stride` updates.
+    warm : area under the warm-up.
+
+    Returns
+    -------
+    loss : float. slopes : ndarray, shape (n,); that of rates[0] as if it had no rise.
+    """
+    d = np.r_[0.0, -np.diff(rates)]
+    S = stride * np.cumsum(rates[::-1])[::-1]
+    S1 = warm + S[0]
+    _, decay, pull = kernel_parts(S, rates, C, beta, gamma)
+    G = 1 - decay
+    # a rate enters its own drop and the next one, the areas since all earlier drops, and its own kernel
+    saved = np.r_[G[1:], 0.0] - G + stride * np.cumsum(d * pull / S) - gamma * d * pull / rates
+    return float(L0 + A * S1**-alpha - B * (d @ G)), -alpha * A * S1 ** (-alpha - 1) * stride - B * saved
+
+
+def with_known_kernel(S1, saved, *, L0, A, alpha):
+    """L(t) = L0 + A (1 / S1^alpha - saved): annealing saves a known multiple of A where the kernel is known."""
+    return L0 + A * (S1**-alpha - saved)
 
 
 @multi_power.components

@@ -230,9 +230,8 @@ def _family(fit: Fit, t: np.ndarray, N: float, D: float) -> tuple[np.ndarray, np
     """a, gamma and constant of a p^-gamma + constant, for parameter vectors t (m, p)."""
     theta = dict(zip(fit.coordinates.names, fit.coordinates.to_params(t).T, strict=True))
     v = {**{k: np.full(len(t), x) for k, x in fit.fixed.items()}, **theta}
-    part = v["A"] / N ** v["alpha"] + v["B"] / D ** v["beta"]
-    whole = fit.law.name == WHOLE
-    return (part + v["E"] if whole else part), v["gamma"], (0 * part if whole else v["E"])
+    rest = 0 * v["gamma"] + fit.law(N, D, np.inf, **v)  # what no share could win
+    return fit.law(N, D, 1.0, **v) - rest, v["gamma"], rest
 
 
 def _solve(objective: str, a, g, rest, w, lo, hi, names) -> Solved:

@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 
 from scaling.errors import LawError, ScheduleError
 from scaling.formula import Published, constants
+from scaling.papers.luo2025 import kernel, multi_power, rate_slopes
 from scaling.schedules import Schedule, schedule
 
 if TYPE_CHECKING:
@@ -75,19 +76,7 @@ class FinalLoss:
 
     def __call__(self, rates: np.ndarray) -> tuple[float, np.ndarray]:
         """rates (n,) after the warm-up, beginning at the peak: loss, gradient (n,) (that of rates[0] as if it had no rise)."""
-        L0, A, alpha, B, C, beta, gamma = (self.p[k] for k in ("L0", "A", "alpha", "B", "C", "beta", "gamma"))
-        d = np.r_[0.0, -np.diff(rates)]
-        S = self.stride * np.cumsum(rates[::-1])[::-1]
-        area = self.warm.sum() + S[0]
-        scale = np.exp(-gamma * np.log(rates))
-        x = scale * S
-        inner = 1 + C * x
-        decay = inner**-beta
-        G, slope = 1 - decay, beta * C * decay / inner  # the kernel and its derivative in x
-        loss = L0 + A * area**-alpha - B * (d @ G)
-        # a rate enters its own drop and the next one, the areas since all earlier drops, and its own kernel
-        grad = np.r_[G[1:], 0.0] - G + self.stride * np.cumsum(d * slope * scale) - gamma * d * slope * x / rates
-        return float(loss), -alpha * A * area ** (-alpha - 1) * self.stride - B * grad
+        return rate_slopes(rates, self.warm.sum(), self.stride, **self.p)
 
     def with_rises(self, rates: np.ndarray) -> float:
         """The loss in the law's own convention: with the rises of the warm-up where they count, so far back that no search
@@ -96,7 +85,7 @@ class FinalLoss:
         if not self.rises or len(self.warm) < 2:
             return loss
         S = np.cumsum(self.warm[::-1])[::-1][1:] + rates.sum()
-        G = 1 - (1 + p["C"] * S * self.warm[1:] ** -p["gamma"]) ** -p["beta"]
+        G = kernel(S, self.warm[1:], p["C"], p["beta"], p["gamma"])
         return loss + float(p["B"] * (np.diff(self.warm) @ G))
 
 
@@ -182,7 +171,7 @@ def best_schedule(
 
 def _values(fit: Any) -> tuple[dict[str, float], Mapping[str, Any]]:
     law = getattr(fit, "law", None)
-    if law is None or not law.name.startswith("multi_power"):
+    if law is None or law.fn is not multi_power.fn:
         raise LawError(
             f"schedule search needs a multi-power law, not {getattr(law, 'name', type(fit).__name__)}: a law that still "
             "gains at a rate of zero has no sensible optimum. Fit multi_power_5."

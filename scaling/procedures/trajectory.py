@@ -11,8 +11,10 @@ import pandas as pd
 from scaling import fits
 from scaling.counting import recounted
 from scaling.errors import DataError, FitError
-from scaling.formula import find
+from scaling.formula import Law
 from scaling.logs import Runs
+from scaling.papers.mccandlish2018 import batch_tradeoff, critical_batch
+from scaling.papers.su2024 import kaplan_steps, kaplan_trajectory, steps_to
 
 COLUMNS = ("run", "N", "B", "S", "loss")
 LEVELS = 8  # losses at which the batch sizes of one model are compared
@@ -33,23 +35,24 @@ class Trajectory:
 
     def loss(self, N, B, S) -> np.ndarray:
         """Loss of N parameters after S steps at batch B."""
-        return find("kaplan_trajectory")(*(np.asarray(v, float) for v in (N, B, S)), **self.values)
+        return kaplan_trajectory(*(np.asarray(v, float) for v in (N, B, S)), **self.values)
+
+    def _constants(self, law: Law) -> dict[str, float]:
+        return {name: self.values[name] for name in law.params}
 
     def lowest_loss(self, N):
         """Loss of a converged model."""
-        return (self.values["N_c"] / np.asarray(N, float)) ** self.values["alpha_N"]
+        return kaplan_steps(np.asarray(N, float), np.inf, **self._constants(kaplan_steps))
 
     def critical_batch(self, loss):
         """Batch at which twice the fewest steps and twice the fewest tokens are needed for a loss."""
-        return self.values["B_star"] / np.asarray(loss, float) ** (1 / self.values["alpha_B"])
+        return critical_batch(np.asarray(loss, float), **self._constants(critical_batch))
 
     def steps_to(self, loss, N, B=np.inf):
         """Steps to a loss at batch B (inf: the fewest there can be); NaN where the model never reaches it."""
         loss = np.asarray(loss, float)
-        left = loss - self.lowest_loss(N)
-        with np.errstate(invalid="ignore"):
-            fewest = self.values["S_c"] * np.where(left > 0, left, np.nan) ** (-1 / self.values["alpha_S"])
-        return fewest * (1 + self.critical_batch(loss) / np.asarray(B, float))
+        fewest = steps_to(loss, np.asarray(N, float), **self._constants(kaplan_steps))
+        return batch_tradeoff(np.asarray(B, float), S_min=fewest, B_crit=self.critical_batch(loss))
 
     def tokens_to(self, loss, N, B=0.0):
         """Tokens to a loss at batch B (0: the fewest there can be)."""
@@ -106,13 +109,13 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
             f"step 1, the loss of converged models against size, needs three sizes; got {ends['N'].nunique()}. Add runs, or "
             "give converged=; `joint` fits all constants at once."
         )
-    sizes = fits.fit(ends.rename(columns={"N": "x"})[["x", "loss"]], "power_law", objective="log_squares").values
-    N_c = sizes["A"] ** (1 / sizes["alpha"])
+    flat = fits.fit(ends.rename(columns={"N": "x"})[["x", "loss"]], "power_law", objective="log_squares")
+    sizes = flat.values
     found = levels(curves)
     pairs = found[["L", "B_crit"]].set_axis(["L", "loss"], axis=1)
-    critical = fits.fit(pairs, "critical_batch", objective="log_squares").values
-    left = curves["loss"] - (N_c / curves["N"]) ** sizes["alpha"]
-    S_min = curves["S"] / (1 + critical["B_star"] / curves["loss"] ** (1 / critical["alpha_B"]) / curves["B"])
+    critical = fits.fit(pairs, critical_batch, objective="log_squares").values
+    left = curves["loss"] - flat.law(curves["N"], **sizes)
+    S_min = curves["S"] / (1 + critical_batch(curves["loss"], **critical) / curves["B"])
     clear = left > 0.02 * curves["loss"]  # below this what is left to learn drowns in noise
     if clear.sum() < 4:
         raise FitError("too few rows are clearly above the loss of a converged model; log earlier steps.")
@@ -120,7 +123,7 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
     steps = fits.fit(rows, "power_law", objective="squares").values
     return Trajectory(
         {
-            "N_c": N_c,
+            "N_c": sizes["A"] ** (1 / sizes["alpha"]),
             "alpha_N": sizes["alpha"],
             "S_c": steps["A"] ** (1 / steps["alpha"]),
             "alpha_S": steps["alpha"],
@@ -159,7 +162,7 @@ def levels(curves: pd.DataFrame, N: float | None = None) -> pd.DataFrame:
     for L in np.geomspace(low * 1.005, high * 0.995, LEVELS):
         at = [np.exp(np.interp(-L, -np.minimum.accumulate(g["loss"]), np.log(g["S"]))) for g in runs]
         table = pd.DataFrame({"B": [float(g["B"].iloc[0]) for g in runs], "loss": at})
-        found = fits.fit(table, "batch_tradeoff", objective="log_squares")
+        found = fits.fit(table, batch_tradeoff, objective="log_squares")
         S_min, B_crit = found.values["S_min"], found.values["B_crit"]
         rows.append({"L": L, "S_min": S_min, "E_min": S_min * B_crit, "B_crit": B_crit})
     return pd.DataFrame(rows)

@@ -15,6 +15,7 @@ from scaling.errors import ScalingError
 from scaling.fits import Fit, fit
 from scaling.formula import Hooks, Law, find
 from scaling.logs import Runs
+from scaling.papers.luo2025 import with_known_kernel
 from scaling.schedules import Schedule
 
 Curve = Callable[[np.ndarray], np.ndarray]
@@ -171,11 +172,8 @@ def _fitted(prefix: Prefix, known: Kernel) -> Fit:
         S1, drops = base.hooks.features(steps, schedule, **conventions).values()
         return {"S1": S1 / (LONG * peak), "saved": -base(S1, drops, L0=0, A=0, alpha=1, **known.at(1.0, peak))}
 
-    def fn(S1, saved, *, L0, A, alpha):
-        return L0 + A * (S1**-alpha - saved)
-
-    params = {k: base.params[k] for k in ("L0", "A", "alpha")}
-    law = replace(base, fn=fn, inputs=("S1", "saved"), params=params, hooks=Hooks(features=features), published={})
+    params, hooks = {k: base.params[k] for k in ("L0", "A", "alpha")}, Hooks(features=features)
+    law = replace(base, fn=with_known_kernel, inputs=("S1", "saved"), params=params, hooks=hooks, published={})
     return fit(prefix.runs(), law)
 
 
