@@ -5,6 +5,10 @@ class ScalingError(ValueError):
     """Base of every error a user can cause and mend."""
 
 
+class ArgumentError(ScalingError):
+    """An argument is wrong: a value that does not exist or does not go together with the others."""
+
+
 class DataError(ScalingError):
     """A log cannot be read as it stands: names file, line, column and the remedy."""
 

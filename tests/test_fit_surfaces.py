@@ -6,7 +6,7 @@ import pytest
 
 import scaling
 from scaling.engine.losses import Loss
-from scaling.errors import DataError, FitError
+from scaling.errors import ArgumentError, DataError, FitError
 
 OPTIMUM = 0.0010182740178006
 
@@ -94,7 +94,7 @@ def test_bootstrap_is_reproducible_and_named(epoch):
     assert list(draws) == ["E", "A", "B", "alpha", "beta", "converged"] and draws["converged"].all()
     assert (draws["E"] == 1.8).all() and draws["A"].nunique() == 20
     pd.testing.assert_frame_equal(draws, fit.bootstrap(20, seed=3))
-    with pytest.raises(FitError, match="resample by 'row', 'run' or 'block'"):
+    with pytest.raises(ArgumentError, match="resample by 'row', 'run' or 'block'"):
         fit.bootstrap(5, by="day")
 
 
@@ -204,11 +204,11 @@ def test_a_term_the_data_do_not_show_is_said():
 
 
 def test_unknown_objective_and_interval(epoch):
-    with pytest.raises(FitError, match="unknown objective 'l2'"):
+    with pytest.raises(ArgumentError, match="unknown objective 'l2'"):
         scaling.fit(epoch, "chinchilla", objective="l2")
-    with pytest.raises(FitError, match="interval='bayes'"):
+    with pytest.raises(ArgumentError, match="interval='bayes'"):
         scaling.fit(epoch, "chinchilla").predict(epoch, interval="bayes")
-    with pytest.raises(FitError, match="level=90"):
+    with pytest.raises(ArgumentError, match="level=90"):
         scaling.fit(epoch, "chinchilla").predict(epoch, level=90)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import scaling
 from scaling.design.inputs import design
-from scaling.errors import DataError, FitError
+from scaling.errors import ArgumentError, DataError, FitError
 from scaling.intervals.distance import extrapolation
 from scaling.intervals.prediction import calibration
 from scaling.intervals.rivals import rivals
@@ -76,7 +76,7 @@ def test_other_intervals_by_name(interval):
 
 def test_unknown_interval():
     small, large = surface()
-    with pytest.raises(FitError, match="calibrated, delta"):
+    with pytest.raises(ArgumentError, match="calibrated, delta"):
         scaling.fit(small, "chinchilla").predict(large, interval="magic")
 
 
@@ -105,7 +105,8 @@ def test_backtest_frame_and_metrics():
     ],
 )
 def test_backtests_that_cannot_be_made_are_refused(wrong):
-    with pytest.raises(FitError, match=next(iter(wrong.values())) if "by" in wrong else next(iter(wrong))):
+    error, said = (FitError, wrong["by"]) if "by" in wrong else (ArgumentError, next(iter(wrong)))
+    with pytest.raises(error, match=said):
         scaling.backtest(surface()[0], "chinchilla", **wrong)
 
 
@@ -200,13 +201,18 @@ def test_compare_leaves_out_what_only_one_law_fits():
     ],
 )
 def test_comparisons_that_cannot_be_made_are_refused(laws, holdout, said):
-    with pytest.raises(FitError, match=said):
+    with pytest.raises(FitError if "no law" in said else ArgumentError, match=said):
         scaling.compare(surface()[0], laws, holdout)
+
+
+def test_a_wrong_objective_is_no_fault_of_the_laws_compared():
+    with pytest.raises(ArgumentError, match="unknown objective 'l2'"):
+        scaling.compare(surface()[0], ["chinchilla", "power_law:x=N"], objective="l2")
 
 
 def test_mistakes_in_steps_and_horizons_are_answered():
     small = surface()[0]
-    with pytest.raises(FitError, match="horizons=5 must be ratios"):
+    with pytest.raises(ArgumentError, match="horizons=5 must be ratios"):
         scaling.backtest(small, "chinchilla").metrics(horizons=5)
     plan = scaling.schedule("wsd:peak=3e-4,steps=100")
     for wrong in ("x", ["a", 2]):

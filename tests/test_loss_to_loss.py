@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import scaling
 from benchmarks.transfer import inside_sweep
 from scaling.engine.losses import Loss
-from scaling.errors import DataError, FitError
+from scaling.errors import ArgumentError, DataError, FitError
 from scaling.logs import formats
 from scaling.transfer import Relation, pair, relate
 from scaling.transfer.relation import _slopes
@@ -388,7 +388,7 @@ def test_losses_and_floors_that_cannot_be_are_refused():
     with pytest.raises(DataError, match=r"no pair lies above.*swapped"):
         relate(web, code, E0=9.0, E1=1.0)
     for E0 in (-1.0, np.nan):
-        with pytest.raises(FitError, match=r"E0=.* must be 0 or more"):
+        with pytest.raises(ArgumentError, match=r"E0=.* must be 0 or more"):
             relate(web, code, E0=E0, E1=1.0)
-    with pytest.raises(FitError, match="level=2"):
+    with pytest.raises(ArgumentError, match="level=2"):
         relate(web, code, E0=2.0, E1=1.0).predict([2.5], level=2)

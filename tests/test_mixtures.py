@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 
 import scaling
-from scaling.errors import DataError, FitError, LawError
+from scaling.errors import ArgumentError, DataError, FitError, LawError
 from scaling.logs import formats
 from scaling.logs.formats.shukor import DOMAINS
 from scaling.planning import own_shares, search
@@ -137,7 +137,7 @@ def test_shares_that_do_not_sum_to_one_are_refused():
         fit.predict(pd.DataFrame({"r_a": [0.3], "r_b": [0.4]}))
     with pytest.raises(FitError, match="at least one"):
         search({})
-    with pytest.raises(FitError, match="level=95"):
+    with pytest.raises(ArgumentError, match="level=95"):
         search({"x": fit}, level=95)
 
 

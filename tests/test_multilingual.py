@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import minimize
 
 import scaling
-from scaling.errors import DataError, FitError
+from scaling.errors import ArgumentError, DataError, FitError
 from scaling.planning import own_shares
 from scaling.planning.shares import least_sum, least_worst, most_help
 from scaling.procedures.families import family
@@ -118,11 +118,11 @@ def test_figure_says_whether_it_is_worth_it(fits):
 def test_what_no_shares_can_be_found_for_is_refused(fits):
     whole = dict.fromkeys(fits, 1 / len(fits))
     one, two = list(fits)[:2]
-    for wrong, why in (
-        ({"reference": {**whole, one: 0.0, two: 2 / len(fits)}}, "no share"),
-        ({"level": 2.0}, "between 0 and 1"),
+    for wrong, error, why in (
+        ({"reference": {**whole, one: 0.0, two: 2 / len(fits)}}, FitError, "no share"),
+        ({"level": 2.0}, ArgumentError, "between 0 and 1"),
     ):
-        with pytest.raises(FitError, match=why):
+        with pytest.raises(error, match=why):
             own_shares(fits, N=1e9, D=1e11, **wrong)
     with pytest.raises(FitError, match="at least one"):
         own_shares({}, N=1e9, D=1e11)

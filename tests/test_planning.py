@@ -10,7 +10,7 @@ import scaling
 from scaling import counting, synthetic
 from scaling.cli import main
 from scaling.counting import Shape
-from scaling.errors import FitError, LawError
+from scaling.errors import ArgumentError, FitError, LawError
 from scaling.planning.surface import Budget, Surface
 
 CHINCHILLA = scaling.laws["chinchilla"]
@@ -171,24 +171,24 @@ def test_a_fit_counts_as_its_data():
 @pytest.mark.parametrize(
     ("asked", "error", "said"),
     [
-        ({}, FitError, "one of flops"),
-        ({"flops": 1e22, "loss": 2.0}, FitError, "one of flops"),
-        ({"flops": 1e22, "N": 1e9, "D": 1e10}, FitError, "nothing to plan"),
-        ({"flops": -1.0}, FitError, "positive"),
-        ({"flops": "a"}, FitError, "flops='a' must be a positive number"),
-        ({"flops": []}, FitError, "no budget"),
-        ({"flops": [1e22, np.nan]}, FitError, "nan must be"),
-        ({"flops": 1e22, "N": np.inf}, FitError, "N=inf"),
+        ({}, ArgumentError, "one of flops"),
+        ({"flops": 1e22, "loss": 2.0}, ArgumentError, "one of flops"),
+        ({"flops": 1e22, "N": 1e9, "D": 1e10}, ArgumentError, "nothing to plan"),
+        ({"flops": -1.0}, ArgumentError, "positive"),
+        ({"flops": "a"}, ArgumentError, "flops='a' must be a positive number"),
+        ({"flops": []}, ArgumentError, "no budget"),
+        ({"flops": [1e22, np.nan]}, ArgumentError, "nan must be"),
+        ({"flops": 1e22, "N": np.inf}, ArgumentError, "N=inf"),
         ({"flops": 1e22, "D": 1e30}, FitError, "less than one parameter"),
-        ({"flops": 1e22, "served": -1}, FitError, "served=-1"),
-        ({"flops": 1e22, "served": None}, FitError, "served=None"),
-        ({"flops": 1e22, "level": 1.0}, FitError, "probability"),
-        ({"flops": 1e22, "replicates": 2.5}, FitError, "whole number"),
-        ({"flops": 1e22, "seed": -1}, FitError, "whole number"),
-        ({"flops": 1e22, "inputs": []}, FitError, "must map"),
+        ({"flops": 1e22, "served": -1}, ArgumentError, "served=-1"),
+        ({"flops": 1e22, "served": None}, ArgumentError, "served=None"),
+        ({"flops": 1e22, "level": 1.0}, ArgumentError, "between 0 and 1"),
+        ({"flops": 1e22, "replicates": 2.5}, ArgumentError, "whole number"),
+        ({"flops": 1e22, "seed": -1}, ArgumentError, "whole number"),
+        ({"flops": 1e22, "inputs": []}, ArgumentError, "must map"),
         ({"flops": 1e22, "counts": "all"}, LawError, "there are"),
         ({"flops": 1e22, "rates": "li2025", "shape": "big"}, LawError, "Shape"),
-        ({"loss": True}, FitError, "loss=True"),
+        ({"loss": True}, ArgumentError, "loss=True"),
         ({"loss": 1.5}, FitError, "out of reach"),
         ({"flops": 1e22, "rates": "none"}, LawError, "li2025"),
         ({"flops": 1e18, "N": 1e12, "served": 1e9}, FitError, "leaves no compute"),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import scaling
-from scaling.errors import DataError, MissingExtra
+from scaling.errors import ArgumentError, DataError, MissingExtra
 from scaling.running import jobs as running
 from scaling.running import methods
 from scaling.running.live import Live, trainer_callback
@@ -76,7 +76,7 @@ def test_what_is_no_run_is_refused(given, said):
     if given is not None:
         with pytest.raises(DataError, match="references=: Runs or a DataFrame"):
             scaling.forecast(live, given)
-    with pytest.raises(DataError, match="between 0 and 1"):
+    with pytest.raises(ArgumentError, match="between 0 and 1"):
         scaling.forecast(live, level=90)
     with pytest.raises(DataError, match="reference 'old': its schedule is unknown"):
         Live(PLAN, pd.DataFrame({"run": "old", "step": range(1, 30), "loss": np.linspace(3, 2, 29)}))
@@ -222,7 +222,7 @@ def test_a_run_that_has_just_diverged_is_told():
 
 def test_live_checks_its_settings_at_once_and_survives_bad_losses(monkeypatch):
     for bad, said in (({"level": 90}, "between 0 and 1"), ({"every": 0}, "1 or more")):
-        with pytest.raises(DataError, match=said):
+        with pytest.raises(ArgumentError, match=said):
             Live(PLAN, **bad)
     live = Live(PLAN)
     with pytest.raises(DataError, match="give a number"):

@@ -22,6 +22,7 @@ from scaling.cli.runs import runs
 from scaling.cli.sweep import sweep
 from scaling.cli.train import train
 from scaling.errors import (
+    ArgumentError,
     DataError,
     FitError,
     LawError,
@@ -48,6 +49,7 @@ errors are on stderr.
 """
 CODES: dict[type[Exception], int] = {
     options.UsageError: 2,
+    ArgumentError: 2,
     LawError: 2,
     ScheduleError: 2,
     MachineError: 1,

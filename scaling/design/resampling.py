@@ -6,7 +6,7 @@ import numpy as np
 
 from scaling.design.bins import axis
 from scaling.design.inputs import Design
-from scaling.errors import FitError
+from scaling.errors import ArgumentError, FitError
 
 BLOCKS = 8  # blocks a run is cut into: long against the correlation of its residuals
 ENOUGH = 8  # runs from which on runs themselves are drawn
@@ -29,7 +29,7 @@ def groups(made: Design, by: str | None) -> np.ndarray:
         understates the uncertainty.
     """
     if by not in (None, "row", "run", "block"):
-        raise FitError(f"by='{by}' is unknown; resample by 'row', 'run' or 'block'.")
+        raise ArgumentError(f"by='{by}' is unknown; resample by 'row', 'run' or 'block'.")
     runs, order = made.runs, axis(made)
     by = by or unit(made)
     if by == "row":

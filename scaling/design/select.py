@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.errors import DataError
+from scaling.errors import ArgumentError, DataError
 from scaling.logs import Runs
 
 SAME_BUDGET = 0.02  # budgets closer than this, relative, are one budget
@@ -59,7 +59,7 @@ def _query(data: Any, query: str) -> Any:
 
 def _largest(data: Any, k: int) -> tuple[Any, list[float]]:
     if not isinstance(k, int) or k < 1:
-        raise DataError(f"top_budgets={k!r}: say how many budgets to keep, a whole number from 1 on.")
+        raise ArgumentError(f"top_budgets={k!r}: say how many budgets to keep, a whole number from 1 on.")
     frame = data.joined() if isinstance(data, Runs) else data
     compute = _compute(frame)
     if isinstance(data, Runs):  # a run's budget is what it had spent at its end

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.errors import FitError
+from scaling.errors import ArgumentError
 
 NAMES = ("huber", "squares", "soft_l1", "student_t", "one_sided")
 NU = 4.0  # degrees of freedom of the Student-t loss
@@ -32,13 +32,15 @@ class Loss:
         log = objective.startswith("log_")
         name = objective.removeprefix("log_")
         if name not in NAMES:
-            raise FitError(
+            raise ArgumentError(
                 f"unknown objective '{objective}'; use one of "
                 + ", ".join(f"{p}{n}" for n in NAMES for p in ("log_", ""))
                 + "."
             )
         if not isinstance(delta, (int, float, np.number)) or not 0 < delta < np.inf:
-            raise FitError(f"delta={delta} must be a positive number; for least squares use objective='log_squares'.")
+            raise ArgumentError(
+                f"delta={delta} must be a positive number; for least squares use objective='log_squares'."
+            )
         return cls(name, log, float(delta))
 
     @property

@@ -11,7 +11,7 @@ import pandas as pd
 
 from scaling import document
 from scaling.engine.fitted import Fitted
-from scaling.errors import FitError
+from scaling.errors import ArgumentError
 from scaling.fits import saving, summary
 from scaling.fits.lmfit_words import LmfitWords
 from scaling.formula.ties import resolve
@@ -56,7 +56,7 @@ class Fit(LmfitWords):
             data have enough of; see `scaling.design.resampling.groups`.
         """
         if not isinstance(replicates, int) or replicates < 1:
-            raise FitError(f"bootstrap({replicates!r}): the number of replicates is a whole number from 1 on.")
+            raise ArgumentError(f"bootstrap({replicates!r}): the number of replicates is a whole number from 1 on.")
         t, converged = self.replicates(replicates, seed, by)
         free = dict(zip(self.coordinates.names, self.coordinates.to_params(t).T, strict=True))
         values = resolve(self.law.ties, {**{k: np.full(replicates, v) for k, v in self.fixed.items()}, **free})

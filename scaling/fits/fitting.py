@@ -14,7 +14,7 @@ from scaling.design.inputs import design
 from scaling.design.select import select
 from scaling.engine.estimate import estimate
 from scaling.engine.losses import Loss
-from scaling.errors import FitError
+from scaling.errors import ArgumentError, FitError
 from scaling.fits.facade import Fit
 from scaling.formula import ANY_POSITIVE, Law, find
 from scaling.logs import Runs
@@ -64,7 +64,7 @@ def fit(
     law = _over_domains(find(law), data)
     if isinstance(delta, str):
         if delta != "mad":
-            raise FitError(f"delta='{delta}' is unknown; give a number, or 'mad' to scale it to the residuals.")
+            raise ArgumentError(f"delta='{delta}' is unknown; give a number, or 'mad' to scale it to the residuals.")
         return _scaled_to_residuals(
             lambda delta: fit(
                 data,
@@ -132,12 +132,12 @@ def _scaled_to_residuals(refit) -> Fit:
 def _free(law: Law, fixed, params) -> tuple[Law, dict[str, float], tuple]:
     """The law with its ties, which parameters are held, and the specifications of the free ones."""
     if params is not None and not all(hasattr(p, "vary") for p in getattr(params, "values", lambda: [None])()):
-        raise FitError(f"params must be lmfit.Parameters, not {type(params).__name__}; use fixed= to hold values.")
+        raise ArgumentError(f"params must be lmfit.Parameters, not {type(params).__name__}; use fixed= to hold values.")
     law.check_names(params or {})
     if tied := {name: p.expr for name, p in (params or {}).items() if p.expr}:
         law = law.tie(**tied)
     if not isinstance(fixed or {}, Mapping) or not all(isinstance(v, numbers.Real) for v in (fixed or {}).values()):
-        raise FitError(f"fixed={fixed!r} must map parameters to numbers, for example {{'alpha': 0.34}}.")
+        raise ArgumentError(f"fixed={fixed!r} must map parameters to numbers, for example {{'alpha': 0.34}}.")
     fixed = {k: float(v) for k, v in (fixed or {}).items()}
     law.check_names(fixed)
     specs = dict(law.params)

@@ -13,11 +13,12 @@ from scaling.design.inputs import Design, design
 from scaling.design.order import natural_order, order
 from scaling.engine import model as models
 from scaling.engine.fitted import Fitted
-from scaling.errors import FitError
+from scaling.errors import ArgumentError
 from scaling.formula.monomials import Monomial, trace
 from scaling.intervals.calibrate import Calibration, bounds, calibrate, words
 from scaling.intervals.distance import extrapolation
 from scaling.intervals.sampled import bootstrapped, conformal, profile
+from scaling.words import check_level
 
 EXACT = "delta method plus row noise: assumes the law is exact"
 ROUNDING = 1e-11  # relative scatter below which residuals are rounding errors of the losses
@@ -27,9 +28,8 @@ INTERVALS = ("calibrated", "delta", "profile", "bootstrap", "conformal")
 def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) -> pd.DataFrame:
     """The frame behind `Fit.predict`."""
     if interval not in INTERVALS:
-        raise FitError(f"interval='{interval}' is unknown; use one of {', '.join(INTERVALS)}.")
-    if not isinstance(level, (int, float)) or not 0 < level < 1:
-        raise FitError(f"level={level} must lie between 0 and 1, for example 0.9.")
+        raise ArgumentError(f"interval='{interval}' is unknown; use one of {', '.join(INTERVALS)}.")
+    check_level(level)
     data = matched(data, fit.data, fit.law.inputs)
     target = design(data, fit.law, fitting=False, steps=steps)
     model = fit.model(target)

@@ -13,7 +13,7 @@ from scaling.design.resampling import groups, unit
 from scaling.engine.fitted import Fitted
 from scaling.engine.refit import refit
 from scaling.engine.solver import minimise
-from scaling.errors import FitError
+from scaling.errors import ArgumentError, FitError
 from scaling.schedules.drops import RateDrops
 
 REPLICATES = 400
@@ -44,7 +44,7 @@ def profile(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> En
     Each end is found by adding the prediction as one more row of growing weight, which moves the fit along its profile.
     """
     if fit.loss.name != "squares":
-        raise FitError("interval='profile' is the likelihood's and needs objective='squares' or 'log_squares'.")
+        raise ArgumentError("interval='profile' is the likelihood's and needs objective='squares' or 'log_squares'.")
     rows = np.unique(np.linspace(0, len(target) - 1, PROFILED).round().astype(int))
     allowed = chi2.ppf(level, 1) * fit.cov.noise**2 / 2
     base = fit.objective / fit.loss.scale

@@ -18,9 +18,10 @@ from scaling.design.inputs import Design, design
 from scaling.design.order import WORDS, natural_order, order
 from scaling.engine.losses import Loss
 from scaling.engine.refit import Refits, refit
-from scaling.errors import FitError
+from scaling.errors import ArgumentError, FitError
 from scaling.formula import Law, find
 from scaling.intervals.calibrate import aligned, bounds, calibrate
+from scaling.words import check_level
 
 HORIZONS = (1.5, 4.0)  # where "near" and "far" end, as ratios to the largest row fitted
 
@@ -49,7 +50,9 @@ class Backtest:
         """
         given = list(horizons) if isinstance(horizons, Iterable) else []
         if not given or not all(isinstance(h, numbers.Real) and 0 < h < np.inf for h in given):
-            raise FitError(f"horizons={horizons!r} must be ratios to the largest row fitted, for example (1.5, 4).")
+            raise ArgumentError(
+                f"horizons={horizons!r} must be ratios to the largest row fitted, for example (1.5, 4)."
+            )
         horizons = sorted(set(given))
         f, edges = self.frame, [0.0, *horizons, np.inf]
         names = [
@@ -113,13 +116,12 @@ def backtest(
     given = list(fractions) if isinstance(fractions, Iterable) else []
     shares = [f for f in given if isinstance(f, numbers.Real) and 0 < f < 1]
     if not shares or len(shares) < len(given):
-        raise FitError(
+        raise ArgumentError(
             f"fractions={fractions!r} must be shares of the rows between 0 and 1, for example (0.4, 0.6, 0.8)."
         )
-    if not isinstance(level, numbers.Real) or not 0 < level < 1:
-        raise FitError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
+    check_level(level)
     if interval not in ("delta", "calibrated"):
-        raise FitError(f"interval='{interval}' cannot be backtested here; use 'delta' or 'calibrated'.")
+        raise ArgumentError(f"interval='{interval}' cannot be backtested here; use 'delta' or 'calibrated'.")
     made = design(data, law, fitting=True, positive=loss.log)
     by = by or natural_order(law)
     if by is None:

@@ -14,7 +14,7 @@ from scaling.design.cuts import FRACTIONS, Cut, cuts, left_out
 from scaling.design.inputs import Design
 from scaling.design.order import SIZE, TOKENS, WORDS, natural_order, order
 from scaling.engine.refit import refit
-from scaling.errors import FitError, ScalingError
+from scaling.errors import ArgumentError, FitError, ScalingError
 from scaling.fits import Fit, fit
 from scaling.formula import Law, find
 
@@ -52,11 +52,14 @@ def compare(
 
     Raises
     ------
-    FitError : no law could be compared, one is given twice, or there is no order for all; LawError : an unknown law.
+    ArgumentError : a law given twice, an unknown holdout; FitError : no law could be compared, or there is no order for all;
+    LawError : an unknown law.
     """
     given = [laws] if isinstance(laws, str | Law) else list(laws) if isinstance(laws, Iterable) else []
     if not given:
-        raise FitError(f"laws={laws!r}: compare needs at least one law, for example ['chinchilla', 'power_law:x=N'].")
+        raise ArgumentError(
+            f"laws={laws!r}: compare needs at least one law, for example ['chinchilla', 'power_law:x=N']."
+        )
     chosen = _labelled([find(law) for law in given])
     _check_holdout(data, list(chosen.values()), holdout)
     if isinstance(data, Mapping):
@@ -69,6 +72,8 @@ def compare(
     for label, law in chosen.items():
         try:
             fits[label] = fit(data, law, objective=objective, delta=delta, seed=seed)
+        except ArgumentError:
+            raise
         except ScalingError as problem:
             rows[label] = {"error": np.nan, "reason": str(problem).splitlines()[0]}
     if not fits:
@@ -124,12 +129,12 @@ def _check_holdout(data: Any, laws: list[Law], holdout: Any) -> None:
         i for law in laws for i in law.inputs
     }
     if isinstance(holdout, str) and holdout not in columns:
-        raise FitError(
+        raise ArgumentError(
             f"holdout='{holdout}': no such column; say {', '.join(WORDS)}, a fraction, or one of "
             f"{', '.join(sorted(columns))}."
         )
     if not isinstance(holdout, str) and not (isinstance(holdout, int | float | np.number) and 0 < holdout < 1):
-        raise FitError(
+        raise ArgumentError(
             f"holdout={holdout!r}: give a fraction of the rows between 0 and 1, or a direction: {', '.join(WORDS)} or a "
             "column."
         )
@@ -164,7 +169,9 @@ def _labelled(laws: list[Law]) -> dict[str, Law]:
         label = f"{law.name}:{changed}" if changed else law.name
         twin = named.get(label)
         if twin is not None and (twin.fn, twin.held, twin.params) == (law.fn, law.held, law.params):
-            raise FitError(f"law '{label}' is given twice, and would be compared with itself; name every law once.")
+            raise ArgumentError(
+                f"law '{label}' is given twice, and would be compared with itself; name every law once."
+            )
         named[label if twin is None else f"{label} ({len(named) + 1})"] = law
     return named
 

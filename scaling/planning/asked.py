@@ -7,13 +7,14 @@ import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scaling.errors import FitError
+from scaling.errors import ArgumentError
+from scaling.words import check_level
 
 
 def number(name: str, value: Any, *, least: float = 0.0, what: str = "a positive number") -> float:
     """A finite number above `least`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not least < float(value) < math.inf:
-        raise FitError(f"{name}={value!r} must be {what}.")
+        raise ArgumentError(f"{name}={value!r} must be {what}.")
     return float(value)
 
 
@@ -24,30 +25,29 @@ def budgets(flops: Any) -> list[float]:
         number("flops", C, what="a positive number of FLOP, or a list of them") for C in (flops if many else [flops])
     ]
     if not found:
-        raise FitError("flops=[] holds no budget; give one, for example 1e22.")
+        raise ArgumentError("flops=[] holds no budget; give one, for example 1e22.")
     return found
 
 
 def whole(name: str, value: Any) -> int:
     """A whole number from 0 on."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
-        raise FitError(f"{name}={value!r} must be a whole number, 0 or more.")
+        raise ArgumentError(f"{name}={value!r} must be a whole number, 0 or more.")
     return int(value)
 
 
 def check(flops, loss, N, D, served, unique, level, inputs) -> None:
     """Refuse what contradicts itself, and values that are no budget, size, loss, ..."""
     if (flops is not None and loss is not None) or (flops is None and sum(x is not None for x in (loss, N, D)) != 1):
-        raise FitError("a plan needs one of flops=, loss=, N= or D=; with flops= one of N= and D= may be held.")
+        raise ArgumentError("a plan needs one of flops=, loss=, N= or D=; with flops= one of N= and D= may be held.")
     if N is not None and D is not None:
-        raise FitError("N= and D= together leave nothing to plan; fit.predict gives the loss of such a run.")
+        raise ArgumentError("N= and D= together leave nothing to plan; fit.predict gives the loss of such a run.")
     for name, value in (("loss", loss), ("N", N), ("D", D), ("unique", unique)):
         if value is not None:
             number(name, value)
     number("served", served, least=-1e-300, what="a number of tokens, 0 or more")
-    if number("level", level, what="a probability between 0 and 1, for example 0.9") >= 1:
-        raise FitError(f"level={level!r} must be a probability between 0 and 1, for example 0.9.")
+    check_level(level)
     if inputs is not None and not isinstance(inputs, Mapping):
-        raise FitError(f"inputs={inputs!r} must map inputs of the law to values, for example {{'P_w': 8}}.")
+        raise ArgumentError(f"inputs={inputs!r} must map inputs of the law to values, for example {{'P_w': 8}}.")
     for name, value in (inputs or {}).items():
         number(f"inputs: {name}", value, least=-math.inf, what="a finite number")

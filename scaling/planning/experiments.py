@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting import alike
-from scaling.errors import DataError, FitError
+from scaling.errors import ArgumentError, DataError, FitError
 from scaling.fits import Fit
 from scaling.formula import Law, find
 from scaling.logs import Runs
@@ -75,7 +75,7 @@ def plan_next(
     fixed = law.fixed if isinstance(law, Fit) else {}
     base = law.law if isinstance(law, Fit) else find(law)
     if criterion not in CRITERIA:
-        raise FitError(f"criterion='{criterion}' is unknown; use one of {', '.join(CRITERIA)}.")
+        raise ArgumentError(f"criterion='{criterion}' is unknown; use one of {', '.join(CRITERIA)}.")
     if not isinstance(cost_exponent, numbers.Real) or not 0 <= cost_exponent < np.inf:
         raise FitError(
             f"cost_exponent={cost_exponent!r} must be a number, not negative; 1 buys per FLOP, 0 ignores the price."
@@ -113,7 +113,7 @@ def _prices(pool: pd.DataFrame, cost: Any, budget: float, useful: Any = True) ->
     """What each run costs, infinite where it is of no use."""
     prices = np.where(useful, _costs(pool, cost), np.inf)
     if not isinstance(budget, numbers.Real) or not 0 < budget < np.inf:
-        raise DataError(f"budget={budget!r} must be a positive number, in the unit of the costs.")
+        raise ArgumentError(f"budget={budget!r} must be a positive number, in the unit of the costs.")
     if prices.min() > budget:
         raise DataError(f"budget {budget:.3g}: the cheapest run of the pool costs {prices.min():.3g}.")
     return prices

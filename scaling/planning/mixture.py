@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting import alike
-from scaling.errors import FitError
+from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
 from scaling.planning.shares import Solved, bounds, least_sum, least_worst
+from scaling.words import check_level
 
 OBJECTIVES = ("normalised", "sum", "worst")
 DRAWS = 400  # parameter vectors drawn from the fits' covariances, for the intervals
@@ -121,7 +122,7 @@ def own_shares(
     check(fits, level)
     alike(**{name: one.data for name, one in fits.items()})
     if objective not in OBJECTIVES:
-        raise FitError(f"objective '{objective}' is unknown; use one of {', '.join(OBJECTIVES)}.")
+        raise ArgumentError(f"objective '{objective}' is unknown; use one of {', '.join(OBJECTIVES)}.")
     for name, one in fits.items():
         if one.law.name not in (WHOLE, REDUCIBLE):
             raise FitError(
@@ -197,8 +198,7 @@ def _words(objective: str) -> str:
 def check(fits: Mapping[str, Fit], level: float) -> None:
     if not fits:
         raise FitError("a mixture needs the fit of at least one family or target.")
-    if not 0 < level < 1:
-        raise FitError(f"level={level:g} must be a probability between 0 and 1.")
+    check_level(level)
 
 
 def by_name(given: Any, names: list[str], missing: float, what: str) -> list[float]:

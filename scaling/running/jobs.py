@@ -14,6 +14,7 @@ from scipy.stats import t as student
 from scaling.errors import DataError, ScalingError
 from scaling.logs import Runs
 from scaling.running.methods import FALLEN, MISFIT, Curve, Method, Prefix, candidates, fallen, kernels, twins
+from scaling.words import check_level
 
 CUTS = (0.5, 0.65, 0.8)  # of the prefix, at which the method is tried on what is already known
 SEED = 0.0013  # nats by which two runs differ that share everything but their seed (two pairs of arXiv:2503.12811)
@@ -240,11 +241,6 @@ def finished(references: Any) -> Runs:
                 "schedule=, or leave it out."
             )
     return runs
-
-
-def check_level(level: Any) -> None:
-    if not isinstance(level, (int, float)) or not 0 < level < 1:
-        raise DataError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
 
 
 def as_runs(given: Any, what: str) -> Runs:

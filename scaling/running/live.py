@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.errors import DataError, MissingExtra, ScalingError
+from scaling.errors import ArgumentError, DataError, MissingExtra, ScalingError
 from scaling.logs import Runs
-from scaling.running.jobs import FEWEST, Forecast, check_level, finished, forecast
+from scaling.running.jobs import FEWEST, Forecast, finished, forecast
 from scaling.schedules import schedule as schedule_of
+from scaling.words import check_level
 
 
 class Live:
@@ -28,7 +29,7 @@ class Live:
     def __init__(self, schedule: Any, references: Runs | None = None, level: float = 0.9, every: int = 1) -> None:
         check_level(level)  # now, and not at the first forecast, hours later
         if not isinstance(every, int) or every < 1:
-            raise DataError(f"every={every!r} must be a whole number of rows, 1 or more.")
+            raise ArgumentError(f"every={every!r} must be a whole number of rows, 1 or more.")
         self.plan, self.level, self.every = schedule_of(schedule), level, every
         self.references = None if references is None else finished(references)
         self.steps: list[int] = []

@@ -12,12 +12,13 @@ import pandas as pd
 from scipy.stats import t as student
 
 from scaling import document
-from scaling.errors import DataError, FitError
+from scaling.errors import ArgumentError, DataError, FitError
 from scaling.fits import Fit, fit, saving
 from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.transfer.delta import moments
 from scaling.transfer.pairs import pair, points
+from scaling.words import check_level
 
 PARAMS = ("K", "kappa", "E0", "E1")
 
@@ -105,8 +106,7 @@ class Relation:
                 )
         else:
             rows = pd.DataFrame({"x": np.atleast_1d(np.asarray(data, float))})
-        if not 0 < level < 1:
-            raise FitError(f"level={level:g} must be a probability between 0 and 1.")
+        check_level(level)
         x = rows["x"].to_numpy(float)
         if not (x > self.E0).all():
             raise DataError(
@@ -217,7 +217,7 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     for name, given, side in (("E0", E0, source), ("E1", E1, target)):
         if given is not None:
             if not 0 <= given < np.inf:
-                raise FitError(f"{name}={given:g} must be 0 or more: no loss is irreducible below zero.")
+                raise ArgumentError(f"{name}={given:g} must be 0 or more: no loss is irreducible below zero.")
             known[name] = float(given)
         elif isinstance(side, Fit):
             known[name] = _irreducible(side)
