@@ -9,6 +9,7 @@ import pandas as pd
 
 from scaling.errors import ArgumentError, DataError
 from scaling.logs import Runs
+from scaling.logs.tables import rows_where
 
 SAME_BUDGET = 0.02  # budgets closer than this, relative, are one budget
 
@@ -26,7 +27,7 @@ def select(data: Any, *, where: str | None, min_step: int | None, top_budgets: i
     for query in [where, f"step >= {min_step}" if min_step is not None else None]:
         if query is not None:
             before = _rows(data)
-            data = _query(data, query)
+            data = data.select(query) if isinstance(data, Runs) else rows_where(data, query)
             notes.append(f"selected {query}: {_rows(data)} of {before} rows")
     if top_budgets is not None:
         before = _rows(data)
@@ -40,21 +41,6 @@ def select(data: Any, *, where: str | None, min_step: int | None, top_budgets: i
 
 def _rows(data: Any) -> int:
     return len(data.frame) if isinstance(data, Runs) else len(data)
-
-
-def _query(data: Any, query: str) -> Any:
-    if isinstance(data, Runs):
-        return data.select(query)
-    try:
-        mask = data.eval(query)
-        if np.asarray(mask).dtype.kind != "b" or np.shape(mask) != (len(data),):
-            raise DataError(f"where={query!r} is no condition; write for example 'N > 1e8'.")
-        kept = data[mask]
-    except (pd.errors.UndefinedVariableError, SyntaxError, TypeError, ValueError) as error:
-        raise DataError(f"where={query!r}: {error}; the columns are {', '.join(map(str, data.columns))}.") from error
-    if not len(kept):
-        raise DataError(f"where={query!r} leaves no row of {len(data)}.")
-    return kept
 
 
 def _largest(data: Any, k: int) -> tuple[Any, list[float]]:

@@ -11,7 +11,7 @@ import pandas as pd
 from scaling.errors import DataError
 from scaling.logs import facts as facts_
 from scaling.logs.columns import ALIASES, LOSSES, resolve
-from scaling.logs.findings import Findings
+from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.rows import clean
 from scaling.logs.runs import Runs
@@ -126,7 +126,7 @@ def _plans(pieces: dict[str, Piece], facts: facts_.Facts, override: Any, warmup:
     if isinstance(override, Mapping):
         for name in override:
             if name not in pieces:
-                raise DataError(f"schedule: no run {name!r}{facts_.nearest(str(name), list(pieces))}")
+                raise DataError(f"schedule: no run {name!r}; {near(str(name), list(pieces), 'the runs are')}")
     else:
         override = dict.fromkeys(pieces, override)
     plans = {}

@@ -1,11 +1,10 @@
 """Canonical column names and the names other tools use for them."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from scaling.errors import DataError
-from scaling.logs.findings import Findings, some
+from scaling.logs.findings import Findings, near, some
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "run": ("run", "run_id", "curve"),
@@ -46,9 +45,7 @@ def resolve(
         wanted["loss"] = loss
     for canonical, column in wanted.items():
         if column not in header:
-            close = get_close_matches(column, header, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {some(header, 8)}"
-            findings.problem(name, f"no column {column!r}, asked for as {canonical}; {hint}")
+            findings.problem(name, f"no column {column!r}, asked for as {canonical}; {near(column, header)}")
             good = False
         found[canonical] = column
     for canonical, aliases in ALIASES.items():

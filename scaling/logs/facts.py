@@ -1,7 +1,6 @@
 """Facts of a run: one value for the whole run, from runs.csv, from constant columns, or from the caller."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import DataError
-from scaling.logs.findings import Findings, some
+from scaling.logs.findings import Findings, near, some
 from scaling.logs.sheet import from_file
 
 TABLE = "runs.csv"
@@ -94,7 +93,7 @@ def given(facts: Any, runs: list[str]) -> Facts:
         return {run: dict(facts) for run in runs}
     for run in facts:
         if run not in runs:
-            raise DataError(f"facts: no run {run!r}{nearest(str(run), runs)}")
+            raise DataError(f"facts: no run {run!r}; {near(str(run), runs, 'the runs are')}")
     return {run: dict(values) for run, values in facts.items()}
 
 
@@ -106,8 +105,3 @@ def parse(cell: str) -> Any:
         except ValueError:
             continue
     return cell
-
-
-def nearest(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; the runs are {some(known, 8)}"

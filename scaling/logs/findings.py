@@ -1,6 +1,7 @@
 """What reading a log turns up: problems, which end it, and notes, which go with the result."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from scaling.errors import DataError
 
@@ -38,6 +39,12 @@ class Findings:
         if len(shown) > SHOWN:
             shown[SHOWN:] = [f"... and {len(shown) - SHOWN} more problems"]
         raise DataError("\n".join(shown))
+
+
+def near(word: str, known: Sequence[str], what: str = "it has") -> str:
+    """`did you mean 'step'?`, or what there is."""
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"{what} {some(known, 8)}"
 
 
 def some(names: Sequence[object], shown: int) -> str:

@@ -9,8 +9,7 @@ import pandas as pd
 
 from scaling.errors import DataError
 from scaling.logs.columns import check_names
-from scaling.logs.facts import nearest
-from scaling.logs.findings import Findings
+from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.sheet import sheet_of
 
@@ -114,7 +113,7 @@ class Runs:
 
     def __getitem__(self, run: str) -> "Runs":
         if run not in self.names:
-            raise KeyError(f"no run {run!r}{nearest(run, list(self.names))}")
+            raise KeyError(f"no run {run!r}; {near(run, list(self.names), 'the runs are')}")
         return self._part(self._frame[self._frame["run"] == run])
 
     def _part(self, frame: pd.DataFrame) -> "Runs":

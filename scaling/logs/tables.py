@@ -1,0 +1,115 @@
+"""Thin CSV tables, one row per run: the columns that a law takes, and what else there is."""
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.errors import DataError
+from scaling.logs.findings import Findings, near
+from scaling.logs.sheet import Sheet, from_file
+from scaling.schedules.text import parse_number
+
+EMPTY = ("", "NA", "<NA>", "N/A", "NaN", "nan", "NULL", "null", "None")  # cells without a value
+KINDS: tuple[Callable[[str], float], ...] = (int, float, parse_number)  # 7B and 2T are numbers too
+
+
+def columns_of(path: str | Path, columns: Mapping[str, str] | None = None) -> list[str]:
+    """Names of the columns of a CSV file, renamed as `read_table` would; none where there is no such file."""
+    path = Path(path)
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        lines = (line for line in file if line.strip() and not line.startswith("#"))
+        return _renamed([cell.strip() for cell in next(csv.reader(lines, skipinitialspace=True), [])], columns)
+
+
+def read_table(
+    paths: Iterable[str | Path],
+    *,
+    columns: Mapping[str, str] | None = None,
+    needed: Iterable[str] = (),
+    where: str | None = None,
+) -> pd.DataFrame:
+    """The rows of CSV files, one below the other.
+
+    Parameters
+    ----------
+    paths : files with one row per run.
+    columns : name wanted -> name in the files, where the two differ.
+    needed : columns that must be there and hold numbers in every row that is not empty; others may hold words.
+    where : pandas query that the rows must meet.
+
+    Returns
+    -------
+    DataFrame, shape (rows, columns); numbers such as 7B are numbers. `attrs["notes"]`: what was skipped while reading.
+
+    Raises
+    ------
+    DataError : what cannot be read, with file, line and column; a query that names no column, or leaves no row.
+    """
+    findings, frames, needed = Findings(), [], list(needed)
+    for path in map(Path, paths):
+        if (sheet := from_file(path, findings)) is not None:
+            frames.append(_frame(sheet, columns or {}, needed, findings))
+    findings.raise_problems()
+    frame = pd.concat(frames, ignore_index=True)
+    frame = frame if where is None else rows_where(frame, where).reset_index(drop=True)
+    frame.attrs["notes"] = findings.notes
+    return frame
+
+
+def rows_where(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """The rows that a pandas query holds for; at least one."""
+    try:
+        mask = np.asarray(frame.eval(where))
+    except (pd.errors.UndefinedVariableError, SyntaxError, TypeError, ValueError) as error:
+        raise DataError(f"where={where!r}: {error}; the columns are {', '.join(map(str, frame.columns))}.") from error
+    if mask.dtype.kind != "b" or mask.shape != (len(frame),):
+        raise DataError(f"where={where!r} is no condition; write for example 'N > 1e8'.")
+    rows = frame[mask]
+    if not len(rows):
+        raise DataError(f"where={where!r} leaves no row of {len(frame)}.")
+    return rows
+
+
+def _renamed(names: list[str], columns: Mapping[str, str] | None) -> list[str]:
+    """What each column is called; "" for one whose name another column takes."""
+    asked = {there: here for here, there in (columns or {}).items()}
+    return [asked.get(name, "" if name in asked.values() else name) for name in names]
+
+
+def _frame(sheet: Sheet, columns: Mapping[str, str], needed: list[str], findings: Findings) -> pd.DataFrame:
+    header = list(sheet.columns)
+    there = {name: column for name, column in zip(_renamed(header, columns), header, strict=True) if name}
+    for name in needed:
+        if name not in there:
+            column = columns.get(name, name)
+            asked = f", asked for as {name}" if column != name else ""
+            findings.problem(sheet.name, f"no column {column!r}{asked}; {near(column, header)}")
+    for name in (name for name in needed if name in there):
+        cells = sheet.columns[there[name]]
+        for row in [row for row, cell in enumerate(cells) if cell not in EMPTY and _number(cell) is None][:1]:
+            why = "expected a number like 3.25 or 7B; correct the cell or remove the line"
+            findings.problem(sheet.place(row, there[name]), f"found {cells[row]!r}; {why}")
+    return pd.DataFrame({name: _values(sheet.columns[column]) for name, column in there.items()})
+
+
+def _number(cell: str) -> float | None:
+    for kind in KINDS:
+        try:
+            return None if "_" in cell else kind(cell)
+        except ValueError:
+            continue
+    return None
+
+
+def _values(cells: list[str]) -> Any:
+    """Numbers where all filled cells are, whole ones where all cells are; else words."""
+    numbers = [np.nan if cell in EMPTY else _number(cell) for cell in cells]
+    if None in numbers:
+        return np.array([np.nan if cell in EMPTY else cell for cell in cells], object)
+    return np.array(numbers, np.int64 if all(isinstance(x, int) and abs(x) < 2**63 for x in numbers) else np.float64)
