@@ -12,7 +12,6 @@ from scaling.engine import model as models
 from scaling.engine.losses import Loss
 from scaling.errors import LawError
 from scaling.formula import Exponent, Law, Positive, law
-from scaling.formula.definition import signature
 from scaling.formula.monomials import trace
 from scaling.schedules.drops import RateDrops
 
@@ -231,7 +230,7 @@ def test_errors_name_the_nearest():
 
 def test_untraceable_formulas_are_not_guessed():
     def make(fn):
-        return Law(fn, "f", "test", *signature(fn)[:2])
+        return Law.of(fn, "test")
 
     def logs(x, *, a: Positive = 1.0, b: Positive = 1.0):
         return a * np.log(x) + b

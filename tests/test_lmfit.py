@@ -14,7 +14,6 @@ from scaling.design.inputs import design
 from scaling.errors import FitError, LawError
 from scaling.fits import guess, lmfit_model
 from scaling.formula import Exponent, Law, Positive
-from scaling.formula.definition import signature
 
 X = np.linspace(1.0, 10.0, 60)
 
@@ -34,7 +33,7 @@ def pair(x, *, a: Positive = 1.0, b: Positive = 1.0, d: Positive = 1.0, c: Expon
 
 
 def as_law(fn):
-    return Law(fn, fn.__name__, "test", *signature(fn)[:2])
+    return Law.of(fn, "test")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from scaling.formula import Law
-from scaling.formula.definition import signature
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Problem:
         space = {"np": np, "exp": np.exp, "cos": np.cos, "sin": np.sin, "arctan": np.arctan, "pi": np.pi}
         inputs = [c for c in self.data if c != "loss"]
         exec(f"def f({', '.join(inputs)}, *, {', '.join(names)}):\n    return {self.formula}", space)
-        return Law(space["f"], self.name, "doi:10.18434/T43G6C", *signature(space["f"])[:2])
+        return Law.of(space["f"], "doi:10.18434/T43G6C", name=self.name)
 
     def start(self, which: int) -> lmfit.Parameters:
         params = lmfit.Parameters()

@@ -1,8 +1,6 @@
 """What a law is: a plain function with named parameters, their domains, and constants somebody published."""
 
 from scaling.formula.definition import Law as Law
-from scaling.formula.definition import constants as constants
-from scaling.formula.definition import find as find
 from scaling.formula.definition import law as law
 from scaling.formula.definition import laws as laws
 from scaling.formula.domains import ANY_POSITIVE as ANY_POSITIVE
@@ -19,4 +17,6 @@ from scaling.formula.domains import Real as Real
 from scaling.formula.domains import Shares as Shares
 from scaling.formula.domains import Unit as Unit
 from scaling.formula.hooks import Hooks as Hooks
+from scaling.formula.names import constants as constants
+from scaling.formula.names import find as find
 from scaling.formula.published import Published as Published

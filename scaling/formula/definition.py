@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeVar, get_type_hints
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, overload
 
 from scaling.errors import LawError
-from scaling.formula.domains import Domain, Each, Parameter
+from scaling.formula.arguments import arguments
+from scaling.formula.domains import Domain, Parameter
 from scaling.formula.hooks import Hooks
 from scaling.formula.layout import Layout
 from scaling.formula.published import Published
 from scaling.formula.registry import Registry
 from scaling.formula.ties import resolve, sort_ties
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
+Hook = TypeVar("Hook", bound=Callable[..., Any])
 HOME = "scaling.papers"  # where the laws of papers stand, each registering itself
 
 
@@ -33,14 +31,14 @@ class Law:
 
     Attributes
     ----------
-    name, cite, title : registry name, source (arXiv:... or doi:...), first line of the docstring.
+    name, cite : registry name, source (arXiv:... or doi:...).
     inputs : names of the positional arguments. ranges : name -> Domain of those that are annotated.
     params : name -> Parameter, in the order of the signature, without the held ones.
     held : name -> value of parameters this variant holds fixed.
     layout : how the formula is written out, where it takes one value per domain of a mixture (see scaling.formula.layout).
     ties : name -> expression in other parameters that this variant computes it from.
     conventions : settings that are not fitted but change what the inputs mean (warm-up, decay of momentum, ...).
-    published : name -> Published.
+    published : name -> Published. hooks : what the paper knows of the law beyond the formula.
     """
 
     fn: Callable[..., Any]
@@ -53,11 +51,46 @@ class Law:
     held: Mapping[str, float] = field(default_factory=dict)
     ties: Mapping[str, str] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=Hooks)
-    title: str = ""
     ranges: Mapping[str, Domain] = field(default_factory=dict)
     layout: Layout | None = None
 
-    def __call__(self, *inputs, **params):
+    def __post_init__(self) -> None:
+        fn = inspect.unwrap(self.fn)  # a law goes by the names and the text of its function
+        named = {k: getattr(fn, k) for k in ("__doc__", "__name__", "__qualname__", "__module__")}
+        self.__dict__.update(named, __wrapped__=fn)
+
+    @classmethod
+    def of(
+        cls,
+        fn: Callable[..., Any],
+        cite: str = "unpublished",
+        *,
+        published: Mapping[str, Published] | None = None,
+        conventions: Mapping[str, Any] | None = None,
+        name: str | None = None,
+    ) -> Law:
+        """A law that no registry knows; arguments as in `law`."""
+        params, inputs, ranges, layout = arguments(fn)
+        domains = {} if layout is None else {"domains": layout.domains}
+        return cls(
+            fn if layout is None else layout.wrap(fn),
+            name or fn.__name__,
+            cite,
+            params,
+            inputs,
+            published=dict(published or {}),
+            conventions={**(conventions or {}), **domains},
+            ranges=ranges,
+            layout=layout,
+        )._bound()
+
+    def _bound(self) -> Law:
+        """The law to which its published constants are handed when they are called."""
+        for constants in self.published.values():
+            constants.law = self
+        return self
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
         return self.fn(*inputs, **self.held, **params)
 
     def __repr__(self) -> str:
@@ -73,119 +106,108 @@ class Law:
         """Where the law comes from: first line of its file, or its citation."""
         module = inspect.getmodule(self.fn)
         doc = (module.__doc__ or "").strip().splitlines() if module else []
-        return doc[0] if doc and module and module.__name__.startswith("scaling.papers.") else self.cite
+        return doc[0] if doc and module and module.__name__.startswith(f"{HOME}.") else self.cite
 
     @property
     def over_schedules(self) -> bool:
         """Is it a law of learning-rate schedules, whose inputs are made of whole schedules?"""
         return self.hooks.features is not None
 
-    def _hook(self, hook: F, **named: Any) -> F:
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains of a law of mixtures, for which its formula is written out; () for other laws."""
+        return () if self.layout is None else self.layout.domains
+
+    def _hook(self, name: str, hook: Hook, **more: Any) -> Hook:
+        more[name] = hook if self.layout is None else self.layout.wrap(hook)
         # a law is frozen once its module is imported; until then its hooks gather below the formula
-        object.__setattr__(self, "hooks", replace(self.hooks, **named))
+        object.__setattr__(self, "hooks", replace(self.hooks, **more))
         return hook
 
-    def _written(self, hook: F) -> F:
-        return hook if self.layout is None else self.layout.wrap(hook)  # type: ignore[return-value]
-
-    def features(self, hook: F) -> F:
+    def features(self, hook: Hook) -> Hook:
         """Decorator: hook(steps, schedule, **conventions) -> dict of the law's inputs for one curve."""
-        return self._hook(hook, features=self._written(hook))
+        return self._hook("features", hook)
 
-    def jacobian(self, hook: F) -> F:
+    def jacobian(self, hook: Hook) -> Hook:
         """Decorator: hook(*inputs, **params) -> dict name -> derivative of the prediction. Optional: else complex step."""
-        return self._hook(hook, jacobian=self._written(hook))
+        return self._hook("jacobian", hook)
 
-    def natural(self, hook: F) -> F:
+    def natural(self, hook: Hook) -> Hook:
         """Decorator: hook(*inputs, **exponents) -> dict name -> scale s, such that parameter * s is of order one.
 
         ln s must be affine in the exponents. Sums of monomials need no such hook: theirs is found from the formula.
         """
-        return self._hook(hook, natural=self._written(hook))
+        return self._hook("natural", hook)
 
-    def straight(self, hook: F) -> F:
+    def straight(self, hook: Hook) -> Hook:
         """Decorator: hook(*inputs) -> (to, back), maps between solver's parameters and the paper's, each dict -> dict.
 
         For laws whose parameters trade off along curved valleys: `to` takes parameters that the data fix one by one, with
         the same names and domains, to the paper's; `back` inverts it. Both must accept complex numbers.
         """
-        return self._hook(hook, straight=self._written(hook))
+        return self._hook("straight", hook)
 
-    def optimum(self, hook: F) -> F:
+    def optimum(self, hook: Hook) -> Hook:
         """Decorator: hook(C, **params) -> dict with the optimal allocation of compute C."""
-        return self._hook(hook, optimum=self._written(hook))
+        return self._hook("optimum", hook)
 
-    def sample(self, hook: F) -> F:
+    def sample(self, hook: Hook) -> Hook:
         """Decorator: hook(rng, n) -> dict of n plausible inputs, for test beds and contract tests."""
-        return self._hook(hook, sample=self._written(hook))
+        return self._hook("sample", hook)
 
-    def components(self, hook: F) -> F:
+    def components(self, hook: Hook) -> Hook:
         """Decorator: hook(*inputs, **params) -> dict label -> part of the prediction; the parts add up to it."""
-        return self._hook(hook, components=self._written(hook))
+        return self._hook("components", hook)
 
-    def contains(self, simpler: str) -> Callable[[F], F]:
+    def contains(self, simpler: str) -> Callable[[Hook], Hook]:
         """Decorator: hook(*inputs, **values) -> list of this law's parameters that say what `simpler` says at `values`.
 
         `simpler` names a law over some of the same inputs. Its optimum is then among the starts, so that the richer law
         never fits worse; several dicts of parameters place what is new at several points.
         """
+        return lambda hook: self._hook("contains", hook, simpler=simpler)
 
-        def decorate(hook: F) -> F:
-            return self._hook(hook, contains=self._written(hook), simpler=simpler)
-
-        return decorate
-
-    def needs(self, hook: F) -> F:
+    def needs(self, hook: Hook) -> Hook:
         """Decorator: hook(*inputs) -> list of reasons, in plain words, why these inputs cannot determine the law."""
-        return self._hook(hook, needs=self._written(hook))
+        return self._hook("needs", hook)
 
-    def derived(self, hook: F) -> F:
+    def derived(self, hook: Hook) -> Hook:
         """Decorator: hook(**params) -> dict of quantities that follow from the parameters, for `Fit.identified`."""
-        return self._hook(hook, derived=self._written(hook))
+        return self._hook("derived", hook)
 
-    def rivals(self, hook: F) -> F:
+    def rivals(self, hook: Hook) -> Hook:
         """Decorator: hook() -> list of rival laws (text), or of changes such as ``{"lam": 0.99}`` or ``{"E": 0.0}``.
 
         Forecast intervals ask them too. Sums of monomials need no such hook: theirs are found from the formula.
         """
-        return self._hook(hook, rivals=hook)
+        return self._hook("rivals", hook)
 
-    def using(self, **conventions) -> Law:
+    def using(self, **conventions: Any) -> Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
         if unknown := set(conventions) - set(self.conventions):
             raise LawError(f"law '{self.name}' has no convention {sorted(unknown)}; it has {sorted(self.conventions)}.")
         made = replace(self, conventions={**self.conventions, **conventions})
         return made if self.layout is None or "domains" not in conventions else made._over(conventions["domains"])
 
-    def _over(self, domains) -> Law:
+    def over_columns(self, columns: Iterable[str]) -> Law:
+        """A law of mixtures over the domains for which there are columns (h_web, h_code, ...); any other as it is."""
+        domains = () if self.layout is None else self.layout.found_in([str(c) for c in columns])
+        return self.using(domains=domains) if domains else self
+
+    def _over(self, domains: str | Iterable[str]) -> Law:
         """The same formula written out for other domains of a mixture."""
         assert self.layout is not None
         layout = self.layout.over(domains)
-        first = self.layout.domains[0]
-        stem = {name: f"{name}_{first}" if each else name for name, each in (*layout.inputs, *layout.params)}
-        params = layout.spread({name: self.params[stem[name]] for name, _ in layout.params})
-        ranges = {
-            n: self.ranges[stem[name]]
-            for name, each in layout.inputs
-            if stem[name] in self.ranges
-            for n in layout.flat(((name, each),))
-        }
-        given = {f.name: getattr(self.hooks, f.name) for f in fields(self.hooks)}
-        hooks = replace(
-            self.hooks, **{k: layout.wrap(h.__wrapped__) for k, h in given.items() if hasattr(h, "__wrapped__")}
-        )
-        return _bind(
-            replace(
-                self,
-                fn=layout.wrap(inspect.unwrap(self.fn)),
-                params=params,
-                published={},
-                ranges=ranges,
-                inputs=tuple(layout.flat(layout.inputs)),
-                hooks=hooks,
-                layout=layout,
-                conventions={**self.conventions, "domains": layout.domains},
-            )
+        return replace(
+            self,
+            fn=layout.wrap(inspect.unwrap(self.fn)),
+            params=layout.parameters(self.layout.gathered(self.params, self.layout.params)),
+            published={},
+            ranges=layout.spread(self.layout.gathered(self.ranges, self.layout.inputs), layout.inputs),
+            inputs=tuple(layout.flat(layout.inputs)),
+            hooks=self.hooks.changed(lambda hook: layout.wrap(inspect.unwrap(hook))),
+            layout=layout,
+            conventions={**self.conventions, "domains": layout.domains},
         )
 
     def hold(self, name: str, *, published: Mapping[str, Published] | None = None, **values: float) -> Law:
@@ -193,7 +215,7 @@ class Law:
         self.check_names(values)
         params = {k: p for k, p in self.params.items() if k not in values}
         variant = replace(self, name=name, params=params, held={**self.held, **values}, published=dict(published or {}))
-        return register(_bind(variant))
+        return register(variant._bound())
 
     def tie(self, **expressions: str) -> Law:
         """The law with parameters computed from others, for example ``laws["chinchilla"].tie(beta="alpha")``."""
@@ -201,7 +223,7 @@ class Law:
         rest = {k: p for k, p in self.params.items() if k not in expressions}
         given = sort_ties({**self.ties, **expressions}, {*rest, *self.held})
 
-        def fn(*inputs, **params):
+        def fn(*inputs: Any, **params: Any) -> Any:
             return self.fn(*inputs, **resolve(given, params))
 
         fn.__doc__ = self.fn.__doc__
@@ -210,14 +232,15 @@ class Law:
         hooks = replace(self.hooks, jacobian=None, optimum=None)
         return replace(self, fn=fn, params=rest, ties=given, published={}, hooks=hooks)
 
-    def check_names(self, names) -> None:
+    def check_names(self, names: Iterable[str]) -> None:
+        """Refuse names that no parameter has."""
         for wanted in names:
             if wanted not in self.params:
                 near = difflib.get_close_matches(wanted, self.params, n=1)
                 hint = f"; did you mean '{near[0]}'?" if near else ""
                 raise LawError(f"law '{self.name}' has no parameter '{wanted}'{hint} It has {', '.join(self.params)}.")
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., Law], tuple[str, dict[str, Any]]]:
         known = laws.get(self.name)
         if known is None or inspect.unwrap(known.fn) is not inspect.unwrap(self.fn):
             raise TypeError(f"law '{self.name}' is not registered, so it cannot be pickled; define it in a module.")
@@ -225,23 +248,40 @@ class Law:
 
 
 def _restore(name: str, conventions: dict[str, Any]) -> Law:
-    found: Law = laws[name]  # type: ignore[index]  # the module is its own mapping
+    found = laws[name]
     return found if conventions == dict(found.conventions) else found.using(**conventions)
 
 
-def _bind(made: Law) -> Law:
-    for constants in made.published.values():
-        constants.law = made
-    return made
+laws: Registry[Law] = Registry(HOME)
 
 
+def register(law: Law) -> Law:
+    """Add a law under its name; a notebook cell may redefine its own law, but not a built-in one."""
+    if not law.fn.__module__.startswith(HOME + "."):
+        laws.load()
+    known = laws.present(law.name)
+    if known is not None and known.fn.__module__.startswith(HOME + ".") and law.fn.__module__ != known.fn.__module__:
+        raise LawError(f"there is a built-in law '{law.name}' ({known.cite}); choose another name.")
+    return laws.add(law.name, law)
+
+
+@overload
+def law(cite: Callable[..., Any], /) -> Law: ...
+@overload
 def law(
-    cite: str | Callable | None = None,
+    cite: str = ...,
+    *,
+    published: Mapping[str, Published] | None = ...,
+    conventions: Mapping[str, Any] | None = ...,
+    name: str | None = ...,
+) -> Callable[[Callable[..., Any]], Law]: ...
+def law(
+    cite: str | Callable[..., Any] = "unpublished",
     *,
     published: Mapping[str, Published] | None = None,
     conventions: Mapping[str, Any] | None = None,
     name: str | None = None,
-):
+) -> Law | Callable[[Callable[..., Any]], Law]:
     """Make a law of a function and register it under the function's name.
 
     Parameters
@@ -267,126 +307,6 @@ def law(
     array([1.])
     """
     if callable(cite):
-        return law()(cite)
-
-    def decorate(fn):
-        params, inputs, ranges, layout = signature(fn)
-        settings = {**(conventions or {}), **({} if layout is None else {"domains": layout.domains})}
-        made = _bind(
-            Law(
-                fn if layout is None else layout.wrap(fn),
-                name or fn.__name__,
-                str(cite or "unpublished"),
-                params,
-                inputs,
-                published=dict(published or {}),
-                conventions=settings,
-                title=inspect.cleandoc(fn.__doc__ or "").splitlines()[0] if fn.__doc__ else "",
-                ranges=ranges,
-                layout=layout,
-            )
-        )
-        # frozen dataclass: write the function's identity straight into the instance
-        made.__dict__.update(
-            __doc__=fn.__doc__,
-            __wrapped__=fn,
-            __name__=fn.__name__,
-            __module__=fn.__module__,
-            __qualname__=fn.__qualname__,
-        )
-        return register(made)
-
-    return decorate
-
-
-def signature(fn) -> tuple[dict[str, Parameter], tuple[str, ...], dict[str, Domain], Layout | None]:
-    """Parameters, names of inputs, their ranges, and the layout of a formula over several domains."""
-    hints = get_type_hints(fn, include_extras=True)  # evaluates string annotations too
-    names: dict[str, list[tuple[str, bool]]] = {"inputs": [], "params": []}
-    params, ranges = {}, {}
-    for p in inspect.signature(fn).parameters.values():
-        marks = getattr(hints.get(p.name), "__metadata__", ())
-        each = next((m for m in marks if isinstance(m, Each)), None)
-        domain = each.domain if each else next((m for m in marks if isinstance(m, Domain)), None)
-        if p.kind is p.KEYWORD_ONLY:
-            domain = domain or Domain()  # an unannotated parameter may be any real number
-            start = 1.0 if p.default is p.empty else float(p.default)
-            if not domain.lo <= start <= domain.hi:
-                raise LawError(f"{fn.__name__}: start {start} of '{p.name}' is outside ({domain.lo}, {domain.hi}).")
-            params[p.name] = Parameter(p.name, domain, start)
-            names["params"].append((p.name, each is not None))
-        elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
-            names["inputs"].append((p.name, each is not None))
-            if domain is not None:
-                ranges[p.name] = domain
-    inputs = tuple(name for name, _ in names["inputs"])
-    if not inputs or not params:
-        raise LawError(
-            f"{fn.__name__}: a law needs positional inputs and keyword-only parameters, "
-            "for example `def f(x, *, A: Positive, alpha: Exponent)`."
-        )
-    layout = Layout(tuple(names["inputs"]), tuple(names["params"]), ("1", "2", "3"))
-    if not any(each for _, each in (*layout.inputs, *layout.params)):
-        return params, inputs, ranges, None
-    written = {n: ranges[name] for name, each in layout.inputs if name in ranges for n in layout.flat(((name, each),))}
-    return layout.spread(params), tuple(layout.flat(layout.inputs)), written, layout
-
-
-def parse_law(text: str) -> tuple[str, dict[str, Any]]:
-    """Split ``"annealing:lam=0.995"`` into name and conventions."""
-    name, _, rest = text.partition(":")
-    settings: dict[str, Any] = {}
-    for part in filter(None, (s.strip() for s in rest.split(","))):
-        if not (match := re.fullmatch(r"(\w+)=(.+)", part)):
-            raise LawError(f"law '{text}': cannot read '{part}'; write name:key=value,key=value.")
-        settings[match[1]] = _value(match[2])
-    return name.strip(), settings
-
-
-def _value(text: str) -> Any:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    try:
-        return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
-    except ValueError:
-        return text
-
-
-laws: Registry[Law] = Registry(HOME)
-
-
-def register(law: Law) -> Law:
-    """Add a law under its name; a notebook cell may redefine its own law, but not a built-in one."""
-    if not law.fn.__module__.startswith(HOME + "."):
-        laws.load()
-    known = laws.present(law.name)
-    builtin = known is not None and known.fn.__module__.startswith(HOME + ".")
-    if builtin and known is not None and law.fn.__module__ != known.fn.__module__:
-        raise LawError(f"there is a built-in law '{law.name}' ({known.cite}); choose another name.")
-    return laws.add(law.name, law)
-
-
-def find(law: Law | str) -> Law:
-    """A law from itself, its name, or text such as ``"annealing:lam=0.995"``."""
-    if isinstance(law, Law):
-        return law
-    if not isinstance(law, str):
-        raise LawError(f"a law is a name or what @scaling.law returns, not {type(law).__name__}.")
-    name, conventions = parse_law(law)
-    if name not in laws:
-        near = difflib.get_close_matches(name, laws, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else "."
-        raise LawError(f"unknown law '{name}'{hint} `scaling laws` lists the {len(laws)} there are.")
-    return laws[name].using(**conventions) if conventions else laws[name]
-
-
-def constants(text: str) -> Published:
-    """Published constants by name, as in ``"chinchilla/besiroglu2024"``."""
-    name, _, preset = text.partition("/")
-    law = find(name)
-    if preset not in law.published:
-        there = [f"{name}/{key}" for key in law.published]
-        raise LawError(
-            f"'{text}' are no constants; write law/constants: {', '.join(there) or f'{name} has none published'}."
-        )
-    return law.published[preset]
+        return register(Law.of(cite))
+    source = str(cite)
+    return lambda fn: register(Law.of(fn, source, published=published, conventions=conventions, name=name))

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from scaling.errors import LawError
 from scaling.formula.domains import Parameter
+
+Names = tuple[tuple[str, bool], ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -23,16 +26,26 @@ class Layout:
     inputs, params : (name, is it one per domain?) in the order of the signature.
     """
 
-    inputs: tuple[tuple[str, bool], ...]
-    params: tuple[tuple[str, bool], ...]
+    inputs: Names
+    params: Names
     domains: tuple[str, ...]
 
-    def flat(self, names: tuple[tuple[str, bool], ...]) -> list[str]:
+    def flat(self, names: Names) -> list[str]:
+        """The names written out: h as h_web, h_code, ..."""
         return [n for name, each in names for n in ([f"{name}_{d}" for d in self.domains] if each else [name])]
 
-    def spread(self, values: dict[str, Parameter]) -> dict[str, Parameter]:
-        """Parameters by name -> one per domain where the formula has a tuple."""
-        return {n: replace(values[name], name=n) for name, each in self.params for n in self.flat(((name, each),))}
+    def spread(self, values: Mapping[str, T], names: Names) -> dict[str, T]:
+        """What is said of the names, said of the names written out."""
+        return {n: values[name] for name, each in names if name in values for n in self.flat(((name, each),))}
+
+    def gathered(self, values: Mapping[str, T], names: Names) -> dict[str, T]:
+        """The inverse of `spread`, from what is said of the first domain."""
+        first = {name: self.flat(((name, each),))[0] for name, each in names}
+        return {name: values[n] for name, n in first.items() if n in values}
+
+    def parameters(self, specs: Mapping[str, Parameter]) -> dict[str, Parameter]:
+        """The parameters of the formula, one per domain where it has a tuple."""
+        return {name: replace(spec, name=name) for name, spec in self.spread(specs, self.params).items()}
 
     def wrap(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """`fn`, which takes tuples, as a function of plain columns and numbers; dicts it returns are written out too.
@@ -45,7 +58,7 @@ class Layout:
         extra = {"domains": self.domains} if "domains" in signature.parameters else {}
 
         @functools.wraps(fn)
-        def written_out(*args, **named):
+        def written_out(*args: Any, **named: Any) -> Any:
             if takes_inputs:
                 args = tuple(self._gather(self.inputs, iter(args)))
             values = {name: named.pop(name) for name, each in self.params if not each and name in named}
@@ -57,7 +70,7 @@ class Layout:
         written_out.__signature__ = self._signature(fn)  # type: ignore[attr-defined]
         return written_out
 
-    def _gather(self, names, values) -> list[Any]:
+    def _gather(self, names: Names, values: Iterator[Any]) -> list[Any]:
         return [tuple(next(values) for _ in self.domains) if each else next(values) for _, each in names]
 
     def _written(self, result: Any) -> Any:

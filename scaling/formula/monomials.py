@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any, NoReturn
 
 from scaling.formula.definition import Law
 
@@ -50,42 +51,42 @@ class _Sum:
         self.terms = terms
 
     @staticmethod
-    def of(value) -> _Sum:
+    def of(value: object) -> _Sum:
         if isinstance(value, _Sum):
             return value
         if isinstance(value, Real):
             return _Sum([Monomial(float(value), {})] if value else [])
         raise _Untraceable
 
-    def __add__(self, other):
+    def __add__(self, other: object) -> _Sum:
         return _Sum(self.terms + _Sum.of(other).terms)
 
     __radd__ = __add__
 
-    def __neg__(self):
+    def __neg__(self) -> _Sum:
         return _Sum([Monomial(-t.coef, t.powers) for t in self.terms])
 
-    def __pos__(self):
+    def __pos__(self) -> _Sum:
         return self
 
-    def __sub__(self, other):
+    def __sub__(self, other: object) -> _Sum:
         return self + -_Sum.of(other)
 
-    def __rsub__(self, other):
+    def __rsub__(self, other: object) -> _Sum:
         return _Sum.of(other) + -self
 
-    def __mul__(self, other):
+    def __mul__(self, other: object) -> _Sum:
         return _Sum([_product(a, b) for a in self.terms for b in _Sum.of(other).terms])
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other):
+    def __truediv__(self, other: object) -> _Sum:
         return self * _Sum.of(other) ** -1
 
-    def __rtruediv__(self, other):
+    def __rtruediv__(self, other: object) -> _Sum:
         return _Sum.of(other) * self**-1
 
-    def __pow__(self, exponent):
+    def __pow__(self, exponent: object) -> _Sum:
         if len(self.terms) != 1:
             if isinstance(exponent, Real) and exponent == 1:
                 return self
@@ -101,7 +102,7 @@ class _Sum:
             powers[base] = (c * const, {k: v * const for k, v in s.items()} or {k: v * c for k, v in slopes.items()})
         return _Sum([Monomial(term.coef**const, powers)])
 
-    def _no(self, *_):
+    def _no(self, *_: object) -> NoReturn:
         raise _Untraceable
 
     __rpow__ = __abs__ = __lt__ = __gt__ = __le__ = __ge__ = __bool__ = __float__ = __getitem__ = __iter__ = __len__ = (
@@ -138,10 +139,10 @@ def trace(law: Law, fixed: Mapping[str, float] | None = None) -> list[Monomial] 
     every term is an exponential of an affine function of the internal variables.
     """
     fixed = {**law.held, **(fixed or {})}
-    symbol = lambda name: _Sum([Monomial(1.0, {name: (1.0, {})})])
-    params = {name: fixed[name] if name in fixed else symbol(name) for name in (*law.params, *law.held)}
+    symbols = {name: _Sum([Monomial(1.0, {name: (1.0, {})})]) for name in (*law.params, *law.held, *law.inputs)}
+    params: dict[str, Any] = {name: fixed.get(name, symbols[name]) for name in (*law.params, *law.held)}
     try:
-        terms = _Sum.of(law.fn(*(symbol(name) for name in law.inputs), **params)).terms
+        terms = _Sum.of(law.fn(*(symbols[name] for name in law.inputs), **params)).terms
     except (_Untraceable, TypeError, AttributeError):
         return None
     for term in terms:
