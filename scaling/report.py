@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from html import escape
-from io import StringIO
 
 from scaling import plots
 from scaling.fits import Fit
-from scaling.fits.summary import html
+from scaling.rendering import html
 
 
 def page(fit: Fit) -> str:
     """The report and, for a fit of curves, its figure as one HTML page that needs no other file."""
-    figure = ""
-    if fit.runs is not None:
-        import matplotlib.pyplot as plt
-
-        drawn = StringIO()
-        root = next(iter(plots.curve(fit).values())).get_figure(root=True)
-        assert root is not None  # drawn axes have a figure
-        root.savefig(drawn, format="svg")
-        plt.close(root)
-        figure = drawn.getvalue()[drawn.getvalue().index("<svg") :]
+    figure = plots.svg(plots.curve(fit)) if fit.runs is not None else ""
     title = escape(f"{fit.law.name}: a fit by scaling")
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>\n'

@@ -35,7 +35,7 @@ def load(path: str | Path) -> Any:
         )
     try:
         if saved.get("kind") == "relation":
-            return Relation.from_dict(saved, path)
+            return Relation.from_saved(saved, path)
         return Fit.of(from_dict(saved, path))
     except (KeyError, TypeError) as error:
         raise DataError(

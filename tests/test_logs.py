@@ -50,7 +50,7 @@ def test_ladder(ladder: Path) -> None:
         "schedule": "wsd", "evaluated": 3, "planned": 37, "final_loss": 3.6, "flags": "unfinished: 30 of 40",
     }  # fmt: skip
     assert table.loc["small", "final_loss"] == pytest.approx(3.6)
-    assert "2 runs, 80 rows" in repr(runs) and "note: " in repr(runs) and "<table" in runs._repr_html_()
+    assert "2 runs, 80 rows" in repr(runs) and "  note " in repr(runs) and "<table" in runs._repr_html_()
 
 
 def test_every_way_to_name_files(ladder: Path) -> None:
@@ -222,12 +222,12 @@ def test_runs_cannot_be_changed(ladder: Path) -> None:
 def test_saving_round_trip(ladder: Path) -> None:
     runs = read(ladder, warmup=3)
     runs = read(ladder, schedule={"large": schedule(np.linspace(1, 0.5, 40))}, facts={"small": {"mark": "x"}})
-    back = Runs.from_dict(json.loads(json.dumps(runs.to_dict())))
+    back = Runs.from_saved(json.loads(json.dumps(runs.to_saved())))
     pd.testing.assert_frame_equal(back.frame, runs.frame)
     pd.testing.assert_frame_equal(back.facts, runs.facts)
     assert back.notes == runs.notes and dict(back.schedules) == dict(runs.schedules)
     with pytest.raises(DataError, match="schema"):
-        Runs.from_dict({**runs.to_dict(), "schema": "other"})
+        Runs.from_saved({**runs.to_saved(), "schema": "other"})
 
 
 def test_frames_read_like_files(ladder: Path) -> None:

@@ -267,9 +267,9 @@ def test_a_csv_of_rates_is_a_schedule(tmp_path):
     np.testing.assert_allclose(schedule(str(file)).rates, plan.rates)
     log = pd.DataFrame({"step": np.arange(10, 51, 10), "loss": np.linspace(3, 2, 5)})
     runs = scaling.Runs.from_frame(log, schedule=str(file))
-    kept = runs.to_dict()
+    kept = runs.to_saved()
     file.write_text("step,rate\n1,2\n")
-    assert list(scaling.Runs.from_dict(kept).schedules.values()) == [plan]  # what was read does not lean on the file
+    assert list(scaling.Runs.from_saved(kept).schedules.values()) == [plan]  # what was read does not lean on the file
     for content, said in {
         "step,rate\n1,2\n": "no column 'lr'",
         "step,lr\n1,a\n": "cannot be read",

@@ -12,14 +12,15 @@ import pandas as pd
 from scaling import document
 from scaling.engine.fitted import Fitted
 from scaling.errors import ArgumentError
-from scaling.fits import saving, summary
+from scaling.fits import saving
 from scaling.fits.lmfit_words import LmfitWords
+from scaling.fits.summary import Summary
 from scaling.formula.ties import resolve
 from scaling.intervals.prediction import predict
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(LmfitWords):
+class Fit(LmfitWords, Summary):
     """A fitted law: the record `Fitted`, and everything a user can ask of it."""
 
     @classmethod
@@ -62,18 +63,6 @@ class Fit(LmfitWords):
         values = resolve(self.law.ties, {**{k: np.full(replicates, v) for k, v in self.fixed.items()}, **free})
         return pd.DataFrame({k: values[k] for k in self.values}).assign(converged=converged)
 
-    def summary(self) -> pd.DataFrame:
-        """One row per parameter: value, 95 % interval, standard error, note."""
-        return summary.summary(self)
-
     def save(self, path: str | Path) -> None:
         """Write the fit as one JSON document: numbers, verdict and the data it was fitted on. No pickles."""
         document.write(saving.to_dict(self), path)
-
-    def __str__(self) -> str:
-        return summary.text(self)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return summary.html(self)

@@ -24,7 +24,7 @@ from scaling.logs import Runs
 def to_dict(fit: Fitted) -> dict[str, Any]:
     """Everything needed to predict and to refit, as JSON types (infinities as strings)."""
     if fit.runs is not None:
-        data = {"runs": fit.runs.to_dict()}
+        data = {"runs": fit.runs.to_saved()}
     else:
         columns = [c for c in dict.fromkeys(["run", "step", "lr", *fit.law.inputs, "loss", "weight"]) if c in fit.data]
         data = {"columns": {c: fit.data[c].tolist() for c in columns}}
@@ -76,7 +76,7 @@ def from_dict(saved: dict[str, Any], path: str | Path) -> Fitted:
         np.array([_number(x) for x in np.ravel(inner[k])]).reshape(np.shape(inner[k]))
         for k in ("M", "c", "lower", "upper")
     )
-    runs = Runs.from_dict(saved["data"]["runs"]) if "runs" in saved["data"] else None
+    runs = Runs.from_saved(saved["data"]["runs"]) if "runs" in saved["data"] else None
     data = runs if runs is not None else pd.DataFrame(saved["data"]["columns"])
     loss = Loss(**saved["loss"])
     made = design(data, law, fitting=True, positive=loss.log)

@@ -1,110 +1,108 @@
-"""One summary of a fit, rendered as text and HTML: verdict first, numbers after."""
+"""What a fit says of itself: verdict first, numbers after."""
 
 from __future__ import annotations
 
 import math
-from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from scaling.engine.fitted import Fitted
+from scaling.rendering import LABEL, Result, plain
 from scaling.words import digits
 
 
-def summary(fit: Fitted) -> pd.DataFrame:
-    """One row per parameter: value, lower, upper (95 %), se, note."""
-    se = fit.errors()
-    logs = dict(zip(fit.coordinates.names, fit.coordinates.logs, strict=True))
-    rows = {}
-    for name, value in fit.values.items():
-        error = se[name]
-        if name in fit.fixed or name in fit.law.ties:
-            note = f"= {fit.law.ties[name]}" if name in fit.law.ties else "fixed"
-            rows[name] = (value, np.nan, np.nan, np.nan, note)
-            continue
-        if logs[name] and math.isfinite(error) and value > 0:
-            factor = math.exp(min(1.96 * error / value, 700.0))
-            lower, upper = value / factor, value * factor
-        else:
-            lower, upper = value - 1.96 * error, value + 1.96 * error
-        rows[name] = (value, lower, upper, error, _note(fit, name))
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "lower", "upper", "se", "note"])
+class Summary(Fitted, Result):
+    """The report of `Fit`, as lines, table and plain data."""
 
+    facts = ("ok", "warnings", "objective", "values")
+    widths = (LABEL, 14, 26)
 
-def _note(fit: Fitted, name: str) -> str:
-    if name in fit.verdict.at_bound:
-        return "at the edge of its range: no interval"
-    slopes = fit.coordinates.slopes(fit.t)
-    C = slopes @ fit.cov.matrix @ slopes.T
-    sd = np.sqrt(np.maximum(np.diag(C), 0))
-    i = fit.coordinates.names.index(name)
-    if sd[i] == 0:
-        return "not determined"
-    with np.errstate(invalid="ignore", divide="ignore"):
-        tie = np.where(sd > 0, C[i] / sd[i] / sd, 0.0)
-    tie[i] = 0.0
-    j = int(np.abs(tie).argmax())
-    return f"tied to {fit.coordinates.names[j]} ({tie[j]:+.3f})" if abs(tie[j]) > 0.95 else ""
+    def summary(self) -> pd.DataFrame:
+        """One row per parameter: value, lower, upper (95 %), se, note."""
+        se = self.errors()
+        logs = dict(zip(self.coordinates.names, self.coordinates.logs, strict=True))
+        rows = {}
+        for name, value in self.values.items():
+            error = se[name]
+            if name in self.fixed or name in self.law.ties:
+                note = f"= {self.law.ties[name]}" if name in self.law.ties else "fixed"
+                rows[name] = (value, np.nan, np.nan, np.nan, note)
+                continue
+            if logs[name] and math.isfinite(error) and value > 0:
+                factor = math.exp(min(1.96 * error / value, 700.0))
+                lower, upper = value / factor, value * factor
+            else:
+                lower, upper = value - 1.96 * error, value + 1.96 * error
+            rows[name] = (value, lower, upper, error, self._note(name))
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "lower", "upper", "se", "note"])
 
+    def _note(self, name: str) -> str:
+        if name in self.verdict.at_bound:
+            return "at the edge of its range: no interval"
+        slopes = self.coordinates.slopes(self.t)
+        C = slopes @ self.cov.matrix @ slopes.T
+        sd = np.sqrt(np.maximum(np.diag(C), 0))
+        i = self.coordinates.names.index(name)
+        if sd[i] == 0:
+            return "not determined"
+        with np.errstate(invalid="ignore", divide="ignore"):
+            tie = np.where(sd > 0, C[i] / sd[i] / sd, 0.0)
+        tie[i] = 0.0
+        j = int(np.abs(tie).argmax())
+        return f"tied to {self.coordinates.names[j]} ({tie[j]:+.3f})" if abs(tie[j]) > 0.95 else ""
 
-def lines(fit: Fitted) -> list[tuple[str, str]]:
-    """(heading, text) pairs of the report's head."""
-    v, d = fit.verdict, fit.design
-    runs = d.frame["run"].nunique() if "run" in d.frame else len(d)
-    head = [(fit.law.name, f"{fit.law.formula}   {fit.law.cite}")]
-    conventions = ", ".join(f"{k}={x}" for k, x in fit.law.conventions.items())
-    state = "OK" if fit.ok else "NOT TRUSTWORTHY"
-    starts = f"{v.agree} of {v.tried} starts agree"
-    head.append(
-        (
-            "verdict",
-            f"{state}: {starts}, condition {v.condition:.3g}, "
-            + ("no parameter at a bound" if not v.at_bound else f"{', '.join(v.at_bound)} at a bound"),
-        )
-    )
-    head += [("  failed", text) for text in v.failures] + [("  note", text) for text in v.warnings]
-    unit = "%" if fit.loss.log else ""
-    noise = fit.cov.noise * (100 if fit.loss.log else 1)
-    head.append(("data", f"{len(d)} rows, {runs} runs, loss {np.nanmin(d.loss):.4g} to {np.nanmax(d.loss):.4g}"))
-    head.append(
-        (
-            "fit",
-            f"{fit.loss.name}{' of log loss' if fit.loss.log else ''}, delta {fit.loss.delta:g}, objective "
-            f"{fit.objective:.6g}, residual {noise:.3g}{unit}" + (f"; {conventions}" if conventions else ""),
-        )
-    )
-    head += [("  note", text) for text in d.notes if text not in v.warnings]
-    return head
+    def head(self) -> list[tuple[str, str]]:
+        v, rows, loss = self.verdict, self.design, self.loss
+        conventions = ", ".join(f"{k}={x}" for k, x in self.law.conventions.items())
+        residual = f"{100 * self.cov.noise:.3g}%" if loss.log else f"{self.cov.noise:.3g}"
+        return [
+            (self.law.name, f"{self.law.formula}   {self.law.cite}"),
+            (
+                "verdict",
+                f"{'OK' if self.ok else 'NOT TRUSTWORTHY'}: {v.agree} of {v.tried} starts agree, condition "
+                f"{v.condition:.3g}, {', '.join(v.at_bound) + ' at a' if v.at_bound else 'no parameter at a'} bound",
+            ),
+            *(("  failed", said) for said in v.failures),
+            *(("  note", said) for said in v.warnings),
+            (
+                "data",
+                f"{len(rows)} rows, {self._runs} runs, loss {np.nanmin(rows.loss):.4g} to {np.nanmax(rows.loss):.4g}",
+            ),
+            (
+                "fit",
+                f"{loss.name}{' of log loss' if loss.log else ''}, delta {loss.delta:g}, objective {self.objective:.6g}, "
+                f"residual {residual}" + (f"; {conventions}" if conventions else ""),
+            ),
+            *(("  note", said) for said in rows.notes if said not in v.warnings),
+        ]
 
+    @property
+    def _runs(self) -> int:
+        return self.design.frame["run"].nunique() if "run" in self.design.frame else len(self.design)
 
-def text(fit: Fitted) -> str:
-    """The report as plain text."""
-    out = [f"{name:<12} {body}" for name, body in lines(fit)]
-    table = summary(fit)
-    out.append(f"{'':<12} {'value':>14} {'95 % interval':>26}")
-    for name, row in table.iterrows():
-        interval = "" if not math.isfinite(row.se) else f"{digits(row.lower, row.se)} to {digits(row.upper, row.se)}"
-        out.append(f"{name:<12} {digits(row.value, row.se):>14} {interval:>26}  {row.note}".rstrip())
-    return "\n".join(out)
+    def table(self) -> pd.DataFrame:
+        rows = {}
+        for name, row in self.summary().iterrows():
+            value, lower, upper = (digits(row[k], row["se"]) for k in ("value", "lower", "upper"))
+            rows[name] = (value, f"{lower} to {upper}" if math.isfinite(row["se"]) else "", row["note"])
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "95 % interval", ""]).rename_axis("")
 
-
-_COLOURS = {True: "#92CCA6", False: "#c15ef7"}
-
-
-def html(fit: Fitted) -> str:
-    """The report as an HTML fragment, for notebooks."""
-    rows = "".join(
-        f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left'
-        + (f";background:{_COLOURS[fit.ok]};color:black" if name == "verdict" else "")
-        + f'">{escape(body)}</td></tr>'
-        for name, body in lines(fit)
-    )
-    table = summary(fit)
-    body = "".join(
-        f"<tr><th>{escape(str(name))}</th><td>{digits(r.value, r.se)}</td><td>"
-        + ("" if not math.isfinite(r.se) else f"{digits(r.lower, r.se)} to {digits(r.upper, r.se)}")
-        + f"</td><td>{escape(r.note)}</td></tr>"
-        for name, r in table.iterrows()
-    )
-    return f"<table>{rows}</table><table><tr><th></th><th>value</th><th>95 % interval</th><th></th></tr>{body}</table>"
+    def to_dict(self) -> dict[str, Any]:
+        law, v, loss, losses = self.law, self.verdict, self.loss, self.design.loss
+        told = {
+            "law": law.name,
+            "formula": law.formula,
+            "source": law.cite,
+            "conventions": law.conventions,
+            "verdict": {k: getattr(v, k) for k in ("agree", "tried", "condition", "at_bound", "failures")},
+            "parameters": self.summary(),
+            "rows": len(losses),
+            "runs": self._runs,
+            "losses": [np.nanmin(losses), np.nanmax(losses)],
+            "minimised": {"loss": loss.name, "log": loss.log, "delta": loss.delta},
+            "residual": self.cov.noise,
+            "notes": self.design.notes,
+        }
+        return {**super().to_dict(), **plain(told)}

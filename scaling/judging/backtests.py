@@ -21,13 +21,14 @@ from scaling.engine.refit import Refits, refit
 from scaling.errors import ArgumentError, FitError
 from scaling.formula import Law, find
 from scaling.intervals.calibrate import aligned, bounds, calibrate
+from scaling.rendering import Result, plain
 from scaling.words import check_level
 
 HORIZONS = (1.5, 4.0)  # where "near" and "far" end, as ratios to the largest row fitted
 
 
 @dataclass(frozen=True, repr=False)
-class Backtest:
+class Backtest(Result):
     """Predictions of rows that a law had not seen.
 
     Attributes
@@ -41,6 +42,7 @@ class Backtest:
     law: str
     by: str
     level: float
+    facts = ("law", "by", "level")
 
     def metrics(self, horizons: Sequence[float] = HORIZONS) -> pd.DataFrame:
         """One row per range of horizons: cutoffs, rows, error and |error| (relative, means), coverage, width, score.
@@ -77,12 +79,15 @@ class Backtest:
                 out.append({"horizon": name, "cutoffs": part["cutoff"].nunique(), "rows": len(part), **means})
         return pd.DataFrame(out).set_index("horizon")
 
-    def __str__(self) -> str:
-        table = self.metrics().to_string(float_format=lambda x: f"{x:.4f}")
+    def head(self) -> list[tuple[str, str]]:
         direction = "leaving out one run" if self.by == "schedule" else f"by {WORDS.get(self.by, self.by)}"
-        return f"backtest of {self.law}, {direction}; bounds of nominal {self.level:.0%}\n{table}"
+        return [("backtest", f"of {self.law}, {direction}; bounds of nominal {self.level:.0%}")]
 
-    __repr__ = __str__
+    def table(self) -> pd.DataFrame:
+        return self.metrics()
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"metrics": plain(self.metrics())}
 
 
 def backtest(

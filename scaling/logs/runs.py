@@ -12,12 +12,13 @@ from scaling.logs.columns import check_names
 from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.sheet import sheet_of
+from scaling.rendering import Result, plain
 
 SCHEMA = "scaling.runs/1"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Runs:
+class Runs(Result):
     """Loss curves of one or more runs; immutable. Make one with `scaling.read` or `Runs.from_frame`.
 
     Attributes
@@ -162,29 +163,18 @@ class Runs:
             "flags": ", ".join(_flags(done, steps)),
         }
 
-    def __repr__(self) -> str:
-        return f"{self._title()}\n{self._shown().to_string(max_rows=40)}{self._told()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self._title()}</p>{self._shown().to_html(max_rows=40)}<pre>{self._told().strip()}</pre>"
-
-    def _title(self) -> str:
+    def head(self) -> list[tuple[str, str]]:
         rows = f"{len(self._frame):,} row{'s' * (len(self._frame) != 1)}"
-        return f"{len(self)} run{'s' * (len(self) != 1)}, {rows}"
-
-    def _shown(self) -> pd.DataFrame:
-        table = self.table()
-        table = table.drop(columns=[c for c in table if table[c].isna().all() or (table[c] == "").all()])
-        for name, form in {"n_params": ".4g", "tokens": ".4g", "peak_lr": ".4g", "final_loss": ".4f"}.items():
-            if name in table:
-                table[name] = [format(x, form) for x in table[name]]
-        return table
-
-    def _told(self) -> str:
-        return "".join(f"\nnote: {note}" for note in self.notes)
+        return [
+            ("runs", f"{len(self)} run{'s' * (len(self) != 1)}, {rows}"),
+            *(("  note", said) for said in self.notes),
+        ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain types that JSON holds exactly; `Runs.from_dict` reads it back."""
+        return {"runs": plain(self.table()), "notes": list(self.notes)}
+
+    def to_saved(self) -> dict[str, Any]:
+        """Everything, as plain types that JSON holds exactly; `Runs.from_saved` reads it back."""
         return {
             "schema": SCHEMA,
             "frame": {name: _plain(self._frame[name]) for name in self._frame},
@@ -195,7 +185,7 @@ class Runs:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Runs":
+    def from_saved(cls, data: Mapping[str, Any]) -> "Runs":
         if data.get("schema") != SCHEMA:
             raise DataError(
                 f"saved runs have schema {data.get('schema')!r}, this version reads {SCHEMA!r}; read the logs"

@@ -17,6 +17,7 @@ from scaling.counting import alike
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
 from scaling.planning.shares import Solved, bounds, least_sum, least_worst
+from scaling.rendering import Result, plain
 from scaling.words import check_level
 
 OBJECTIVES = ("normalised", "sum", "worst")
@@ -24,8 +25,8 @@ DRAWS = 400  # parameter vectors drawn from the fits' covariances, for the inter
 WHOLE, REDUCIBLE = "multilingual", "multilingual_reducible"
 
 
-@dataclass(frozen=True, eq=False)
-class Mixture:
+@dataclass(frozen=True, eq=False, repr=False)
+class Mixture(Result):
     """A mixture, what it is expected to win over a reference, and how sure that is.
 
     Attributes
@@ -49,6 +50,10 @@ class Mixture:
     residual: float
     others: pd.DataFrame
     notes: tuple[str, ...]
+    facts = (
+        "objective", "value", "at_reference", "gain", "gain_lower", "gain_upper", "level", "worth_it", "residual",
+        "losses", "others", "notes",
+    )  # fmt: skip
 
     @property
     def shares(self) -> dict[str, float]:
@@ -63,18 +68,23 @@ class Mixture:
         """Is the gain over the reference larger than the fits' uncertainty?"""
         return self.gain_lower > 0
 
-    def __str__(self) -> str:
-        table = self.frame.join(self.others) if len(self.others.columns) else self.frame
-        head = (
+    @property
+    def ok(self) -> bool:
+        return self.worth_it
+
+    def head(self) -> list[tuple[str, str]]:
+        verdict = (
             f"{'better than' if self.worth_it else 'indistinguishable from'} the reference: {self.objective} "
             f"{self.value:.6g} against {self.at_reference:.6g}, gain {self.gain:.3g} "
             f"({self.level:.0%} interval {self.gain_lower:.3g} to {self.gain_upper:.3g})"
         )
-        return "\n".join(
-            [head, table.to_string(float_format=lambda x: f"{x:.4f}"), *(f"note  {n}" for n in self.notes)]
-        )
+        return [("verdict", verdict), *(("note", said) for said in self.notes)]
 
-    __repr__ = __str__
+    def table(self) -> pd.DataFrame:
+        return self.frame.join(self.others)
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"shares": plain(self.frame)}
 
 
 def own_shares(

@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 from scaling.errors import LawError, ScheduleError
 from scaling.formula import Published, constants
 from scaling.papers.luo2025 import kernel, multi_power, rate_slopes
+from scaling.rendering import Result
 from scaling.schedules import Schedule, schedule
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ COARSE = 2000  # rates of its first stage
 GENTLE = 1e-5
 
 
-@dataclass(frozen=True)
-class BestSchedule:
+@dataclass(frozen=True, repr=False)
+class BestSchedule(Result):
     """A schedule, the loss a law predicts at its end, and what it was compared with.
 
     Attributes
     ----------
     schedule : Schedule. loss : predicted final loss. decay : fraction of the run over which the rate falls.
-    power : exponent of the decay, rate ~ peak (fraction of the decay left)^power. table : DataFrame schedule, loss.
+    power : exponent of the decay, rate ~ peak (fraction of the decay left)^power. compared : DataFrame schedule, loss.
     warnings : where it leaves what the law was fitted on.
     """
 
@@ -46,20 +47,24 @@ class BestSchedule:
     loss: float
     decay: float
     power: float
-    table: pd.DataFrame
+    compared: pd.DataFrame
     warnings: tuple[str, ...] = ()
+    facts = ("loss", "decay", "power", "compared", "warnings")
 
-    def __str__(self) -> str:
-        lines = [
-            f"best schedule: constant, then a fall over the last {self.decay:.1%} of {self.schedule.steps} updates "
-            f"(rate ~ fraction left ^ {self.power:.2f})",
-            f"predicted final loss {self.loss:.5f}; the optimum is flat, so treat shape and fraction as a band",
-            "",
-            self.table.to_string(index=False, float_format=lambda x: f"{x:.5f}"),
-        ]
-        return "\n".join([*lines, *(f"warning: {w}" for w in self.warnings)])
+    def head(self) -> list[tuple[str, str]]:
+        shape = (
+            f"constant, then a fall over the last {self.decay:.1%} of {self.schedule.steps} updates "
+            f"(rate ~ fraction left ^ {self.power:.2f})"
+        )
+        band = "the optimum is flat, so treat shape and fraction as a band"
+        lines = [("best schedule", shape), ("final loss", f"predicted {self.loss:.5f}; {band}")]
+        return [*lines, *(("warning", said) for said in self.warnings)]
 
-    __repr__ = __str__
+    def table(self) -> pd.DataFrame:
+        return self.compared.assign(loss=[f"{x:.5f}" for x in self.compared["loss"]])
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"peak": self.schedule.peak, "steps": self.schedule.steps}
 
 
 class FinalLoss:

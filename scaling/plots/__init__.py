@@ -9,6 +9,7 @@ from scaling.plots.backtests import backtest
 from scaling.plots.curves import curve
 from scaling.plots.forecasts import forecast
 from scaling.plots.jobs import running
+from scaling.plots.style import figure_of, svg
 from scaling.plots.transfer import relation, shares
 
-__all__ = ["backtest", "curve", "forecast", "relation", "running", "shares"]
+__all__ = ["backtest", "curve", "figure_of", "forecast", "relation", "running", "shares", "svg"]

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from scaling.plots import style
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from scaling.judging.backtests import Backtest
@@ -61,8 +61,6 @@ def _relative(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _by_horizon(rows: pd.DataFrame) -> pd.DataFrame:
     """left, right, rows, lower, upper (medians) and inside (share) of every range of horizons with enough rows."""
-    import pandas as pd
-
     edges = np.geomspace(rows["horizon"].min(), rows["horizon"].max() * (1 + 1e-9), BINS + 1)
     which = np.clip(np.searchsorted(edges, rows["horizon"], side="right") - 1, 0, BINS - 1)
     grouped = rows.assign(rows=1).groupby(which)

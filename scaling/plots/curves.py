@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from scaling.errors import DataError
 from scaling.plots import style
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from scaling.fits import Fit
@@ -69,8 +70,10 @@ def compared(fit: Fit, runs: Runs) -> pd.DataFrame:
     return rows[rows["loss"].notna() & rows["prediction"].notna()]
 
 
-def _draw(axes: Mapping[str, Axes], part: pd.DataFrame, name: str, colour, marker: str, *, seen: bool) -> None:
-    look = {"linestyle": "none", "marker": marker, "color": colour, "markeredgewidth": 0.8}
+def _draw(
+    axes: Mapping[str, Axes], part: pd.DataFrame, name: str, colour: style.Color, marker: str, *, seen: bool
+) -> None:
+    look: dict[str, Any] = {"linestyle": "none", "marker": marker, "color": colour, "markeredgewidth": 0.8}
     look["markerfacecolor"] = colour if seen else "none"
     every = part.iloc[style.decimate(part["step"].to_numpy())]
     few = part.iloc[:: len(part) // LOSS_POINTS + 1]

@@ -6,12 +6,12 @@ import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from scaling.plots import style
 from scaling.words import digits
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from scaling.fits import Fit
@@ -80,8 +80,6 @@ def forecast(
 
 def _measured(target: Runs | Schedule | str, name: str) -> pd.DataFrame:
     """Return the rows of a run that have a measured loss; a schedule has none."""
-    import pandas as pd
-
     if not hasattr(target, "frame"):
         return pd.DataFrame({"step": [], "loss": []})
     rows = target.frame

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from scaling.plots import style
 from scaling.plots.forecasts import Look, draw, finish, last_value, zoom
 
@@ -30,8 +32,6 @@ def running(found: Forecast, *, ax: Axes | None = None) -> Axes:
         The log as markers, the curve of the method solid through it and dashed past the line "end of data", its band, and
         the last value with its interval in an inset.
     """
-    import pandas as pd
-
     known = found.log.rename(columns={"fitted": "prediction"})
     curve = pd.concat([known[known["step"] < found.step], found.frame], ignore_index=True).assign(run=found.run)
     curve.attrs["interval"] = f"{found.level:.0%} interval; {found.method}"

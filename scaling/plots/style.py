@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from importlib.resources import files
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     Color = str | tuple[float, ...]
 
@@ -61,6 +63,24 @@ def new_axes(ax: Axes | None) -> Axes:
     import matplotlib.pyplot as plt
 
     return plt.figure().add_subplot()
+
+
+def figure_of(axes: Axes | Mapping[str, Axes]) -> Figure:
+    """Return the figure that what a function of `scaling.plots` returned belongs to."""
+    one = next(iter(axes.values())) if isinstance(axes, Mapping) else axes
+    root = one.get_figure(root=True)
+    assert root is not None  # drawn axes have a figure
+    return root
+
+
+def svg(axes: Axes | Mapping[str, Axes]) -> str:
+    """Return the figure of the axes as an SVG element for a page, and close it."""
+    import matplotlib.pyplot as plt
+
+    drawn, root = StringIO(), figure_of(axes)
+    root.savefig(drawn, format="svg")
+    plt.close(root)
+    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
 
 
 def label_steps(ax: Axes) -> None:

@@ -15,12 +15,13 @@ from scaling import fits
 from scaling.counting import compute, counted
 from scaling.errors import DataError, FitError
 from scaling.planning.compute import plan
+from scaling.rendering import Result
 
 ENVELOPE = 1500  # log-spaced values of compute at which the best curve is sought
 
 
-@dataclass(frozen=True)
-class Optima:
+@dataclass(frozen=True, repr=False)
+class Optima(Result):
     """Power laws of the optimum, N* = exp(log_N) C^a and D* = exp(log_D) C^b, and the points they were fitted to.
 
     Attributes
@@ -37,6 +38,7 @@ class Optima:
     points: pd.DataFrame
     notes: tuple[str, ...] = ()
     bias: float | None = None
+    facts = ("a", "b", "log_N", "log_D", "bias", "points", "notes")
 
     def at(self, flops: float) -> dict[str, float]:
         """N and D at a budget."""

@@ -11,18 +11,20 @@ from scipy.stats import t as student
 
 from scaling.errors import FitError
 from scaling.fits import Fit, fit
+from scaling.rendering import Result
 from scaling.transfer.delta import moments
 
 SKILL = 0.5  # part of the progress beyond the runs seen that the law must explain
 AHEAD = 0.25  # part of the runs, those of lowest loss, that are held out to be predicted
 
 
-@dataclass(frozen=True, eq=False)
-class Chain:
+@dataclass(frozen=True, eq=False, repr=False)
+class Chain(Result):
     """error(loss(N, D)): `first` is a Fit of the loss, `second` a Fit of the error with the loss as its only input."""
 
     first: Fit
     second: Fit
+    facts, widths = ("ok", "first", "second"), Fit.widths
 
     def __post_init__(self) -> None:
         if len(self.second.law.inputs) != 1:
@@ -33,6 +35,18 @@ class Chain:
 
     def __call__(self, *inputs):
         return self.second.law(self.first.law(*inputs, **self.first.values), **self.second.values)
+
+    @property
+    def ok(self) -> bool:
+        return self.first.ok and self.second.ok
+
+    def head(self) -> list[tuple[str, str]]:
+        doubted = [one.law.name for one in (self.first, self.second) if not one.ok]
+        verdict = f"NOT TRUSTWORTHY: {' and '.join(doubted)}" if doubted else "OK: so are both laws"
+        return [("verdict", verdict), self.first.head()[0], self.second.head()[0]]
+
+    def table(self) -> pd.DataFrame:
+        return pd.concat([self.first.table(), self.second.table()])
 
     def predict(self, data: Any, level: float = 0.9) -> pd.DataFrame:
         """Error at rows of the first law's inputs: columns of data, loss_prediction, prediction, lower, upper, and the

@@ -14,12 +14,13 @@ from scipy.stats import f as fisher
 
 from scaling.errors import DataError
 from scaling.fits import Fit, fit
+from scaling.rendering import Result
 
 PAPER, RIVAL = "multilingual", "multilingual_reducible"
 
 
-@dataclass(frozen=True, eq=False)
-class Family:
+@dataclass(frozen=True, eq=False, repr=False)
+class Family(Result):
     """A family's law and the steps that led to it.
 
     Attributes
@@ -40,28 +41,34 @@ class Family:
     surface: Fit
     aic: dict[str, float]
     warnings: tuple[str, ...]
+    facts = ("ok", "slope", "slope_error", "cells", "equal_slopes", "aic", "warnings", "fit", "rival", "surface")
+    widths = Fit.widths
 
     @property
     def better(self) -> Fit:
         """The fit whose link has the lower AIC."""
         return self.fit if self.aic[PAPER] <= self.aic[RIVAL] else self.rival
 
-    def __str__(self) -> str:
-        gap = self.aic[RIVAL] - self.aic[PAPER]
-        return "\n".join(
-            [
-                f"step 1       gamma = {self.slope:.5f} +- {self.slope_error:.5f}, pooled over {self.cells} cells of (N, D); "
-                f"equal slopes: p = {self.equal_slopes:.3g}",
-                f"step 2       surface with gamma held: objective {self.surface.objective:.6g}",
-                f"step 3       all parameters free: gamma = {self.fit.values['gamma']:.5f} +- {self.fit.errors()['gamma']:.5f}",
-                f"link         the share moves {'the whole loss' if gap >= 0 else 'the reducible loss alone'}: "
-                f"AIC better by {abs(gap):.1f}",
-                *(f"note         {w}" for w in self.warnings),
-                str(self.fit),
-            ]
-        )
+    @property
+    def ok(self) -> bool:
+        return self.fit.ok
 
-    __repr__ = __str__
+    def head(self) -> list[tuple[str, str]]:
+        gap = self.aic[RIVAL] - self.aic[PAPER]
+        pooled = f"pooled over {self.cells} cells of (N, D); equal slopes: p = {self.equal_slopes:.3g}"
+        gamma = f"{self.fit.values['gamma']:.5f} +- {self.fit.errors()['gamma']:.5f}"
+        link = f"the share moves {'the whole loss' if gap >= 0 else 'the reducible loss alone'}"
+        return [
+            *self.fit.head(),
+            ("step 1", f"gamma = {self.slope:.5f} +- {self.slope_error:.5f}, {pooled}"),
+            ("step 2", f"surface with gamma held: objective {self.surface.objective:.6g}"),
+            ("step 3", f"all parameters free: gamma = {gamma}"),
+            ("link", f"{link}: AIC better by {abs(gap):.1f}"),
+            *(("note", said) for said in self.warnings),
+        ]
+
+    def table(self) -> pd.DataFrame:
+        return self.fit.table()
 
 
 def family(frame: pd.DataFrame, *, objective: str = "log_huber", delta: float = 1e-3) -> Family:

@@ -12,12 +12,13 @@ from scipy.stats import f as fisher
 from scaling.engine import model as models
 from scaling.errors import DataError
 from scaling.fits import Fit, fit
+from scaling.rendering import Result
 
 DOUBT, RATIO = 0.01, 1.5  # both set on simulated families (tests/test_multilingual.py), not on public data
 
 
-@dataclass(frozen=True, eq=False)
-class Independence:
+@dataclass(frozen=True, eq=False, repr=False)
+class Independence(Result):
     """verdict: "independent", "coupled", or "not testable". p_value: of the other shares, clustered by run.
 
     ratio: error of the own-share law over that of the additive mixture law, mean |prediction / loss - 1| of each.
@@ -30,11 +31,14 @@ class Independence:
     reason: str
     own: Fit | None = None
     additive: Fit | None = None
+    facts = ("verdict", "p_value", "ratio", "reason", "own", "additive")
 
-    def __str__(self) -> str:
-        return f"{self.verdict}: {self.reason}"
+    @property
+    def ok(self) -> bool | None:
+        return {"independent": True, "coupled": False}.get(self.verdict)
 
-    __repr__ = __str__
+    def head(self) -> list[tuple[str, str]]:
+        return [("verdict", f"{self.verdict}: {self.reason}")]
 
 
 def independence(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import DataError
+from scaling.rendering import Result
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)  # the paper's seven, nearly even in ln lr
 DIVERGED = 1e4  # attention logit above which every run of the paper diverged
@@ -64,14 +65,15 @@ def sensitivity_by_size(runs: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-@dataclass(frozen=True)
-class Growth:
+@dataclass(frozen=True, repr=False)
+class Growth(Result):
     """ln y = c2 ln^2 N + c1 ln N + c0, and where it crosses the threshold first beyond the data (inf: never)."""
 
     c2: float
     c1: float
     c0: float
     crosses_at: float
+    facts = ("c2", "c1", "c0", "crosses_at")
 
     def at(self, N):
         x = np.log(np.asarray(N, float))

@@ -10,12 +10,13 @@ from scipy.interpolate import LinearNDInterpolator
 
 from scaling.counting import counted
 from scaling.errors import DataError, FitError
+from scaling.rendering import Result
 
 COLUMNS = ("N", "D", "lr", "batch", "loss")
 
 
-@dataclass(frozen=True)
-class StepLaw:
+@dataclass(frozen=True, repr=False)
+class StepLaw(Result):
     """lr = K N^-alpha D^beta and batch = K_B D^gamma, from the near-optimal rows of every (N, D).
 
     Attributes
@@ -31,6 +32,7 @@ class StepLaw:
     r2: tuple[float, float]
     rows: pd.DataFrame
     at_edge: int
+    facts = ("values", "spread_groups", "spread_rows", "r2", "at_edge")
 
     def lr(self, N, D):
         return (

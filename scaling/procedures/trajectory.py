@@ -15,13 +15,14 @@ from scaling.formula import Law
 from scaling.logs import Runs
 from scaling.papers.mccandlish2018 import batch_tradeoff, critical_batch
 from scaling.papers.su2024 import kaplan_steps, kaplan_trajectory, steps_to
+from scaling.rendering import Result
 
 COLUMNS = ("run", "N", "B", "S", "loss")
 LEVELS = 8  # losses at which the batch sizes of one model are compared
 
 
-@dataclass(frozen=True)
-class Trajectory:
+@dataclass(frozen=True, repr=False)
+class Trajectory(Result):
     """Kaplan's constants with what they predict; B in tokens.
 
     Attributes
@@ -32,6 +33,7 @@ class Trajectory:
 
     values: Mapping[str, float]
     levels: pd.DataFrame | None = None
+    facts = ("values", "levels")
 
     def loss(self, N, B, S) -> np.ndarray:
         """Loss of N parameters after S steps at batch B."""

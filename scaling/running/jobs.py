@@ -13,6 +13,7 @@ from scipy.stats import t as student
 
 from scaling.errors import DataError, ScalingError
 from scaling.logs import Runs
+from scaling.rendering import Result, plain
 from scaling.running.methods import FALLEN, MISFIT, Curve, Method, Prefix, candidates, fallen, kernels, twins
 from scaling.words import check_level
 
@@ -24,7 +25,7 @@ MOST, TENTHS = 6, 10  # references on which methods are tried, and how finely th
 
 
 @dataclass(frozen=True, repr=False)
-class Forecast:
+class Forecast(Result):
     """Where a running job will end.
 
     Attributes
@@ -35,7 +36,7 @@ class Forecast:
     level, noise : nominal level; sd of one logged loss.
     cuts : shares of what is known at which the method was tried; without any there is no interval.
     log : step, loss that it was made from (means of long logs), fitted: the curve of the method there.
-    warnings : what to keep in mind.
+    warnings : what to keep in mind. ok : does the loss so far follow its schedule?
     """
 
     run: str
@@ -49,6 +50,8 @@ class Forecast:
     warnings: tuple[str, ...]
     cuts: tuple[float, ...]
     log: pd.DataFrame
+    ok: bool = True
+    facts = ("run", "step", "last", "level", "noise", "end", "method", "cuts", "ok", "warnings")
 
     @property
     def end(self) -> dict[str, float]:
@@ -57,28 +60,22 @@ class Forecast:
         return {k: float(row[k]) for k in ("prediction", "lower", "upper")}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types for JSON."""
-        return {
-            "run": self.run, "step": self.step, "last": self.last, "level": self.level, "noise": self.noise, "end": self.end,
-            "method": self.method, "cuts": list(self.cuts), "warnings": list(self.warnings),
-            "methods": self.errors.reset_index().to_dict("records"),
-            "frame": self.frame.to_dict("list"),
-        }  # fmt: skip
+        return {**super().to_dict(), **plain({"methods": self.errors, "frame": self.frame.to_dict("list")})}
 
-    def __str__(self) -> str:
-        e = self.end
+    def head(self) -> list[tuple[str, str]]:
+        e, sure = self.end, "" if self.ok else "NOT TRUSTWORTHY: "
         known = np.isfinite(e["lower"])
         interval = f"({e['lower']:.4f} to {e['upper']:.4f}, {self.level:.0%})" if known else "(no interval yet)"
-        lines = [
-            f"{self.run}: at step {self.step} of {self.last} ({self.step / self.last:.0%}); final loss "
-            f"{e['prediction']:.4f} {interval}",
-            f"method: {self.method}; checked on {', '.join(f'{c:.0%}' for c in self.cuts) or 'nothing'} of what is known, "
-            f"asked for {self.last / self.step:.3g}x",
-            self.errors.to_string(float_format=lambda x: f"{x:.4f}"),
+        checked = ", ".join(f"{c:.0%}" for c in self.cuts) or "nothing"
+        return [
+            ("verdict", f"{sure}final loss {e['prediction']:.4f} {interval}"),
+            *(("warning", said) for said in self.warnings),
+            ("run", f"{self.run}, at step {self.step} of {self.last} ({self.step / self.last:.0%})"),
+            ("method", f"{self.method}; checked on {checked} of what is known, asked for {self.last / self.step:.3g}x"),
         ]
-        return "\n".join([*(f"warning: {w}" for w in self.warnings), *lines])
 
-    __repr__ = __str__
+    def table(self) -> pd.DataFrame:
+        return self.errors
 
 
 def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = None, level: float = 0.9) -> Forecast:
@@ -154,7 +151,8 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
         )
     late = np.abs(fits[chosen](prefix.step) / prefix.loss - 1)
     missed = max(float(np.median(late[prefix.step >= done / 2])), float(np.median(late[-3:])))
-    if missed > max(MISFIT, 3 * noise / ends[chosen]) or ends[chosen] <= 0:
+    ok = missed <= max(MISFIT, 3 * noise / ends[chosen]) and ends[chosen] > 0
+    if not ok:
         warnings.insert(
             0,
             f"do not trust this: the curve of the method misses the loss so far by {missed:.1%}, so the loss does not follow "
@@ -167,7 +165,18 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
     ).loc[list(fits)].rename_axis("method")  # fmt: skip
     log = pd.DataFrame({"step": prefix.step, "loss": prefix.loss, "fitted": fits[chosen](prefix.step)})
     return Forecast(
-        name, done, last, frame, chosen, table, level, noise, tuple(dict.fromkeys(warnings)), tuple(errors.index), log
+        name,
+        done,
+        last,
+        frame,
+        chosen,
+        table,
+        level,
+        noise,
+        tuple(dict.fromkeys(warnings)),
+        tuple(errors.index),
+        log,
+        ok,
     )
 
 

@@ -16,6 +16,7 @@ from scaling.errors import ArgumentError, DataError, FitError
 from scaling.fits import Fit, fit, saving
 from scaling.formula import Law, find
 from scaling.logs import Runs
+from scaling.rendering import Result, plain
 from scaling.transfer.delta import moments
 from scaling.transfer.pairs import pair, points
 from scaling.words import check_level
@@ -26,8 +27,8 @@ LOOSE = 0.5  # relative standard error beyond which an irreducible loss is not c
 FEW = 3  # pairs beyond the number of free parameters below which an interval rests on almost nothing
 
 
-@dataclass(frozen=True, eq=False)
-class Relation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Relation(Result):
     """L1 = K (L0 - E0)^kappa + E1, and where it came from.
 
     Attributes
@@ -49,15 +50,16 @@ class Relation:
     r2: float = np.nan
     warnings: tuple[str, ...] = field(default=())
     carried: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    facts = ("values", "how", "r2", "ok", "warnings")
 
     @property
     def law(self) -> Law:
         return find("loss_to_loss")
 
     @property
-    def ok(self) -> bool:
-        """Is the fit behind it trustworthy?"""
-        return self._fit.ok
+    def ok(self) -> bool | None:
+        """Is the fit behind it trustworthy? None for relations made by algebra."""
+        return None if self.fit is None else self.fit.ok
 
     @property
     def values(self) -> dict[str, float]:
@@ -150,7 +152,7 @@ class Relation:
         document.write(saved, path)
 
     @classmethod
-    def from_dict(cls, saved: Mapping[str, Any], path: str | Path) -> Relation:
+    def from_saved(cls, saved: Mapping[str, Any], path: str | Path) -> Relation:
         """What `save` wrote."""
         pairs = None
         if saved["pairs"] is not None:
@@ -179,17 +181,24 @@ class Relation:
 
         return Translated(self, source)
 
-    def __str__(self) -> str:
-        out = [f"loss to loss: L1 = {self.K:.6g} (L0 - {self.E0:.6g})^{self.kappa:.6g} + {self.E1:.6g}   ({self.how})"]
+    def head(self) -> list[tuple[str, str]]:
+        formula = f"L1 = {self.K:.6g} (L0 - {self.E0:.6g})^{self.kappa:.6g} + {self.E1:.6g}   ({self.how})"
+        out = [line for line in self.fit.head() if line[0] in ("verdict", "  failed")] if self.fit is not None else []
+        out.append(("loss to loss", formula))
         if self.pairs is not None:
-            out.append(f"data         {self.pairs.attrs['account']}")
-            out.append(f"R2           {self.r2:.5f} in loss space")
-        if self.fit is not None:
-            se = self.fit.errors()
-            out.append("errors       " + ", ".join(f"{k} {se[k]:.2g}" for k in se.index if np.isfinite(se[k])))
-        return "\n".join([*out, *(f"note         {w}" for w in self.warnings)])
+            out += [("data", self.pairs.attrs["account"]), ("R2", f"{self.r2:.5f} in loss space")]
+        return [*out, *(("note", said) for said in self.warnings)]
 
-    __repr__ = __str__
+    def table(self) -> pd.DataFrame | None:
+        return None if self.fit is None else pd.DataFrame({"error": self.fit.errors().dropna()})
+
+    def to_dict(self) -> dict[str, Any]:
+        law: dict[str, Any] = {"law": self.law.name}
+        if self.fit is not None:
+            law |= {"errors": plain(self.fit.errors().to_dict()), "verdict": self.fit.to_dict()["verdict"]}
+        if self.pairs is not None:
+            law |= {"pairs": len(self.pairs), "account": self.pairs.attrs["account"]}
+        return law | super().to_dict()
 
 
 def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | None = None) -> Relation:

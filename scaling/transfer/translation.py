@@ -11,18 +11,20 @@ from scipy.stats import t as student
 
 from scaling.errors import FitError
 from scaling.fits import Fit
+from scaling.rendering import Result
 from scaling.transfer.delta import moments
 from scaling.transfer.relation import Relation
 
 CLOSED = "kaplan_offset"  # the only form that a relation maps onto itself
 
 
-@dataclass(frozen=True, eq=False)
-class Translated:
+@dataclass(frozen=True, eq=False, repr=False)
+class Translated(Result):
     """The law of the source data seen through a relation: callable on (N, D) or whatever the source law takes."""
 
     relation: Relation
     source: Fit
+    facts = ("ok", "relation", "source")
 
     def __post_init__(self) -> None:
         if not np.isclose(self.relation.E0, self.source.values.get("E", np.nan), rtol=1e-9):
@@ -33,6 +35,23 @@ class Translated:
 
     def __call__(self, *inputs, **named):
         return self.relation(self.source.law(*inputs, **named, **self.source.values))
+
+    @property
+    def ok(self) -> bool:
+        """Are the source law and the relation trustworthy? One that was given counts as such."""
+        return self.source.ok and self.relation.ok is not False
+
+    def head(self) -> list[tuple[str, str]]:
+        doubted = [what for what, one in (("source law", self.source), ("relation", self.relation)) if one.ok is False]
+        verdict = f"NOT TRUSTWORTHY: {' and '.join(doubted)}" if doubted else "OK: so are source law and relation"
+        relation = [line for line in self.relation.head() if line[0] == "loss to loss"]
+        return [("verdict", verdict), self.source.head()[0], *relation]
+
+    def table(self) -> pd.DataFrame | None:
+        return pd.DataFrame({"value": self.values}) if self.source.law.name == CLOSED else None
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"values": self.values if self.source.law.name == CLOSED else None}
 
     @property
     def values(self) -> dict[str, float]:
