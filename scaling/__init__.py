@@ -20,12 +20,20 @@ _HOMES = {
     "compare": "scaling.judging",
     "forecast": "scaling.running",
     "plots": "scaling.plots",
+    "planning": "scaling.planning",
+    "transfer": "scaling.transfer",
+    "counting": "scaling.counting",
+    "report": "scaling.report",
     "ScalingError": "scaling.errors",
 }
 __all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
+    from scaling import counting as counting
+    from scaling import planning as planning
     from scaling import plots as plots
+    from scaling import report as report
+    from scaling import transfer as transfer
     from scaling.errors import ScalingError as ScalingError
     from scaling.fits import Fit as Fit
     from scaling.fits import fit as fit

@@ -14,7 +14,8 @@ import pytest
 
 import scaling
 from scaling.cli import main, options, output
-from scaling.cli.fit import Objective
+from scaling.cli.app import VERBS, app
+from scaling.cli.options import Objective
 
 mpl.use("Agg")
 
@@ -191,7 +192,7 @@ def test_laws_lists_all_and_shows_one(capsys):
         ("runs missing.csv", 3, "missing.csv"),
         ("runs", 3, "no paths given"),
         ("predict missing.json --N 1", 3, "missing.json: no such file"),
-        ("plan a/missing.json --schedule wsd --steps 3k", 3, "missing.json: no such file"),
+        ("search a/missing.json --kind wsd --steps 3k", 3, "missing.json: no such file"),
         ("plan a/missing.json --flops 1e20", 3, "missing.json: no such file"),
     ],
 )
@@ -307,7 +308,7 @@ def test_an_interruption_of_the_imports(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: interrupted\n"
 
 
-@pytest.mark.parametrize("verb", ["runs", "fit", "predict", "laws", "train"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_help_puts_examples_first(verb, capsys):
     assert main([verb, "--help"]) == 0
     shown = capsys.readouterr().out
@@ -315,9 +316,7 @@ def test_help_puts_examples_first(verb, capsys):
 
 
 def test_every_option_is_explained():
-    from scaling.cli.app import app
-
-    for verb in ("runs", "fit", "predict", "laws", "train"):
+    for verb in VERBS:
         for argument in app[verb].assemble_argument_collection(parse_docstring=True):
             if argument.show:
                 assert argument.parameter.help, f"scaling {verb}: {argument.name} has no help"
@@ -333,7 +332,7 @@ def test_objectives_are_those_of_the_engine():
     ("text", "value"), [("7e9", 7e9), ("7B", 7e9), ("2T", 2e12), ("1.3M", 1.3e6), ("100k", 1e5), ("0.5", 0.5)]
 )
 def test_numbers(text, value):
-    assert options.number(text) == value
+    assert options.parse_number(text) == value
 
 
 def test_json_has_no_nan_and_knows_numpy():
@@ -388,7 +387,7 @@ def test_relation_between_two_data_sets(tmp_path, capsys):
     code = web.assign(loss=0.8 * (loss - 1.7) ** 1.1 + 0.9)
     code.to_csv(tmp_path / "code.csv", index=False)
     scaling.fit(web, "kaplan_offset").save(tmp_path / "web.json")
-    command = ["fit", "--law", "loss_to_loss", "--source", str(tmp_path / "web.json"), "--target"]
+    command = ["relate", "--source", str(tmp_path / "web.json"), "--target"]
     assert main([*command, str(tmp_path / "code.csv"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["values"] == pytest.approx({"K": 0.8, "kappa": 1.1, "E0": 1.7, "E1": 0.9}, rel=1e-4)
@@ -408,12 +407,12 @@ def test_relation_between_two_data_sets(tmp_path, capsys):
     assert main(["predict", saved, "--y", "2"]) == 2 and main(["predict", saved, "--x", "2.7", "--steps", "5"]) == 2
     assert main(["predict", saved, "--x", "1.0"]) == 3
     assert main([*command, str(tmp_path / "code.csv"), "--fixed", "K=1"]) == 2
-    assert main(["fit", "--law", "loss_to_loss", "--source", str(tmp_path / "web.json")]) == 2
+    assert main(["relate", "--source", str(tmp_path / "web.json")]) == 2
 
 
 def test_best_schedule_of_a_length(folder, saved, tmp_path, capsys):
     best = tmp_path / "best.csv"
-    command = ["plan", str(saved), "--schedule", "free", "--steps", "3k", "--warmup", "50"]
+    command = ["search", str(saved), "--steps", "3k", "--warmup", "50"]
     assert main([*command, "-o", str(best), "--json", "-q"]) == 0
     found = strict_json(capsys.readouterr().out)
     assert found["steps"] == 3000 and found["peak"] == pytest.approx(3e-4, rel=1e-6) and 0.05 < found["decay"] < 0.6
@@ -426,10 +425,10 @@ def test_best_schedule_of_a_length(folder, saved, tmp_path, capsys):
     assert predicted.iloc[0] == pytest.approx(found["loss"], abs=1e-4)
     assert main([*command, "--lowest", "0.1"]) == 0
     assert "best schedule" in capsys.readouterr().out
-    assert main(["plan", "multi_power/luo2025_25M", "--schedule", "wsd", "--steps", "3k"]) == 2
+    assert main(["search", "multi_power/luo2025_25M", "--kind", "wsd", "--steps", "3k"]) == 2
     assert "pass peak=" in capsys.readouterr().err
-    assert main(["plan", str(saved), "--schedule", "free"]) == 2
-    assert main(["plan", str(saved), "--steps", "3k"]) == 2
+    assert main(["search", str(saved)]) == 2
+    assert main(["search", str(saved), "--steps", "3k", "--kind", "cosine"]) == 2
     assert main([*command, "--flops", "1e20"]) == 2
     capsys.readouterr()
     assert main(["predict", str(saved), "--schedule", str(best), "--json"]) == 0
@@ -437,11 +436,9 @@ def test_best_schedule_of_a_length(folder, saved, tmp_path, capsys):
     assert row["step"] == 3000 and row["prediction"] == pytest.approx(found["loss"], abs=1e-4)
     assert main(["predict", str(saved), str(best)]) == 3
     assert "rates alone are a schedule" in capsys.readouterr().err
-    assert main(["plan", str(saved), "--schedule", "wsd", "--steps", "3k", "--budget", "1", "--served", "5"]) == 2
-    assert "--served, --budget: plan --schedule takes" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["fit x.csv --law chinchilla", "predict x.json", "plan x.json", "report x.json"])
+@pytest.mark.parametrize("verb", ["fit x.csv --law chinchilla", "predict x.json", "forecast x.csv", "search x.json --steps 3k", "relate --source a --target b", "report x.json"])
 def test_a_file_that_cannot_be_saved_is_told_before_the_work(verb, tmp_path, capsys):
     (tmp_path / "dir.html").mkdir()
     assert main([*verb.split(), "-o", str(tmp_path / "nodir" / "x.html")]) == 2
@@ -454,7 +451,7 @@ def test_rows_of_a_job_are_picked_without_its_references(folder, tmp_path, capsy
     done = pd.read_csv(folder / "wsd.csv").assign(run="live")
     done.loc[done["step"] > 1200, "loss"] = np.nan
     pd.concat([done, done.assign(run="other")]).to_csv(tmp_path / "jobs.csv", index=False)
-    line = ["predict", str(tmp_path / "jobs.csv"), "--at-end", "--where", "run == 'live'", "--reference"]
+    line = ["forecast", str(tmp_path / "jobs.csv"), "--where", "run == 'live'", "--reference"]
     assert main([*line, str(folder / "cosine.csv"), "--json"]) == 0
     assert strict_json(capsys.readouterr().out)["run"] == "live"
     pd.read_csv(folder / "cosine.csv").drop(columns="lr").dropna().to_csv(tmp_path / "bare.csv", index=False)
@@ -475,7 +472,7 @@ def test_shares_of_a_mixture(tmp_path, capsys):
         values = {"E": 0.9, "A": 300, "B": 400, "alpha": 0.34, "beta": 0.28, "gamma": gamma}
         noise = np.exp(1e-3 * rng.normal(size=60))
         scaling.fit(rows.assign(loss=law(*rows.to_numpy().T, **values) * noise), law).save(tmp_path / f"{name}.json")
-    command = ["plan", *(x for n in ("de", "fr") for x in ("--mixture", f"{n}={tmp_path}/{n}.json"))]
+    command = ["mix", *(f"{n}={tmp_path}/{n}.json" for n in ("de", "fr"))]
     assert main([*command, "--N", "1.2B", "--D", "50B", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     shares = {row["name"]: row["share"] for row in found["shares"]}
@@ -484,7 +481,7 @@ def test_shares_of_a_mixture(tmp_path, capsys):
     assert "0.5500" in capsys.readouterr().out
     assert main([*command, "--N", "1.2B"]) == 2
     assert main([*command, "--flops", "1e20"]) == 2
-    assert main(["plan"]) == 2
+    assert main(["mix"]) == 2 and main(["plan"]) == 2
 
 
 def test_a_mixture_law_from_tables_to_shares(tmp_path, capsys):
@@ -495,7 +492,7 @@ def test_a_mixture_law_from_tables_to_shares(tmp_path, capsys):
     rows.to_csv(tmp_path / "rows.csv", index=False)
     saved = str(tmp_path / "fit.json")
     assert main(["fit", str(tmp_path / "rows.csv"), "--law", "mixture_additive", "-o", saved]) == 0
-    command = ["plan", "--mixture", f"web={saved}", "--N", "1B", "--D", "10B"]
+    command = ["mix", f"web={saved}", "--N", "1B", "--D", "10B"]
     capsys.readouterr()
     assert main([*command, "--json"]) == 0
     shares = {row["name"]: row["share"] for row in json.loads(capsys.readouterr().out)["shares"]}
@@ -511,14 +508,14 @@ def test_plan_of_the_next_runs(folder, surface, capsys):
     pool, target = folder / "pool.csv", folder / "target.csv"
     pool.write_text("size,N,D,price\nsmall,10M,1B,1\nwide,100M,1B,8\nlong,10M,20B,15\nlarge,300M,20B,400\n")
     target.write_text("N,D\n7B,200B\n")
-    command = ["plan", str(surface), "--pool", str(pool), "--target", str(target)]
+    command = ["next", str(surface), "--pool", str(pool), "--target", str(target)]
     assert main([*command, "--budget", "30", "--cost", "price", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["spent"] == sum(run["cost"] for run in document["runs"]) <= 30
-    assert main(["plan", "chinchilla", *command[2:], "--budget", "1e20"]) == 0
+    assert main(["next", "chinchilla", *command[2:], "--budget", "1e20"]) == 0
     assert "expected after" in capsys.readouterr().out
     assert main(command) == 2 and "--budget" in capsys.readouterr().err
-    assert main(["plan", str(surface), "--budget", "3"]) == 2
+    assert main(["next", str(surface), "--budget", "3"]) == 2
     target.write_text("N,D\n7B,many\n")
     assert main([*command, "--budget", "1e20"]) == 3 and "target: column 'D'" in capsys.readouterr().err
 
@@ -530,7 +527,7 @@ def test_plan_of_the_next_curves(folder, saved, capsys):
         'run,schedule,hours\nshort,"cosine:peak=3e-4,steps=3k,warmup=50",2\nflat,"constant:peak=3e-4,steps=4k,warmup=50",3\n'
         'known,"wsd:peak=3e-4,steps=2k,warmup=50",1\n'
     )
-    command = ["plan", str(saved), "--target", text, "--budget", "9k"]
+    command = ["next", str(saved), "--target", text, "--budget", "9k"]
     assert main([*command, "--pool", str(table), "--json"]) == 0
     said = capsys.readouterr()
     document = json.loads(said.out)
@@ -544,7 +541,7 @@ def test_plan_of_the_next_curves(folder, saved, capsys):
     capsys.readouterr()
     assert main([*command, "--pool", "wsdd:peak=3e-4,steps=4k"]) == 2
     assert "did you mean 'wsd'" in capsys.readouterr().err
-    assert main(["plan", str(saved), "--branch"]) == 2
+    assert main(["next", str(saved), "--branch"]) == 2
 
 
 def test_a_saved_relation_is_no_fit(tmp_path, capsys):
@@ -552,7 +549,7 @@ def test_a_saved_relation_is_no_fit(tmp_path, capsys):
 
     Relation(1.0, 1.0, 0.5, 0.5).save(tmp_path / "relation.json")
     saved = str(tmp_path / "relation.json")
-    for command in (["plan", saved, "--flops", "1e20"], ["report", saved], ["plan", "--mixture", f"a={saved}"]):
+    for command in (["plan", saved, "--flops", "1e20"], ["report", saved], ["mix", f"a={saved}"]):
         assert main(command) == 2
         assert "holds a relation between two data sets" in capsys.readouterr().err
     (tmp_path / "bad.json").write_text('{"schema": 1, "kind": "relation", "values": {}}')

@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: that of the process) and return its exit code."""
     try:
-        from scaling.cli.app import main as run
-    except KeyboardInterrupt:  # in half a second of imports, before `run` can answer it
+        app = import_module("scaling.cli.app")  # here, because its parser is slow to import and may be interrupted
+    except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 130
-    return run(argv)
+    code: int = app.main(argv)
+    return code

@@ -11,16 +11,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 import scaling
-from scaling.cli import options, output
-from scaling.cli.compare import compare
-from scaling.cli.fit import fit
-from scaling.cli.laws import show
-from scaling.cli.plan import plan
-from scaling.cli.predict import predict
-from scaling.cli.report import report as retell
-from scaling.cli.runs import runs
-from scaling.cli.sweep import sweep
-from scaling.cli.train import train
+from scaling.cli import moved, options, output
 from scaling.errors import (
     ArgumentError,
     DataError,
@@ -59,6 +50,23 @@ CODES: dict[type[Exception], int] = {
     FitError: 3,
     MissingExtra: 5,
 }
+# the first line of each verb's docstring, said again so that the overview imports no verb
+VERBS = {
+    "runs": "Read logs and print one row per run.",
+    "fit": "Fit a law to logs and print the report, verdict first.",
+    "predict": "Predict losses with a saved fit: at given inputs, over a schedule, or for logged runs.",
+    "forecast": "Forecast the end of a running job from its own log and planned schedule; no fit is needed.",
+    "compare": "Compare laws by their error on held-out data; never by how well they fit.",
+    "relate": "Fit how the loss on one data set follows from that on another, over runs of equal size and tokens.",
+    "plan": "Find the best size and tokens for a budget, or the cheapest run that reaches a loss.",
+    "mix": "Find the best shares of the tokens for families or domains.",
+    "next": "Choose which runs to make next, so that a prediction far away is off by least per cost.",
+    "search": "Search the learning rates of a given number of updates with the lowest final loss.",
+    "report": "Print the report of a saved fit again; -o writes it as a page with its figure.",
+    "laws": "List the laws, or show one: formula, parameters, published constants.",
+    "train": "Train one small model and write its loss curve; go on where an interrupted run stopped.",
+    "sweep": "Train the runs of a sweep file; what runs share is trained once, and finished runs are left alone.",
+}
 
 app = App(
     name="scaling",
@@ -70,10 +78,8 @@ app = App(
     version=scaling.__version__,
 )
 app["--help"].group = app["--version"].group = "Help"
-for verb in (runs, fit, predict, compare, plan, retell, show, train, sweep):
-    app.command(name={show: "laws", retell: "report"}.get(verb, verb.__name__), help_prologue="", help_epilogue="")(
-        verb
-    )
+for verb, line in VERBS.items():
+    app.command(f"scaling.cli.{verb}:run", name=verb, help=line, help_prologue="", help_epilogue="")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,6 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in tokens
     try:
+        moved.check(tokens)
+        if named := next((token for token in tokens if token in VERBS), None):
+            app[named].help = None  # the page of a verb is its docstring
         with warnings.catch_warnings():
             if not debug:
                 warnings.showwarning = output.show_warning

@@ -6,21 +6,24 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+import scaling
 from scaling.cli import output
-from scaling.cli.fit import Objective, measurements
-from scaling.cli.options import Many, Number, Printing, Reading, UsageError, number
+from scaling.cli.options import DELTA, Many, Number, Objective, Reading, UsageError, check_delta
+from scaling.cli.output import Printing
+from scaling.formula import find
+from scaling.schedules.text import parse_number
 
 
-def compare(
+def run(
     *paths: str,
     law: Annotated[Many, Parameter(name="--law")] = (),
     holdout: str | None = None,
     reading: Reading = Reading(),
     objective: Objective = "log_huber",
-    delta: Number = 1e-3,
+    delta: Number = DELTA,
     seed: int = 0,
     printing: Printing = Printing(),
-) -> None:
+) -> int:
     """Compare laws by their error on held-out data; never by how well they fit.
 
     For example:
@@ -44,23 +47,19 @@ def compare(
     seed
         Of the starts.
     """
-    import scaling
-    from scaling.formula import find
-
+    check_delta(objective, delta)
     if not law:
         raise UsageError("compare needs laws: --law chinchilla --law power_law:x=N")
     laws = [find(text) for text in law]
-    data = measurements(paths, laws[0], reading)
+    data = reading.measurements(paths, laws[0])
     table = scaling.compare(data, laws, _holdout(holdout), objective=objective, delta=delta, seed=seed)
-    shown = table.reset_index()
-    if printing.json:
-        output.document({"holdout": table.attrs["holdout"], "laws": shown})
-    else:
-        print(f"held out: {table.attrs['holdout']}\n\n{output.table(shown)}")
+    held, shown = table.attrs["holdout"], table.reset_index()
+    said = output.Said(f"held out: {held}\n\n{output.table(shown)}", {"holdout": held, "laws": shown})
+    return output.show(said, printing)
 
 
 def _holdout(text: str | None) -> float | str | None:
     try:
-        return text if text is None else number(text)
+        return text if text is None else parse_number(text)
     except ValueError:
         return text

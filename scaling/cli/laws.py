@@ -6,13 +6,14 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from scaling.cli import output
-from scaling.cli.options import Printing
+from scaling.cli.output import Printing
+from scaling.formula import find, laws
 
 if TYPE_CHECKING:
     from scaling.formula import Law
 
 
-def show(name: str | None = None, /, *, printing: Printing = Printing()) -> None:
+def run(name: str | None = None, /, *, printing: Printing = Printing()) -> int:
     """List the laws, or show one: formula, parameters, published constants.
 
     For example:
@@ -26,25 +27,17 @@ def show(name: str | None = None, /, *, printing: Printing = Printing()) -> None
     name
         The law to show; all are listed without it.
     """
-    from scaling.formula import find, laws
-
-    if name is None:
-        known = [describe(find(each)) for each in sorted(laws)]
-        if printing.json:
-            output.document(
-                {"laws": [{key: law[key] for key in ("law", "formula", "source", "inputs")} for law in known]}
-            )
-        else:
-            width = max(len(law["law"]) for law in known)
-            for law in known:
-                held = "".join(f", {name} = {value:g}" for name, value in law["held"].items())
-                print(f"{law['law']:<{width}}  {law['formula']}{held}   {law['source']}")
-        return
-    content = describe(find(name))
-    if printing.json:
-        output.document(content)
-    else:
-        print(as_text(content, find(name)))
+    if name is not None:
+        content = describe(find(name))
+        return output.show(output.Said(as_text(content, find(name)), content), printing)
+    known = [describe(find(each)) for each in sorted(laws)]
+    width = max(len(law["law"]) for law in known)
+    lines = [
+        f"{law['law']:<{width}}  {law['formula']}{''.join(f', {k} = {v:g}' for k, v in law['held'].items())}   {law['source']}"
+        for law in known
+    ]
+    content = {"laws": [{key: law[key] for key in ("law", "formula", "source", "inputs")} for law in known]}
+    return output.show(output.Said("\n".join(lines), content), printing)
 
 
 def describe(law: Law) -> dict[str, Any]:

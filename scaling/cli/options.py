@@ -6,13 +6,21 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import CoercionError, CycloptsError, Parameter, Token
 
-if TYPE_CHECKING:
-    from scaling import Fit, Runs
+import scaling
+from scaling.cli import output
+from scaling.schedules.text import parse_number
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scaling import Fit, Runs
+    from scaling.formula import Law
+
+DELTA = 1e-3  # where losses turn, unless told otherwise
 FIGURES = (".png", ".svg", ".pdf")
 
 
@@ -20,15 +28,8 @@ class UsageError(ValueError):
     """The command line asks for something that does not exist or does not go together."""
 
 
-def number(text: str) -> float:
-    """Return the number written as 7e9, 7B, 2T, 1.3M or 100k."""
-    from scaling.schedules.text import parse_number
-
-    return parse_number(text)
-
-
 def _number(_: Any, tokens: Sequence[Token]) -> float:
-    return number(tokens[0].value)
+    return parse_number(tokens[0].value)
 
 
 def _above(value: float) -> float:
@@ -38,18 +39,25 @@ def _above(value: float) -> float:
 
 
 def _positive(_: Any, tokens: Sequence[Token]) -> float:
-    return _above(number(tokens[0].value))
+    return _above(parse_number(tokens[0].value))
 
 
 def _positives(_: Any, tokens: Sequence[Token]) -> list[float]:
     try:
-        return [_above(number((token := t).value)) for t in tokens]
+        return [_above(parse_number((token := t).value)) for t in tokens]
     except ValueError as problem:  # of several values cyclopts does not name the wrong one
         raise problem if len(tokens) == 1 else ValueError(f"{token.keyword} {token.value}: must be {problem}") from None
 
 
+def _level(_: Any, tokens: Sequence[Token]) -> float:
+    level = parse_number(tokens[0].value)
+    if not 0 < level < 1:
+        raise ValueError("a probability between 0 and 1, like 0.9")
+    return level
+
+
 def _count(_: Any, tokens: Sequence[Token]) -> int:
-    value = number(tokens[0].value)
+    value = parse_number(tokens[0].value)
     if value < 0 or value != int(value):
         raise ValueError("a whole number like 24000 or 24k")
     return int(value)
@@ -61,6 +69,12 @@ Positives = Annotated[Sequence[float], Parameter(converter=_positives, negative=
 Count = Annotated[int, Parameter(converter=_count)]
 Many = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+Level = Annotated[float, Parameter(converter=_level)]
+Output = Annotated[Path | None, Parameter(name=["--output", "-o"])]
+Objective = Literal[
+    "log_huber", "huber", "log_squares", "squares", "log_soft_l1", "soft_l1", "log_student_t", "student_t",
+    "log_one_sided", "one_sided",
+]  # fmt: skip
 
 
 def explain(problem: CycloptsError) -> str:
@@ -83,6 +97,19 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
     return found
 
 
+def value(said: str, text: str) -> float:
+    """Return the number that `text` stands for; `said` is how the command line has it."""
+    try:
+        return parse_number(text)
+    except ValueError as wanted:
+        raise UsageError(f"{said}: must be {wanted}") from None
+
+
+def values(texts: Iterable[str], option: str) -> dict[str, float]:
+    """Return the numbers by name that an option given as `name=number`, once or many times, stands for."""
+    return {name: value(f"{option} {name}={text}", text) for name, text in pairs(texts, option).items()}
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean ...?" where one of the known words is close, else nothing."""
     close = difflib.get_close_matches(word, list(known), n=1)
@@ -102,6 +129,12 @@ def check_saved(path: Path | None, option: str = "-o") -> None:
         raise UsageError(f"{option} {path}: this is a folder; name a file in it")
     if path is not None and not path.parent.is_dir():
         raise UsageError(f"{option} {path}: there is no folder {path.parent} to save in; make it first")
+
+
+def check_delta(objective: str, delta: float) -> None:
+    """Refuse --delta where the objective has none."""
+    if objective.endswith("squares") and delta != DELTA:
+        raise UsageError(f"--delta {delta:g}: least squares have no delta; --objective log_huber has")
 
 
 @Parameter(name="*")
@@ -130,47 +163,47 @@ class Reading:
         """Return canonical name -> name in the file."""
         return pairs(self.map, "--map")
 
-    def read(self, paths: Sequence[str], *, quiet: bool) -> Runs:
+    def read(self, paths: Sequence[str], *, quiet: bool, schedule: str | None = None) -> Runs:
         """Read the logs; what the reader noticed goes to stderr."""
-        import scaling
-        from scaling.cli import output
-
         runs = scaling.read(
-            list(paths),
-            columns=self.columns() or None,
-            loss=self.loss,
-            warmup=self.warmup,
+            list(paths), columns=self.columns() or None, loss=self.loss, warmup=self.warmup, schedule=schedule
         )
         if self.where is not None:
             runs = runs.select(self.where)
         output.notes(runs.notes, quiet=quiet)
         return runs
 
+    def measurements(self, paths: Sequence[str], law: Law, *, quiet: bool = True) -> Runs | pd.DataFrame:
+        """Read curves as Runs, or tables of the inputs of the law and losses as they stand."""
+        frame = None if law.over_schedules else self._table(paths, law)
+        if frame is None:
+            return self.read(paths, quiet=quiet)
+        if self.warmup is not None:
+            raise UsageError("--warmup goes with loss curves, not with a table of runs")
+        return frame
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Printing:
-    """What is printed.
+    def _table(self, paths: Sequence[str], law: Law) -> pd.DataFrame | None:
+        import pandas as pd
 
-    Parameters
-    ----------
-    json : bool
-        Print one JSON document on stdout.
-    quiet : bool
-        Print no notes on stderr.
-    debug : bool
-        Show the traceback of an error.
-    """
-
-    json: Flag = False
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = False
-    debug: Flag = False
+        names = {there: here for here, there in (self.columns() | {"loss": self.loss or "loss"}).items()}
+        frames = []
+        for path in map(Path, paths):
+            if path.suffix.lower() != ".csv" or not path.is_file():
+                return None
+            header = pd.read_csv(path, nrows=0).rename(columns=names)
+            domains = law.layout.found_in([str(name) for name in header]) if law.layout is not None else ()
+            needed = law.using(domains=domains).inputs if domains else law.inputs
+            if not {*needed, "loss"} <= set(header):
+                return None
+            frames.append(pd.read_csv(path).rename(columns=names))
+        if not frames:
+            return None
+        frame = pd.concat(frames, ignore_index=True)
+        return frame if self.where is None else frame.query(self.where).reset_index(drop=True)
 
 
 def saved_fit(path: str | Path) -> Fit:
     """A saved fit of a law; a saved relation between two data sets is refused."""
-    import scaling
-
     found = scaling.load(path)
     if not isinstance(found, scaling.Fit):
         raise UsageError(
@@ -179,9 +212,8 @@ def saved_fit(path: str | Path) -> Fit:
     return found
 
 
-def is_constants(text: str) -> bool:
-    """Is it the name of published constants, or at least of a law, rather than a file?"""
-    import scaling
-
+def fit_or_constants(text: str) -> Fit | str:
+    """A saved fit, or the name of published constants or at least of a law, which Python takes as it stands."""
     path = Path(text)
-    return not path.exists() and path.suffix != ".json" and ("/" in text or text in scaling.laws)  # type: ignore[attr-defined]
+    named = not path.exists() and path.suffix != ".json" and ("/" in text or text in scaling.laws)
+    return text if named else saved_fit(text)

@@ -6,17 +6,38 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from scaling.cli.options import Printing
-
 RED, YELLOW = "31", "33"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Printing:
+    """What is printed.
+
+    Parameters
+    ----------
+    json : bool
+        Print one JSON document on stdout.
+    quiet : bool
+        Print no notes on stderr.
+    debug : bool
+        Show the traceback of an error.
+    """
+
+    json: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = False
+    debug: Annotated[bool, Parameter(negative="", show_default=False)] = False
 
 
 def _marked(word: str, colour: str) -> str:
@@ -98,27 +119,41 @@ def figure(axes: Axes | Mapping[str, Axes], path: Path) -> None:
     root.savefig(path)
 
 
-def fitted(
-    result: Any,
-    content: Mapping[str, Any],
-    failures: Iterable[str],
-    draw: Callable[[Any], Axes | Mapping[str, Axes]] | None,
-    saved: Path | None,
-    plot: Path | None,
-    strict: bool,
+@dataclass(frozen=True)
+class Said:
+    """A result as text and as plain data; `doubts` say why not to trust it."""
+
+    text: str
+    content: Mapping[str, Any]
+    doubts: Sequence[str] = ()
+
+
+def show(
+    said: Said,
     printing: Printing,
+    *,
+    saved: Path | None = None,
+    save: Callable[[Path], Any] | None = None,
+    plot: Path | None = None,
+    draw: Callable[[], Axes | Mapping[str, Axes]] | None = None,
+    strict: bool = False,
 ) -> int:
-    """Print a fit as text or as its JSON content, save it and draw it if asked to; exit code 4 where `strict` distrusts it."""
-    if saved is not None:  # before anything is printed: whoever reads along may close the pipe
-        result.save(saved)
-        notes([f"saved {saved}"], quiet=printing.quiet)
-    if draw is not None and plot is not None:
-        figure(draw(result), plot)
-        notes([f"drew {plot}"], quiet=printing.quiet)
+    """Save a result and draw it where asked to, then print it as text or JSON; exit code 4 where `strict` distrusts it."""
+    files: dict[str, Path | None] = {}
+    if save is not None:
+        files["saved"] = saved
+        if saved is not None:  # before anything is printed: whoever reads along may close the pipe
+            save(saved)
+            notes([f"saved {saved}"], quiet=printing.quiet)
+    if draw is not None:
+        files["figure"] = plot
+        if plot is not None:
+            figure(draw(), plot)
+            notes([f"drew {plot}"], quiet=printing.quiet)
     if printing.json:
-        document({**content, "saved": saved, "figure": plot})
+        document({**said.content, **files})
     else:
-        print(result)
-    if not result.ok:
-        warning("this fit is not trustworthy: " + "; ".join(failures))
-    return 4 if strict and not result.ok else 0
+        print(said.text)
+    if said.doubts:
+        warning("this fit is not trustworthy: " + "; ".join(said.doubts))
+    return 4 if strict and said.doubts else 0

@@ -3,66 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
+import scaling
 from scaling.cli import output
-from scaling.cli.options import (
-    Count,
-    Flag,
-    Many,
-    Printing,
-    Reading,
-    UsageError,
-    check_figure,
-    check_saved,
-    nearest,
-    number,
-)
-from scaling.cli.relation import RELATION, predict_relation
+from scaling.cli.options import Count, Level, Output, Reading, UsageError, check_figure, check_saved, nearest, value
+from scaling.cli.output import Printing
+from scaling.formula import find
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from scaling import Fit
+    from scaling.transfer import Relation
 
-OPTIONS = (
-    "schedule",
-    "steps",
-    "at",
-    "level",
-    "at-end",
-    "reference",
-    "output",
-    "plot",
-    "where",
-    "loss",
-    "map",
-    "warmup",
-    "json",
-    "quiet",
-)
+OPTIONS = ("schedule", "steps", "at", "level", "output", "plot", "where", "loss", "map", "warmup", "json", "quiet")
 
 
-def predict(
+def run(
     fit: str,
     /,
     *paths: str,
     schedule: str | None = None,
     steps: Count | None = None,
     at: Annotated[Sequence[Count], Parameter(negative="", show_default=False)] = (),
-    at_end: Flag = False,
-    reference: Many = (),
-    level: Annotated[float, Parameter(validator=validators.Number(gt=0, lt=1))] = 0.9,
-    output_: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    level: Level = 0.9,
+    output_: Output = None,
     plot: Path | None = None,
     reading: Reading = Reading(),
     printing: Printing = Printing(),
     **inputs: str,
-) -> None:
+) -> int:
     """Predict losses with a saved fit: at given inputs, over a schedule, or for logged runs.
 
     For example:
@@ -71,12 +45,11 @@ def predict(
         scaling predict fit.json long-run.csv --at 50k --at 100k
         scaling predict chinchilla.json --N 7B --D 2T --json
         scaling predict relation.json web-runs/
-        scaling predict live.csv --at-end --reference small-runs/
 
     Parameters
     ----------
     fit
-        A fit saved by `scaling fit -o`; with --at-end the log of the running job.
+        A fit saved by `scaling fit -o`, or a relation saved by `scaling relate -o`.
     paths
         Logs of the runs to predict; where they have a measured loss it is shown beside the prediction.
     schedule
@@ -85,11 +58,6 @@ def predict(
         Length of the run, if the schedule does not say it.
     at
         Steps to print; the last one if not given. May be repeated.
-    at_end
-        Forecast the end of a running job from its own log and planned schedule; no fit is needed.
-    reference
-        With --at-end: logs of finished runs to learn from, all rows of them: --where picks rows of the job alone. May be
-        repeated.
     level
         Probability that the interval is meant to cover.
     output_
@@ -99,95 +67,58 @@ def predict(
     inputs
         Inputs of the law, for laws without a schedule: --N 7B --D 2T.
     """
-    import scaling
-
     check_figure(plot)
     check_saved(output_)
-    if reference and not at_end:
-        raise UsageError("--reference goes with --at-end")
-    if at_end:
-        if inputs or steps is not None or at:
-            raise UsageError(
-                "--at-end goes with one log, and with --schedule, --reference, --level, --output and --plot"
-            )
-        _at_end([fit, *paths], schedule, reference, level, output_, plot, reading, printing)
-        return
+    if not paths and reading != Reading():
+        raise UsageError("--where, --loss, --map and --warmup go with logs")
     result = scaling.load(fit)
     if not isinstance(result, scaling.Fit):  # a relation between two data sets
         if schedule is not None or steps is not None or at or plot is not None:
-            raise UsageError(f"--schedule, --steps, --at and --plot do not go with a saved {RELATION}")
-        predict_relation(result, paths, inputs, level, output_, reading, printing)
-        return
+            raise UsageError("--schedule, --steps, --at and --plot do not go with a saved relation")
+        rows = result.predict(_source_losses(result, paths, inputs, reading), level=level)
+        return _show(result, rows, rows, output_, level, printing)
     _check(result, bool(paths), schedule is not None, inputs)
     if inputs and (plot is not None or at):
         raise UsageError("--plot and --at go with logs or --schedule, not with inputs of the law")
     if steps is not None and schedule is None:
         raise UsageError("--steps goes with --schedule; --at picks steps of logged runs")
-    if not paths and reading != Reading():
-        raise UsageError("--where, --loss, --map and --warmup go with logs")
     target: Any  # Runs, Schedule or the law's inputs
     if paths:
         target = reading.read(paths, quiet=printing.quiet)
     elif schedule is not None:
         target = scaling.schedule(schedule, **({} if steps is None else {"steps": steps}))
     else:
-        target = {name: _value(name, text) for name, text in inputs.items()}
+        target = {name: value(f"--{name} {text}", text) for name, text in inputs.items()}
     curve = result.predict(target, level=level)
     shown = _with_truth(curve if inputs else _at(result, target, curve, at, level), target)
-    said = {key: curve.attrs[key] for key in ("interval", "extrapolation")}
-    if not printing.json:
-        print(f"{result.law.name}   {result.law.formula}\n\n{output.table(_readable(shown))}\n")
-        print("\n".join(f"{key}: {text}" for key, text in said.items()))
-    if output_ is not None:
-        _with_truth(curve, target).to_csv(output_, index=False)
-        output.notes([f"saved {output_}"], quiet=printing.quiet)
-    if plot is not None:
-        output.figure(scaling.plots.forecast(result, target, level=level), plot)
-        output.notes([f"drew {plot}"], quiet=printing.quiet)
-    if printing.json:
-        files = {"saved": output_, "figure": plot}
-        output.document({"law": result.law.name, "level": level, **said, "predictions": shown, **files})
-    if not result.ok:
-        output.warning("the fit is not trustworthy: " + "; ".join(result.verdict.failures))
+    drawn = {} if plot is None else {"plot": plot, "draw": lambda: scaling.plots.forecast(result, target, level=level)}
+    shown.attrs = curve.attrs
+    return _show(result, shown, _with_truth(curve, target), output_, level, printing, **drawn)
 
 
-def _at_end(
-    paths: Sequence[str],
-    schedule: str | None,
-    reference: Sequence[str],
-    level: float,
-    saved: Path | None,
-    plot: Path | None,
-    reading: Reading,
-    printing: Printing,
-) -> None:
-    """Forecast the end of a running job."""
-    import scaling
-    from scaling.errors import DataError
-
-    runs = scaling.read(
-        list(paths), columns=reading.columns() or None, loss=reading.loss, warmup=reading.warmup, schedule=schedule
+def _show(
+    result: Fit | Relation, shown: pd.DataFrame, curve: pd.DataFrame, saved: Path | None, level: float, printing: Printing,
+    **drawn: Any,
+) -> int:  # fmt: skip
+    """Print the rows of a prediction that are `shown`; save those of the whole `curve`."""
+    facts = {key: shown.attrs[key] for key in ("interval", "extrapolation")}
+    text = f"{result.law.name}   {result.law.formula}\n\n{output.table(_readable(shown))}\n\n" + "\n".join(
+        f"{key}: {fact}" for key, fact in facts.items()
     )
-    if reading.where is not None:
-        runs = runs.select(reading.where)
-    output.notes(runs.notes, quiet=printing.quiet)
-    others = replace(reading, where=None).read(reference, quiet=printing.quiet) if reference else None
-    if unknown := [name for name in others or () if name not in others.schedules]:  # type: ignore[union-attr]
-        raise DataError(
-            f"reference '{unknown[0]}': its learning rates are unknown, so nothing can be learned from it. Log a column lr "
-            "(--map lr=COLUMN names one), write its schedule into runs.csv beside the log, or leave it out."
-        )
-    found = scaling.forecast(runs, others, level=level)
-    if saved is not None:
-        found.frame.to_csv(saved, index=False)
-        output.notes([f"saved {saved}"], quiet=printing.quiet)
-    if plot is not None:
-        output.figure(scaling.plots.running(found), plot)
-        output.notes([f"drew {plot}"], quiet=printing.quiet)
-    if printing.json:
-        output.document({**found.to_dict(), "saved": saved, "figure": plot})
-    else:
-        print(found)
+    content = {"law": result.law.name, "level": level, **facts, "predictions": shown}
+    doubts = result.verdict.failures if isinstance(result, scaling.Fit) else () if result.ok else result.warnings
+    save = lambda path: curve.to_csv(path, index=False)
+    return output.show(output.Said(text, content, doubts), printing, saved=saved, save=save, **drawn)
+
+
+def _source_losses(found: Relation, paths: Sequence[str], inputs: dict[str, str], reading: Reading) -> Any:
+    """Where a relation is predicted: one source loss, --x, or the losses of source runs."""
+    if bool(paths) == bool(inputs) or not set(inputs) <= {"x"}:
+        raise UsageError("a saved relation is predicted for one of: logs of source runs, or --x (the source loss)")
+    if inputs:
+        return {"x": value(f"--x {inputs['x']}", inputs["x"])}
+    data = reading.measurements(paths, find("chinchilla"))
+    return data if isinstance(data, scaling.Runs) else data.rename(columns={"loss": "x"})
 
 
 def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> None:
@@ -203,13 +134,6 @@ def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> No
         raise UsageError(f"law '{result.law.name}' is predicted for one of: {wanted}")
     if inputs and (missing := [f"--{name}" for name in known if name not in inputs]):
         raise UsageError(f"law '{result.law.name}' also needs {' '.join(missing)}")
-
-
-def _value(name: str, text: str) -> float:
-    try:
-        return number(text)
-    except ValueError as wanted:
-        raise UsageError(f"--{name} {text}: must be {wanted}") from None
 
 
 def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level: float) -> pd.DataFrame:

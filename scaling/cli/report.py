@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
+import scaling
 from scaling.cli import output
-from scaling.cli.fit import describe
-from scaling.cli.options import Printing, UsageError, check_saved, saved_fit
+from scaling.cli.fit import told
+from scaling.cli.options import Output, UsageError, check_saved, saved_fit
+from scaling.cli.output import Printing
 
 
-def report(
-    file: Path,
-    /,
-    *,
-    output_: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    printing: Printing = Printing(),
-) -> int:
-    """Print the report of a saved fit again, or write it as a page with its figure.
+def run(file: Path, /, *, output_: Output = None, printing: Printing = Printing()) -> int:
+    """Print the report of a saved fit again; -o writes it as a page with its figure.
 
     For example:
 
@@ -33,20 +26,10 @@ def report(
     output_
         Write a page (.html) that needs no other file.
     """
-    import scaling
-    from scaling.report import page
-
     if output_ is not None and output_.suffix.lower() != ".html":
         raise UsageError(f"-o {output_}: a report is saved as .html; `scaling report {file}` prints it as text")
     check_saved(output_)
     fit = saved_fit(file)
-    if not isinstance(fit, scaling.Fit):
-        raise UsageError(f"{file} holds no fit of a law but a {type(fit).__name__}; print it in Python")
-    if output_ is not None:
-        output_.write_text(page(fit), "utf-8")
-        output.notes([f"wrote {output_}"], quiet=printing.quiet)
-    if printing.json:
-        output.document(describe(fit) | {"saved": output_})
-    elif output_ is None:
-        print(fit)
-    return 0
+    return output.show(
+        told(fit), printing, saved=output_, save=lambda path: path.write_text(scaling.report.page(fit), "utf-8")
+    )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from scaling.cli import output
-from scaling.cli.options import Printing, Reading
+from scaling.cli.options import Reading
+from scaling.cli.output import Printing
 
 
-def runs(*paths: str, reading: Reading = Reading(), printing: Printing = Printing()) -> None:
+def run(*paths: str, reading: Reading = Reading(), printing: Printing = Printing()) -> int:
     """Read logs and print one row per run.
 
     For example:
@@ -21,7 +22,5 @@ def runs(*paths: str, reading: Reading = Reading(), printing: Printing = Printin
         Files, folders or globs.
     """
     found = reading.read(paths, quiet=printing.quiet)
-    if printing.json:
-        output.document({"runs": found.table().reset_index(), "notes": found.notes})
-    else:
-        print(output.table(found.table().reset_index()))
+    table = found.table().reset_index()
+    return output.show(output.Said(output.table(table), {"runs": table, "notes": found.notes}), printing)

@@ -1,48 +1,66 @@
-"""`scaling plan --schedule`: the best learning-rate schedule of a given length under a saved fit."""
+"""`scaling search`: the best learning-rate schedule of a given length under a saved fit."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import numpy as np
+from cyclopts import Parameter
+
+import scaling
 from scaling.cli import output
-from scaling.cli.options import Printing, UsageError, is_constants, saved_fit
+from scaling.cli.options import Count, Output, Positive, check_saved, fit_or_constants
+from scaling.cli.output import Printing
 
-Shape = Literal["free", "wsd"]
 
+def run(
+    fit: str,
+    /,
+    *,
+    steps: Count,
+    kind: Literal["free", "wsd"] = "free",
+    warmup: Count = 0,
+    peak: Positive | None = None,
+    lowest: Annotated[Positive, Parameter(show_default=True)] = 1e-3,
+    output_: Output = None,
+    printing: Printing = Printing(),
+) -> int:
+    """Search the learning rates of a given number of updates with the lowest final loss.
 
-def schedule_plan(
-    fit: str | None,
-    shape: Shape,
-    steps: int | None,
-    warmup: int,
-    peak: float | None,
-    lowest: float | None,
-    saved: Path | None,
-    printing: Printing,
-) -> None:
-    """Search, print, and save the rates as CSV (step, lr) where asked."""
-    import numpy as np
+    For example:
 
-    from scaling.planning.schedules import LOWEST, best_schedule
+        scaling search fit.json --steps 24k --warmup 2k -o best.csv
+        scaling search multi_power/luo2025_25M --steps 24k --peak 3e-4 --kind wsd
 
-    if fit is None or steps is None:
-        raise UsageError(
-            "plan --schedule needs a fit of multi_power_5 (a file, or law/name) and --steps, the run's length"
-        )
-    source = fit if is_constants(fit) else saved_fit(fit)
-    found = best_schedule(
-        source, steps, peak=peak, warmup=warmup, kind=shape, lowest=LOWEST if lowest is None else lowest
-    )
-    if saved is not None:
+    Parameters
+    ----------
+    fit
+        A fit of multi_power or multi_power_5 saved by `scaling fit -o`, or published constants: law/name.
+    steps
+        Length of the schedule, its warm-up included.
+    kind
+        free: any rates that never rise; wsd: constant and then a power-shaped fall.
+    warmup
+        Updates of linear warm-up, which are not searched.
+    peak
+        Peak rate of the schedule; that of the runs of the fit, if not given.
+    lowest
+        Lowest rate, as a fraction of the peak; keeps the search among rates that the data have seen.
+    output_
+        Save the schedule as CSV (step, lr).
+    """
+    check_saved(output_)
+    source = fit_or_constants(fit)
+    found = scaling.planning.best_schedule(source, steps, peak=peak, warmup=warmup, kind=kind, lowest=lowest)
+
+    def save(path: Path) -> None:
         rates = found.schedule.rates
-        table = np.column_stack([np.arange(1, len(rates) + 1), rates])
-        np.savetxt(saved, table, delimiter=",", header="step,lr", comments="", fmt=["%d", "%.9g"])
-        output.notes([f"saved {saved}"], quiet=printing.quiet)
-    if printing.json:
-        output.document(
-            {"loss": found.loss, "decay": found.decay, "power": found.power, "peak": found.schedule.peak,
-             "steps": found.schedule.steps, "compared": found.table, "warnings": found.warnings, "saved": saved}
-        )  # fmt: skip
-    else:
-        print(found)
+        rows = np.column_stack([np.arange(1, len(rates) + 1), rates])
+        np.savetxt(path, rows, delimiter=",", header="step,lr", comments="", fmt=["%d", "%.9g"])
+
+    content = {
+        "loss": found.loss, "decay": found.decay, "power": found.power, "peak": found.schedule.peak,
+        "steps": found.schedule.steps, "compared": found.table, "warnings": found.warnings,
+    }  # fmt: skip
+    return output.show(output.Said(str(found), content), printing, saved=output_, save=save)

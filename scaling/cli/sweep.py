@@ -6,18 +6,24 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from scaling.cli import output
-from scaling.cli.options import Flag, Printing
+from scaling.cli.options import Flag, UsageError
+from scaling.cli.output import Printing
+from scaling.training import sweep as sweeps
+from scaling.training.executors import open_executor
+from scaling.training.grid import read_sweep
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from scaling.training.progress import Progress
 
 
-def sweep(
+def run(
     file: Path,
     out_dir: Path | None = None,
     /,
@@ -55,27 +61,23 @@ def sweep(
     device
         cuda if there is one, if not given.
     """
-    from scaling.training.executors import open_executor
-    from scaling.training.grid import read_sweep
-    from scaling.training.sweep import costs
-    from scaling.training.sweep import sweep as run
-
+    if dry_run and (jobs, lanes, executor, device) != (None, 1, None, None):
+        raise UsageError("--jobs, --lanes, --executor and --device say how runs are trained; --dry-run trains none")
+    if executor is not None and jobs is not None:
+        raise UsageError("--jobs counts processes here; with --executor the workers of its scheduler do the work")
     runs = read_sweep(file)
     out_dir = out_dir or file.with_suffix("")
     if dry_run:
-        return _dry_run(costs(runs, out_dir, seconds=True), printing)
+        return output.show(_costs(sweeps.costs(runs, out_dir, seconds=True)), printing)
     try:
         with open_executor(executor, jobs) as pool, _follow(printing.quiet) as notify:
-            records = run(runs, out_dir, executor=pool, lanes=lanes, device=device, notify=notify)
+            records = sweeps.sweep(runs, out_dir, executor=pool, lanes=lanes, device=device, notify=notify)
     except KeyboardInterrupt:
         output.notes(["nothing is lost: the same command goes on from the last checkpoints"], quiet=printing.quiet)
         raise
-    if printing.json:
-        output.document({"runs": records})
-    else:
-        diverged = sum(record["status"] == "diverged" for record in records)
-        print(f"{len(records)} runs in {out_dir / 'runs.csv'}" + (f", {diverged} diverged" if diverged else ""))
-    return 0
+    diverged = sum(record["status"] == "diverged" for record in records)
+    text = f"{len(records)} runs in {out_dir / 'runs.csv'}" + (f", {diverged} diverged" if diverged else "")
+    return output.show(output.Said(text, {"runs": records}), printing)
 
 
 @contextmanager
@@ -116,28 +118,24 @@ def _said(now: Progress) -> list[str]:
     return lines
 
 
-def _dry_run(table: Any, printing: Printing) -> int:
+def _costs(table: pd.DataFrame) -> output.Said:
     requested, own = int(table["steps"][table["status"] == "to do"].sum()), int(table["own_steps"].sum())
+    seconds = float(table["seconds"].sum())
     total = {
         "runs": len(table),
         "requested_steps": requested,
         "executed_steps": own,
         "share": own / requested if requested else 0.0,
-        "core_hours": float(table["seconds"].sum() / 3600),
+        "core_hours": seconds / 3600,
     }
-    if printing.json:
-        output.document({"runs": table, "total": total})
-        return 0
-    table["time"] = [_duration(seconds) for seconds in table.pop("seconds")]
-    print(output.table(table))
-    if not requested:
-        print(f"\n{total['runs']} runs, all finished")
-        return 0
-    print(
-        f"\n{total['runs']} runs; {own:,} updates for {requested:,} requested ({total['share']:.3f}); "
-        f"about {_duration(3600 * total['core_hours'])} of one core as fast as this one"
-    )
-    return 0
+    shown = table.drop(columns="seconds").assign(time=[_duration(each) for each in table["seconds"]])
+    summary = f"{len(table)} runs, all finished"
+    if requested:
+        summary = (
+            f"{len(table)} runs; {own:,} updates for {requested:,} requested ({total['share']:.3f}); "
+            f"about {_duration(seconds)} of one core as fast as this one"
+        )
+    return output.Said(f"{output.table(shown)}\n\n{summary}", {"runs": table, "total": total})
 
 
 def _duration(seconds: float) -> str:

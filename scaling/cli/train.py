@@ -6,16 +6,17 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from scaling import training
 from scaling.cli import output
-from scaling.cli.options import Many, Printing, pairs
-from scaling.training import RunSpec
+from scaling.cli.options import Many, pairs
+from scaling.cli.output import Printing
 
 
-def train(
+def run(
     out_dir: str,
     /,
     *,
-    spec: Annotated[RunSpec, Parameter(name="*")],
+    spec: Annotated[training.RunSpec, Parameter(name="*")],
     name: str | None = None,
     device: Literal["cpu", "cuda"] | None = None,
     label: Many = (),
@@ -39,12 +40,7 @@ def train(
     label
         A further column of runs.csv: `--label role=short`; may be repeated.
     """
-    from scaling.training import train as run
-
-    record = run(spec, out_dir, name=name, device=device, labels=pairs(label, "--label"))
-    if printing.json:
-        output.document(record)
-    else:
-        said = ("run_id", "status", "final_val_loss", "n_params", "tokens", "steps", "elapsed_s")
-        print("\n".join(f"{key:<15} {record[key]}" for key in said if record.get(key) is not None))
-    return 0
+    record = training.train(spec, out_dir, name=name, device=device, labels=pairs(label, "--label"))
+    said = ("run_id", "status", "final_val_loss", "n_params", "tokens", "steps", "elapsed_s")
+    text = "\n".join(f"{key:<15} {record[key]}" for key in said if record.get(key) is not None)
+    return output.show(output.Said(text, record), printing)

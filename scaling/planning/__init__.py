@@ -1,6 +1,7 @@
 """From a law with parameters to what to train next, and with which mixture."""
 
 from scaling.planning.compute import plan as plan
+from scaling.planning.experiments import plan_next as plan_next
 from scaling.planning.mixture import Mixture as Mixture
 from scaling.planning.mixture import own_shares as own_shares
 from scaling.planning.mixture_search import search as search

@@ -1,0 +1,61 @@
+"""`scaling forecast`: where a running job will end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import scaling
+from scaling.cli import output
+from scaling.cli.options import Level, Many, Output, Reading, check_figure, check_saved
+from scaling.cli.output import Printing
+from scaling.errors import DataError
+
+
+def run(
+    *paths: str,
+    schedule: str | None = None,
+    reference: Many = (),
+    level: Level = 0.9,
+    output_: Output = None,
+    plot: Path | None = None,
+    reading: Reading = Reading(),
+    printing: Printing = Printing(),
+) -> int:
+    """Forecast the end of a running job from its own log and planned schedule; no fit is needed.
+
+    For example:
+
+        scaling forecast live.csv --reference small-runs/
+        scaling forecast live.csv --schedule cosine:peak=3e-4,steps=72k,warmup=2k --plot live.png
+
+    Parameters
+    ----------
+    paths
+        The log of the running job.
+    schedule
+        Learning rates of the whole run, where its log does not plan them: name:key=value,... or a CSV with columns step and lr.
+    reference
+        Logs of finished runs to learn from, all rows of them: --where picks rows of the job alone. May be repeated.
+    level
+        Probability that the interval is meant to cover.
+    output_
+        Save the curve to come as CSV.
+    plot
+        Save a figure of the forecast (.png, .svg or .pdf).
+    """
+    check_figure(plot)
+    check_saved(output_)
+    runs = reading.read(paths, quiet=printing.quiet, schedule=schedule)
+    others = replace(reading, where=None).read(reference, quiet=printing.quiet) if reference else None
+    if others is not None and (unknown := [name for name in others if name not in others.schedules]):
+        raise DataError(
+            f"reference '{unknown[0]}': its learning rates are unknown, so nothing can be learned from it. Log a column lr "
+            "(--map lr=COLUMN names one), write its schedule into runs.csv beside the log, or leave it out."
+        )
+    found = scaling.forecast(runs, others, level=level)
+    return output.show(
+        output.Said(str(found), found.to_dict()), printing,
+        saved=output_, save=lambda path: found.frame.to_csv(path, index=False),
+        plot=plot, draw=lambda: scaling.plots.running(found),
+    )  # fmt: skip

@@ -1,0 +1,87 @@
+"""`scaling mix`: shares of the tokens for families or domains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+import scaling
+from scaling.cli import output
+from scaling.cli.options import Level, Many, Positive, UsageError, pairs, saved_fit, value, values
+from scaling.cli.output import Printing
+
+
+def run(
+    *fits: str,
+    size: Annotated[Positive | None, Parameter(name=["--N"])] = None,
+    tokens: Annotated[Positive | None, Parameter(name=["--D"])] = None,
+    objective: Literal["normalised", "sum", "worst"] = "normalised",
+    weight: Many = (),
+    floor: Many = (),
+    cap: Many = (),
+    level: Level = 0.9,
+    seed: int = 0,
+    printing: Printing = Printing(),
+) -> int:
+    """Find the best shares of the tokens for families or domains.
+
+    For example:
+
+        scaling mix de=de.json fr=fr.json --N 1.2B --D 50B --floor de=0.05
+        scaling mix web=fit.json --N 1B --D 10B
+
+    Parameters
+    ----------
+    fits
+        Every family or target and its saved fit, de=de.json.
+    size
+        Number of parameters of the planned run, where the laws take it.
+    tokens
+        Number of its tokens, likewise.
+    objective
+        Of families: losses in units of each family's own loss alone, plain losses, or the worst family.
+    weight
+        How much a family or target counts: de=2. May be repeated.
+    floor
+        Smallest share of a family or domain: de=0.05, or 0.05 for all. May be repeated.
+    cap
+        Largest share, likewise.
+    level
+        Probability that the intervals are meant to cover.
+    seed
+        Of the draws behind the intervals.
+    """
+    loaded = {name: saved_fit(path) for name, path in pairs(fits, "mix").items()}
+    if not loaded:
+        raise UsageError("mix needs fits: scaling mix de=de.json fr=fr.json --N 1.2B --D 50B")
+    common: dict[str, Any] = {
+        "N": size, "D": tokens, "weights": values(weight, "--weight") or None, "floors": _bound(floor, "--floor", 0.0),
+        "caps": _bound(cap, "--cap", 1.0), "level": level, "seed": seed,
+    }  # fmt: skip
+    if all(fit.law.layout is not None for fit in loaded.values()):
+        if objective != "normalised":
+            raise UsageError("--objective is for families; mixture laws minimise the weighted sum of losses")
+        found = scaling.planning.search(loaded, **common)
+    elif size is None or tokens is None:
+        raise UsageError("mix of families needs --N and --D of the planned run")
+    else:
+        found = scaling.planning.own_shares(loaded, objective=objective, **common)
+    content = {
+        "objective": found.objective, "value": found.value, "at_reference": found.at_reference,
+        "gain": found.gain, "gain_lower": found.gain_lower, "gain_upper": found.gain_upper, "level": level,
+        "worth_it": found.worth_it, "residual": found.residual,
+        "shares": found.frame.rename_axis("name").reset_index(),
+        "losses": found.losses.rename_axis("name").reset_index(), "notes": found.notes,
+    }  # fmt: skip
+    return output.show(output.Said(str(found), content), printing)
+
+
+def _bound(texts: Sequence[str], option: str, missing: float) -> float | dict[str, float]:
+    """One number for all, or numbers by name."""
+    if not texts:
+        return missing
+    if len(texts) == 1 and "=" not in texts[0]:
+        return value(f"{option} {texts[0]}", texts[0])
+    return values(texts, option)

@@ -1,0 +1,113 @@
+"""`scaling next`: which runs to make next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import scaling
+from scaling.cli import output
+from scaling.cli.options import Flag, Many, Positive, UsageError, saved_fit
+from scaling.cli.output import Printing
+from scaling.errors import DataError
+from scaling.formula import find
+from scaling.schedules.text import parse_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scaling.formula import Law
+
+
+def run(
+    fit: str,
+    /,
+    *,
+    pool: Many,
+    target: Many,
+    budget: Positive,
+    cost: str | None = None,
+    branch: Flag = False,
+    seed: int = 0,
+    printing: Printing = Printing(),
+) -> int:
+    """Choose which runs to make next, so that a prediction far away is off by least per cost.
+
+    For example:
+
+        scaling next fit.json --pool affordable.csv --target big.csv --budget 1e21
+        scaling next fit.json --pool schedules.csv --target cosine:peak=3e-4,steps=72k,warmup=2k --budget 50k
+
+    Parameters
+    ----------
+    fit
+        A fit saved by `scaling fit -o`, whose own runs are taken as made; or the name of a law: there are none yet.
+    pool
+        CSV of runs that could be made next, one row each, columns = the law's inputs. For laws of schedules: a CSV with a
+        column schedule, a schedule as text, or a log with the rows to come; may be repeated.
+    target
+        CSV of the runs whose loss shall be predicted well; for laws of schedules likewise, and the final loss.
+    budget
+        What the runs may cost together.
+    cost
+        Column of the pool with the cost of a run, if that is not 6 N D (schedules: without size and batch, tokens or updates).
+    branch
+        Schedules continue from checkpoints of runs made with the same rates so far, and cost only what is new.
+    seed
+        Of the starts of refits.
+    """
+    source: Any = saved_fit(fit) if Path(fit).suffix == ".json" or Path(fit).exists() else fit
+    law = find(getattr(source, "law", source))
+    if branch and not law.over_schedules:
+        raise UsageError(f"--branch goes with laws of schedules, which '{law.name}' is not")
+    could, wanted = (_runs(texts, option, law) for texts, option in ((pool, "--pool"), (target, "--target")))
+    runs = scaling.planning.plan_next(source, could, wanted, budget, cost=cost, branch=branch, seed=seed)
+    facts = {**{str(k): v for k, v in runs.attrs.items()}, "spent": float(runs["cost"].sum())}
+    for text in facts["warnings"]:
+        output.warning(text)
+    return output.show(output.Said(_text(runs, facts, budget), {**facts, "runs": runs}), printing)
+
+
+def _text(runs: pd.DataFrame, facts: dict[str, Any], budget: float) -> str:
+    table = ""
+    if len(runs):
+        shown = runs.drop(columns="target_sd").map(lambda x: f"{x:.4g}" if isinstance(x, float) else x)
+        table = f"{output.table(shown.assign(target_error=[f'{100 * sd:.2g} %' for sd in runs['target_sd']]))}\n\n"
+    after = runs["target_sd"].iloc[-1] if len(runs) else facts["target_sd"]
+    return (
+        f"{table}error of the target's prediction: {_percent(facts['target_sd'])} now, {_percent(after)} expected after "
+        f"{len(runs)} runs for {facts['spent']:.3g} of {budget:.3g}{' ' * bool(facts['unit'])}{facts['unit']}\n"
+        f"believed now: losses scatter by {_percent(facts['noise'])}, the law is off by {_percent(facts['misfit'])}; "
+        "plan again as losses come in"
+    )
+
+
+def _percent(sd: float) -> str:
+    return f"{100 * sd:.2g} %" if sd < 1 else "more than 100 %"
+
+
+def _runs(texts: Sequence[str], option: str, law: Law) -> Any:
+    """A table with one run a row; for laws of schedules also schedules as text, or logs with the rows to come."""
+    paths, whole = [Path(text) for text in texts], law.over_schedules
+    if whole and all(":" in text and not Path(text).exists() for text in texts):
+        return texts
+    if whole and (len(paths) > 1 or paths[0].is_dir() or "step" in _table(paths[0])):
+        return scaling.read(paths)
+    if len(paths) > 1:
+        raise UsageError(f"{option} is given {len(paths)} times; law '{law.name}' takes one CSV with one run a row")
+    return _table(paths[0])
+
+
+def _table(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as CSV with one row per run: {error}") from None
+    for name in frame.columns[[not pd.api.types.is_numeric_dtype(frame[c]) for c in frame]]:
+        with suppress(ValueError):  # a column of words is for the reader
+            frame[name] = [parse_number(str(x)) for x in frame[name]]  # 7B, 2T
+    return frame
