@@ -39,7 +39,6 @@ EXIT_CODES = """Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad data, 4 fit not t
 errors are on stderr.
 """
 CODES: dict[type[Exception], int] = {
-    options.UsageError: 2,
     ArgumentError: 2,
     LawError: 2,
     ScheduleError: 2,
@@ -115,7 +114,7 @@ def report(problem: Exception) -> int:
     if isinstance(problem, CycloptsError):
         output.error(f"{options.explain(problem)}\n`scaling --help` and `scaling VERB --help` show what there is")
         return 2
-    if isinstance(problem, ScalingError | options.UsageError):
+    if isinstance(problem, ScalingError):
         output.error(str(problem))
         return next((code for kind, code in CODES.items() if isinstance(problem, kind)), 1)
     if isinstance(problem, OSError):

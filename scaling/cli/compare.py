@@ -8,8 +8,9 @@ from cyclopts import Parameter
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import DELTA, Many, Number, Objective, Reading, UsageError, check_delta
+from scaling.cli.options import DELTA, Many, Number, Objective, Reading, check_delta
 from scaling.cli.output import Printing
+from scaling.errors import ArgumentError
 from scaling.formula import find
 from scaling.schedules.text import parse_number
 
@@ -49,7 +50,7 @@ def run(
     """
     check_delta(objective, delta)
     if not law:
-        raise UsageError("compare needs laws: --law chinchilla --law power_law:x=N")
+        raise ArgumentError("compare needs laws: --law chinchilla --law power_law:x=N")
     laws = [find(text) for text in law]
     data = reading.measurements(paths, laws[0])
     table = scaling.compare(data, laws, _holdout(holdout), objective=objective, delta=delta, seed=seed)

@@ -15,13 +15,13 @@ from scaling.cli.options import (
     Objective,
     Output,
     Reading,
-    UsageError,
     check_delta,
     check_figure,
     check_saved,
     values,
 )
 from scaling.cli.output import Printing
+from scaling.errors import ArgumentError
 from scaling.formula import find
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def run(
     found.check_names(held)
     data = reading.measurements(paths, found)  # what the reader noticed is part of the report
     if plot is not None and not isinstance(data, scaling.Runs):
-        raise UsageError(
+        raise ArgumentError(
             f"--plot {plot}: a figure shows loss curves, and a table of runs has none; leave --plot out, or give the logs"
         )
     result = scaling.fit(data, found, objective=objective, delta=delta, fixed=held or None, seed=seed)

@@ -9,8 +9,9 @@ from cyclopts import Parameter
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Level, Many, Positive, UsageError, pairs, saved_fit, value, values
+from scaling.cli.options import Level, Many, Positive, pairs, saved_fit, value, values
 from scaling.cli.output import Printing
+from scaling.errors import ArgumentError
 
 
 def run(
@@ -55,17 +56,17 @@ def run(
     """
     loaded = {name: saved_fit(path) for name, path in pairs(fits, "mix").items()}
     if not loaded:
-        raise UsageError("mix needs fits: scaling mix de=de.json fr=fr.json --N 1.2B --D 50B")
+        raise ArgumentError("mix needs fits: scaling mix de=de.json fr=fr.json --N 1.2B --D 50B")
     common: dict[str, Any] = {
         "N": size, "D": tokens, "weights": values(weight, "--weight") or None, "floors": _bound(floor, "--floor", 0.0),
         "caps": _bound(cap, "--cap", 1.0), "level": level, "seed": seed,
     }  # fmt: skip
     if all(fit.law.layout is not None for fit in loaded.values()):
         if objective != "normalised":
-            raise UsageError("--objective is for families; mixture laws minimise the weighted sum of losses")
+            raise ArgumentError("--objective is for families; mixture laws minimise the weighted sum of losses")
         found = scaling.planning.search(loaded, **common)
     elif size is None or tokens is None:
-        raise UsageError("mix of families needs --N and --D of the planned run")
+        raise ArgumentError("mix of families needs --N and --D of the planned run")
     else:
         found = scaling.planning.own_shares(loaded, objective=objective, **common)
     content = {

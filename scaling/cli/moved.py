@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scaling.cli.options import UsageError
+from scaling.errors import ArgumentError
 
 OWNERS = {  # of options that a verb had: how their verb is written
     ("plan", "--pool --target --budget --cost --branch"): "next FIT --pool RUNS --target RUNS --budget COST",
@@ -23,4 +23,4 @@ def check(tokens: Sequence[str]) -> None:
     for token in given:
         for (was, options), now in OWNERS.items():
             if verb == was and token in options.split():
-                raise UsageError(f"was `scaling {was} {token}`; write `scaling {now}`")
+                raise ArgumentError(f"was `scaling {was} {token}`; write `scaling {now}`")

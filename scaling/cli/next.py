@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Flag, Many, Positive, UsageError, saved_fit
+from scaling.cli.options import Flag, Many, Positive, saved_fit
 from scaling.cli.output import Printing
-from scaling.errors import DataError
+from scaling.errors import ArgumentError, DataError
 from scaling.formula import find
 from scaling.schedules.text import parse_number
 
@@ -61,7 +61,7 @@ def run(
     source: Any = saved_fit(fit) if Path(fit).suffix == ".json" or Path(fit).exists() else fit
     law = find(getattr(source, "law", source))
     if branch and not law.over_schedules:
-        raise UsageError(f"--branch goes with laws of schedules, which '{law.name}' is not")
+        raise ArgumentError(f"--branch goes with laws of schedules, which '{law.name}' is not")
     could, wanted = (_runs(texts, option, law) for texts, option in ((pool, "--pool"), (target, "--target")))
     runs = scaling.planning.plan_next(source, could, wanted, budget, cost=cost, branch=branch, seed=seed)
     facts = {**{str(k): v for k, v in runs.attrs.items()}, "spent": float(runs["cost"].sum())}
@@ -96,7 +96,7 @@ def _runs(texts: Sequence[str], option: str, law: Law) -> Any:
     if whole and (len(paths) > 1 or paths[0].is_dir() or "step" in _table(paths[0])):
         return scaling.read(paths)
     if len(paths) > 1:
-        raise UsageError(f"{option} is given {len(paths)} times; law '{law.name}' takes one CSV with one run a row")
+        raise ArgumentError(f"{option} is given {len(paths)} times; law '{law.name}' takes one CSV with one run a row")
     return _table(paths[0])
 
 

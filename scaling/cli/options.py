@@ -12,6 +12,7 @@ from cyclopts import CoercionError, CycloptsError, Parameter, Token
 
 import scaling
 from scaling.cli import output
+from scaling.errors import ArgumentError
 from scaling.schedules.text import parse_number
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 
 DELTA = 1e-3  # where losses turn, unless told otherwise
 FIGURES = (".png", ".svg", ".pdf")
-
-
-class UsageError(ValueError):
-    """The command line asks for something that does not exist or does not go together."""
 
 
 def _number(_: Any, tokens: Sequence[Token]) -> float:
@@ -90,9 +87,9 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
-            raise UsageError(f"{option} {text}: write {option} name=value")
+            raise ArgumentError(f"{option} {text}: write {option} name=value")
         if name in found:
-            raise UsageError(f"{option} {name} is given twice; keep one")
+            raise ArgumentError(f"{option} {name} is given twice; keep one")
         found[name] = value
     return found
 
@@ -102,7 +99,7 @@ def value(said: str, text: str) -> float:
     try:
         return parse_number(text)
     except ValueError as wanted:
-        raise UsageError(f"{said}: must be {wanted}") from None
+        raise ArgumentError(f"{said}: must be {wanted}") from None
 
 
 def values(texts: Iterable[str], option: str) -> dict[str, float]:
@@ -119,22 +116,22 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def check_figure(path: Path | None) -> None:
     """Refuse a figure that cannot be written before any work is done."""
     if path is not None and path.suffix.lower() not in FIGURES:
-        raise UsageError(f"--plot {path}: a figure is saved as {', '.join(FIGURES)}")
+        raise ArgumentError(f"--plot {path}: a figure is saved as {', '.join(FIGURES)}")
     check_saved(path, "--plot")
 
 
 def check_saved(path: Path | None, option: str = "-o") -> None:
     """Refuse a file that cannot be written before any work is done."""
     if path is not None and path.is_dir():
-        raise UsageError(f"{option} {path}: this is a folder; name a file in it")
+        raise ArgumentError(f"{option} {path}: this is a folder; name a file in it")
     if path is not None and not path.parent.is_dir():
-        raise UsageError(f"{option} {path}: there is no folder {path.parent} to save in; make it first")
+        raise ArgumentError(f"{option} {path}: there is no folder {path.parent} to save in; make it first")
 
 
 def check_delta(objective: str, delta: float) -> None:
     """Refuse --delta where the objective has none."""
     if objective.endswith("squares") and delta != DELTA:
-        raise UsageError(f"--delta {delta:g}: least squares have no delta; --objective log_huber has")
+        raise ArgumentError(f"--delta {delta:g}: least squares have no delta; --objective log_huber has")
 
 
 @Parameter(name="*")
@@ -179,7 +176,7 @@ class Reading:
         if frame is None:
             return self.read(paths, quiet=quiet)
         if self.warmup is not None:
-            raise UsageError("--warmup goes with loss curves, not with a table of runs")
+            raise ArgumentError("--warmup goes with loss curves, not with a table of runs")
         return frame
 
     def _table(self, paths: Sequence[str], law: Law) -> pd.DataFrame | None:
@@ -206,7 +203,7 @@ def saved_fit(path: str | Path) -> Fit:
     """A saved fit of a law; a saved relation between two data sets is refused."""
     found = scaling.load(path)
     if not isinstance(found, scaling.Fit):
-        raise UsageError(
+        raise ArgumentError(
             f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit"
         )
     return found

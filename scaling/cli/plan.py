@@ -17,12 +17,11 @@ from scaling.cli.options import (
     Number,
     Positive,
     Positives,
-    UsageError,
     fit_or_constants,
     values,
 )
 from scaling.cli.output import Printing
-from scaling.errors import ScalingError
+from scaling.errors import ArgumentError, ScalingError
 
 Optional = Positive | None
 ASKED = Group("Budget", help="One of these; with --flops also one of --N and --D.", validator=LimitedChoice(1, 2))
@@ -100,12 +99,12 @@ def run(
         Proportions of the models, to convert what the rates count: d_model=2048,n_layer=24,vocab=50257,context=2048.
     """
     if served < 0:
-        raise UsageError(f"--served {served:g}: must be a number of tokens, 0 or more")
+        raise ArgumentError(f"--served {served:g}: must be a number of tokens, 0 or more")
     if shape is not None and rates is None:
-        raise UsageError(f"--shape {shape}: goes with --rates, whose counts it converts")
+        raise ArgumentError(f"--shape {shape}: goes with --rates, whose counts it converts")
     source: Any = fit_or_constants(fit)
     if isinstance(source, str) and bootstrap != Bootstrap():
-        raise UsageError(
+        raise ArgumentError(
             f"--level, --replicates and --seed go with a saved fit; constants such as {fit} have no intervals"
         )
     rows = scaling.plan(
@@ -126,7 +125,7 @@ def _shape(text: str | None) -> Any:
         return scaling.counting.Shape(**values(text.split(","), "--shape"))  # type: ignore[arg-type]
     except (TypeError, ScalingError) as problem:
         known = ", ".join(f.name for f in fields(scaling.counting.Shape) if f.name not in ("gated", "tied"))
-        raise UsageError(
+        raise ArgumentError(
             f"--shape {text}: {problem}; write d_model=2048,n_layer=24,vocab=50257,context=2048 ({known})"
         ) from None
 

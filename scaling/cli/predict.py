@@ -10,8 +10,9 @@ from cyclopts import Parameter
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Count, Level, Output, Reading, UsageError, check_figure, check_saved, nearest, value
+from scaling.cli.options import Count, Level, Output, Reading, check_figure, check_saved, nearest, value
 from scaling.cli.output import Printing
+from scaling.errors import ArgumentError
 from scaling.formula import find
 
 if TYPE_CHECKING:
@@ -70,18 +71,18 @@ def run(
     check_figure(plot)
     check_saved(output_)
     if not paths and reading != Reading():
-        raise UsageError("--where, --loss, --map and --warmup go with logs")
+        raise ArgumentError("--where, --loss, --map and --warmup go with logs")
     result = scaling.load(fit)
     if not isinstance(result, scaling.Fit):  # a relation between two data sets
         if schedule is not None or steps is not None or at or plot is not None:
-            raise UsageError("--schedule, --steps, --at and --plot do not go with a saved relation")
+            raise ArgumentError("--schedule, --steps, --at and --plot do not go with a saved relation")
         rows = result.predict(_source_losses(result, paths, inputs, reading), level=level)
         return _show(result, rows, rows, output_, level, printing)
     _check(result, bool(paths), schedule is not None, inputs)
     if inputs and (plot is not None or at):
-        raise UsageError("--plot and --at go with logs or --schedule, not with inputs of the law")
+        raise ArgumentError("--plot and --at go with logs or --schedule, not with inputs of the law")
     if steps is not None and schedule is None:
-        raise UsageError("--steps goes with --schedule; --at picks steps of logged runs")
+        raise ArgumentError("--steps goes with --schedule; --at picks steps of logged runs")
     target: Any  # Runs, Schedule or the law's inputs
     if paths:
         target = reading.read(paths, quiet=printing.quiet)
@@ -114,7 +115,7 @@ def _show(
 def _source_losses(found: Relation, paths: Sequence[str], inputs: dict[str, str], reading: Reading) -> Any:
     """Where a relation is predicted: one source loss, --x, or the losses of source runs."""
     if bool(paths) == bool(inputs) or not set(inputs) <= {"x"}:
-        raise UsageError("a saved relation is predicted for one of: logs of source runs, or --x (the source loss)")
+        raise ArgumentError("a saved relation is predicted for one of: logs of source runs, or --x (the source loss)")
     if inputs:
         return {"x": value(f"--x {inputs['x']}", inputs["x"])}
     data = reading.measurements(paths, find("chinchilla"))
@@ -128,12 +129,12 @@ def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> No
     for name in inputs:
         if name not in known:
             hint = nearest(f"--{name}", [f"--{option}" for option in (*known, *OPTIONS)])
-            raise UsageError(f"unknown option --{name}{hint}")
+            raise ArgumentError(f"unknown option --{name}{hint}")
     if logs + planned + bool(inputs) != 1:
         wanted = "logs or --schedule" if over_schedule else "logs or " + " ".join(f"--{name}" for name in known)
-        raise UsageError(f"law '{result.law.name}' is predicted for one of: {wanted}")
+        raise ArgumentError(f"law '{result.law.name}' is predicted for one of: {wanted}")
     if inputs and (missing := [f"--{name}" for name in known if name not in inputs]):
-        raise UsageError(f"law '{result.law.name}' also needs {' '.join(missing)}")
+        raise ArgumentError(f"law '{result.law.name}' also needs {' '.join(missing)}")
 
 
 def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level: float) -> pd.DataFrame:
@@ -146,7 +147,7 @@ def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level:
         return result.predict(target, level=level, steps=list(at))
     if not result.law.over_schedules:
         if missing := set(at) - set(curve["step"]):
-            raise UsageError(f"--at {min(missing)}: the logs have no row at this step")
+            raise ArgumentError(f"--at {min(missing)}: the logs have no row at this step")
         return curve[curve["step"].isin(at)]
     # the schedule behind the logs can be predicted at any of its steps, logged or not
     plans = {run: target.schedules[run] for run in target}

@@ -8,8 +8,9 @@ from typing import Any
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Flag, Many, Output, Reading, UsageError, check_figure, check_saved, saved_fit
+from scaling.cli.options import Flag, Many, Output, Reading, check_figure, check_saved, saved_fit
 from scaling.cli.output import Printing
+from scaling.errors import ArgumentError
 from scaling.formula import find
 
 
@@ -47,7 +48,7 @@ def run(
     check_figure(plot)
     check_saved(output_)
     if reading != Reading() and all(_is_fit(paths) for paths in (source, target)):
-        raise UsageError("--where, --loss, --map and --warmup go with logs and tables, not with saved fits")
+        raise ArgumentError("--where, --loss, --map and --warmup go with logs and tables, not with saved fits")
     found = scaling.transfer.relate(_side(source, reading), _side(target, reading))
     assert found.fit is not None and found.pairs is not None
     content = {

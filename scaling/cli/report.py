@@ -7,8 +7,9 @@ from pathlib import Path
 import scaling
 from scaling.cli import output
 from scaling.cli.fit import told
-from scaling.cli.options import Output, UsageError, check_saved, saved_fit
+from scaling.cli.options import Output, check_saved, saved_fit
 from scaling.cli.output import Printing
+from scaling.errors import ArgumentError
 
 
 def run(file: Path, /, *, output_: Output = None, printing: Printing = Printing()) -> int:
@@ -27,7 +28,7 @@ def run(file: Path, /, *, output_: Output = None, printing: Printing = Printing(
         Write a page (.html) that needs no other file.
     """
     if output_ is not None and output_.suffix.lower() != ".html":
-        raise UsageError(f"-o {output_}: a report is saved as .html; `scaling report {file}` prints it as text")
+        raise ArgumentError(f"-o {output_}: a report is saved as .html; `scaling report {file}` prints it as text")
     check_saved(output_)
     fit = saved_fit(file)
     return output.show(

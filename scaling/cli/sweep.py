@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from scaling.cli import output
-from scaling.cli.options import Flag, UsageError
+from scaling.cli.options import Flag
 from scaling.cli.output import Printing
+from scaling.errors import ArgumentError
 from scaling.training import sweep as sweeps
 from scaling.training.executors import open_executor
 from scaling.training.grid import read_sweep
@@ -62,9 +63,9 @@ def run(
         cuda if there is one, if not given.
     """
     if dry_run and (jobs, lanes, executor, device) != (None, 1, None, None):
-        raise UsageError("--jobs, --lanes, --executor and --device say how runs are trained; --dry-run trains none")
+        raise ArgumentError("--jobs, --lanes, --executor and --device say how runs are trained; --dry-run trains none")
     if executor is not None and jobs is not None:
-        raise UsageError("--jobs counts processes here; with --executor the workers of its scheduler do the work")
+        raise ArgumentError("--jobs counts processes here; with --executor the workers of its scheduler do the work")
     runs = read_sweep(file)
     out_dir = out_dir or file.with_suffix("")
     if dry_run:
