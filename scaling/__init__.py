@@ -19,17 +19,14 @@ _HOMES = {
     "backtest": "scaling.judging",
     "compare": "scaling.judging",
     "forecast": "scaling.running",
-    "plots": "scaling.plots",
-    "planning": "scaling.planning",
-    "transfer": "scaling.transfer",
-    "counting": "scaling.counting",
-    "report": "scaling.report",
     "ScalingError": "scaling.errors",
+    **{room: f"scaling.{room}" for room in ("counting", "logs", "planning", "plots", "report", "transfer")},
 }
 __all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
     from scaling import counting as counting
+    from scaling import logs as logs
     from scaling import planning as planning
     from scaling import plots as plots
     from scaling import report as report

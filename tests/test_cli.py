@@ -1,9 +1,11 @@
 """The command line: what it prints where, and with which exit code it ends."""
 
+import inspect
 import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +15,7 @@ import pandas as pd
 import pytest
 
 import scaling
+from scaling import errors
 from scaling.cli import main, options, output
 from scaling.cli.app import VERBS, app
 from scaling.cli.options import Objective
@@ -322,6 +325,201 @@ def test_every_option_is_explained():
                 assert argument.parameter.help, f"scaling {verb}: {argument.name} has no help"
 
 
+def test_help_imports_neither_a_verb_too_many_nor_what_verbs_work_with():
+    heavy = {"pandas", "scipy", "matplotlib", "lmfit", "torch"}
+    for verb in ("", *VERBS):
+        code = (
+            f"import sys; from scaling.cli import main; main('{verb} --help'.split()); print('MODULES', *sys.modules)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+        )
+        loaded = set(done.stdout.rpartition("MODULES")[2].split())
+        assert not loaded & heavy, verb
+        assert {name for name in VERBS if f"scaling.cli.{name}" in loaded} == {verb} - {""}
+
+
+def test_the_overview_says_what_the_page_of_each_verb_says_first(capsys):
+    for verb, line in VERBS.items():
+        assert import_module(f"scaling.cli.{verb}").run.__doc__.partition("\n")[0] == line
+        assert main([verb, "--help"]) == 0
+        assert " ".join(capsys.readouterr().out.split()).count(line.rstrip(".")) == 1
+
+
+def test_defaults_are_those_of_python():
+    from scaling import planning
+
+    calls = {
+        "fit": scaling.fit, "compare": scaling.compare, "forecast": scaling.forecast, "search": planning.best_schedule,
+        "mix": planning.own_shares, "next": planning.plan_next, "plan": scaling.plan,
+    }  # fmt: skip
+    same = set()
+    for verb, call in calls.items():
+        here = {
+            x.name: x.default for x in inspect.signature(import_module(f"scaling.cli.{verb}").run).parameters.values()
+        }
+        if verb == "plan":
+            here |= vars(here["bootstrap"])
+        for parameter in inspect.signature(call).parameters.values():
+            if here.get(parameter.name) not in (None, (), inspect.Parameter.empty):
+                assert here[parameter.name] == parameter.default, (verb, parameter.name)
+                same.add(f"{verb} {parameter.name}")
+    assert {"fit delta", "compare objective", "forecast level", "search lowest", "mix seed", "plan replicates"} <= same
+
+
+OLD = [
+    ("plan fit.json --pool a.csv --target b.csv --budget 1", "plan --pool", "scaling next FIT --pool"),
+    ("plan fit.json --target=b.csv", "plan --target", "scaling next FIT"),
+    ("plan fit.json --budget 1", "plan --budget", "scaling next FIT"),
+    ("plan fit.json --cost price", "plan --cost", "scaling next FIT"),
+    ("plan fit.json --branch", "plan --branch", "scaling next FIT"),
+    ("plan --mixture de=de.json --N 1B --D 1B", "plan --mixture", "scaling mix NAME=FIT"),
+    ("plan de.json fr.json --N 1B", "plan --mixture", "scaling mix NAME=FIT"),
+    ("plan fit.json --floor 0.1", "plan --floor", "scaling mix NAME=FIT"),
+    ("plan fit.json --cap 0.1", "plan --cap", "scaling mix NAME=FIT"),
+    ("plan fit.json --weight de=2", "plan --weight", "scaling mix NAME=FIT"),
+    ("plan fit.json --objective sum", "plan --objective", "scaling mix NAME=FIT"),
+    ("plan fit.json --schedule free --steps 3k", "plan --schedule", "scaling search FIT --kind free --steps"),
+    ("plan fit.json --steps 3k", "plan --steps", "scaling search FIT"),
+    ("plan fit.json --warmup 3k", "plan --warmup", "scaling search FIT"),
+    ("plan fit.json --peak 1", "plan --peak", "scaling search FIT"),
+    ("plan fit.json --lowest 0.1", "plan --lowest", "scaling search FIT"),
+    ("plan fit.json -o best.csv", "plan -o", "scaling search FIT"),
+    ("predict live.csv --at-end", "predict --at-end", "scaling forecast LOG"),
+    ("predict live.csv --reference small/", "predict --reference", "scaling forecast LOG --reference"),
+    ("fit --law loss_to_loss --source a.json --target b.csv", "fit --source", "scaling relate --source"),
+    ("fit --target b.csv", "fit --target", "scaling relate --source"),
+]
+
+
+@pytest.mark.parametrize(("line", "was", "now"), OLD)
+def test_old_spellings_answer_with_the_new_one(line, was, now, capsys):
+    assert main(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and len(err.splitlines()) == 1
+    assert f"was `scaling {was}`" in err and f"write `{now}" in err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "search fit.json --steps 3k --level 0.8",
+        "search fit.json --steps 3k --replicates 9",
+        "search fit.json --steps 3k --seed 1",
+        "search fit.json --steps 3k --objective sum",
+        "search fit.json --steps 3k --target x.csv",
+        "search fit.json --steps 3k --served 1",
+        *(
+            f"next fit.json --pool a.csv --target b.csv --budget 1 {option}"
+            for option in (
+                "--served 1", "--unique 1", "--input x=1", "--rates li2025", "--counts total", "--shape d_model=1",
+                "--level 0.8", "--replicates 9", "--floor 0.1", "--flops 1",
+            )
+        ),
+        *(
+            f"mix a=a.json --N 1 --D 1 {option}"
+            for option in (
+                "--served 1", "--unique 1", "--input x=1", "--rates li2025", "--counts total", "--shape d_model=1",
+                "--replicates 9", "--flops 1", "--loss 2", "--budget 1",
+            )
+        ),
+        *(
+            f"relate --source a.json --target b.csv {option}"
+            for option in ("--objective squares", "--delta 0.1", "--seed 1", "--fixed K=1", "--law loss_to_loss")
+        ),
+        *(f"forecast live.csv {option}" for option in ("--steps 3k", "--at 5", "--N 7B")),
+    ],
+)  # fmt: skip
+def test_an_option_of_another_verb_does_not_exist(line, capsys):
+    option = next(word for word in reversed(line.split()) if word.startswith("--"))
+    assert main(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "nknown option" in err and option in err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "plan chinchilla/besiroglu2024 --flops 1e20 --level 0.8",
+            "constants such as chinchilla/besiroglu2024 have no",
+        ),
+        ("plan chinchilla/besiroglu2024 --flops 1e20 --replicates 9", "--replicates and --seed go with a saved fit"),
+        ("plan chinchilla/besiroglu2024 --flops 1e20 --seed 1", "go with a saved fit"),
+        ("plan chinchilla/besiroglu2024 --flops 1e20 --shape d_model=1", "goes with --rates"),
+        ("plan chinchilla/besiroglu2024 --flops 1e20 --loss 2", "Mutually exclusive arguments: {--flops, --loss}"),
+        ("plan chinchilla/besiroglu2024 --N 1B --D 1B", "Mutually exclusive arguments: {--N, --D}"),
+        ("plan chinchilla/besiroglu2024 --loss 2 --N 1B", "Mutually exclusive arguments: {--loss, --N}"),
+        ("plan chinchilla/besiroglu2024 --served 1", "{--flops, --loss, --N, --D} must be specified"),
+        ("fit {points} --law chinchilla --map N=size --warmup 5", "--warmup goes with loss curves"),
+        ("compare {points} --law chinchilla --map N=size --warmup 5", "--warmup goes with loss curves"),
+        ("fit {points} --law chinchilla --objective squares --delta 0.1", "least squares have no delta"),
+        ("compare {points} --law chinchilla --objective log_squares --delta 0.1", "least squares have no delta"),
+        ("relate --source {surface} --target {surface} --where N>1", "go with logs and tables, not with saved fits"),
+        ("predict {surface} --N 1B --D 1B --map N=size", "go with logs"),
+        (
+            "next {surface} --pool {points} --target {points} --budget 1 --branch",
+            "--branch goes with laws of schedules",
+        ),
+        ("sweep ladder.toml --dry-run --jobs 2", "--dry-run trains none"),
+        ("sweep ladder.toml --dry-run --lanes 2", "--dry-run trains none"),
+        ("sweep ladder.toml --dry-run --executor dask:x", "--dry-run trains none"),
+        ("sweep ladder.toml --dry-run --device cpu", "--dry-run trains none"),
+        ("sweep ladder.toml --executor dask:x --jobs 2", "--jobs counts processes here"),
+    ],
+)
+def test_an_option_that_would_not_be_read_is_refused(line, said, folder, surface, capsys):
+    assert main(line.format(points=folder / "points.csv", surface=surface).split()) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and said in err
+
+
+def test_a_map_that_names_no_column_of_a_table_is_refused(folder, capsys):
+    table = str(folder / "points.csv")
+    assert main(["fit", table, "--law", "chinchilla", "--map", "N=size", "--map", "lr=rate"]) == 3
+    assert "no column 'rate', asked for as lr" in capsys.readouterr().err
+
+
+def test_a_figure_of_a_table_is_refused_before_the_work(folder, tmp_path, capsys):
+    saved, drawn = tmp_path / "fit.json", tmp_path / "fit.png"
+    line = ["fit", str(folder / "points.csv"), "--law", "chinchilla", "--map", "N=size", "-o", str(saved)]
+    assert main([*line, "--plot", str(drawn)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "a table of runs has none; leave --plot out" in err
+    assert not saved.exists() and not drawn.exists()
+    assert main(line) == 0 and saved.exists()
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        (errors.ArgumentError, 2), (errors.LawError, 2), (errors.ScheduleError, 2), (errors.TrainingError, 2),
+        (errors.DataError, 3), (errors.FitError, 3), (errors.TrainingDataError, 3), (errors.MissingExtra, 5),
+        (errors.MachineError, 1), (OSError, 1), (RuntimeError, 1), (KeyboardInterrupt, 130),
+    ],
+)  # fmt: skip
+def test_exit_codes(problem, code, monkeypatch, capsys):
+    def broken(*_, **__):
+        raise problem("it is so")
+
+    monkeypatch.setattr(scaling, "read", broken, raising=False)
+    assert main(["runs", "x.csv"]) == code
+    assert ("it is so" in capsys.readouterr().err) == (code != 130)
+
+
+def test_every_kind_of_error_has_an_exit_code():
+    from scaling.cli.app import CODES
+
+    assert {kind for kind in vars(errors).values() if isinstance(kind, type)} == {*CODES, errors.ScalingError}
+
+
+def test_a_wrong_argument_is_the_same_in_python_and_here(surface, capsys):
+    with pytest.raises(errors.ArgumentError):
+        scaling.plan(scaling.load(surface), 1e20, level=2)
+    assert main(["plan", str(surface), "--flops", "1e20", "--level", "2"]) == 2
+    assert "--level 2: must be a probability between 0 and 1" in capsys.readouterr().err
+
+
 def test_objectives_are_those_of_the_engine():
     from scaling.engine.losses import NAMES
 
@@ -438,7 +636,17 @@ def test_best_schedule_of_a_length(folder, saved, tmp_path, capsys):
     assert "rates alone are a schedule" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["fit x.csv --law chinchilla", "predict x.json", "forecast x.csv", "search x.json --steps 3k", "relate --source a --target b", "report x.json"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "fit x.csv --law chinchilla",
+        "predict x.json",
+        "forecast x.csv",
+        "search x.json --steps 3k",
+        "relate --source a --target b",
+        "report x.json",
+    ],
+)
 def test_a_file_that_cannot_be_saved_is_told_before_the_work(verb, tmp_path, capsys):
     (tmp_path / "dir.html").mkdir()
     assert main([*verb.split(), "-o", str(tmp_path / "nodir" / "x.html")]) == 2

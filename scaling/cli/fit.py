@@ -77,7 +77,7 @@ def run(
     held = values(fixed, "--fixed")
     found = find(law)
     found.check_names(held)
-    data = reading.measurements(paths, found)  # what the reader noticed is part of the report
+    data = reading.measurements(paths, found)
     if plot is not None and not isinstance(data, scaling.Runs):
         raise ArgumentError(
             f"--plot {plot}: a figure shows loss curves, and a table of runs has none; leave --plot out, or give the logs"
@@ -85,7 +85,7 @@ def run(
     result = scaling.fit(data, found, objective=objective, delta=delta, fixed=held or None, seed=seed)
     return output.show(
         told(result), printing, saved=output_, save=result.save, plot=plot, draw=lambda: scaling.plots.curve(result),
-        strict=strict,
+        doubts=result.verdict.failures, strict=strict,
     )  # fmt: skip
 
 
@@ -104,4 +104,4 @@ def told(result: Fit) -> output.Said:
         "rows": len(result.data),
         "notes": result.design.notes,
     }
-    return output.Said(str(result), content, result.verdict.failures)
+    return output.Said(str(result), content)

@@ -55,7 +55,6 @@ def run(
         )
     found = scaling.forecast(runs, others, level=level)
     return output.show(
-        output.Said(str(found), found.to_dict()), printing,
-        saved=output_, save=lambda path: found.frame.to_csv(path, index=False),
-        plot=plot, draw=lambda: scaling.plots.running(found),
+        found, printing, saved=output_, save=lambda path: found.frame.to_csv(path, index=False), plot=plot,
+        draw=lambda: scaling.plots.running(found),
     )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,8 @@ import scaling
 from scaling.cli import output
 from scaling.cli.options import Flag, Many, Positive, saved_fit
 from scaling.cli.output import Printing
-from scaling.errors import ArgumentError, DataError
+from scaling.errors import ArgumentError
 from scaling.formula import find
-from scaling.schedules.text import parse_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,26 +86,13 @@ def _percent(sd: float) -> str:
     return f"{100 * sd:.2g} %" if sd < 1 else "more than 100 %"
 
 
-def _runs(texts: Sequence[str], option: str, law: Law) -> Any:
+def _runs(paths: Sequence[str], option: str, law: Law) -> Any:
     """A table with one run a row; for laws of schedules also schedules as text, or logs with the rows to come."""
-    paths, whole = [Path(text) for text in texts], law.over_schedules
-    if whole and all(":" in text and not Path(text).exists() for text in texts):
-        return texts
-    if whole and (len(paths) > 1 or paths[0].is_dir() or "step" in _table(paths[0])):
-        return scaling.read(paths)
-    if len(paths) > 1:
+    if law.over_schedules:
+        if all(":" in path and not Path(path).exists() for path in paths):
+            return paths
+        if len(paths) > 1 or Path(paths[0]).is_dir() or "step" in scaling.logs.columns_of(paths[0]):
+            return scaling.read(paths)
+    elif len(paths) > 1:
         raise ArgumentError(f"{option} is given {len(paths)} times; law '{law.name}' takes one CSV with one run a row")
-    return _table(paths[0])
-
-
-def _table(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as CSV with one row per run: {error}") from None
-    for name in frame.columns[[not pd.api.types.is_numeric_dtype(frame[c]) for c in frame]]:
-        with suppress(ValueError):  # a column of words is for the reader
-            frame[name] = [parse_number(str(x)) for x in frame[name]]  # 7B, 2T
-    return frame
+    return scaling.logs.read_table(paths)

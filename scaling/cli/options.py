@@ -170,33 +170,25 @@ class Reading:
         output.notes(runs.notes, quiet=quiet)
         return runs
 
-    def measurements(self, paths: Sequence[str], law: Law, *, quiet: bool = True) -> Runs | pd.DataFrame:
-        """Read curves as Runs, or tables of the inputs of the law and losses as they stand."""
-        frame = None if law.over_schedules else self._table(paths, law)
-        if frame is None:
-            return self.read(paths, quiet=quiet)
+    def measurements(self, paths: Sequence[str], law: Law | None = None) -> Runs | pd.DataFrame:
+        """Read curves as Runs, or tables of losses and what the law takes (N and D without a law) as they stand."""
+        names = self.columns() | ({} if self.loss is None else {"loss": self.loss})
+        tables = law is None or not law.over_schedules
+        headers = [scaling.logs.columns_of(path, names) for path in paths] if tables else []
+        needed = [{"loss", *_inputs(law, header)} for header in headers]
+        if not headers or not all(need <= {*header} for need, header in zip(needed, headers, strict=True)):
+            return self.read(paths, quiet=True)  # what the reader noticed is part of the report
         if self.warmup is not None:
             raise ArgumentError("--warmup goes with loss curves, not with a table of runs")
-        return frame
+        absent = set(names).difference(*headers)
+        return scaling.logs.read_table(paths, columns=names, needed=[*needed[0], *absent], where=self.where)
 
-    def _table(self, paths: Sequence[str], law: Law) -> pd.DataFrame | None:
-        import pandas as pd
 
-        names = {there: here for here, there in (self.columns() | {"loss": self.loss or "loss"}).items()}
-        frames = []
-        for path in map(Path, paths):
-            if path.suffix.lower() != ".csv" or not path.is_file():
-                return None
-            header = pd.read_csv(path, nrows=0).rename(columns=names)
-            domains = law.layout.found_in([str(name) for name in header]) if law.layout is not None else ()
-            needed = law.using(domains=domains).inputs if domains else law.inputs
-            if not {*needed, "loss"} <= set(header):
-                return None
-            frames.append(pd.read_csv(path).rename(columns=names))
-        if not frames:
-            return None
-        frame = pd.concat(frames, ignore_index=True)
-        return frame if self.where is None else frame.query(self.where).reset_index(drop=True)
+def _inputs(law: Law | None, columns: list[str]) -> tuple[str, ...]:
+    if law is None:
+        return "N", "D"
+    domains = law.layout.found_in(columns) if law.layout is not None else ()
+    return law.using(domains=domains).inputs if domains else law.inputs
 
 
 def saved_fit(path: str | Path) -> Fit:

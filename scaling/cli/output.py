@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from cyclopts import Parameter
 
@@ -67,11 +67,6 @@ def notes(texts: Iterable[str], *, quiet: bool) -> None:
             print(f"note: {text}", file=sys.stderr)
 
 
-def document(content: Mapping[str, Any]) -> None:
-    """Print the one JSON document of a verb."""
-    print(json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False))
-
-
 def plain(x: Any) -> Any:
     """Return `x` as JSON types; a number that is not finite has no value there and becomes null."""
     if isinstance(x, Mapping):
@@ -119,26 +114,45 @@ def figure(axes: Axes | Mapping[str, Axes], path: Path) -> None:
     root.savefig(path)
 
 
+class Result(Protocol):
+    """What a library call returns and a verb prints."""
+
+    def to_dict(self) -> Mapping[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Said:
-    """A result as text and as plain data; `doubts` say why not to trust it."""
+    """A result where the library returns a frame or a record: its text, and what --json prints of it."""
 
     text: str
     content: Mapping[str, Any]
-    doubts: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_dict(self) -> Mapping[str, Any]:
+        return self.content
 
 
 def show(
-    said: Said,
+    result: Result,
     printing: Printing,
     *,
     saved: Path | None = None,
     save: Callable[[Path], Any] | None = None,
     plot: Path | None = None,
     draw: Callable[[], Axes | Mapping[str, Axes]] | None = None,
+    doubts: Sequence[str] = (),
     strict: bool = False,
 ) -> int:
-    """Save a result and draw it where asked to, then print it as text or JSON; exit code 4 where `strict` distrusts it."""
+    """Save and draw a result where asked to, then print it.
+
+    Parameters
+    ----------
+    result : its text is printed, or with --json its `to_dict`.
+    saved, save : file that -o names, and what writes it. plot, draw : likewise of --plot; `draw` returns the axes.
+    doubts : why the fit behind the result is not to be trusted. strict : then the exit code is 4.
+    """
     files: dict[str, Path | None] = {}
     if save is not None:
         files["saved"] = saved
@@ -151,9 +165,9 @@ def show(
             figure(draw(), plot)
             notes([f"drew {plot}"], quiet=printing.quiet)
     if printing.json:
-        document({**said.content, **files})
+        print(json.dumps(plain({**result.to_dict(), **files}), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print(said.text)
-    if said.doubts:
-        warning("this fit is not trustworthy: " + "; ".join(said.doubts))
-    return 4 if strict and said.doubts else 0
+        print(result)
+    if doubts:
+        warning("this fit is not trustworthy: " + "; ".join(doubts))
+    return 4 if strict and doubts else 0

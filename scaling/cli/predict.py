@@ -13,7 +13,6 @@ from scaling.cli import output
 from scaling.cli.options import Count, Level, Output, Reading, check_figure, check_saved, nearest, value
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
-from scaling.formula import find
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,9 +91,9 @@ def run(
         target = {name: value(f"--{name} {text}", text) for name, text in inputs.items()}
     curve = result.predict(target, level=level)
     shown = _with_truth(curve if inputs else _at(result, target, curve, at, level), target)
-    drawn = {} if plot is None else {"plot": plot, "draw": lambda: scaling.plots.forecast(result, target, level=level)}
     shown.attrs = curve.attrs
-    return _show(result, shown, _with_truth(curve, target), output_, level, printing, **drawn)
+    draw = lambda: scaling.plots.forecast(result, target, level=level)
+    return _show(result, shown, _with_truth(curve, target), output_, level, printing, plot=plot, draw=draw)
 
 
 def _show(
@@ -109,7 +108,7 @@ def _show(
     content = {"law": result.law.name, "level": level, **facts, "predictions": shown}
     doubts = result.verdict.failures if isinstance(result, scaling.Fit) else () if result.ok else result.warnings
     save = lambda path: curve.to_csv(path, index=False)
-    return output.show(output.Said(text, content, doubts), printing, saved=saved, save=save, **drawn)
+    return output.show(output.Said(text, content), printing, saved=saved, save=save, doubts=doubts, **drawn)
 
 
 def _source_losses(found: Relation, paths: Sequence[str], inputs: dict[str, str], reading: Reading) -> Any:
@@ -118,7 +117,7 @@ def _source_losses(found: Relation, paths: Sequence[str], inputs: dict[str, str]
         raise ArgumentError("a saved relation is predicted for one of: logs of source runs, or --x (the source loss)")
     if inputs:
         return {"x": value(f"--x {inputs['x']}", inputs["x"])}
-    data = reading.measurements(paths, find("chinchilla"))
+    data = reading.measurements(paths)
     return data if isinstance(data, scaling.Runs) else data.rename(columns={"loss": "x"})
 
 

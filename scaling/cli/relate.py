@@ -11,7 +11,6 @@ from scaling.cli import output
 from scaling.cli.options import Flag, Many, Output, Reading, check_figure, check_saved, saved_fit
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
-from scaling.formula import find
 
 
 def run(
@@ -57,8 +56,8 @@ def run(
         "warnings": found.warnings,
     }  # fmt: skip
     return output.show(
-        output.Said(str(found), content, found.fit.verdict.failures), printing, saved=output_, save=found.save,
-        plot=plot, draw=lambda: scaling.plots.relation(found), strict=strict,
+        output.Said(str(found), content), printing, saved=output_, save=found.save, plot=plot,
+        draw=lambda: scaling.plots.relation(found), doubts=found.fit.verdict.failures, strict=strict,
     )  # fmt: skip
 
 
@@ -68,4 +67,4 @@ def _is_fit(paths: Sequence[str]) -> bool:
 
 def _side(paths: Sequence[str], reading: Reading) -> Any:
     """A saved fit, a table of N, D and loss, or logs."""
-    return saved_fit(paths[0]) if _is_fit(paths) else reading.measurements(paths, find("chinchilla"))
+    return saved_fit(paths[0]) if _is_fit(paths) else reading.measurements(paths)

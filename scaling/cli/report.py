@@ -31,6 +31,5 @@ def run(file: Path, /, *, output_: Output = None, printing: Printing = Printing(
         raise ArgumentError(f"-o {output_}: a report is saved as .html; `scaling report {file}` prints it as text")
     check_saved(output_)
     fit = saved_fit(file)
-    return output.show(
-        told(fit), printing, saved=output_, save=lambda path: path.write_text(scaling.report.page(fit), "utf-8")
-    )
+    save = lambda path: path.write_text(scaling.report.page(fit), "utf-8")
+    return output.show(told(fit), printing, saved=output_, save=save, doubts=fit.verdict.failures)

@@ -2,5 +2,6 @@
 
 from scaling.logs.reader import read
 from scaling.logs.runs import Runs
+from scaling.logs.tables import columns_of, read_table
 
-__all__ = ["Runs", "read"]
+__all__ = ["Runs", "columns_of", "read", "read_table"]
