@@ -67,6 +67,11 @@ class Loss:
             return d * d * z / (np.sqrt(1 + z) + 1)
         return d * d * (NU + 1) / 2 * np.log1p(z / NU)
 
+    def total(self, r: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The weighted sum (B,) over rows of residuals r (B, n); infinite where undefined."""
+        total = (weights * self.value(r)).sum(1)
+        return np.where(np.isfinite(total), total, np.inf)
+
     def _tilt(self, r: np.ndarray) -> np.ndarray | float:
         return np.where(r < 0, TILT, 1.0) if self.name == "one_sided" else 1.0
 
