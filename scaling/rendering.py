@@ -70,10 +70,10 @@ class Column(NamedTuple):
     right: bool
 
 
-def text(result: Result) -> str:
-    """The result as plain text."""
-    lines = [f"{label:<{LABEL}} {said}" for label, said in result.head()]
-    return "\n".join([*lines, *_lines(_shown(result), result.widths)])
+def text(result: Result, rows: int | None = ROWS) -> str:
+    """The result as plain text, with at most so many rows of its table."""
+    lines = [f"{label:<{LABEL}} {said}".rstrip() for label, said in result.head()]
+    return "\n".join([*lines, *_lines(_shown(result, rows), result.widths)])
 
 
 def html(result: Result) -> str:
@@ -131,9 +131,9 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     return frame if frame.index.dtype.kind in "iu" else frame.reset_index(names="name", allow_duplicates=True)
 
 
-def _shown(result: Result) -> list[Column]:
+def _shown(result: Result, rows: int | None = ROWS) -> list[Column]:
     table = result.table()
-    return [] if table is None else _columns(table, ROWS, len(result.widths))
+    return [] if table is None else _columns(table, rows, len(result.widths))
 
 
 def _columns(frame: pd.DataFrame, most: int | None = None, kept: int = 0) -> list[Column]:

@@ -250,7 +250,7 @@ def test_command_line(capsys, tmp_path, epoch_fit):
     epoch_fit.save(tmp_path / "fit.json")
     assert main(["plan", str(tmp_path / "fit.json"), "--flops", "1e22", "--flops", "1e23", "--replicates", "50"]) == 0
     out = capsys.readouterr().out
-    assert "tokens_per_param" in out and " to " in out and "extrapolation:" in out
+    assert "\ntokens_per_param " in out and " to " in out and "\nextrapolation " in out
     assert main(["plan", "chinchilla/besiroglu2024"]) == 2
     assert main(["plan", "chinchilla/besiroglu2024", "--loss", "1.2"]) == 3
 

@@ -54,9 +54,8 @@ def run(
     laws = [find(text) for text in law]
     data = reading.measurements(paths, laws[0])
     table = scaling.compare(data, laws, _holdout(holdout), objective=objective, delta=delta, seed=seed)
-    held, shown = table.attrs["holdout"], table.reset_index()
-    said = output.Said(f"held out: {held}\n\n{output.table(shown)}", {"holdout": held, "laws": shown})
-    return output.show(said, printing)
+    held = table.attrs["holdout"]
+    return output.show(output.Told([("held out", held)], table, {"holdout": held, "laws": table}), printing)
 
 
 def _holdout(text: str | None) -> float | str | None:

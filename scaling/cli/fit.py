@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import scaling
 from scaling.cli import output
@@ -23,9 +22,6 @@ from scaling.cli.options import (
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 from scaling.formula import find
-
-if TYPE_CHECKING:
-    from scaling import Fit
 
 
 def run(
@@ -84,24 +80,6 @@ def run(
         )
     result = scaling.fit(data, found, objective=objective, delta=delta, fixed=held or None, seed=seed)
     return output.show(
-        told(result), printing, saved=output_, save=result.save, plot=plot, draw=lambda: scaling.plots.curve(result),
+        result, printing, saved=output_, save=result.save, plot=plot, draw=lambda: scaling.plots.curve(result),
         doubts=result.verdict.failures, strict=strict,
     )  # fmt: skip
-
-
-def told(result: Fit) -> output.Said:
-    """Return a fit as text and as plain data: verdict, numbers, and what they rest on."""
-    content: dict[str, Any] = {
-        "law": result.law.name,
-        "formula": result.law.formula,
-        "source": result.law.cite,
-        "conventions": dict(result.law.conventions),
-        "ok": result.ok,
-        "warnings": result.warnings,
-        "objective": result.objective,
-        "values": result.values,
-        "parameters": result.summary().rename_axis("name").reset_index(),
-        "rows": len(result.data),
-        "notes": result.design.notes,
-    }
-    return output.Said(str(result), content)

@@ -29,15 +29,15 @@ def run(name: str | None = None, /, *, printing: Printing = Printing()) -> int:
     """
     if name is not None:
         content = describe(find(name))
-        return output.show(output.Said(as_text(content, find(name)), content), printing)
+        return output.show(output.Told(_lines(content, find(name)), None, content), printing)
     known = [describe(find(each)) for each in sorted(laws)]
     width = max(len(law["law"]) for law in known)
-    lines = [
-        f"{law['law']:<{width}}  {law['formula']}{''.join(f', {k} = {v:g}' for k, v in law['held'].items())}   {law['source']}"
-        for law in known
-    ]
+    lines = []
+    for law in known:
+        held = "".join(f", {key} = {value:g}" for key, value in law["held"].items())
+        lines.append((law["law"].ljust(width), f"{law['formula']}{held}   {law['source']}"))
     content = {"laws": [{key: law[key] for key in ("law", "formula", "source", "inputs")} for law in known]}
-    return output.show(output.Said("\n".join(lines), content), printing)
+    return output.show(output.Told(lines, None, content), printing)
 
 
 def describe(law: Law) -> dict[str, Any]:
@@ -68,24 +68,19 @@ def describe(law: Law) -> dict[str, Any]:
     }
 
 
-def as_text(content: dict[str, Any], law: Law) -> str:
-    """Return the description for reading."""
+def _lines(content: dict[str, Any], law: Law) -> list[tuple[str, str]]:
     body = inspect.cleandoc(law.fn.__doc__ or "").partition("\n")[2].strip()
-    lines = [
-        f"{content['law']}   {content['formula']}",
-        content["reference"],
-        *(["", body] if body else []),
-        "",
-    ]
+    lines = [(content["law"], content["formula"]), ("reference", content["reference"])]
+    lines += [("", text) for text in body.splitlines()]
     for heading in ("held", "conventions"):
         if content[heading]:
-            lines.append(f"{heading}: " + ", ".join(f"{key} = {value}" for key, value in content[heading].items()))
+            lines.append((heading, ", ".join(f"{key} = {value}" for key, value in content[heading].items())))
     for key, constants in content["published"].items():
         lines.append(
-            f"published {key}" + ("" if constants["verified"] else "   NOT VERIFIED against the primary source")
+            ("published", key + ("" if constants["verified"] else "   NOT VERIFIED against the primary source"))
         )
-        lines.append("    " + ", ".join(f"{name} = {value:.8g}" for name, value in constants["values"].items()))
+        lines.append(("", ", ".join(f"{name} = {value:.8g}" for name, value in constants["values"].items())))
         said = [constants["source"], constants["counts"], constants["note"]]
         said += [f"{k} = {v}" for k, v in constants["conventions"].items()]
-        lines += [f"    {text}" for text in said if text]
-    return "\n".join(lines)
+        lines += [("", text) for text in said if text]
+    return lines

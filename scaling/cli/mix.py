@@ -69,14 +69,7 @@ def run(
         raise ArgumentError("mix of families needs --N and --D of the planned run")
     else:
         found = scaling.planning.own_shares(loaded, objective=objective, **common)
-    content = {
-        "objective": found.objective, "value": found.value, "at_reference": found.at_reference,
-        "gain": found.gain, "gain_lower": found.gain_lower, "gain_upper": found.gain_upper, "level": level,
-        "worth_it": found.worth_it, "residual": found.residual,
-        "shares": found.frame.rename_axis("name").reset_index(),
-        "losses": found.losses.rename_axis("name").reset_index(), "notes": found.notes,
-    }  # fmt: skip
-    return output.show(output.Said(str(found), content), printing)
+    return output.show(found, printing)
 
 
 def _bound(texts: Sequence[str], option: str, missing: float) -> float | dict[str, float]:

@@ -65,21 +65,26 @@ def run(
     facts = {**{str(k): v for k, v in runs.attrs.items()}, "spent": float(runs["cost"].sum())}
     for text in facts["warnings"]:
         output.warning(text)
-    return output.show(output.Said(_text(runs, facts, budget), {**facts, "runs": runs}), printing)
+    return output.show(_told(runs, facts, budget), printing)
 
 
-def _text(runs: pd.DataFrame, facts: dict[str, Any], budget: float) -> str:
-    table = ""
-    if len(runs):
-        shown = runs.drop(columns="target_sd").map(lambda x: f"{x:.4g}" if isinstance(x, float) else x)
-        table = f"{output.table(shown.assign(target_error=[f'{100 * sd:.2g} %' for sd in runs['target_sd']]))}\n\n"
+def _told(runs: pd.DataFrame, facts: dict[str, Any], budget: float) -> output.Told:
     after = runs["target_sd"].iloc[-1] if len(runs) else facts["target_sd"]
-    return (
-        f"{table}error of the target's prediction: {_percent(facts['target_sd'])} now, {_percent(after)} expected after "
-        f"{len(runs)} runs for {facts['spent']:.3g} of {budget:.3g}{' ' * bool(facts['unit'])}{facts['unit']}\n"
-        f"believed now: losses scatter by {_percent(facts['noise'])}, the law is off by {_percent(facts['misfit'])}; "
-        "plan again as losses come in"
-    )
+    lines = [
+        (
+            "plan",
+            f"error of the target's prediction: {_percent(facts['target_sd'])} now, {_percent(after)} expected after "
+            f"{len(runs)} runs for {facts['spent']:.3g} of {budget:.3g}{' ' * bool(facts['unit'])}{facts['unit']}",
+        ),
+        (
+            "believed now",
+            f"losses scatter by {_percent(facts['noise'])}, the law is off by {_percent(facts['misfit'])}; "
+            "plan again as losses come in",
+        ),
+    ]
+    shown = runs.drop(columns="target_sd").map(lambda x: f"{x:.4g}" if isinstance(x, float) else x)
+    shown["target_error"] = [f"{100 * sd:.2g} %" for sd in runs["target_sd"]]
+    return output.Told(lines, shown if len(runs) else None, {**facts, "runs": runs})
 
 
 def _percent(sd: float) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+
+from scaling.rendering import Result, plain, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,18 +42,18 @@ class Printing:
 
 
 def _marked(word: str, colour: str) -> str:
-    plain = "NO_COLOR" in os.environ or not sys.stderr.isatty()
-    return word if plain else f"\033[{colour}m{word}\033[0m"
+    bare = "NO_COLOR" in os.environ or not sys.stderr.isatty()
+    return word if bare else f"\033[{colour}m{word}\033[0m"
 
 
-def error(text: str) -> None:
+def error(said: str) -> None:
     """Print an error on stderr."""
-    print(f"{_marked('error:', RED)} {text}", file=sys.stderr)
+    print(f"{_marked('error:', RED)} {said}", file=sys.stderr)
 
 
-def warning(text: str) -> None:
+def warning(said: str) -> None:
     """Print a warning on stderr."""
-    print(f"{_marked('warning:', YELLOW)} {text}", file=sys.stderr)
+    print(f"{_marked('warning:', YELLOW)} {said}", file=sys.stderr)
 
 
 def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -63,47 +64,8 @@ def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 def notes(texts: Iterable[str], *, quiet: bool) -> None:
     """Print notes on stderr, unless they are not wanted."""
     if not quiet:
-        for text in texts:
-            print(f"note: {text}", file=sys.stderr)
-
-
-def plain(x: Any) -> Any:
-    """Return `x` as JSON types; a number that is not finite has no value there and becomes null."""
-    if isinstance(x, Mapping):
-        return {str(key): plain(value) for key, value in x.items()}
-    if isinstance(x, str | bool | int) or x is None:
-        return x
-    if hasattr(x, "to_dict") and hasattr(x, "columns"):  # a DataFrame, without importing pandas to ask
-        return [plain(row) for row in x.to_dict("records")]
-    if hasattr(x, "tolist"):  # numpy array or scalar
-        return plain(x.tolist())
-    if isinstance(x, float):
-        return x if math.isfinite(x) else None
-    if isinstance(x, Iterable):
-        return [plain(value) for value in x]
-    return None if str(x) in ("<NA>", "NaT") else str(x)
-
-
-def table(frame: pd.DataFrame) -> str:
-    """Return the frame as aligned text: words left, numbers right, columns without a value left out."""
-    columns = []
-    for name in frame:
-        cells = [str(name), *_cells(list(plain(frame[name])))]
-        if any(cells[1:]):
-            align = str.ljust if any(isinstance(value, str) for value in frame[name]) else str.rjust
-            columns.append([align(cell, max(map(len, cells))) for cell in cells])
-    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
-
-
-def _cells(column: list[Any]) -> list[str]:
-    numbers = [abs(x) for x in column if isinstance(x, int | float) and x != 0]
-    if numbers and all(x == int(x) and x < 1e7 for x in numbers):
-        form = ".0f"
-    elif numbers and 0.1 <= max(numbers) < 1e4:
-        form = ".4f"
-    else:
-        form = ".4g"
-    return ["" if x is None else x if isinstance(x, str) else format(x, form) for x in column]
+        for said in texts:
+            print(f"note: {said}", file=sys.stderr)
 
 
 def figure(axes: Axes | Mapping[str, Axes], path: Path) -> None:
@@ -114,24 +76,22 @@ def figure(axes: Axes | Mapping[str, Axes], path: Path) -> None:
     root.savefig(path)
 
 
-class Result(Protocol):
-    """What a library call returns and a verb prints."""
+@dataclass(frozen=True, repr=False)
+class Told(Result):
+    """A result where the library returns a frame or a record: lines and a table to print, and what --json prints."""
 
-    def to_dict(self) -> Mapping[str, Any]: ...
-
-
-@dataclass(frozen=True)
-class Said:
-    """A result where the library returns a frame or a record: its text, and what --json prints of it."""
-
-    text: str
+    lines: list[tuple[str, str]]
+    frame: pd.DataFrame | None
     content: Mapping[str, Any]
 
-    def __str__(self) -> str:
-        return self.text
+    def head(self) -> list[tuple[str, str]]:
+        return self.lines
 
-    def to_dict(self) -> Mapping[str, Any]:
-        return self.content
+    def table(self) -> pd.DataFrame | None:
+        return self.frame
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self.content)
 
 
 def show(
@@ -167,7 +127,7 @@ def show(
     if printing.json:
         print(json.dumps(plain({**result.to_dict(), **files}), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print(result)
+        print(text(result, rows=None))
     if doubts:
         warning("this fit is not trustworthy: " + "; ".join(doubts))
     return 4 if strict and doubts else 0

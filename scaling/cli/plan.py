@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import LimitedChoice, mutually_exclusive
@@ -22,6 +22,9 @@ from scaling.cli.options import (
 )
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError, ScalingError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Optional = Positive | None
 ASKED = Group("Budget", help="One of these; with --flops also one of --N and --D.", validator=LimitedChoice(1, 2))
@@ -111,11 +114,9 @@ def run(
         source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=unique,
         inputs=values(inputs, "--input") or None, rates=rates, counts=counts, shape=_shape(shape), **vars(bootstrap),
     )  # fmt: skip
-    facts = {str(key): text for key, text in rows.attrs.items()}
+    facts = {str(key): said for key, said in rows.attrs.items()}
     content = {**facts, "level": bootstrap.level, "plan": rows}
-    law = facts.pop("law")
-    text = f"{law}\n\n{_tall(rows)}\n\n" + "\n".join(f"{key}: {text}" for key, text in facts.items())
-    return output.show(output.Said(text, content), printing)
+    return output.show(output.Told([*facts.items()], _tall(rows), content), printing)
 
 
 def _shape(text: str | None) -> Any:
@@ -130,22 +131,17 @@ def _shape(text: str | None) -> Any:
         ) from None
 
 
-def _tall(rows: Any) -> str:
-    """Return one line per quantity, one column per budget, intervals beside their values."""
-    names = [name for name in rows if not name.endswith(("_lower", "_upper"))]
-    lines = [[name, *(_cell(row, name) for _, row in rows.iterrows())] for name in names]
+def _tall(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line per quantity, one column per budget, intervals beside their values."""
+    names = [name for name in map(str, rows) if not name.endswith(("_lower", "_upper"))]
+    shown = rows[names].assign(**{name: [_cell(row, name) for _, row in rows.iterrows()] for name in names})
     if "flat_N_lower" in rows:
-        lines.append(
-            [
-                "N within 0.1 % of the best loss",
-                *(f"{row['flat_N_lower']:.4g} to {row['flat_N_upper']:.4g}" for _, row in rows.iterrows()),
-            ]
-        )
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+        ends = zip(rows["flat_N_lower"], rows["flat_N_upper"], strict=True)
+        shown["N within 0.1 % of the best loss"] = [f"{low:.4g} to {high:.4g}" for low, high in ends]
+    return shown.set_index("flops").T.rename_axis("flops")
 
 
-def _cell(row: Any, name: str) -> str:
+def _cell(row: pd.Series, name: str) -> str:
     if f"{name}_lower" not in row:
         return f"{row[name]:.4g}"
     return f"{row[name]:.4g} ({row[f'{name}_lower']:.4g} to {row[f'{name}_upper']:.4g})"

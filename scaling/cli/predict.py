@@ -102,13 +102,13 @@ def _show(
 ) -> int:  # fmt: skip
     """Print the rows of a prediction that are `shown`; save those of the whole `curve`."""
     facts = {key: shown.attrs[key] for key in ("interval", "extrapolation")}
-    text = f"{result.law.name}   {result.law.formula}\n\n{output.table(_readable(shown))}\n\n" + "\n".join(
-        f"{key}: {fact}" for key, fact in facts.items()
-    )
+    lines = [(result.law.name, result.law.formula), *facts.items()]
     content = {"law": result.law.name, "level": level, **facts, "predictions": shown}
     doubts = result.verdict.failures if isinstance(result, scaling.Fit) else () if result.ok else result.warnings
     save = lambda path: curve.to_csv(path, index=False)
-    return output.show(output.Said(text, content), printing, saved=saved, save=save, doubts=doubts, **drawn)
+    return output.show(
+        output.Told(lines, _readable(shown), content), printing, saved=saved, save=save, doubts=doubts, **drawn
+    )
 
 
 def _source_losses(found: Relation, paths: Sequence[str], inputs: dict[str, str], reading: Reading) -> Any:

@@ -49,14 +49,9 @@ def run(
     if reading != Reading() and all(_is_fit(paths) for paths in (source, target)):
         raise ArgumentError("--where, --loss, --map and --warmup go with logs and tables, not with saved fits")
     found = scaling.transfer.relate(_side(source, reading), _side(target, reading))
-    assert found.fit is not None and found.pairs is not None
-    content = {
-        "law": found.law.name, "values": found.values, "errors": found.fit.errors().to_dict(), "how": found.how,
-        "r2": found.r2, "ok": found.ok, "pairs": len(found.pairs), "account": found.pairs.attrs["account"],
-        "warnings": found.warnings,
-    }  # fmt: skip
+    assert found.fit is not None
     return output.show(
-        output.Said(str(found), content), printing, saved=output_, save=found.save, plot=plot,
+        found, printing, saved=output_, save=found.save, plot=plot,
         draw=lambda: scaling.plots.relation(found), doubts=found.fit.verdict.failures, strict=strict,
     )  # fmt: skip
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import scaling
 from scaling.cli import output
-from scaling.cli.fit import told
 from scaling.cli.options import Output, check_saved, saved_fit
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
@@ -32,4 +31,4 @@ def run(file: Path, /, *, output_: Output = None, printing: Printing = Printing(
     check_saved(output_)
     fit = saved_fit(file)
     save = lambda path: path.write_text(scaling.report.page(fit), "utf-8")
-    return output.show(told(fit), printing, saved=output_, save=save, doubts=fit.verdict.failures)
+    return output.show(fit, printing, saved=output_, save=save, doubts=fit.verdict.failures)

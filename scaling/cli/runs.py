@@ -22,5 +22,4 @@ def run(*paths: str, reading: Reading = Reading(), printing: Printing = Printing
         Files, folders or globs.
     """
     found = reading.read(paths, quiet=printing.quiet)
-    table = found.table().reset_index()
-    return output.show(output.Said(output.table(table), {"runs": table, "notes": found.notes}), printing)
+    return output.show(output.Told([], found.table(), found.to_dict()), printing)  # its notes are on stderr

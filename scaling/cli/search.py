@@ -59,8 +59,4 @@ def run(
         rows = np.column_stack([np.arange(1, len(rates) + 1), rates])
         np.savetxt(path, rows, delimiter=",", header="step,lr", comments="", fmt=["%d", "%.9g"])
 
-    content = {
-        "loss": found.loss, "decay": found.decay, "power": found.power, "peak": found.schedule.peak,
-        "steps": found.schedule.steps, "compared": found.table, "warnings": found.warnings,
-    }  # fmt: skip
-    return output.show(output.Said(str(found), content), printing, saved=output_, save=save)
+    return output.show(found, printing, saved=output_, save=save)

@@ -78,7 +78,7 @@ def run(
         raise
     diverged = sum(record["status"] == "diverged" for record in records)
     text = f"{len(records)} runs in {out_dir / 'runs.csv'}" + (f", {diverged} diverged" if diverged else "")
-    return output.show(output.Said(text, {"runs": records}), printing)
+    return output.show(output.Told([("sweep", text)], None, {"runs": records}), printing)
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def _said(now: Progress) -> list[str]:
     return lines
 
 
-def _costs(table: pd.DataFrame) -> output.Said:
+def _costs(table: pd.DataFrame) -> output.Told:
     requested, own = int(table["steps"][table["status"] == "to do"].sum()), int(table["own_steps"].sum())
     seconds = float(table["seconds"].sum())
     total = {
@@ -136,7 +136,7 @@ def _costs(table: pd.DataFrame) -> output.Said:
             f"{len(table)} runs; {own:,} updates for {requested:,} requested ({total['share']:.3f}); "
             f"about {_duration(seconds)} of one core as fast as this one"
         )
-    return output.Said(f"{output.table(shown)}\n\n{summary}", {"runs": table, "total": total})
+    return output.Told([("sweep", summary)], shown, {"runs": table, "total": total})
 
 
 def _duration(seconds: float) -> str:

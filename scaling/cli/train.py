@@ -42,5 +42,5 @@ def run(
     """
     record = training.train(spec, out_dir, name=name, device=device, labels=pairs(label, "--label"))
     said = ("run_id", "status", "final_val_loss", "n_params", "tokens", "steps", "elapsed_s")
-    text = "\n".join(f"{key:<15} {record[key]}" for key in said if record.get(key) is not None)
-    return output.show(output.Said(text, record), printing)
+    lines = [(f"{key:<14}", str(record[key])) for key in said if record.get(key) is not None]
+    return output.show(output.Told(lines, None, record), printing)

@@ -120,7 +120,7 @@ def parse(text: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def read_rates(path: str) -> tuple[np.ndarray, np.ndarray]:
-    """Columns step and lr (n,) of a CSV, such as `scaling plan --schedule free -o best.csv` writes."""
+    """Columns step and lr (n,) of a CSV, such as `scaling search -o best.csv` writes."""
     import pandas as pd
 
     try:
