@@ -712,6 +712,21 @@ def test_a_mixture_law_from_tables_to_shares(tmp_path, capsys):
     assert "h_web, h_code sum to" in capsys.readouterr().err
 
 
+def test_a_mixture_law_of_shares_alone_takes_no_size(tmp_path, capsys):
+    law = scaling.laws["mixture_exponential"].using(domains="a/b")
+    rows = pd.DataFrame(law.hooks.sample(np.random.default_rng(0), 30))
+    rows["loss"] = law(*rows.to_numpy().T, c=2.0, t_a=-0.5, t_b=0.5)
+    scaling.fit(rows, law).save(tmp_path / "a.json")
+    command = ["mix", f"a={tmp_path}/a.json"]
+    assert main([*command, "--json"]) == 0
+    assert strict_json(capsys.readouterr().out)["shares"][0]["share"] == pytest.approx(1, abs=1e-6)
+    assert main([*command, "--N", "1B"]) == 2
+    assert "--N: none of these laws takes it" in capsys.readouterr().err
+    assert main([*command, "--objective", "sum"]) == 2
+    assert main(["mix", f"{tmp_path}/a.json"]) == 2
+    assert "write mix name=" in capsys.readouterr().err
+
+
 def test_plan_of_the_next_runs(folder, surface, capsys):
     pool, target = folder / "pool.csv", folder / "target.csv"
     pool.write_text("size,N,D,price\nsmall,10M,1B,1\nwide,100M,1B,8\nlong,10M,20B,15\nlarge,300M,20B,400\n")

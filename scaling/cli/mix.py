@@ -64,6 +64,10 @@ def run(
     if all(fit.law.layout is not None for fit in loaded.values()):
         if objective != "normalised":
             raise ArgumentError("--objective is for families; mixture laws minimise the weighted sum of losses")
+        taken = {name for fit in loaded.values() for name in fit.law.inputs}
+        for name, given in (("N", size), ("D", tokens)):
+            if given is not None and name not in taken:
+                raise ArgumentError(f"--{name}: none of these laws takes it; leave it out")
         found = scaling.planning.search(loaded, **common)
     elif size is None or tokens is None:
         raise ArgumentError("mix of families needs --N and --D of the planned run")
