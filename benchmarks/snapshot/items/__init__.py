@@ -1,0 +1,1 @@
+"""What is recorded, a file for each room of the package."""
