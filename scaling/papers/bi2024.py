@@ -1,6 +1,6 @@
-"""Bi et al. 2024, DeepSeek LLM, arXiv:2401.02954, and other power laws of the best size or tokens in compute."""
+"""Bi et al. 2024, DeepSeek LLM, arXiv:2401.02954, and other power laws of the best size, tokens or learning rate in compute."""
 
-from scaling.formula import Positive, Published, Unit, law
+from scaling.formula import Exponent, Positive, Published, Unit, law
 
 _KAPLAN = "arXiv:2001.08361, compute-efficient frontier"
 
@@ -37,3 +37,34 @@ def allocation(C, *, K: Positive = 0.2, a: Unit = 0.5):
     C : array_like, shape (n,), training compute, in the unit of the constants. K : at one unit. a : exponent.
     """
     return K * C**a
+
+
+@law(
+    "arXiv:2401.02954",
+    published={
+        "deepseek2024": Published(
+            K=0.3118,
+            gamma=0.1250,
+            source="arXiv:2401.02954, eq. 1",
+            counts="C = M D, M non-embedding FLOP per token; peak rate",
+            verified=False,
+        ),
+        "moonlight2025": Published(
+            K=0.0127,
+            gamma=0.057,
+            source="Moonlight, table of hyperparameter laws",
+            counts="C in FLOP; peak rate",
+            verified=False,
+        ),
+    },
+)
+def lr_compute(C, *, K: Positive = 0.3, gamma: Exponent = 0.1):
+    """lr(C) = K / C^gamma
+
+    Best peak learning rate as a power of compute. When fitting, the column `loss` holds the rate.
+
+    Parameters
+    ----------
+    C : array_like, shape (n,), training compute in FLOP.
+    """
+    return K / C**gamma

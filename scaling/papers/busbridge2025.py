@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 
 from scaling.formula import Domain, Exponent, Positive, law
-from scaling.papers.hoffmann2022 import chinchilla
+from scaling.papers.hoffmann2022 import chinchilla_optimum
 
 Outer = Annotated[float, Domain(0.02, 10.0, grid=(0.2, 1.3))]
 
@@ -60,7 +60,7 @@ def chinchilla_outer_jacobian(N, D, *, E, A, B, alpha, beta, gamma):
 @chinchilla_outer.optimum
 def chinchilla_outer_optimum(C, *, E, A, B, alpha, beta, gamma):
     """The minimum of L is that of the inner sum, so the allocation is Hoffmann's."""
-    best = chinchilla.hooks.optimum(C, E=0.0, A=A, B=B, alpha=alpha, beta=beta)
+    best = chinchilla_optimum(C, E=0.0, A=A, B=B, alpha=alpha, beta=beta)
     return {"N": best["N"], "D": best["D"], "loss": E + best["loss"] ** gamma}
 
 

@@ -70,10 +70,10 @@ def broken_natural(x, *, c0):
 
 @broken_2.natural
 def broken_2_natural(x, *, c0):
-    return broken.hooks.natural(x, c0=c0)
+    return broken_natural(x, c0=c0)
 
 
-def _places(x) -> np.ndarray:
+def _places(x):
     return np.exp(np.quantile(np.log(x), [0.15, 0.3, 0.5, 0.7, 0.85]))
 
 

@@ -1,9 +1,12 @@
 """Gadre et al. 2024, Language Models Scale Reliably With Over-Training and on Downstream Tasks, arXiv:2403.08540."""
 
-from numpy import exp, log, sqrt
+from typing import Annotated
 
-from scaling.formula import Exponent, Positive, Published, law
+from numpy import exp, inf, log, ones_like, sqrt
 
+from scaling.formula import Domain, Exponent, Positive, Published, Unit, law
+
+Rate = Annotated[float, Domain(0.0, inf, log=True, grid=(0.1, 10.0))]
 _COUNTS = "N = total parameters incl. embeddings; C = 6 N D; loss in nats/token on C4 validation"
 _FIT = "refit of the authors' five runs by their protocol (least squares of raw loss); repository mlfoundations/scaling"
 
@@ -56,3 +59,31 @@ def over_training_optimum(C, *, E, a, b, eta):
 @over_training.sample
 def over_training_sample(rng, n):
     return {"N": exp(rng.uniform(log(1e7), log(1e9), n)), "M": exp(rng.uniform(log(5), log(640), n))}
+
+
+@law("arXiv:2403.08540")
+def downstream_error(L, *, eps: Unit = 0.8, k: Positive = 2.0, gamma: Rate = 0.8):
+    """Err(L) = eps - k exp(-gamma L)
+
+    Parameters
+    ----------
+    L : array_like, shape (n,), validation loss. `loss` of a fit is the average top-1 error over tasks, in (0, 1).
+    eps : error of a model that knows nothing. k, gamma : how the error falls with the loss (in perplexity: k PP^-gamma).
+    """
+    return eps - k * exp(-gamma * L)
+
+
+@downstream_error.natural
+def downstream_error_natural(L, *, gamma):
+    return {"k": exp(gamma * L.mean())}
+
+
+@downstream_error.jacobian
+def downstream_error_jacobian(L, *, eps, k, gamma):
+    fall = exp(-gamma * L)
+    return {"eps": ones_like(fall), "k": -fall, "gamma": k * L * fall}
+
+
+@downstream_error.sample
+def downstream_error_sample(rng, n):
+    return {"L": rng.uniform(2.0, 4.5, n)}

@@ -5,11 +5,14 @@ from typing import Annotated
 import numpy as np
 
 from scaling.formula import Domain, Exponent, Positive, Published, law
-from scaling.papers.hoffmann2022 import chinchilla
+from scaling.papers.hoffmann2022 import chinchilla_optimum
 
 _N = "N = non-embedding parameters; C = 6 N D; loss in nats/token, WebText2"
 # natural units: the size (data) at which either term alone would give a loss of one
 Critical = Annotated[float, Domain(0.0, np.inf, log=True, grid=(0.1, 3e7))]
+# in the solver's coordinates these are losses, and batches in units of the critical one
+Share = Annotated[float, Domain(0.0, np.inf, log=True, grid=(0.02, 8.0))]
+Small = Annotated[float, Domain(0.005, 3.0, grid=(0.03, 1.2))]
 
 
 @law(
@@ -119,5 +122,114 @@ def kaplan_jacobian(N, D, *, N_c, D_c, alpha_N, alpha_D):
 def kaplan_optimum(C, *, N_c, D_c, alpha_N, alpha_D):
     """The inner sum is Hoffmann's law with exponents alpha_N / alpha_D and 1."""
     ratio = alpha_N / alpha_D
-    best = chinchilla.hooks.optimum(C, E=0.0, A=N_c**ratio, B=D_c, alpha=ratio, beta=1.0)
+    best = chinchilla_optimum(C, E=0.0, A=N_c**ratio, B=D_c, alpha=ratio, beta=1.0)
     return {"N": best["N"], "D": best["D"], "loss": best["loss"] ** alpha_D}
+
+
+@law(
+    "arXiv:2001.08361",
+    published={
+        "kaplan2020": Published(
+            B_star=2e8,
+            alpha_B=0.21,
+            source="arXiv:2001.08361, eq. 1.4",
+            counts="tokens; loss in nats/token, WebText2",
+            note="2.1e8 in the summary table of the paper",
+            verified=False,
+        ),
+        "minicpm2024": Published(
+            B_star=1.21e9,
+            alpha_B=1 / 6.24,
+            source="arXiv:2404.06395, batch size 1.21e9 / L^6.24",
+            counts="tokens; optimal rather than critical batch",
+            verified=False,
+        ),
+        "su2024": Published(
+            B_star=1.7e8,
+            alpha_B=0.205,
+            source="arXiv:2403.06563, C4 (remembered, not read)",
+            counts="tokens",
+            verified=False,
+        ),
+    },
+)
+def critical_batch(L, *, B_star: Positive = 2e8, alpha_B: Exponent = 0.21):
+    """B_crit(L) = B_star / L^(1 / alpha_B)
+
+    The critical batch depends on the loss alone (Kaplan et al., eq. 1.4). When fitting, the column `loss` holds the
+    critical batch and the column `L` the loss at which it was measured.
+
+    Parameters
+    ----------
+    L : array_like, shape (n,), loss. B_star : critical batch at a loss of one. alpha_B : how it grows as the loss falls.
+    """
+    return B_star / L ** (1 / alpha_B)
+
+
+@critical_batch.sample
+def critical_batch_sample(rng, n):
+    return {"L": rng.uniform(2.0, 6.0, n)}
+
+
+@law(
+    "arXiv:2001.08361",
+    published={
+        "kaplan2020_steps": Published(
+            N_c=6.5e13,
+            alpha_N=0.077,
+            S_c=2.1e3,
+            alpha_S=0.76,
+            verified=False,
+            source="arXiv:2001.08361, table 3",
+            counts="N = non-embedding parameters; S = steps at a batch far above the critical one; nats/token, WebText2",
+        ),
+    },
+)
+def kaplan_steps(N, S, *, N_c: Share = 6.5e13, alpha_N: Small = 0.077, S_c: Share = 2.1e3, alpha_S: Small = 0.76):
+    """L(N, S) = (N_c / N)^alpha_N + (S_c / S)^alpha_S
+
+    Kaplan's learning curve at infinite batch (eq. 1.6); no irreducible loss.
+
+    Parameters
+    ----------
+    N : array_like, shape (n,), non-embedding parameters. S : optimiser steps.
+    """
+    return (N_c / N) ** alpha_N + (S_c / S) ** alpha_S
+
+
+def steps_to(L, N, *, N_c, alpha_N, S_c, alpha_S):
+    """`kaplan_steps` solved for S; NaN where a model of N parameters never reaches the loss L."""
+    left = L - kaplan_steps(N, np.inf, N_c=N_c, alpha_N=alpha_N, S_c=S_c, alpha_S=alpha_S)
+    return S_c * np.where(left > 0, left, np.nan) ** (-1 / alpha_S)
+
+
+@kaplan_steps.straight
+def kaplan_steps_straight(N, S):
+    """Solver's coordinates: in place of N_c and S_c the two losses at the middle of the data."""
+    n, s = np.log(N).mean(), np.log(S).mean()
+
+    def to(p):
+        return {
+            "N_c": np.exp(n + np.log(p["N_c"]) / p["alpha_N"]),
+            "alpha_N": p["alpha_N"],
+            "S_c": np.exp(s + np.log(p["S_c"]) / p["alpha_S"]),
+            "alpha_S": p["alpha_S"],
+        }
+
+    def back(p):
+        return {
+            "N_c": np.exp(p["alpha_N"] * (np.log(p["N_c"]) - n)),
+            "alpha_N": p["alpha_N"],
+            "S_c": np.exp(p["alpha_S"] * (np.log(p["S_c"]) - s)),
+            "alpha_S": p["alpha_S"],
+        }
+
+    return to, back
+
+
+@kaplan_steps.sample
+def kaplan_steps_sample(rng, n):
+    return {
+        "N": np.exp(rng.uniform(np.log(1e6), np.log(1e8), n)),
+        "S": np.exp(rng.uniform(np.log(2e3), np.log(1e5), n)),
+    }

@@ -112,5 +112,5 @@ def ptq_damage_natural(N, D, P, *, gamma_N, gamma_D):
 
 @ptq_damage.sample
 def ptq_damage_sample(rng, n):
-    few = precision.hooks.sample(rng, n)
+    few = precision_sample(rng, n)
     return {"N": few["N"], "D": few["D"], "P": rng.integers(3, 7, n).astype(float)}

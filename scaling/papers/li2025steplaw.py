@@ -68,34 +68,3 @@ def batch_size(x, *, K: Positive = 0.5, gamma: Exponent = 0.5):
     x : array_like, shape (n,), > 0.
     """
     return K * x**gamma
-
-
-@law(
-    "arXiv:2401.02954",
-    published={
-        "deepseek2024": Published(
-            K=0.3118,
-            gamma=0.1250,
-            source="arXiv:2401.02954, eq. 1",
-            counts="C = M D, M non-embedding FLOP per token; peak rate",
-            verified=False,
-        ),
-        "moonlight2025": Published(
-            K=0.0127,
-            gamma=0.057,
-            source="Moonlight, table of hyperparameter laws",
-            counts="C in FLOP; peak rate",
-            verified=False,
-        ),
-    },
-)
-def lr_compute(C, *, K: Positive = 0.3, gamma: Exponent = 0.1):
-    """lr(C) = K / C^gamma
-
-    Best peak learning rate as a power of compute. When fitting, the column `loss` holds the rate.
-
-    Parameters
-    ----------
-    C : array_like, shape (n,), training compute in FLOP.
-    """
-    return K / C**gamma

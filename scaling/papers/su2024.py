@@ -1,47 +1,11 @@
 """Su et al. 2024, Unraveling the Mystery of Scaling Laws: Part I, arXiv:2403.06563."""
 
-from typing import Annotated
-
 import numpy as np
 
-from scaling.formula import Domain, Published, law
+from scaling.formula import Published, law
+from scaling.papers.kaplan2020 import Share, Small, kaplan_steps_sample, kaplan_steps_straight
 
-# in the solver's coordinates these are losses, and batches in units of the critical one
-Share = Annotated[float, Domain(0.0, np.inf, log=True, grid=(0.02, 8.0))]
-Small = Annotated[float, Domain(0.005, 3.0, grid=(0.03, 1.2))]
-
-
-@law(
-    "arXiv:2001.08361",
-    name="kaplan_steps",
-    published={
-        "kaplan2020_steps": Published(
-            N_c=6.5e13,
-            alpha_N=0.077,
-            S_c=2.1e3,
-            alpha_S=0.76,
-            verified=False,
-            source="arXiv:2001.08361, table 3",
-            counts="N = non-embedding parameters; S = steps at a batch far above the critical one; nats/token, WebText2",
-        ),
-    },
-)
-def kaplan_steps(N, S, *, N_c: Share = 6.5e13, alpha_N: Small = 0.077, S_c: Share = 2.1e3, alpha_S: Small = 0.76):
-    """L(N, S) = (N_c / N)^alpha_N + (S_c / S)^alpha_S
-
-    Kaplan's learning curve at infinite batch (eq. 1.6); no irreducible loss.
-
-    Parameters
-    ----------
-    N : array_like, shape (n,), non-embedding parameters. S : optimiser steps.
-    """
-    return (N_c / N) ** alpha_N + (S_c / S) ** alpha_S
-
-
-def steps_to(L, N, *, N_c, alpha_N, S_c, alpha_S):
-    """`kaplan_steps` solved for S; NaN where a model of N parameters never reaches the loss L."""
-    left = L - kaplan_steps(N, np.inf, N_c=N_c, alpha_N=alpha_N, S_c=S_c, alpha_S=alpha_S)
-    return S_c * np.where(left > 0, left, np.nan) ** (-1 / alpha_S)
+MIDDLE = 3.0  # a loss inside the data
 
 
 @law(
@@ -144,55 +108,27 @@ def kaplan_trajectory_jacobian(N, B, S, *, N_c, alpha_N, S_c, alpha_S, B_star, a
     }
 
 
-def _levels(N, S, B=None, middle=3.0):
-    """Solver's coordinates: the two losses at the middle of the data, and the critical batch there in units of B."""
-    n, s = np.log(N).mean(), np.log(S).mean()
-    b = None if B is None else np.log(B).mean()
+@kaplan_trajectory.straight
+def kaplan_trajectory_straight(N, B, S):
+    """Those of `kaplan_steps`, and the critical batch at a loss of MIDDLE in units of B."""
+    steps_to, steps_back = kaplan_steps_straight(N, S)
+    b = np.log(B).mean()
 
     def to(p):
-        out = {
-            "N_c": np.exp(n + np.log(p["N_c"]) / p["alpha_N"]),
-            "alpha_N": p["alpha_N"],
-            "S_c": np.exp(s + np.log(p["S_c"]) / p["alpha_S"]),
-            "alpha_S": p["alpha_S"],
+        return {
+            **steps_to(p),
+            "B_star": p["B_star"] * np.exp(b + np.log(MIDDLE) / p["alpha_B"]),
+            "alpha_B": p["alpha_B"],
         }
-        if b is not None:
-            out |= {"B_star": p["B_star"] * np.exp(b + np.log(middle) / p["alpha_B"]), "alpha_B": p["alpha_B"]}
-        return out
 
     def back(p):
-        out = {
-            "N_c": np.exp(p["alpha_N"] * (np.log(p["N_c"]) - n)),
-            "alpha_N": p["alpha_N"],
-            "S_c": np.exp(p["alpha_S"] * (np.log(p["S_c"]) - s)),
-            "alpha_S": p["alpha_S"],
-        }
-        if b is not None:
-            out |= {"B_star": p["B_star"] * np.exp(-b - np.log(middle) / p["alpha_B"]), "alpha_B": p["alpha_B"]}
-        return out
+        B_star = p["B_star"] * np.exp(-b - np.log(MIDDLE) / p["alpha_B"])
+        return {**steps_back(p), "B_star": B_star, "alpha_B": p["alpha_B"]}
 
     return to, back
 
 
-@kaplan_steps.straight
-def kaplan_steps_straight(N, S):
-    return _levels(N, S)
-
-
-@kaplan_trajectory.straight
-def kaplan_trajectory_straight(N, B, S):
-    return _levels(N, S, B)
-
-
-@kaplan_steps.sample
-def kaplan_steps_sample(rng, n):
-    return {
-        "N": np.exp(rng.uniform(np.log(1e6), np.log(1e8), n)),
-        "S": np.exp(rng.uniform(np.log(2e3), np.log(1e5), n)),
-    }
-
-
 @kaplan_trajectory.sample
 def kaplan_trajectory_sample(rng, n):
-    few = kaplan_steps.hooks.sample(rng, n)
+    few = kaplan_steps_sample(rng, n)
     return {"N": few["N"], "B": np.exp(rng.uniform(np.log(3e4), np.log(4e6), n)), "S": few["S"]}

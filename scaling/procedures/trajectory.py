@@ -13,8 +13,9 @@ from scaling.counting import recounted
 from scaling.errors import DataError, FitError
 from scaling.formula import Law
 from scaling.logs import Runs
-from scaling.papers.mccandlish2018 import batch_tradeoff, critical_batch
-from scaling.papers.su2024 import kaplan_steps, kaplan_trajectory, steps_to
+from scaling.papers.kaplan2020 import critical_batch, kaplan_steps, steps_to
+from scaling.papers.mccandlish2018 import batch_tradeoff
+from scaling.papers.su2024 import kaplan_trajectory
 from scaling.rendering import Result
 
 COLUMNS = ("run", "N", "B", "S", "loss")
