@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from scaling.errors import ArgumentError
+
+_UNITS = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+
+
+def parse_number(value: Any) -> float:
+    """3e-4, 24k, 2M, 7B or a number."""
+    match = re.fullmatch(r"\s*([-+0-9.eE]+)([kKMBT]?)\s*", str(value))
+    try:
+        number = float(match[1]) * _UNITS[match[2]] if match else math.nan
+    except ValueError:  # such as 1e or --3
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError("a number like 3e-4, 24k or 2M")
+    return number
 
 
 def digits(value: float, error: float) -> str:
@@ -19,6 +36,18 @@ def digits(value: float, error: float) -> str:
     if abs(value) >= 1e6 or (value != 0 and abs(value) < 1e-4):
         return f"{value:.{max(0, math.floor(math.log10(abs(value))) + places)}e}"
     return f"{value:.{places}f}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """a, b and c."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """What to add to an error about an unknown word: the known one that is close, else `otherwise`."""
+    close = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else otherwise
 
 
 def check_level(level: Any) -> None:

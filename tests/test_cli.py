@@ -211,7 +211,7 @@ def test_errors_say_what_to_do_on_stderr_alone(line, code, said, capsys):
     ("rest", "said"),
     [
         ("--N 7B", "also needs --D"),
-        ("--N 7B --D 2T --levl 0.9", "unknown option --levl; did you mean --level?"),
+        ("--N 7B --D 2T --levl 0.9", "unknown option --levl; did you mean '--level'?"),
         ("--N many --D 2T", "--N many: must be a number"),
         ("--N 7B --D 2T --at 5", "--plot and --at go with logs or --schedule"),
         ("--N 7B --D 2T --steps 5", "--steps goes with --schedule"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from cyclopts import CoercionError, CycloptsError, Parameter, Token
 import scaling
 from scaling.cli import output
 from scaling.errors import ArgumentError
-from scaling.schedules.text import parse_number
+from scaling.words import parse_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,12 +104,6 @@ def value(said: str, text: str) -> float:
 def values(texts: Iterable[str], option: str) -> dict[str, float]:
     """Return the numbers by name that an option given as `name=number`, once or many times, stands for."""
     return {name: value(f"{option} {name}={text}", text) for name, text in pairs(texts, option).items()}
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean ...?" where one of the known words is close, else nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def check_figure(path: Path | None) -> None:

@@ -10,9 +10,10 @@ from cyclopts import Parameter
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Count, Level, Output, Reading, check_figure, check_saved, nearest, value
+from scaling.cli.options import Count, Level, Output, Reading, check_figure, check_saved, value
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
+from scaling.words import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> No
     known = () if over_schedule else result.law.inputs
     for name in inputs:
         if name not in known:
-            hint = nearest(f"--{name}", [f"--{option}" for option in (*known, *OPTIONS)])
+            hint = did_you_mean(f"--{name}", [f"--{option}" for option in (*known, *OPTIONS)])
             raise ArgumentError(f"unknown option --{name}{hint}")
     if logs + planned + bool(inputs) != 1:
         wanted = "logs or --schedule" if over_schedule else "logs or " + " ".join(f"--{name}" for name in known)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scaling.design.inputs import Design
 from scaling.engine.uncertainty import Covariance
 from scaling.formula import Law
+from scaling.words import listed
 
 UNIDENTIFIED = 1e7  # condition of the scaled Jacobian beyond which a combination of parameters is not determined
 WEAK = 1e3
@@ -102,9 +104,5 @@ def judge(
     return Verdict(converged, agree, tried, rival, at_bound, cov.condition, *reasons, iterations)
 
 
-def _list(names) -> str:
-    return (
-        " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) + (" is" if len(names) == 1 else " are")
-        if names
-        else ""
-    )
+def _list(names: Sequence[str]) -> str:
+    return f"{listed(names)} {'is' if len(names) == 1 else 'are'}" if names else ""

@@ -6,7 +6,6 @@ its domain, the default a plain start. The body is the formula of the paper. A l
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from scaling.formula.layout import Layout
 from scaling.formula.published import Published
 from scaling.formula.registry import Registry
 from scaling.formula.ties import resolve, sort_ties
+from scaling.words import did_you_mean
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 HOME = "scaling.papers"  # where the laws of papers stand, each registering itself
@@ -236,8 +236,7 @@ class Law:
         """Refuse names that no parameter has."""
         for wanted in names:
             if wanted not in self.params:
-                near = difflib.get_close_matches(wanted, self.params, n=1)
-                hint = f"; did you mean '{near[0]}'?" if near else ""
+                hint = did_you_mean(wanted, self.params)
                 raise LawError(f"law '{self.name}' has no parameter '{wanted}'{hint} It has {', '.join(self.params)}.")
 
     def __reduce__(self) -> tuple[Callable[..., Law], tuple[str, dict[str, Any]]]:

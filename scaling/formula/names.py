@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Any
 
 from scaling.errors import LawError
 from scaling.formula.definition import Law, laws
 from scaling.formula.published import Published
+from scaling.words import did_you_mean
 
 
 def find(law: Law | str) -> Law:
@@ -19,8 +19,7 @@ def find(law: Law | str) -> Law:
         raise LawError(f"a law is a name or what @scaling.law returns, not {type(law).__name__}.")
     name, conventions = _parsed(law)
     if name not in laws:
-        near = difflib.get_close_matches(name, laws, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else "."
+        hint = did_you_mean(name, laws, ".")
         raise LawError(f"unknown law '{name}'{hint} `scaling laws` lists the {len(laws)} there are.")
     return laws[name].using(**conventions) if conventions else laws[name]
 

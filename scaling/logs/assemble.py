@@ -126,7 +126,7 @@ def _plans(pieces: dict[str, Piece], facts: facts_.Facts, override: Any, warmup:
     if isinstance(override, Mapping):
         for name in override:
             if name not in pieces:
-                raise DataError(f"schedule: no run {name!r}; {near(str(name), list(pieces), 'the runs are')}")
+                raise DataError(f"schedule: no run {name!r}{near(str(name), list(pieces), 'the runs are')}")
     else:
         override = dict.fromkeys(pieces, override)
     plans = {}

@@ -45,7 +45,7 @@ def resolve(
         wanted["loss"] = loss
     for canonical, column in wanted.items():
         if column not in header:
-            findings.problem(name, f"no column {column!r}, asked for as {canonical}; {near(column, header)}")
+            findings.problem(name, f"no column {column!r}, asked for as {canonical}{near(column, header)}")
             good = False
         found[canonical] = column
     for canonical, aliases in ALIASES.items():

@@ -93,7 +93,7 @@ def given(facts: Any, runs: list[str]) -> Facts:
         return {run: dict(facts) for run in runs}
     for run in facts:
         if run not in runs:
-            raise DataError(f"facts: no run {run!r}; {near(str(run), runs, 'the runs are')}")
+            raise DataError(f"facts: no run {run!r}{near(str(run), runs, 'the runs are')}")
     return {run: dict(values) for run, values in facts.items()}
 
 

@@ -1,9 +1,9 @@
 """What reading a log turns up: problems, which end it, and notes, which go with the result."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from scaling.errors import DataError
+from scaling.words import did_you_mean
 
 SHOWN = 5
 
@@ -42,9 +42,8 @@ class Findings:
 
 
 def near(word: str, known: Sequence[str], what: str = "it has") -> str:
-    """`did you mean 'step'?`, or what there is."""
-    close = get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"{what} {some(known, 8)}"
+    """`; did you mean 'step'?`, or what there is."""
+    return did_you_mean(word, known, f"; {what} {some(known, 8)}")
 
 
 def some(names: Sequence[object], shown: int) -> str:

@@ -114,7 +114,7 @@ class Runs(Result):
 
     def __getitem__(self, run: str) -> "Runs":
         if run not in self.names:
-            raise KeyError(f"no run {run!r}; {near(run, list(self.names), 'the runs are')}")
+            raise KeyError(f"no run {run!r}{near(run, list(self.names), 'the runs are')}")
         return self._part(self._frame[self._frame["run"] == run])
 
     def _part(self, frame: pd.DataFrame) -> "Runs":

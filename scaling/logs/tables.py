@@ -89,7 +89,7 @@ def _frame(sheet: Sheet, columns: Mapping[str, str], needed: list[str], findings
         if name not in there:
             column = columns.get(name, name)
             asked = f", asked for as {name}" if column != name else ""
-            findings.problem(sheet.name, f"no column {column!r}{asked}; {near(column, header)}")
+            findings.problem(sheet.name, f"no column {column!r}{asked}{near(column, header)}")
     for name in (name for name in needed if name in there):
         cells = sheet.columns[there[name]]
         for row in [row for row, cell in enumerate(cells) if cell not in EMPTY and _number(cell) is None][:1]:

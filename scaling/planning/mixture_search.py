@@ -14,6 +14,7 @@ from scaling.errors import FitError
 from scaling.fits import Fit
 from scaling.planning.mixture import Mixture, by_name, check, draws, mixture_of
 from scaling.planning.shares import bounds
+from scaling.words import listed
 
 
 def search(
@@ -62,7 +63,7 @@ def search(
     needed = {i for f in fits.values() for i, each in f.law.layout.inputs if not each}  # type: ignore[union-attr]
     if missing := [i for i in needed if plain.get(i) is None]:
         raise FitError(
-            f"these laws also take {' and '.join(sorted(missing))}: give {', '.join(f'{m}=' for m in sorted(missing))}."
+            f"these laws also take {listed(sorted(missing))}: give {', '.join(f'{m}=' for m in sorted(missing))}."
         )
     losses = [_loss_of(f, plain) for f in fits.values()]
 

@@ -1,10 +1,7 @@
 """The text form of a schedule, `name:key=value,...`: parse, check, write back."""
 
 import inspect
-import math
-import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
@@ -12,17 +9,7 @@ import numpy as np
 
 from scaling.errors import ScheduleError
 from scaling.schedules.shapes import DECAYS, SHAPES, WARMUPS
-
-_UNITS = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
-
-
-def parse_number(value: Any) -> float:
-    """3e-4, 24k, 2M, 7B or a number."""
-    match = re.fullmatch(r"\s*([-+0-9.eE]+)([kKMBT]?)\s*", str(value))
-    number = float(match[1]) * _UNITS[match[2]] if match else math.nan
-    if not math.isfinite(number):
-        raise ValueError("a number like 3e-4, 24k or 2M")
-    return number
+from scaling.words import did_you_mean, parse_number
 
 
 def _count(value: Any) -> int:
@@ -170,5 +157,4 @@ def rates(name: str, settings: dict[str, Any]) -> np.ndarray:
 
 
 def _nearest(word: str, known: Any) -> str:
-    close = get_close_matches(word, list(known), n=1)
-    return (f"; did you mean {close[0]!r}?" if close else ";") + f" Allowed: {', '.join(known)}"
+    return f"{did_you_mean(word, known, ';')} Allowed: {', '.join(known)}"

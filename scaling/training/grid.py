@@ -17,17 +17,16 @@ if its values are tables: they move several settings together, and `name` says h
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from scaling.errors import TrainingDataError, TrainingError
 from scaling.schedules import schedule as make_schedule
-from scaling.schedules.text import parse_number
 from scaling.training.counts import flops_per_token, param_counts
 from scaling.training.records import NAMING, PLAIN_NAME
 from scaling.training.spec import RunSpec
+from scaling.words import did_you_mean, parse_number
 
 _SETTINGS = {field.name for field in fields(RunSpec)} | {"peak", "horizon", "qat_fraction"}
 _RESULTS = {"run_id", "status", "steps", "tokens", "n_params", "final_val_loss", "val_se", "initial_loss", "elapsed_s"}
@@ -112,8 +111,7 @@ def _table(where: str, found: Any) -> dict[str, Any]:
 
 def _known(where: str, setting: str) -> None:
     if setting not in _SETTINGS:
-        near = get_close_matches(setting, _SETTINGS, n=1)
-        raise TrainingDataError(f"{where}: no setting {setting!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise TrainingDataError(f"{where}: no setting {setting!r}{did_you_mean(setting, _SETTINGS)}")
 
 
 def _combinations(where: str, axes: Mapping[str, Any], schedules: Mapping[str, str]) -> Iterator[tuple[str, dict]]:

@@ -19,7 +19,7 @@ from scaling.logs import Runs
 from scaling.rendering import Result, plain
 from scaling.transfer.delta import moments
 from scaling.transfer.pairs import pair, points
-from scaling.words import check_level
+from scaling.words import check_level, listed
 
 PARAMS = ("K", "kappa", "E0", "E1")
 
@@ -122,7 +122,7 @@ class Relation(Result):
         )
         exact = [n for n in ("E0", "E1") if self._fit.fixed.get(n) is not None and n not in self.carried]
         out.attrs["interval"] = f"{level:.0%} interval, delta method plus row noise; " + (
-            f"{' and '.join(exact)} counted as exact" if exact else "errors of the irreducible losses included"
+            f"{listed(exact)} counted as exact" if exact else "errors of the irreducible losses included"
         )
         seen = self.pairs["x"] if self.pairs is not None else self._fit.design.inputs["x"] + self.E0
         below, above = int((x < seen.min()).sum()), int((x > seen.max()).sum())
@@ -250,7 +250,7 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     else:
         found = fit(pd.DataFrame({"x": x, "loss": y}), "loss_to_loss", fixed=known, objective="squares")
         values = found.values
-        how = f"{' and '.join(n for n in ('E0', 'E1') if n not in known)} estimated from these pairs"
+        how = f"{listed(n for n in ('E0', 'E1') if n not in known)} estimated from these pairs"
     K, kappa, E0, E1 = (values[k] for k in ("K", "kappa", "E0", "E1"))
     relation = Relation(K, kappa, E0, E1, how)
     residual = y - relation(x)
@@ -259,7 +259,7 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     se = found.errors()
     if loose := [n for n in ("E0", "E1") if n not in known and not se[n] < LOOSE * values[n]]:
         said.append(
-            f"these pairs do not determine {' and '.join(loose)}, nor kappa with it: take irreducible losses from joint fits"
+            f"these pairs do not determine {listed(loose)}, nor kappa with it: take irreducible losses from joint fits"
         )
     carried = {}
     for name, error in errors.items():
