@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.counting import TRAIN, tokens
 from scaling.design.inputs import design
 from scaling.errors import DataError
 from scaling.formula import Law, Published, find
@@ -199,16 +200,17 @@ class RandomFeatures:
 
     def optimum(self, flops: float) -> dict[str, float]:
         """N, D and exact loss at the best ridge of the best run with 6 N D = `flops`."""
-        if not 6 < flops < np.inf:
+        if not TRAIN < flops < np.inf:
             raise DataError(f"flops={flops!r} must be a finite number above 6.")
-        low, high = 0.0, float(np.log(flops / 6))
+        pairs = tokens(flops, 1.0)
+        low, high = 0.0, float(np.log(pairs))
         for _ in range(5):
             x = np.linspace(low, high, 33)
-            loss = self.loss(flops / 6 / np.exp(x), np.exp(x))
+            loss = self.loss(pairs / np.exp(x), np.exp(x))
             at = int(np.clip(loss.argmin(), 1, 31))
             low, high = x[at - 1], x[at + 1]
         N = float(np.exp(x[at]))
-        return {"N": N, "D": flops / 6 / N, "loss": float(loss[at])}
+        return {"N": N, "D": float(pairs / N), "loss": float(loss[at])}
 
 
 def rf_surface(alpha: float, beta: float, N: Any, D: Any, sigma2: float = 0.0) -> pd.DataFrame:

@@ -52,5 +52,5 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
 
 def check_level(level: Any) -> None:
     """Refuse what is no level of an interval."""
-    if isinstance(level, bool) or not isinstance(level, numbers.Real) or not 0 < level < 1:
+    if isinstance(level, bool) or not isinstance(level, numbers.Real) or not 0 < float(level) < 1:
         raise ArgumentError(f"level={level!r} must lie between 0 and 1, for example 0.9.")

@@ -9,10 +9,10 @@ import pytest
 import scaling
 from scaling import counting, transfer
 from scaling.counting import Shape
-from scaling.errors import DataError
+from scaling.errors import ArgumentError, DataError
 from scaling.planning.experiments import plan_next
 from scaling.procedures import approaches
-from scaling.training import counts
+from scaling.training import RunSpec
 
 SMALL = Shape(d_model=768, n_layer=12, vocab=50432, context=2048, n_head=12)
 
@@ -33,15 +33,13 @@ def test_published_ladder(d, layers, size):
 
 
 def test_flops():
-    """Kaplan 6 N + 6 L s d; DeepSeek 72 L d^2 + 12 L d s; Hoffmann as the trainer counts it."""
+    """Kaplan 6 N + 6 L s d; DeepSeek 72 L d^2 + 12 L d s; Hoffmann's appendix F, line by line."""
     d, L, s = 768, 12, 2048
     assert counting.flops_per_token(SMALL, "kaplan") == 72 * L * d * d + 6 * L * s * d
     assert counting.flops_per_token(SMALL, "deepseek") == 72 * L * d * d + 12 * L * s * d
-    same = counts.flops_per_token(
-        type("Trained", (), {"d_model": d, "n_layer": L, "vocab": 50432, "context": s, "n_head": 12, "n_encoder": 0}),
-        "chinchilla",
-    )
-    assert counting.flops_per_token(SMALL, "hoffmann") == same
+    attention = 2 * 3 * d * d + 2 * s * d + 3 * 12 * s + 2 * s * d + 2 * d * d
+    forward = 2 * 50432 * d + L * (attention + 2 * (d * 4 * d + 4 * d * d)) + 2 * d * 50432
+    assert counting.flops_per_token(SMALL, "hoffmann") == 3 * forward
     ratio = {
         k: counting.flops_per_token(SMALL, k) / counting.flops_per_token(SMALL, "deepseek") for k in counting.FLOPS
     }
@@ -60,7 +58,7 @@ def test_conversion_is_checked():
         counting.convert_parameters(1e8, None, given="total", wanted="non_embedding")
     with pytest.raises(DataError, match="does not count total"):
         counting.convert_parameters(85e6, SMALL, given="total", wanted="non_embedding")
-    with pytest.raises(DataError, match="there are"):
+    with pytest.raises(ArgumentError, match="there are"):
         counting.parameters(SMALL, "all")
     with pytest.raises(DataError, match="set vocab="):
         counting.parameters(Shape(768, 12), "total")
@@ -68,12 +66,27 @@ def test_conversion_is_checked():
 
 def test_tied_heads_count_once():
     """As the trainer counts, but for its gains (2 L + 1) d."""
-    made = counts.param_counts(counts.Shape(n_layer=2, d_model=24, n_head=2, context=64))
+    made = RunSpec(schedule="constant:peak=1,steps=1", n_layer=2, d_model=24, n_head=2, context=64).params
     here = Shape(24, 2, vocab=256, context=64, tied=True)
     assert counting.parameters(here, "total") + 5 * 24 == made["n_params"]
+    assert counting.parameters(here, "total_with_gains") == made["n_params"]
     assert here.blocks == made["n_params_nonemb"]
     with pytest.raises(DataError, match="positive"):
         Shape(0, 2)
+    with pytest.raises(DataError, match="qk_norm needs n_head"):
+        Shape(24, 2, qk_norm=True)
+
+
+def test_tables_of_encoders_are_counted_with_them_and_gaps_are_no_numbers():
+    shape = {"d_model": 16, "n_layer": 2, "vocab": 256, "context": 8, "n_encoder": [3, np.nan], "d_ff": np.nan}
+    table = pd.DataFrame(
+        {"N": [7 * 12 * 256 + 2 * 4 * 256 - 2 * 12 * 256, 2 * 12 * 256], **shape, "params_counted": "non_embedding"}
+    )
+    embedding = (2 * 256 + 8) * 16
+    assert (counting.recounted(table, "total")["N"] - table["N"]).tolist() == [embedding, embedding]
+    flops = table.assign(flops=1e9, flops_counted="6ND_non_embedding")
+    with pytest.raises(ArgumentError, match=r"'kaplan' is for decoders alone; with an encoder: 6ND, 6ND_non_embedding"):
+        counting.recounted(flops, "kaplan", "FLOP")
 
 
 TABLE = pd.DataFrame({"d_model": [768, 1024], "n_layer": [12, 24], "vocab": 50432, "context": 2048, "loss": [3.0, 2.8]})

@@ -2,15 +2,16 @@
 """The model against its maths written out, and the counts against published conventions."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
 
-from scaling.errors import TrainingError
+from scaling.counting import FLOPS, Shape, flops_per_token
+from scaling.errors import ArgumentError
 from scaling.training import RunSpec
-from scaling.training.counts import FLOP_CONVENTIONS, Shape, flops_per_token, param_counts
 from scaling.training.model import CrossEntropy, Model, fake_quantised, token_losses
 from scaling.training.stack import Stack
 
@@ -57,7 +58,7 @@ def named(model, flat):
 
 
 def test_forward_equals_the_maths_written_out():
-    model = Model(Shape(n_layer=3, d_model=24, n_head=3, context=20))
+    model = Model(Shape(n_layer=3, d_model=24, n_head=3, context=20, vocab=256))
     # away from the small initial weights, where much would cancel; two members, of which we look at the second
     flat = torch.stack([model.initial(0), model.initial(1)]).double() * 3
     windows = random_windows(2, 4, 21)
@@ -160,8 +161,8 @@ def test_a_state_put_into_another_stack_goes_on_bit_by_bit():
 
 
 def test_no_byte_sees_its_successors():
-    for shape in (Shape(2, 16, 2, 12), Shape(2, 16, 2, 12, n_encoder=1)):
-        model = Model(shape)
+    for n_encoder in (0, 1):
+        model = Model(Shape(n_layer=2, d_model=16, n_head=2, context=12, vocab=256, n_encoder=n_encoder))
         flat = model.initial(0)[None] * 5
         windows = random_windows(1, 1, model.span())
         changed = windows.clone()
@@ -174,7 +175,7 @@ def test_no_byte_sees_its_successors():
 
 
 def test_initial_weights_depend_on_the_seed_alone():
-    model = Model(Shape(n_layer=2, d_model=32, n_head=2, context=16))
+    model = Model(Shape(n_layer=2, d_model=32, n_head=2, context=16, vocab=256))
     torch.manual_seed(5)
     one = model.initial(3)
     torch.manual_seed(6)
@@ -214,36 +215,43 @@ def test_independent_decay_shrinks_by_rate_over_peak():
     assert RunSpec(schedule="constant:peak=1e-3,steps=4", **SMALL).updates[0].tolist() == [1e-3, 1e-4, 0]
 
 
-GOLDEN = Shape(n_layer=4, d_model=64, n_head=4, context=64)
+GOLDEN = RunSpec(schedule="constant:peak=1,steps=1", n_layer=4, d_model=64, n_head=4, context=64)
 
 
 def test_parameter_counts_are_golden_and_those_of_the_model():
-    assert param_counts(GOLDEN) == {
+    assert GOLDEN.params == {
         "n_params": 217_664,
         "n_params_nonemb": 196_608,
         "n_params_embedding": 20_480,
         "n_params_head": 16_384,
     }
-    for shape in (
-        GOLDEN, Shape(1, 8, 1, 4), Shape(3, 48, 3, 32), Shape(3, 48, 4, 32, qk_norm=True),
-        Shape(2, 16, 2, 8, n_encoder=3), Shape(2, 16, 2, 8, n_encoder=1, qk_norm=True),
+    for other in (
+        {}, {"n_layer": 1, "d_model": 8, "n_head": 1, "context": 4}, {"n_layer": 3, "d_model": 48, "n_head": 3},
+        {"n_layer": 3, "d_model": 48, "n_head": 4, "qk_norm": True}, {"n_layer": 2, "d_model": 16, "n_encoder": 3},
+        {"n_layer": 2, "d_model": 16, "n_encoder": 1, "qk_norm": True},
     ):  # fmt: skip
-        model, counts = Model(shape), param_counts(shape)
+        spec = replace(GOLDEN, **other)
+        model, counts = Model(spec.shape), spec.params
         assert counts["n_params"] == model.n_params
         assert counts["n_params_nonemb"] == model.n_hidden
+        if spec.n_encoder:
+            assert counts["n_params_encoder"] + counts["n_params_decoder"] == model.n_hidden
 
 
 def test_flop_conventions_are_golden():
-    per_token = {convention: flops_per_token(GOLDEN, convention) for convention in FLOP_CONVENTIONS}
+    per_token = {convention: flops_per_token(GOLDEN.shape, convention) for convention in FLOPS}
     assert per_token == {
-        "6nd": 6 * 217_664,
-        "6nd_nonemb": 1_179_648,
+        "6ND": 6 * (217_664 - 9 * 64),
+        "6ND_with_gains": 6 * 217_664,
+        "6ND_non_embedding": 1_179_648,
+        "6ND_with_head": 1_179_648 + 6 * 16_384,
+        "6ND+attn": 1_179_648 + 6 * 16_384 + 6 * 4 * 64 * 64,
         "kaplan": 1_277_952,
-        "palm": 1_376_256,
+        "deepseek": 1_376_256,
         "lingua": 1_294_336,
-        "chinchilla": 1_582_080,
-        "chinchilla_blocks": 1_385_472,
+        "hoffmann": 1_582_080,
+        "hoffmann_blocks": 1_385_472,
         "exact": 1_377_792,
     }
-    with pytest.raises(TrainingError, match="unknown FLOP convention 'kaplen'; known: 6nd,"):
-        flops_per_token(GOLDEN, "kaplen")
+    with pytest.raises(ArgumentError, match="unknown convention 'kaplen' for FLOP; there are 6ND,"):
+        flops_per_token(GOLDEN.shape, "kaplen")

@@ -17,7 +17,6 @@ from scaling.cli import main
 from scaling.errors import TrainingError
 from scaling.training import RunSpec, train
 from scaling.training import sweep as sweeping
-from scaling.training.counts import flops_per_token
 from scaling.training.executors import open_executor
 from scaling.training.grid import Planned, make_spec, read_sweep
 from scaling.training.sweep import costs, groups, sweep
@@ -168,7 +167,7 @@ SHAPES = ("linear", "1-sqrt", "cosine")
 def test_parts_branch_off_together_and_are_worth_it(text, monkeypatch, lanes, updates, parts):
     runs = ladder(text)
     spec = runs["seed1"].spec
-    monkeypatch.setattr(sweeping, "WORTH", updates * spec.batch_tokens * flops_per_token(spec.shape, "exact"))
+    monkeypatch.setattr(sweeping, "WORTH", updates * spec.flops)
     assert groups(runs, lanes)[0].parts == parts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scaling.counting import compute
 from scaling.design.inputs import Design
 from scaling.errors import FitError
 from scaling.formula import Law
@@ -40,7 +41,7 @@ def order(made: Design, by: str) -> np.ndarray:
         x = column("C", "flops")
         if x is None:
             N, D = column(*SIZE), column(*TOKENS)
-            x = None if N is None or D is None else 6 * N * D
+            x = None if N is None or D is None else compute(N, D)
     elif by == "size":
         x = column(*SIZE)
     elif by == "tokens":

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.counting import compute
 from scaling.errors import ArgumentError, DataError
 from scaling.logs import Runs
 from scaling.logs.tables import rows_where
@@ -47,15 +48,15 @@ def _largest(data: Any, k: int) -> tuple[Any, list[float]]:
     if not isinstance(k, int) or k < 1:
         raise ArgumentError(f"top_budgets={k!r}: say how many budgets to keep, a whole number from 1 on.")
     frame = data.joined() if isinstance(data, Runs) else data
-    compute = _compute(frame)
+    spent = _compute(frame)
     if isinstance(data, Runs):  # a run's budget is what it had spent at its end
-        compute = compute.groupby(frame["run"]).transform("max")
+        spent = spent.groupby(frame["run"]).transform("max")
     levels: list[float] = []
-    for value in np.sort(compute.dropna().unique())[::-1]:
+    for value in np.sort(spent.dropna().unique())[::-1]:
         if not levels or value < levels[-1] * (1 - SAME_BUDGET):
             levels.append(float(value))
     kept = levels[:k]
-    mask = compute >= kept[-1] * (1 - SAME_BUDGET)
+    mask = spent >= kept[-1] * (1 - SAME_BUDGET)
     if isinstance(data, Runs):
         names = frame.loc[mask, "run"].unique().tolist()
         return data.select(f"run in {names}"), kept
@@ -68,5 +69,5 @@ def _compute(frame: pd.DataFrame) -> pd.Series:
             return frame[name].astype(float)
     for N, D in (("n_params", "tokens"), ("N", "D")):
         if N in frame and D in frame:
-            return 6.0 * frame[N] * frame[D]
+            return pd.Series(compute(frame[N], frame[D]), frame.index)
     raise DataError("top_budgets needs compute: a column flops or C, or sizes and tokens to count 6 N D from.")

@@ -13,6 +13,7 @@ import numpy as np
 
 from scaling.formula import Law, Parameter
 from scaling.formula.monomials import Monomial
+from scaling.numerics import complex_step
 
 _HUGE = 200.0  # |ln| of a natural-unit scale that no data can ask for
 
@@ -55,9 +56,7 @@ class Coordinates:
         if self.straight is None:
             size = np.where(self.logs, self.to_params(t), 1.0)
             return size[..., :, None] * self.inverse
-        h = 1e-30
-        stepped = self.to_params(t[..., None, :] + 1j * h * np.eye(len(self.M)))
-        return np.swapaxes(stepped.imag / h, -1, -2)
+        return np.swapaxes(complex_step(self.to_params, t[..., None, :], np.eye(len(self.M))), -1, -2)
 
     def from_params(self, theta: np.ndarray) -> np.ndarray:
         theta = np.asarray(theta, float)

@@ -15,8 +15,8 @@ from scaling.engine.coordinates import build as build_coordinates
 from scaling.engine.losses import Loss
 from scaling.formula import Law, Parameter
 from scaling.formula.monomials import Monomial, trace
+from scaling.numerics import STEP, complex_step
 
-STEP = 1e-30  # of the complex-step derivative: exact to rounding
 CACHED = 1 << 18  # numbers an array of intermediate results may hold: beyond, memory sets the pace
 
 
@@ -180,9 +180,8 @@ class GeneralModel:
     def _difference(self, theta: np.ndarray, k: int) -> np.ndarray:
         size = np.where(theta[:, k] != 0, np.abs(theta[:, k]), 1.0)
         if self.complex_ok:
-            shifted = theta.astype(complex)
-            shifted[:, k] += 1j * STEP * size
-            return np.asarray(self.call(self._named(shifted))).imag / (STEP * size)[:, None]
+            own = np.arange(theta.shape[1]) == k
+            return complex_step(lambda moved: self.call(self._named(moved)), theta, own, STEP * size[:, None])
         h = 6e-6 * size
         up, down = theta.copy(), theta.copy()
         up[:, k] += h

@@ -15,6 +15,7 @@ from scaling.engine.fitted import Fitted
 from scaling.engine.solver import costs, minimise
 from scaling.engine.uncertainty import slopes_for_errors
 from scaling.errors import FitError
+from scaling.numerics import STEP, complex_step
 
 
 class Explore(Fitted):
@@ -177,9 +178,8 @@ class Explore(Fitted):
             for name, at in value.items():
                 gradient = np.empty(len(self.t))
                 for j, n in enumerate(self.coordinates.names):
-                    h = 1e-30 * (abs(self.values[n]) or 1.0)
-                    moved = {**self.values, n: self.values[n] + 1j * h}
-                    gradient[j] = np.imag(hook(**self.law.held, **moved)[name]) / h
+                    moved = lambda x, n=n, name=name: hook(**self.law.held, **{**self.values, n: x})[name]
+                    gradient[j] = complex_step(moved, self.values[n], h=STEP * (abs(self.values[n]) or 1.0))
                 slope = gradient @ slopes
                 half = 1.96 * np.sqrt(max(slope @ self.cov.matrix @ slope, 0.0))
                 rows[name] = (at, at - half, at + half, "derived")

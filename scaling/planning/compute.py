@@ -14,6 +14,7 @@ from scaling.design.inputs import design
 from scaling.errors import FitError, LawError
 from scaling.formula import Law, Published, constants
 from scaling.intervals.distance import extrapolation
+from scaling.numerics import root
 from scaling.planning import asked
 from scaling.planning.rates import recommended
 from scaling.planning.surface import COSTS, Budget, Surface
@@ -205,13 +206,12 @@ def _solve(s: Surface, budget: Budget, C, loss, N, D) -> dict[str, np.ndarray]:
 
 def _budget_of(s: Surface, budget: Budget, N, D) -> np.ndarray:
     """Cost C (B,) at which the optimal N, or D, is the given one."""
-    low, high = np.full(s.sets, np.log(1e6)), np.full(s.sets, np.log(1e36))
-    for _ in range(48):
-        middle = 0.5 * (low + high)
-        n, _ = s.best(np.exp(middle), budget)
-        small = n < N if N is not None else budget.tokens(n, np.exp(middle)) < D
-        low, high = np.where(small, middle, low), np.where(small, high, middle)
-    return np.exp(0.5 * (low + high))
+
+    def beyond(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        n, _ = s.take(rows).best(np.exp(x), budget, ends=True)
+        return np.log(n / N if N is not None else np.maximum(budget.tokens(n, np.exp(x)) / D, 1e-300))
+
+    return np.exp(root(beyond, np.full(s.sets, np.log(COSTS[0])), np.log(COSTS[1])))
 
 
 def _row(found: list[dict[str, np.ndarray]], s: Surface, budget: Budget, level: float, held: bool) -> dict[str, float]:
@@ -236,17 +236,16 @@ def _row(found: list[dict[str, np.ndarray]], s: Surface, budget: Budget, level: 
 
 
 def _flat(s: Surface, budget: Budget, C: float, N: float, best: float) -> tuple[float, float]:
-    ends = []
-    for sign in (-1, 1):
-        near, far = 0.0, np.log(1e4)
-        for _ in range(50):
-            x = 0.5 * (near + far)
-            n = N * np.exp(sign * x)
-            d = budget.tokens(n, C)
-            good = d > 0 and s(np.array([[n]]), np.array([[d]]))[0, 0] <= best * (1 + FLAT)
-            near, far = (x, far) if good else (near, x)
-        ends.append(float(N * np.exp(sign * near)))
-    return ends[0], ends[1]
+    most = np.array([-1.0, 1.0]) * np.log(1e4)
+
+    def over(x: np.ndarray, _: np.ndarray) -> np.ndarray:
+        n = N * np.exp(x)
+        d = budget.tokens(n, C)
+        loss = s(n[None], np.maximum(d, 1e-300)[None])[0]
+        return np.where(d > 0, np.minimum(loss, 1e300), 1e300) - best * (1 + FLAT)
+
+    low, high = N * np.exp(root(over, 0.0, most))
+    return float(low), float(high)
 
 
 def _said(draws, level: float) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.counting import alike
+from scaling.counting import alike, compute
 from scaling.errors import ArgumentError, DataError, FitError
 from scaling.fits import Fit
 from scaling.formula import Law, find
@@ -123,7 +123,7 @@ def _costs(pool: pd.DataFrame, cost: Any) -> np.ndarray:
     if cost is None:
         for N, D in (("N", "D"), ("n_params", "tokens")):
             if N in pool and D in pool:
-                return 6.0 * pool[N].to_numpy(float) * pool[D].to_numpy(float)
+                return compute(pool[N], pool[D])
         raise DataError("cost: the pool has no N and D to count 6 N D from; pass cost=, a column or an array.")
     if isinstance(cost, str) and cost not in pool:
         raise DataError(f"cost='{cost}': the pool has no such column; it has {', '.join(map(str, pool.columns))}.")

@@ -16,6 +16,7 @@ import pandas as pd
 from scaling.counting import alike
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
+from scaling.numerics import root
 from scaling.planning.shares import Solved, bounds, least_sum, least_worst
 from scaling.rendering import Result, plain
 from scaling.words import check_level
@@ -264,14 +265,13 @@ def _level(a, g, rest, lo, hi, names) -> Solved:
 
     bottom, top = float((a * high**-g + rest).max()), float((a * np.maximum(low, 1e-12) ** -g + rest).max())
     top = max(top, bottom)
-    for _ in range(200):
-        middle = 0.5 * (bottom + top)
-        bottom, top = (middle, top) if np.clip(need(middle), low, high).sum() > 1 else (bottom, middle)
+    over = np.vectorize(lambda level, _: np.clip(need(level), low, high).sum() - 1)
+    top = float(root(over, bottom, top))
     p = np.clip(need(top), low, high)
     free = (p > low) & (p < high)
     spare = 1 - p.sum()
     p = np.where(free, p * (1 + spare / max(p[free].sum(), 1e-300)), p)
-    return Solved(p, float(np.log(top)), (p <= low) & (low < high), (p >= high) & (low < high), abs(p.sum() - 1), 200)
+    return Solved(p, float(np.log(top)), (p <= low) & (low < high), (p >= high) & (low < high), abs(p.sum() - 1), 0)
 
 
 def _value(objective: str, a, g, rest, w, p) -> float:

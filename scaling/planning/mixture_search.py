@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from scaling.counting import alike
 from scaling.errors import FitError
 from scaling.fits import Fit
+from scaling.numerics import complex_step
 from scaling.planning.mixture import Mixture, by_name, check, draws, mixture_of
 from scaling.planning.shares import bounds
 from scaling.words import listed
@@ -71,8 +72,7 @@ def search(
         return sum(weight * loss(h, None) for weight, loss in zip(w, losses, strict=True))
 
     def gradient(h: np.ndarray) -> np.ndarray:
-        stepped = h[:, None] + 1j * 1e-30 * np.eye(len(h))  # complex step over all shares at once: exact to rounding
-        return np.imag(total(stepped)) / 1e-30
+        return complex_step(total, h[:, None], np.eye(len(h)))  # over all shares at once
 
     convex = all(_convex(f) for f in fits.values())
     rng = np.random.default_rng(seed)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scaling.counting import SERVE, TRAIN
 from scaling.errors import LawError
 from scaling.formula import Law
+from scaling.numerics import root
 
 ZOOM, LEVELS = 65, 6  # nodes per search and searches; each narrows ln N to two node distances
 COSTS = 1e6, 1e36  # budgets among which the cheapest is sought
-TRAIN, SERVE = 6.0, 2.0  # FLOP per parameter and token, training and serving
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ class Surface:
     @property
     def sets(self) -> int:
         return max(len(v) for v in self.values.values())
+
+    def take(self, rows: np.ndarray) -> Surface:
+        """Of some of the parameter sets."""
+        return replace(self, values={k: v if len(v) == 1 else v[rows] for k, v in self.values.items()})
 
     def __call__(self, N, D) -> np.ndarray:
         """Loss (B, k) for N and D that broadcast with (B, k)."""
@@ -106,8 +111,9 @@ class Surface:
         met = np.array([self.best(np.exp(x), budget)[1] <= target for x in grid])
         first = met.argmax(0)
         low, high = grid[np.maximum(first - 1, 0)], grid[first]
-        for _ in range(45):
-            middle = 0.5 * (low + high)
-            reached = self.best(np.exp(middle), budget)[1] <= target
-            low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-        return np.where(met.any(0), np.where(met[0], 0.0, np.exp(0.5 * (low + high))), np.inf)
+
+        def over(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            return np.minimum(self.take(rows).best(np.exp(x), budget)[1], 1e300) - target[rows]
+
+        C = np.exp(root(over, low, high))
+        return np.where(met.any(0), np.where(met[0], 0.0, C), np.inf)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from scaling import fits
-from scaling.counting import compute, counted
+from scaling.counting import compute, counted, tokens
 from scaling.errors import DataError, FitError
 from scaling.planning.compute import plan
 from scaling.rendering import Result
@@ -76,7 +76,7 @@ def envelope(curves: pd.DataFrame, smooth: int = 1) -> Optima:
             "or use isoflop."
         )
     C = np.exp(grid)
-    points = pd.DataFrame({"flops": C, "N": N, "D": C / (6 * N), "loss": losses.min(0)})[inside]
+    points = pd.DataFrame({"flops": C, "N": N, "D": tokens(C, N), "loss": losses.min(0)})[inside]
     note = (f"{(~inside).sum()} of {ENVELOPE} budgets left out: their best size is the smallest or largest run there",)
     return _power_laws(points, note)
 
@@ -139,7 +139,7 @@ def _minima(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
             continue
         flops = float(np.exp(np.log(level["flops"]).mean()))
         N = np.exp(best)
-        rows.append((flops, N, flops / (6 * N), c0 - c1**2 / (4 * c2)))
+        rows.append((flops, N, float(tokens(flops, N)), c0 - c1**2 / (4 * c2)))
     if len(rows) < 2:
         raise FitError("fewer than two budgets have a minimum inside the sizes run; " + "; ".join(notes[:2]))
     return pd.DataFrame(rows, columns=["flops", "N", "D", "loss"]), tuple(notes)

@@ -11,6 +11,7 @@ from scipy.stats import t as student
 
 from scaling.errors import FitError
 from scaling.fits import Fit, fit
+from scaling.numerics import complex_step
 from scaling.rendering import Result
 from scaling.transfer.delta import moments
 
@@ -54,7 +55,7 @@ class Chain(Result):
         rows, x, variance, noise = moments(self.first, data)
         name = self.second.law.inputs[0]
         _, mean, own_variance, own_noise = moments(self.second, {name: x})
-        slope = np.imag(self.second.law(x + 1e-30j, **self.second.values)) / 1e-30
+        slope = complex_step(lambda loss: self.second.law(loss, **self.second.values), x)
         from_loss, from_error = slope**2 * (variance + noise), own_variance + own_noise
         dof = min(self.first.cov.dof, self.second.cov.dof)
         half = student.ppf(0.5 + level / 2, dof) * np.sqrt(from_loss + from_error)

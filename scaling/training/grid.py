@@ -21,9 +21,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from scaling.counting import flops_per_token
 from scaling.errors import TrainingDataError, TrainingError
 from scaling.schedules import schedule as make_schedule
-from scaling.training.counts import flops_per_token, param_counts
 from scaling.training.records import NAMING, PLAIN_NAME
 from scaling.training.spec import RunSpec
 from scaling.words import did_you_mean, parse_number
@@ -185,9 +185,9 @@ def _steps(horizon: Any, spec: RunSpec) -> int:
     except ValueError as problem:
         raise TrainingError(f"horizon = {horizon!r}: must be {problem}") from None
     if kind == "flops":
-        amount /= flops_per_token(spec.shape, horizon.get("convention", "6nd"))
+        amount /= flops_per_token(spec.shape, horizon.get("convention", "6ND_with_gains"))
     elif kind == "tokens_per_param":
-        counts, which = param_counts(spec.shape), horizon.get("params", "n_params")
+        counts, which = spec.params, horizon.get("params", "n_params")
         if which not in counts:
             raise TrainingError(f"horizon = {horizon!r}: params is one of {', '.join(counts)}")
         amount *= counts[which]

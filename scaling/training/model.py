@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from scaling.training.counts import Shape
+from scaling.counting import Shape
 
 INIT_STD = 0.02  # GPT-2; projections back into the residual stream are smaller by sqrt(2 L)
 Weights = Mapping[str, Tensor]

@@ -29,8 +29,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 import scaling
+from scaling.counting import flops_per_token
 from scaling.errors import MachineError, TrainingDataError, TrainingError
-from scaling.training.counts import flops_per_token, param_counts
 from scaling.training.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def facts(spec: RunSpec, corpus: Corpus) -> dict[str, Any]:
     """What a record says of a run before it begins: counts and settings."""
     tokens = spec.table.steps * spec.batch_tokens
     return {
-        **param_counts(spec.shape),
+        **spec.params,
         "steps": spec.table.steps,
         "tokens": tokens,
         "batch_tokens": spec.batch_tokens,
@@ -244,8 +244,8 @@ def facts(spec: RunSpec, corpus: Corpus) -> dict[str, Any]:
         "d_ff": 4 * spec.d_model,
         "vocab": spec.shape.vocab,
         "dtype": "float32",
-        "flops_6nd": tokens * flops_per_token(spec.shape, "6nd"),
-        "flops_exact": tokens * flops_per_token(spec.shape, "exact"),
+        "flops_6nd": tokens * int(flops_per_token(spec.shape, "6ND_with_gains")),
+        "flops_exact": spec.table.steps * spec.flops,
         "train_bytes": len(corpus.text),
         "validation_bytes": sum(len(source.validation) for source in corpus.sources),
     }

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from scaling.counting import Shape, flops_per_token, parameters
 from scaling.errors import TrainingError
 from scaling.schedules import Schedule
 from scaling.schedules import schedule as make_schedule
-from scaling.training.counts import Shape, flops_per_token
 
 PARAMETRIZATIONS = ("sp", "mup", "completep")
 _KINDS: dict[Any, tuple[type, str]] = {
@@ -163,10 +163,23 @@ class RunSpec:
 
     @property
     def shape(self) -> Shape:
-        """The model's size, as the counting functions take it."""
-        return Shape(
-            self.n_layer, self.d_model, self.n_head, self.context, n_encoder=self.n_encoder, qk_norm=self.qk_norm
-        )
+        """The model's size, as the counting functions take it: a byte has 256 values, the head is the embedding."""
+        own = {
+            name: getattr(self, name) for name in ("d_model", "n_layer", "n_head", "context", "n_encoder", "qk_norm")
+        }
+        return Shape(**own, vocab=256, tied=True)
+
+    @property
+    def params(self) -> dict[str, int]:
+        """Counts of parameters by their column in `runs.csv`; the head is the embedding, which `n_params` holds once."""
+        shape = self.shape
+        sides = {"n_params_encoder": shape.encoder, "n_params_decoder": shape.decoder} if self.n_encoder else {}
+        return {
+            "n_params": int(parameters(shape, "total_with_gains")),
+            "n_params_nonemb": shape.blocks,
+            "n_params_embedding": shape.embedding,
+            "n_params_head": shape.head,
+        } | sides
 
     @property
     def batch_tokens(self) -> int:
@@ -176,7 +189,7 @@ class RunSpec:
     @property
     def flops(self) -> int:
         """Of an update: matrix products with the head, causal attention."""
-        return self.batch_tokens * flops_per_token(self.shape, "exact")
+        return self.batch_tokens * int(flops_per_token(self.shape, "exact"))
 
     @cached_property
     def table(self) -> Schedule:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from scaling.counting import flops_per_token
 from scaling.errors import MachineError, TrainingDataError, TrainingError
-from scaling.training.counts import flops_per_token, param_counts
 from scaling.training.executors import open_executor
 from scaling.training.grid import Planned
 from scaling.training.progress import Progress, Watch
@@ -93,11 +93,11 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
     rows = []
     for name, run in runs.items():
         spec, steps = run.spec, run.spec.table.steps
-        tokens, flops = steps * spec.batch_tokens, float(flops_per_token(spec.shape, "6nd"))
-        row = {"run": name, "n_params": param_counts(spec.shape)["n_params"], "steps": steps, "tokens": tokens}
+        tokens, flops = steps * spec.batch_tokens, float(flops_per_token(spec.shape, "6ND_with_gains"))
+        row = {"run": name, "n_params": spec.params["n_params"], "steps": steps, "tokens": tokens}
         row |= {"flops": tokens * flops, "own_steps": own[name]}
         if seconds:
-            key = (*spec.shape, spec.batch)
+            key = (spec.shape, spec.batch)
             timed[key] = timed.get(key) or _seconds_per_update(spec)
             judging = own[name] / spec.eval_every * 1.5 * spec.eval_tokens + spec.val_tokens  # a third of the work each
             row["seconds"] = timed[key] * (own[name] + judging / 3 / spec.batch_tokens) if own[name] else 0.0

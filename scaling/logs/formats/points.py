@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from scaling.counting import tokens
 from scaling.errors import DataError
 from scaling.logs.formats.table import table
 
@@ -15,7 +16,7 @@ def chinchilla_figure(path: str | Path) -> pd.DataFrame:
     """
     raw = table(path, ["Model Size", "Training FLOP", "loss"])
     out = raw[["Model Size", "Training FLOP", "loss"]].set_axis(["N", "C", "loss"], axis=1).astype(float)
-    out.insert(1, "D", out["C"] / (6 * out["N"]))
+    out.insert(1, "D", tokens(out["C"], out["N"]))
     out.attrs["note"] = "N total parameters and C read off a figure, D = C / (6 N), loss in nats per token"
     return out
 
