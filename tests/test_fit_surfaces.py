@@ -1,57 +1,51 @@
-"""Golden numbers of the Chinchilla replication (arXiv:2404.10102) on its public data, and what a fit must not depend on."""
+"""Fits of a surface: the global optimum, other objectives, spreads, and what a fit must not depend on."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import least_squares, minimize
 
 import scaling
-from scaling.engine.losses import Loss
 from scaling.errors import ArgumentError, DataError, FitError
-
-OPTIMUM = 0.0010182740178006
 
 
 @pytest.fixture(scope="module")
-def epoch(shared_data):
-    raw = pd.read_csv(shared_data / "analyzing-chinchilla/data/svg_extracted_data.csv")
-    raw = raw[raw["loss"] < sorted(raw["loss"])[-5]]
-    N = raw["Model Size"]
-    return pd.DataFrame({"N": N, "D": raw["Training FLOP"] / (6 * N), "loss": raw["loss"]})
+def epoch(points):
+    return points
+
+
+def objective(law, p, rows, delta=1e-3):
+    """Sum of the Huber loss over rows, written out."""
+    r = np.abs(np.log(law(rows["N"], rows["D"], **p) / rows["loss"]))
+    return np.where(r <= delta, r**2 / 2, delta * (r - delta / 2)).sum()
 
 
 def test_global_optimum_from_no_start(epoch):
-    assert len(epoch) == 240
     fit = scaling.fit(epoch, "chinchilla")
-    assert fit.objective == pytest.approx(OPTIMUM, rel=1e-9)
-    logs = [np.log(fit.values[k]) for k in "ABE"] + [fit.values["alpha"], fit.values["beta"]]
-    np.testing.assert_allclose(logs, [6.16924637, 7.67015673, 0.59730681, 0.34731050, 0.36717243], atol=1e-6)
     assert fit.ok and fit.verdict.agree == 8
+    assert fit.objective == pytest.approx(objective(fit.law, fit.values, epoch), rel=1e-12)
     assert "tied to alpha" in fit.summary().loc["A", "note"]
+    # no lower point: not by a simplex from the optimum, not by steps along any parameter
+    x = np.array([np.log(fit.values[k]) for k in ("E", "A", "B", "alpha", "beta")])
+    at = lambda x: objective(fit.law, dict(zip(("E", "A", "B", "alpha", "beta"), np.exp(x), strict=True)), epoch)
+    found = minimize(at, x, method="Nelder-Mead", options={"maxiter": 2000, "xatol": 1e-9, "fatol": 1e-14})
+    assert found.fun >= fit.objective * (1 - 1e-9)
+    for j in range(5):
+        for h in (1e-4, -1e-4):
+            assert at(x + h * np.eye(5)[j]) > fit.objective
 
 
-@pytest.mark.parametrize(
-    ("objective", "delta", "values", "tolerance"),
-    [
-        ("squares", 1e-3, (1.88281, 567.81, 7581.85, 0.35762, 0.42762), 2e-5),
-        ("log_squares", 1e-3, (1.86455, 593.32, 4875.64, 0.36025, 0.40588), 2e-5),
-        ("log_huber", 1e-5, (1.8167, 481.4, 2081.4, 0.3477, 0.3658), 5e-3),
-    ],
-)
-def test_other_objectives(epoch, objective, delta, values, tolerance):
-    fit = scaling.fit(epoch, "chinchilla", objective=objective, delta=delta)
-    np.testing.assert_allclose([fit.values[k] for k in ("E", "A", "B", "alpha", "beta")], values, rtol=tolerance)
-    if objective == "squares":
-        assert fit.objective == pytest.approx(0.0832038076933, rel=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("name", "objective"),
-    [("hoffmann2022_rounded", 0.00412101), ("hoffmann2022", 0.00123116), ("besiroglu2024", 0.00101874)],
-)
-def test_published_constants_have_the_published_objective(epoch, name, objective):
-    constants = scaling.laws["chinchilla"].published[name]
-    r = np.log(constants(epoch["N"], epoch["D"])) - np.log(epoch["loss"])
-    assert Loss("huber", True, 1e-3).value(r.to_numpy()).sum() == pytest.approx(objective, rel=1e-5)
+@pytest.mark.parametrize("name", ["squares", "log_squares"])
+def test_other_objectives(epoch, name):
+    """Least squares of losses, or of their logs, as scipy finds it from the truth."""
+    law, names = scaling.laws["chinchilla"], ("E", "A", "B", "alpha", "beta")
+    link = np.log if name == "log_squares" else np.asarray
+    residual = lambda x: link(law(epoch["N"], epoch["D"], **dict(zip(names, np.exp(x), strict=True)))) - link(epoch["loss"])
+    start = np.log([law.published["besiroglu2024"][k] for k in names])
+    found = least_squares(residual, start, xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    fit = scaling.fit(epoch, law, objective=name)
+    assert fit.objective == pytest.approx(2 * found.cost, rel=1e-9)
+    np.testing.assert_allclose([fit.values[k] for k in names], np.exp(found.x), rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -71,21 +65,11 @@ def test_compute_optimal_allocation(name, N, D, loss):
 
 
 def test_bootstrap_spread(epoch):
-    """Their 4000 resamples, drawn as they drew them: standard errors to three digits."""
-    from scaling.engine.solver import minimise
-
-    fit = scaling.fit(epoch.sort_index(), "chinchilla")
-    model = fit.model(fit.design)
-    np.random.seed(42)  # noqa: NPY002 - the protocol's own generator
-    order = fit.design.frame.index.get_indexer(epoch.index)
-    picks = np.stack([np.bincount(order[np.random.choice(240, 240)], minlength=240) for _ in range(4000)])  # noqa: NPY002
-    found = minimise(model, fit.loss.link(fit.design.loss), np.tile(fit.t, (4000, 1)), picks.astype(float), fit.loss)
-    assert found.converged.all()
-    spread = dict(zip(fit.coordinates.names, fit.coordinates.to_params(found.t).std(0, ddof=1), strict=True))
-    expected = {"A": 124.494, "B": 1293.17, "E": 0.025657, "alpha": 0.0153975, "beta": 0.0205942}
-    for name, se in expected.items():
-        assert spread[name] == pytest.approx(se, rel=1e-3), name
-        assert fit.errors()[name] == pytest.approx(se, rel=0.45), name
+    """The spread of resamples is what the covariance says, within what 300 resamples and heavy tails allow."""
+    fit = scaling.fit(epoch, "chinchilla")
+    spread = fit.bootstrap(300, seed=0).drop(columns="converged").std(ddof=1)
+    for name, se in spread.items():
+        assert fit.errors()[name] == pytest.approx(se, rel=0.35), name
 
 
 def test_bootstrap_is_reproducible_and_named(epoch):
@@ -118,7 +102,6 @@ def test_row_order_and_duplicates_do_not_matter(epoch):
     twice = scaling.fit(pd.concat([epoch, epoch]).assign(weight=0.5), "chinchilla")
     assert twice.objective == pytest.approx(fit.objective, rel=1e-10)
     assert twice.predict(target)["prediction"][0] == pytest.approx(fit.predict(target)["prediction"][0], rel=1e-8)
-    assert fit.predict(target)["prediction"][0] == pytest.approx(1.97337, abs=1e-5)
 
 
 def test_components_add_up_and_extrapolation_is_said(epoch):
@@ -126,7 +109,7 @@ def test_components_add_up_and_extrapolation_is_said(epoch):
     parts = out[["E", "A / N^alpha", "B / D^beta"]].sum(axis=1)
     np.testing.assert_allclose(parts, out["prediction"])
     assert (out["lower"] < out["prediction"]).all() and (out["prediction"] < out["upper"]).all()
-    assert "4.33x beyond the largest parameters seen" in out.attrs["extrapolation"]
+    assert f"{7e10 / epoch['N'].max():.3g}x beyond the largest parameters seen" in out.attrs["extrapolation"]
     assert "assumes the law is exact" in out.attrs["interval"]
 
 
@@ -134,7 +117,7 @@ def test_fixed_parameters_and_bounds(epoch):
     import lmfit
 
     fit = scaling.fit(epoch, "chinchilla", fixed={"E": 1.69})
-    assert fit.values["E"] == 1.69 and fit.objective > OPTIMUM * 1.1
+    assert fit.values["E"] == 1.69 and fit.objective > scaling.fit(epoch, "chinchilla").objective * 1.1
     assert fit.summary().loc["E", "note"] == "fixed"
     bounded = lmfit.Parameters()
     bounded.add("E", value=1.75, min=1.7, max=1.8)
@@ -154,7 +137,7 @@ def test_user_law_is_fitted_like_a_built_in_one(epoch):
 
     try:
         fit = scaling.fit(epoch, own)
-        assert fit.objective == pytest.approx(OPTIMUM, rel=1e-7)
+        assert fit.objective == pytest.approx(scaling.fit(epoch, "chinchilla").objective, rel=1e-7)
     finally:
         scaling.laws.remove("own")
 

@@ -113,10 +113,9 @@ def test_jacobian_hook_equals_complex_step(law):
         np.testing.assert_allclose(hook[name], exact, rtol=1e-9, atol=1e-13 * np.abs(exact).max())
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", [p for p in LAWS if trace(p.values[0]) is not None])
 def test_traced_terms_add_up_to_the_law(law):
-    if (terms := trace(law)) is None:
-        pytest.skip("not a sum of monomials")
+    terms = trace(law)
     inputs, values = inputs_for(law), draw(law, np.random.default_rng(4))
     from scaling.intervals.prediction import _evaluate
 

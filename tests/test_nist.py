@@ -14,11 +14,8 @@ NAMES = [
 
 
 @pytest.fixture(scope="module")
-def problems(shared_data):
-    folder = shared_data / "NIST_STRD"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is absent")
-    return {p.name: p for p in nist.problems(folder)}
+def problems():
+    return {p.name: p for p in nist.problems(nist.FOLDER)}
 
 
 def test_every_problem_is_read(problems):

@@ -38,7 +38,7 @@ def reference() -> tuple[pd.DataFrame, Surface, scaling.Fit]:
 def certified() -> list[Row]:
     """NIST StRD, 27 problems x 2 starts."""
     ours, theirs = [], []
-    for p in nist.problems(data_root() / "NIST_STRD"):
+    for p in nist.problems(nist.FOLDER):
         for which in (0, 1):
             law, names = p.law(), list(p.law().params)
             fit = scaling.fit(p.data, law, objective="squares", params=p.start(which))

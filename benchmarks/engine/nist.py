@@ -12,6 +12,8 @@ import pandas as pd
 
 from scaling.formula import Law
 
+FOLDER = Path(__file__).resolve().parents[2] / "tests/data/nist"
+
 
 @dataclass(frozen=True)
 class Problem:
