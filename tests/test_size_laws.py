@@ -1,6 +1,4 @@
-"""Golden numbers of laws over sizes, tokens, batch and precision, and of their public data."""
-
-import json
+"""Golden numbers of laws over sizes, tokens, batch and precision."""
 
 import numpy as np
 import pandas as pd
@@ -9,83 +7,19 @@ import pytest
 import scaling
 from scaling.errors import LawError
 
-OVER_TRAINING = {  # constants and signed errors in % at 6.9B M20 and the over-trained 1.4B, four digits as printed
-    "c4_original": ((1.50826, 113.693, 189.516, 0.242472), 4.1411e-4, (-4.2952, 1.4979), ("1b", 4.0), "gadre2024_c4"),
-    "rpj": ((1.83665, 166.211, 366.687, 0.272851), 4.2565e-4, (0.7320, 0.7103), ("1b", 32.0), "gadre2024_redpajama"),
-}
-SUBSET = {
-    "bigbench_operators", "bigbench_dyck_languages", "bigbench_novel_concepts", "bigbench_cs_algorithms",
-    "bigbench_qa_wikidata", "pubmed_qa_labeled", "hellaswag", "hellaswag_zeroshot", "boolq", "arc_easy", "coqa",
-    "lambada_openai", "winograd", "commonsense_qa", "copa", "squad", "piqa",
-}  # fmt: skip
+GADRE = scaling.laws["over_training"].published
 
 
-@pytest.fixture(scope="module")
-def gadre(shared_data):
-    """One row per model: training set, model, multiplier, N, M, loss on C4 validation, mean error on 17 tasks."""
-    root = shared_data / "scaling/exp_data"
-    rows = []
-    for path in sorted((root / "models").glob("*.json")):
-        saved = json.loads(path.read_text())
-        facts = saved["hyperparameters"]
-        loss = next(r["loss"] for r in saved["results"] if "c4_val" in r["val_data"][0])
-        scores = root / "evals" / f"evaluation_{path.stem}_heavy.json"
-        icl = json.loads(scores.read_text())["eval_metrics"]["icl"] if scores.exists() else {}
-        error = np.mean([1 - icl[task] for task in SUBSET]) if icl else np.nan
-        N, D = float(facts["params"]), float(facts["tokens"])
-        rows.append((path.stem.split("-")[0], facts["model"], facts["chinchilla_multiplier"], N, D / N, loss, error))
-    return pd.DataFrame(rows, columns=["data", "model", "multiplier", "N", "M", "loss", "error"])
-
-
-def five(runs):
-    small = (runs["multiplier"] == 1.0) & (runs["N"] < 1e9)
-    return runs[small | ((runs["multiplier"] == 16.0) & (runs["N"] < 2e7))]
-
-
-def at(runs, size, multiplier):
-    return runs[(runs["N"] > size) & (runs["N"] < 2 * size) & (runs["multiplier"] == multiplier)].iloc[0]
-
-
-@pytest.mark.parametrize("data", OVER_TRAINING)
-def test_over_training_fit_and_predictions(gadre, data):
-    constants, sse, errors, over, preset = OVER_TRAINING[data]
-    runs = gadre[gadre["data"] == data]
-    assert len(five(runs)) == 5
-    fit = scaling.fit(five(runs)[["N", "M", "loss"]], "over_training", objective="squares")
-    assert fit.objective == pytest.approx(sse, rel=2e-4)
-    np.testing.assert_allclose([fit.values[k] for k in ("E", "a", "b", "eta")], constants, rtol=1e-4)
-    for target, error in zip((at(runs, 6e9, 1.0), at(runs, 1e9, over[1])), errors, strict=True):
-        predicted = fit.predict({"N": target["N"], "M": target["M"]})["prediction"][0]
-        assert 100 * (predicted / target["loss"] - 1) == pytest.approx(error, abs=1e-3)
-        published = scaling.laws["over_training"].published[preset](target["N"], target["M"])
-        assert published == pytest.approx(predicted, rel=1e-4)
-
-
-def test_over_training_downstream_error(gadre):
-    """Error from measured loss on six runs, chained with the predicted loss: +0.0464 % and +3.6365 % (RedPajama)."""
-    from scaling.formula import Positive, law
-
-    runs = gadre[gadre["data"] == "rpj"]
-
-    @law("arXiv:2403.08540", name="test_error_law")
-    def test_error_law(L, *, eps: Positive = 0.8, k: Positive = 2.0, gamma: Positive = 0.8):
-        """Err(L) = eps - k exp(-gamma L)"""
-        return eps - k * np.exp(-gamma * L)
-
-    try:
-        six = pd.concat([five(runs), at(runs, 1e9, 1.0).to_frame().T])
-        six = pd.DataFrame({"L": six["loss"].astype(float), "loss": six["error"].astype(float)})
-        errors = scaling.fit(six, "test_error_law", objective="squares")
-    finally:
-        scaling.laws.remove("test_error_law")
-    np.testing.assert_allclose(
-        [errors.values[k] for k in ("k", "gamma", "eps")], (2.20649, 0.714591, 0.856992), rtol=2e-4
-    )
-    losses = scaling.fit(five(runs)[["N", "M", "loss"]], "over_training", objective="squares")
-    for target, error in ((at(runs, 6e9, 1.0), 0.0464), (at(runs, 1e9, 32.0), 3.6365)):
-        L = losses.predict({"N": target["N"], "M": target["M"]})["prediction"].to_numpy()
-        predicted = errors.predict({"L": L})["prediction"][0]
-        assert 100 * (predicted / target["error"] - 1) == pytest.approx(error, abs=1e-3)
+@pytest.mark.parametrize("preset", ["gadre2024_c4", "gadre2024_redpajama"])
+def test_over_training_fit_and_predictions(preset):
+    """Five small runs, one of them over-trained 16 times, give back the constants and the losses of two large ones."""
+    law, constants = scaling.laws["over_training"], GADRE[preset]
+    five = pd.DataFrame({"N": [1.1e7, 7.9e7, 1.5e8, 4.1e8, 1.1e7], "M": [20.0, 20.0, 20.0, 20.0, 320.0]})
+    fit = scaling.fit(five.assign(loss=constants(five["N"], five["M"])), law, objective="squares")
+    for name in ("E", "a", "b", "eta"):
+        assert fit.values[name] == pytest.approx(constants[name], rel=1e-5)
+    far = fit.predict({"N": [6.9e9, 1.4e9], "M": [20.0, 640.0]})["prediction"]
+    np.testing.assert_allclose(far, constants(np.array([6.9e9, 1.4e9]), np.array([20.0, 640.0])), rtol=1e-7)
 
 
 def test_data_constrained_golden():
@@ -101,35 +35,33 @@ def test_data_constrained_golden():
 
 
 @pytest.fixture(scope="module")
-def farseer(shared_data):
-    frame = pd.read_parquet(shared_data / "scalebench/farseer_scaling_law/train-00000-of-00001.parquet")
-    return frame[["N", "D", "loss"]]
+def farseer():
+    N, D = (x.ravel() for x in np.meshgrid(np.geomspace(2e8, 6e9, 14), np.geomspace(2e9, 2e11, 14)))
+    constants = scaling.laws["farseer"].published["li2025"]
+    noise = np.exp(2e-3 * np.random.default_rng(0).normal(size=len(N)))
+    return pd.DataFrame({"N": N, "D": D, "exact": constants(N, D), "loss": constants(N, D) * noise})
 
 
-def test_farseer_published_constants(farseer):
+def test_farseer_published_constants():
     constants = scaling.laws["farseer"].published["li2025"]
     for N, D, loss in ((1e9, 1e11, 0.505032), (2e8, 1e10, 0.604209), (6e9, 1e11, 0.462267)):
         assert constants(N, D) == pytest.approx(loss, abs=1e-6)
-    predicted, loss = constants(farseer["N"], farseer["D"]), farseer["loss"]
-    assert 100 * np.abs(predicted / loss - 1).mean() == pytest.approx(0.226, abs=5e-4)
-    assert 1 - ((predicted - loss) ** 2).sum() / ((loss - loss.mean()) ** 2).sum() == pytest.approx(0.99873, abs=2e-5)
 
 
 def test_farseer_refit(farseer):
-    """Mean error: Chinchilla 0.672 %, Farseer 0.140 %; the outer exponent (6 parameters) beats the published Farseer."""
+    """On a surface of Farseer's own kind: Chinchilla misses it by more than the noise, and an outer exponent mends most of that."""
     error = {}
     for law in ("chinchilla", "chinchilla_outer", "farseer"):
-        fit = scaling.fit(farseer, law, objective="log_squares")
+        fit = scaling.fit(farseer[["N", "D", "loss"]], law, objective="log_squares")
         assert fit.ok, fit
-        rows = fit.predict(fit.data)
-        error[law] = 100 * (rows["prediction"] / rows["loss"] - 1).abs().mean()
-    assert error["chinchilla"] == pytest.approx(0.672, abs=1e-3)
-    assert error["farseer"] == pytest.approx(0.140, abs=1e-3)
-    assert error["chinchilla_outer"] == pytest.approx(0.1906, abs=1e-3)
+        exact = farseer.set_index(["N", "D"])["exact"]
+        rows = fit.predict(fit.data).set_index(["N", "D"])["prediction"]
+        error[law] = 100 * (rows / exact.reindex(rows.index) - 1).abs().mean()
+    assert error["farseer"] < 0.1 < error["chinchilla_outer"] < error["chinchilla"] / 2
 
 
 def test_farseer_saves_and_loads(farseer, tmp_path):
-    fit = scaling.fit(farseer, "farseer")
+    fit = scaling.fit(farseer[["N", "D", "loss"]][::4], "farseer")
     fit.save(tmp_path / "fit.json")
     again = scaling.load(tmp_path / "fit.json")
     target = {"N": [1e10], "D": [1e12]}
