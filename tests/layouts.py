@@ -48,7 +48,7 @@ def logged(name: str) -> np.ndarray:
 
 
 def multi_power(folder: Path) -> Path:
-    """csv_<size>/<name>.csv: step, lr, loss from the end of the warm-up on, 4 decimals; the size stands in the folder's name alone."""
+    """csv_<size>/<name>.csv: step, lr, loss from the end of the warm-up on, 4 decimals; the size stands in the folder alone."""
     law = scaling.laws["multi_power"]
     for size in (25, 100):
         constants = law.published[f"luo2025_{size}M"]
@@ -128,7 +128,7 @@ def over_training(folder: Path) -> Path:
                 if model == "d=96_l=8_h=4" and times == 0.5:
                     continue  # not every run was evaluated
                 mean = float(error(loss, **CHAIN)) + rng.normal(0, 2e-4)
-                icl = {task: 1 - mean for task in SUBSET}
+                icl = dict.fromkeys(SUBSET, 1 - mean)
                 icl |= {"copa": 1 - mean - 0.05, "piqa": 1 - mean + 0.05}  # the subset's mean stays
                 icl |= {"follows": 1 - mean, "coin_toss": rng.choice([0.4, 0.6])}
                 (folder / f"evals/evaluation_{name}_heavy.json").write_text(json.dumps({"eval_metrics": {"icl": icl}}))
@@ -221,10 +221,10 @@ def scalebench(folder: Path) -> Path:
     for n in (6e7, 2e8, 1e9):
         for d in (2e9, 1e10, 1e11):
             lr, batch = rule(n, d)
-            for x in np.linspace(-1.6, 1.6, 9):
-                for y in np.linspace(-1.5, 1.5, 7):
+            for x in np.linspace(-1.5, 1.7, 9):
+                for y in np.linspace(-1.4, 1.6, 7):  # the grid does not hold the optimum
                     worse = 0.006 * (x**2 + 0.5 * y**2 + 0.3 * x * y)
-                    rates.append(("all_data", lr * np.exp(x + 0.1), batch * np.exp(y + 0.1) / 2048, d, n, 2.5 + worse))
+                    rates.append(("all_data", lr * np.exp(x), batch * np.exp(y) / 2048, d, n, 2.5 + worse))
     names = ["group", "lr", "bsz", "data_size", "non_embedding_param_size", "lm_loss"]
     tables["lr_bsz"] = pd.DataFrame(rates, columns=names)
 
@@ -261,7 +261,9 @@ def translation(path: Path) -> Path:
     """data_scaling.0126.summary: lines of facts behind #, tabs, the column ModelSize holding a width, D in bytes."""
     law, bleu = scaling.laws["mt_data"], scaling.laws["bleu_exponential"]
     lines = ["# Constant branch point: BPE=BPE.30000", "# Constant branch point: BatchSize=BatchSize.4096"]
-    lines.append("\t".join(["DataPercent", "FeedForward", "Lang", "Layers", "ModelSize", "bleu_dev", "data_bytes", "ent_dev"]))
+    lines.append(
+        "\t".join(["DataPercent", "FeedForward", "Lang", "Layers", "ModelSize", "bleu_dev", "data_bytes", "ent_dev"])
+    )
     rng = np.random.default_rng(0)
     for lang in ("ruen", "deen"):
         for width, layers in ((128, 1), (256, 1), (512, 1), (512, 3), (512, 6)):
@@ -300,6 +302,8 @@ def isoflops(path: Path) -> Path:
 
 def figure(path: Path, points: pd.DataFrame) -> Path:
     """svg_extracted_data.csv: names with blanks, FLOP in place of tokens."""
-    out = pd.DataFrame({"Model Size": points["N"], "Training FLOP": 6 * points["N"] * points["D"], "loss": points["loss"]})
+    out = pd.DataFrame(
+        {"Model Size": points["N"], "Training FLOP": 6 * points["N"] * points["D"], "loss": points["loss"]}
+    )
     out.to_csv(path, index=False)
     return path

@@ -6,7 +6,9 @@ import pytest
 
 import scaling
 from scaling.errors import DataError, FitError
+from scaling.logs import formats
 from scaling.procedures import approaches
+from tests import layouts
 
 LAW = scaling.laws["chinchilla"]
 HOFFMANN = dict(LAW.published["hoffmann2022_rounded"])
@@ -81,15 +83,12 @@ def test_bad_tables_are_refused():
             way(runs.iloc[:0])
 
 
-def test_llama3_points(shared_data):
-    """At 3.8e25 FLOP the parabolas ask for far more tokens than the surface fits of the same points."""
-    raw = pd.read_csv(shared_data / "isoflops/llama_3/isoflops.csv")
-    raw = raw[raw["condition"] == "raw_loss"].rename(columns={"params": "N", "tokens": "D"})
-    assert len(raw) == 133
-    table = approaches.compare(raw, 3.8e25)
-    assert table.loc["isoflop", "b"] == pytest.approx(0.537, abs=1e-3)
-    assert table.loc["isoflop", "D"] == pytest.approx(1.61e13, rel=0.01)
-    assert table.loc["isoflop", "D"] > 1.5 * table.loc["chinchilla", "D"]
-    squares = scaling.fit(raw[["N", "D", "loss"]], "chinchilla", objective="squares")
-    surface = scaling.plan(squares, 3.8e25, replicates=0)["D"][0]
-    assert table.loc["isoflop", "D"] / surface - 1 == pytest.approx(0.58, abs=0.01)  # published: 58 to 75 %
+def test_ways_are_compared_side_by_side(tmp_path):
+    """Points of three budgets: the surface gives the truth, and the parabolas say by how much they miss it."""
+    rows = formats.isoflops(layouts.isoflops(tmp_path / "isoflops.csv"))
+    table = approaches.compare(rows.rename(columns={"C": "budget"}), 3.8e25)
+    exact = LAW.hooks.optimum(3.8e25, **LAW.published["besiroglu2024"])
+    assert table.loc["chinchilla", "D"] == pytest.approx(exact["D"], rel=1e-3)
+    found = approaches.isoflop(rows.rename(columns={"C": "budget"}), 3.8e25)
+    assert table.loc["isoflop", "D"] == pytest.approx(found.at(3.8e25)["D"], rel=1e-12)
+    assert found.at(3.8e25)["D"] / exact["D"] - 1 == pytest.approx(found.bias, abs=1e-4)

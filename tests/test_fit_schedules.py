@@ -41,7 +41,7 @@ def test_three_curves_predict_six_others(tmp_path):
 
 
 def test_tissue_example_refit():
-    """Points made as in the script beside arXiv:2408.11029 (peak 2e-4, 500 warm-up steps at the peak) give its constants back."""
+    """Points made as in the script beside arXiv:2408.11029 (500 warm-up steps at the peak) give its constants back."""
     steps, at = np.arange(20001), np.arange(1000, 20001, 1000)
     cosine = np.where(steps > 500, 1e-4 * (1 + np.cos(np.pi * (steps - 500) / 19500)), 2e-4)
     law = scaling.laws["annealing"]

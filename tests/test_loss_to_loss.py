@@ -75,7 +75,7 @@ def test_pairs_of_data_sets(sweep, joint):
         assert len(found.pairs) == n and found.r2 > 0.999
         if a == EDU:
             K, kappa, _ = layouts.RELATED[b]
-            assert found.kappa == pytest.approx(kappa, rel=5e-3) and found.K == pytest.approx(K, rel=5e-3)
+            assert found.kappa == pytest.approx(kappa, rel=5e-3) and pytest.approx(K, rel=5e-3) == found.K
             own = relate(joint[a], joint[b])  # with the irreducible losses of our own fits
             assert own.kappa == pytest.approx(kappa, rel=0.05) and own.r2 > 0.999
 

@@ -49,7 +49,7 @@ def test_farseer_published_constants():
 
 
 def test_farseer_refit(farseer):
-    """On a surface of Farseer's own kind: Chinchilla misses it by more than the noise, and an outer exponent mends most of that."""
+    """On a surface of Farseer's own kind Chinchilla misses by more than the noise; an outer exponent mends most of it."""
     error = {}
     for law in ("chinchilla", "chinchilla_outer", "farseer"):
         fit = scaling.fit(farseer[["N", "D", "loss"]], law, objective="log_squares")

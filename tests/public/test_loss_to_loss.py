@@ -264,17 +264,41 @@ def check_figure_is_a_line_in_reducible_losses(joint):
 
 CHECKS = {
     check_the_table_is_what_it_says: ("sweep",),
-    check_stored_constants_have_their_stored_objective: ("sweep", "stored",),
-    check_all_joint_laws_reach_the_authors_optimum: ("sweep", "stored", "joint",),
-    check_all_thirty_pairs: ("sweep", "joint", "stored",),
-    check_train_to_test: ("sweep", "joint", "stored",),
-    check_test_to_test: ("sweep", "stored",),
-    check_few_points_translate_a_whole_law: ("sweep", "joint",),
+    check_stored_constants_have_their_stored_objective: (
+        "sweep",
+        "stored",
+    ),
+    check_all_joint_laws_reach_the_authors_optimum: (
+        "sweep",
+        "stored",
+        "joint",
+    ),
+    check_all_thirty_pairs: (
+        "sweep",
+        "joint",
+        "stored",
+    ),
+    check_train_to_test: (
+        "sweep",
+        "joint",
+        "stored",
+    ),
+    check_test_to_test: (
+        "sweep",
+        "stored",
+    ),
+    check_few_points_translate_a_whole_law: (
+        "sweep",
+        "joint",
+    ),
     check_neither_irreducible_loss_known: ("sweep",),
     check_inside_the_sweep_what_enters_the_fit_matters_more_than_the_formula: ("sweep",),
     check_minima_inside_the_sweep_and_the_choice_made_without_the_top_budget: ("sweep",),
     check_the_pairing_says_what_it_left_out: ("sweep",),
     check_translation_of_the_chinchilla_form_is_a_composition: ("sweep",),
-    check_optimal_size_survives_translation: ("sweep", "joint",),
+    check_optimal_size_survives_translation: (
+        "sweep",
+        "joint",
+    ),
     check_figure_is_a_line_in_reducible_losses: ("joint",),
 }

@@ -34,8 +34,8 @@ def test_curves_of_multi_power(shared_data, subtests):
     for size in (25, 100):
         for name in layouts.REPLAY:
             with subtests.test("schedules replay the logged rates", size=size, name=name):
-                rows = scaling.read(folder / f"csv_{size}/{name}.csv").frame  # not pandas.read_csv: pandas 2 loses the last digit
-                replays(rows, name)
+                # not pandas.read_csv: pandas 2 loses the last digit
+                replays(scaling.read(folder / f"csv_{size}/{name}.csv").frame, name)
         with subtests.test("published constants score as published", size=size):
             check_published(curves(size, TEST), size)
     for law in ("multi_power_5", "annealing"):

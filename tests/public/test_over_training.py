@@ -54,7 +54,6 @@ def test_over_training_runs(shared_data, subtests):
         check_single_tasks_that_are_not_predictable_are_said_so(runs)
 
 
-
 def by_hand(root):
     """One row per model: training set, model, multiplier, N, M, loss on C4 validation, mean error on 17 tasks."""
     rows = []
