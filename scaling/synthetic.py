@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from scaling.counting import TRAIN, tokens
 from scaling.design.inputs import design
@@ -17,6 +18,7 @@ from scaling.errors import DataError
 from scaling.formula import Law, Published, find
 
 NOISES = ("none", "normal", "student", "one_sided", "outliers", "by_run")
+Sums = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _EXACT, _NODES, _LAST = 2000, 3000, 1e40  # terms summed one by one, nodes for the rest, last term
 
 
@@ -64,7 +66,7 @@ def runs_of(
     return inputs.assign(loss=exact * np.exp(size * _noise(noise, inputs, rng)), exact=exact)
 
 
-def _noise(kind: str, rows: pd.DataFrame, rng) -> np.ndarray:
+def _noise(kind: str, rows: pd.DataFrame, rng: np.random.Generator) -> Any:
     n = len(rows)
     if kind == "none":
         return np.zeros(n)
@@ -97,7 +99,7 @@ class RandomFeatures:
     noise: float = 0.0
     terms: float = _LAST
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (0 < self.alpha < np.inf and 1 < self.beta < np.inf and 0 <= self.noise < np.inf and self.terms >= 1):
             raise DataError(
                 f"{self}: needs alpha > 0, beta > 1 (else the target is infinite), noise >= 0 and terms >= 1."
@@ -121,15 +123,15 @@ class RandomFeatures:
             i, w = np.concatenate([i, np.exp(u)]), np.concatenate([w, np.exp(u) * du])
         return i**-self.alpha, i**-self.beta, w
 
-    def _sums(self, gamma: np.ndarray):
+    def _sums(self, gamma: np.ndarray) -> Sums:
         """z, q, and the two sums of the test error, for gamma (m,)."""
         lam, v2, w = self._spectrum
         p = lam / (lam + gamma[:, None])
         left = gamma[:, None] / (lam + gamma[:, None])
         return p @ w, p**2 @ w, left @ (w * v2), (p / (lam + gamma[:, None])) @ (w * v2)
 
-    def _error(self, gamma: np.ndarray, n: float, k: float, sums=None):
-        """Test error and ridge at gamma (m,) for n and k; infinite where no ridge >= 0 gives this gamma."""
+    def _error(self, gamma: np.ndarray, n: float, k: float, sums: Sums | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Test error and ridge at gamma (m,) for n and k; the error is infinite where no ridge >= 0 gives this gamma."""
         z, q, bias, pull = self._sums(gamma) if sums is None else sums
         with np.errstate(all="ignore"):
             few = np.isfinite(k)
@@ -138,9 +140,9 @@ class RandomFeatures:
             spread = np.where(few, (q * (1 - 2 * z / k) + z**2 / k) * ratio, q) / n
             error = (bias - kappa * pull * ratio + self.noise) / (1 - spread)
             ridge = kappa * (n - z)
-        return np.where((kappa > 0) & (ridge >= 0) & (spread < 1), error, np.inf), ridge, kappa
+        return np.where((kappa > 0) & (ridge >= 0) & (spread < 1), error, np.inf), ridge
 
-    def loss(self, n, k=np.inf, ridge: float | str = "best") -> np.ndarray:
+    def loss(self, n: ArrayLike, k: ArrayLike = np.inf, ridge: float | str = "best") -> np.ndarray:
         """Exact test error for n samples and k features (inf: a kernel); n and k broadcast.
 
         Parameters
@@ -152,16 +154,17 @@ class RandomFeatures:
             raise DataError("random features need n > 0 samples and k > 0 features.")
         if ridge != "best" and not (isinstance(ridge, Real) and 0 <= ridge < np.inf):
             raise DataError(f"ridge={ridge!r} must be 'best' or a number, 0 or more.")
-        solve = self._best if ridge == "best" else self._at
-        return np.reshape([solve(a, b, ridge) for a, b in zip(n.ravel(), k.ravel(), strict=True)], n.shape)
+        pairs = zip(n.ravel().tolist(), k.ravel().tolist(), strict=True)
+        losses = [self._best(a, b) if isinstance(ridge, str) else self._at(a, b, float(ridge)) for a, b in pairs]
+        return np.reshape(losses, n.shape)
 
     @cached_property
-    def _table(self):
+    def _table(self) -> tuple[np.ndarray, Sums]:
         """ln gamma on a coarse grid, with the sums there: enough to find which valley is the lowest."""
         x = np.linspace(-60.0 * self.alpha, 20.0, 400 + int(200 * self.alpha))
         return x, self._sums(np.exp(x))
 
-    def _best(self, n: float, k: float, _) -> float:
+    def _best(self, n: float, k: float) -> float:
         x, sums = self._table
         at = int(np.clip(self._error(np.exp(x), n, k, sums)[0].argmin(), 1, len(x) - 2))
         low, high = x[at - 1], x[at + 1]
@@ -172,8 +175,8 @@ class RandomFeatures:
             low, high = x[at - 1], x[at + 1]
         return float(error.min())
 
-    def _at(self, n: float, k: float, ridge) -> float:
-        return float(self._error(np.array([self.gamma(n, k, float(ridge))]), n, k)[0][0])
+    def _at(self, n: float, k: float, ridge: float) -> float:
+        return float(self._error(np.array([self.gamma(n, k, ridge)]), n, k)[0][0])
 
     def gamma(self, n: float, k: float, ridge: float) -> float:
         """The effective ridge gamma of a ridge delta, by bisection: the delta of a gamma rises with it."""
@@ -191,10 +194,10 @@ class RandomFeatures:
             low, high = (middle, high) if self._sums(np.exp([middle]))[0][0] > min(n, k) else (low, middle)
         return high
 
-    def surface(self, N, D) -> pd.DataFrame:
+    def surface(self, N: ArrayLike, D: ArrayLike) -> pd.DataFrame:
         """Exact loss at the best ridge for every N (features) and D (samples), as data for a fit. True E = `noise`."""
-        rows = pd.DataFrame([(a, b) for a in np.asarray(N, float) for b in np.asarray(D, float)], columns=["N", "D"])
-        out = rows.assign(loss=self.loss(rows["D"].to_numpy(), rows["N"].to_numpy()))
+        rows = np.array([(a, b) for a in np.asarray(N, float) for b in np.asarray(D, float)])
+        out = pd.DataFrame(rows, columns=["N", "D"]).assign(loss=self.loss(rows[:, 1], rows[:, 0]))
         out.attrs.update(exponent=self.exponent, E=self.noise)
         return out
 
@@ -213,6 +216,6 @@ class RandomFeatures:
         return {"N": N, "D": float(pairs / N), "loss": float(loss[at])}
 
 
-def rf_surface(alpha: float, beta: float, N: Any, D: Any, sigma2: float = 0.0) -> pd.DataFrame:
+def rf_surface(alpha: float, beta: float, N: ArrayLike, D: ArrayLike, sigma2: float = 0.0) -> pd.DataFrame:
     """Exact losses of ridge-tuned random features: `RandomFeatures(alpha, beta, sigma2).surface(N, D)`."""
     return RandomFeatures(alpha, beta, sigma2).surface(N, D)

@@ -261,7 +261,7 @@ def test_a_csv_of_rates_is_a_schedule(tmp_path):
     assert list(scaling.Runs.from_saved(kept).schedules.values()) == [plan]  # what was read does not lean on the file
     for content, said in {
         "step,rate\n1,2\n": "no column 'lr'",
-        "step,lr\n1,a\n": "cannot be read",
+        "step,lr\n1,a\n": "best.csv, line 2: step '1' and lr 'a' cannot be read as numbers",
         "step,lr\n2,1\n1,1\n": "best.csv: step 1 follows 2",
         "": "cannot be read",
     }.items():

@@ -37,8 +37,12 @@ def binned(made: Design) -> Design:
     if len(first) == len(made):
         return made
     weight = np.bincount(group, made.weights)
-    mean = lambda v: np.bincount(group, made.weights * v) / weight
-    smooth = lambda v: np.exp(mean(np.log(v))) if (v > 0).all() else mean(v)
+
+    def smooth(values: np.ndarray) -> np.ndarray:
+        positive = (values > 0).all()
+        mean = np.bincount(group, made.weights * (np.log(values) if positive else values)) / weight
+        return np.asarray(np.exp(mean) if positive else mean)
+
     inputs = {}
     for name, values in made.inputs.items():
         # a row in the middle of its bin stands for the drops behind it
@@ -51,4 +55,4 @@ def binned(made: Design) -> Design:
 def _middle(group: np.ndarray) -> np.ndarray:
     order = np.argsort(group, kind="stable")
     ends = np.cumsum(np.bincount(group))
-    return order[(ends + np.concatenate([[0], ends[:-1]])) // 2]
+    return np.asarray(order[(ends + np.concatenate([[0], ends[:-1]])) // 2])

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from scaling.counting import KINDS, compute, counted
+from scaling.design import checks
 from scaling.errors import DataError, FitError, ScalingError
-from scaling.formula import ANY_POSITIVE, Domain, Law
-from scaling.formula.monomials import trace
+from scaling.formula import Law
 from scaling.logs import Runs
 from scaling.logs.columns import LOSSES
 from scaling.schedules import Schedule, schedule
@@ -29,32 +28,36 @@ COLUMNS = {
     "U": "unique_tokens",
     "M": "tokens_per_param",
 }
-ROUNDED = 0.005 + 1e-9  # by how much shares written with few digits may miss a sum of 1
 PREDICTED_ROWS = 400  # rows shown of a schedule when no steps are asked for
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """n rows of a law's inputs. `frame` shows them (with run, step, loss where known); `inputs` is what the law is given."""
+    """n rows of a law's inputs.
+
+    Attributes
+    ----------
+    frame : DataFrame, shape (n, columns), the rows as a reader knows them, with run, step and loss where known.
+    inputs : name -> what the law is given, in its order: ndarray (n,), or RateDrops of length n.
+    loss : ndarray, shape (n,), NaN where it is to be predicted. weights : ndarray, shape (n,), what each row counts.
+    notes : what was counted, assumed or left out on the way.
+    asked : the rows to predict, if some lie in the warm-up, where laws of schedules say nothing.
+    """
 
     frame: pd.DataFrame
     inputs: dict[str, Any]
     loss: np.ndarray
     weights: np.ndarray
     notes: tuple[str, ...] = ()
-    asked: pd.DataFrame | None = None  # rows to predict, if some lie in the warm-up, where schedule laws say nothing
+    asked: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
 
-    def take(self, rows) -> Design:
-        return Design(
-            self.frame.iloc[rows],
-            {k: v[rows] for k, v in self.inputs.items()},
-            self.loss[rows],
-            self.weights[rows],
-            self.notes,
-        )
+    def take(self, rows: np.ndarray) -> Design:
+        """Some of the rows, by number."""
+        inputs = {k: v[rows] for k, v in self.inputs.items()}
+        return Design(self.frame.iloc[rows], inputs, self.loss[rows], self.weights[rows], self.notes)
 
     @property
     def runs(self) -> np.ndarray:
@@ -91,22 +94,6 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: b
     raise DataError(f"data must be Runs or a DataFrame, not {type(data).__name__}; read logs with scaling.read(paths).")
 
 
-def _whole(frame: pd.DataFrame, law: Law, columns: Mapping[str, np.ndarray]) -> None:
-    """Refuse rows whose shares do not sum to 1."""
-    for name, each in law.layout.inputs if law.layout is not None else ():
-        parts = [f"{name}_{d}" for d in law.layout.domains] if each else []  # type: ignore[union-attr]
-        if not parts or any(p not in law.ranges or law.ranges[p].hi != 1 for p in parts):
-            continue
-        total = np.sum([columns[p] for p in parts], axis=0)
-        off = np.abs(total - 1.0)
-        if (off > ROUNDED).any():
-            worst = int(np.argmax(off))
-            raise DataError(
-                f"row {frame.index[worst]}: the shares {', '.join(parts)} sum to {total[worst]:.4g}, "
-                f"not 1 ({(off > ROUNDED).sum()} such rows); give a column for every domain, and divide by the sum."
-            )
-
-
 def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) -> Design:
     for name in law.inputs:  # an input such as x may be named by a convention: x=tokens
         if name not in frame and law.conventions.get(name) in frame:
@@ -120,73 +107,20 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
             f"law '{law.name}' needs columns {', '.join(needed)}; missing {', '.join(missing)}. "
             f"The data has {', '.join(map(str, frame.columns))}."
         )
-    columns = {c: _numbers(frame[c], c) for c in dict.fromkeys([*needed, *(["loss"] if "loss" in frame else [])])}
-    weights = _numbers(frame["weight"], "weight") if "weight" in frame else np.ones(len(frame))
-    if fitting and "loss_se" in frame:
-        weights = weights * _precision(_numbers(frame["loss_se"], "loss_se"), columns["loss"], positive)
-    powers = {base for term in trace(law) or [] for base, (_, slopes) in term.powers.items() if slopes}
-    for name in law.inputs:
-        x, range_ = columns[name], law.ranges.get(name, ANY_POSITIVE if name in powers else Domain())
-        inside = (x >= range_.lo if range_.closed else x > range_.lo) & (x <= range_.hi) & np.isfinite(x)
-        if not inside.all():
-            bad = np.flatnonzero(~inside)
-            wanted = (
-                "a positive number"
-                if range_ is ANY_POSITIVE
-                else "a finite number"
-                if name not in law.ranges
-                else (f"{range_.lo:g} {'<=' if range_.closed else '<'} {name} <= {range_.hi:g}")
-            )
-            raise DataError(
-                f"column '{name}', row {frame.index[bad[0]]}: {x[bad[0]]} is not {wanted} "
-                f"({len(bad)} such rows), as law '{law.name}' needs; remove or mend these rows."
-            )
-    _whole(frame, law, columns)
-    kept = np.arange(len(frame))
-    notes: tuple[str, ...] = ()
-    if fitting:
-        empty = np.isnan(columns["loss"])
-        if empty.any():
-            notes = (f"{empty.sum()} of {len(frame)} rows have no loss and are not fitted",)
-        bad = np.flatnonzero(~empty & (~np.isfinite(columns["loss"]) | (positive & (columns["loss"] <= 0))))
-        if len(bad):
-            raise DataError(
-                f"column 'loss', row {frame.index[bad[0]]}: {columns['loss'][bad[0]]} is not a "
-                f"{'positive' if positive else 'finite'} number ({len(bad)} such rows); remove diverged rows."
-            )
-        bad = np.flatnonzero(~(weights >= 0) | ~np.isfinite(weights))
-        if len(bad):
-            raise DataError(f"column 'weight', row {frame.index[bad[0]]}: weights must be finite and not negative.")
-        kept = np.flatnonzero(~empty & (weights > 0))
-        order = np.lexsort([weights[kept], columns["loss"][kept], *(columns[c][kept] for c in reversed(law.inputs))])
-        kept = kept[order]  # results must not depend on the order of rows
-    out = frame.iloc[kept]
-    loss = columns["loss"][kept] if "loss" in columns else np.full(len(kept), np.nan)
-    return Design(out, {k: columns[k][kept] for k in law.inputs}, loss, weights[kept], notes)
-
-
-def _precision(se: np.ndarray, loss: np.ndarray, relative: bool) -> np.ndarray:
-    """Weights 1 / se^2, scaled to a mean of one so that rows keep counting as rows."""
-    if (bad := ~((se > 0) & np.isfinite(se)) & ~np.isnan(loss)).any():
-        raise DataError(
-            f"column 'loss_se', row {np.flatnonzero(bad)[0]}: standard errors must be positive and finite; "
-            "leave out rows that say nothing."
-        )
-    weight = 1 / (se / loss if relative else se) ** 2
-    return weight / np.nanmean(weight)
-
-
-def _numbers(column: pd.Series, name: str) -> np.ndarray:
-    if not len(column):
-        raise DataError(f"column '{name}' has no rows.")
-    if column.dtype == object and all(isinstance(x, Real) and not isinstance(x, bool) for x in column):
-        column = column.astype(float)
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        raise DataError(
-            f"column '{name}' holds {column.dtype} values such as {column.iloc[0]!r}, not numbers; "
-            "convert it with pandas.to_numeric."
-        )
-    return column.to_numpy(float)
+    columns = {c: checks.numbers(frame[c], c) for c in (*law.inputs, "loss") if c in frame}
+    loss = columns.get("loss", np.full(len(frame), np.nan))
+    weights = checks.weights(frame, loss if fitting else None, positive)
+    checks.inside(columns, law, frame.index)
+    checks.whole(columns, law, frame.index)
+    made = Design(frame, {k: columns[k] for k in law.inputs}, loss, weights)
+    if not fitting:
+        return made
+    kept = np.flatnonzero(checks.fittable(loss, weights, positive, frame.index))
+    # results must not depend on the order of rows
+    order = np.lexsort([weights[kept], loss[kept], *(columns[c][kept] for c in reversed(law.inputs))])
+    empty = np.isnan(loss).sum()
+    notes = (f"{empty} of {len(frame)} rows have no loss and are not fitted",) if empty else ()
+    return replace(made.take(kept[order]), notes=notes)
 
 
 def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
@@ -214,7 +148,7 @@ def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
             f"{', '.join(map(str, frame.columns))}. Add the fact to runs.csv or pass facts=."
         )
     made = _table(frame.assign(**{i: frame[c] for i, c in names.items()}), law, fitting)
-    return Design(made.frame, made.inputs, made.loss, made.weights, (*runs.notes, *notes, *made.notes))
+    return replace(made, notes=(*runs.notes, *notes, *made.notes))
 
 
 def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
@@ -259,13 +193,14 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
 
 
 def _features(law: Law, steps: np.ndarray, plan: Schedule, run: str) -> dict[str, Any]:
+    assert law.hooks.features is not None
     try:
         return law.hooks.features(steps, plan, **law.conventions)
     except ScalingError as error:
         raise type(error)(f"run '{run}': {error}") from error
 
 
-def _joined(frame: pd.DataFrame, features: list[dict[str, Any]], law: Law, notes) -> Design:
+def _joined(frame: pd.DataFrame, features: list[dict[str, Any]], law: Law, notes: Iterable[str]) -> Design:
     inputs = {}
     for key in law.inputs:
         parts = [f[key] for f in features]
@@ -281,12 +216,11 @@ def _shared_once(made: Design, law: Law) -> Design:
     repeated = made.frame.duplicated(keys).to_numpy()
     if not repeated.any():
         return made
-    kept = made.take(np.flatnonzero(~repeated))
     note = f"{repeated.sum()} rows repeat a row of another run (a shared trunk) and count once"
-    return Design(kept.frame, kept.inputs, kept.loss, kept.weights, (*kept.notes, note))
+    return replace(made.take(np.flatnonzero(~repeated)), notes=(*made.notes, note))
 
 
-def _planned(plan: Schedule | str, law: Law, steps) -> Design:
+def _planned(plan: Schedule | str, law: Law, steps: Any) -> Design:
     plan = schedule(plan)
     last = plan.first + plan.steps - 1
     if steps is None:

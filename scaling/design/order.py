@@ -58,4 +58,4 @@ def order(made: Design, by: str) -> np.ndarray:
         )
     if not (x > 0).all():
         raise FitError(f"cannot order rows by {by}: {x[~(x > 0)][0]:g} is not positive.")
-    return np.log(x)
+    return np.asarray(np.log(x))

@@ -118,6 +118,12 @@ class Law:
         """The domains of a law of mixtures, for which its formula is written out; () for other laws."""
         return () if self.layout is None else self.layout.domains
 
+    @property
+    def shares(self) -> list[list[str]]:
+        """The inputs that are shares of the domains, in groups that sum to 1."""
+        groups = [] if self.layout is None else [self.layout.flat((pair,)) for pair in self.layout.inputs]
+        return [names for names in groups if names[0] in self.ranges and self.ranges[names[0]].part]
+
     def _hook(self, name: str, hook: Hook, **more: Any) -> Hook:
         more[name] = hook if self.layout is None else self.layout.wrap(hook)
         # a law is frozen once its module is imported; until then its hooks gather below the formula

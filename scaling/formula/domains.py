@@ -14,7 +14,7 @@ class Domain:
     `grid` is the range in which starts are sought when the parameter enters non-linearly. For scales it counts in the
     law's natural units (see `Law.natural`), in which such a number is of order one. Inputs may be annotated too: they lie in
     (lo, hi], or in [lo, hi] where `closed`; inputs without a domain are positive. An input that `bends` another (how many
-    tokens are unique) has no term of its own, and may be one number in all rows.
+    tokens are unique) has no term of its own, and may be one number in all rows. Inputs that are a `part` sum to 1.
     """
 
     lo: float = -math.inf
@@ -23,6 +23,7 @@ class Domain:
     grid: tuple[float, float] = (-2.0, 2.0)
     closed: bool = False
     bends: bool = False
+    part: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ Unit = Annotated[float, Domain(0.0, 1.0, grid=(0.05, 0.95))]
 ANY_POSITIVE = Domain(0.0, math.inf)
 Bending = Annotated[float, Domain(0.0, math.inf, bends=True)]
 
-Shares = Annotated[Any, Each(Domain(0.0, 1.0, closed=True))]
+Shares = Annotated[Any, Each(Domain(0.0, 1.0, closed=True, part=True))]
 Amounts = Annotated[Any, Each(Domain(0.0, closed=True))]
 EachPositive = Annotated[Any, Each(Domain(0.0, log=True, grid=(0.1, 300.0)))]
 EachReal = Annotated[Any, Each(Domain())]

@@ -1,4 +1,4 @@
-"""Sheets -> runs: choose columns and loss, add facts and schedules, put all runs into one `Runs`."""
+"""Sheets -> runs: choose columns and loss, add facts and schedules, put all runs into one table."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from scaling.logs.columns import ALIASES, LOSSES, resolve
 from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.rows import clean
-from scaling.logs.runs import Runs
 from scaling.logs.sheet import Sheet
 from scaling.schedules import schedule
 
 ORDER = ("run", "step", "tokens", "lr", "loss")
+Parts = tuple[pd.DataFrame, pd.DataFrame, Schedules, tuple[str, ...]]  # of `Runs`: rows, facts, schedules, notes
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Piece:
 def pieces(
     sheet: Sheet, columns: dict[str, str], loss: str | None, table: facts_.Facts | None, findings: Findings
 ) -> list[Piece]:
-    """The runs of one sheet; `table` holds the facts of its runs.csv. None after a problem was recorded."""
+    """The runs of one sheet; `table` holds the facts of its runs.csv. Empty after a problem was recorded."""
     found = resolve(list(sheet.columns), columns, loss, sheet.name, findings)
     frame = clean(sheet, found, findings) if found else None
     if found is None or frame is None:
@@ -89,7 +89,7 @@ def _choose(frame: pd.DataFrame, found: dict[str, str], loss: str | None, name: 
     return found[kind]
 
 
-def assemble(pieces: list[Piece], facts: Any, override: Any, warmup: int | None, findings: Findings) -> Runs:
+def assemble(pieces: list[Piece], facts: Any, override: Any, warmup: int | None, findings: Findings) -> Parts:
     """All runs in one table, with distinct names; `override` is the schedule given to `scaling.read`."""
     findings.raise_problems()
     names = _distinct([piece.parts for piece in pieces])
@@ -106,7 +106,7 @@ def assemble(pieces: list[Piece], facts: Any, override: Any, warmup: int | None,
     if len(losses) > 1:
         findings.note(f"losses come from columns {', '.join(losses)}: are they comparable?", "all runs")
     plans = _plans(by_name, known, override, warmup)
-    return Runs(frame, table, Schedules(plans), findings.notes)
+    return frame, table, Schedules(plans), findings.notes
 
 
 def _distinct(parts: list[tuple[str, ...]]) -> list[str]:

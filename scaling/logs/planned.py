@@ -63,7 +63,8 @@ class Plan:
 
     def _wrong(self, table: Schedule, first: int) -> np.ndarray:
         """Rows that disagree by more than the four digits a log may be rounded to."""
-        return ~(np.abs(self._rate(table, first) - self.lr) <= 1e-3 * self.lr + 1e-6 * table.peak)
+        near: np.ndarray = np.abs(self._rate(table, first) - self.lr) <= 1e-3 * self.lr + 1e-6 * table.peak
+        return ~near
 
     def to_dict(self) -> dict[str, Any]:
         source: Any = self.source

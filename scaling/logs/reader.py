@@ -66,7 +66,7 @@ def read(
             tables[beside] = facts_.from_table(beside, findings)
         table = tables[beside] if beside is not None else None
         read_pieces += pieces(sheet, names, loss, table, findings)
-    return assemble(read_pieces, facts, schedule, warmup, findings)
+    return Runs(*assemble(read_pieces, facts, schedule, warmup, findings))
 
 
 def _files(paths: list[str | Path], findings: Findings) -> list[Path]:

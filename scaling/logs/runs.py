@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import DataError
+from scaling.logs.assemble import assemble, pieces
 from scaling.logs.columns import check_names
 from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
@@ -50,14 +51,13 @@ class Runs(Result):
 
         NaN in a loss column means not evaluated. A column `loss` is the loss, whatever else is there.
         """
-        from scaling.logs.assemble import assemble, pieces  # it makes Runs, so it cannot be imported above
-
         if df.empty:
             raise DataError("DataFrame: no rows, so there is no curve to read")
         findings = Findings()
         sheet = sheet_of(df)
         loss = "loss" if loss is None and "loss" in sheet.columns else loss
-        return assemble(pieces(sheet, check_names(columns), loss, None, findings), facts, schedule, warmup, findings)
+        found = pieces(sheet, check_names(columns), loss, None, findings)
+        return cls(*assemble(found, facts, schedule, warmup, findings))
 
     @property
     def frame(self) -> pd.DataFrame:

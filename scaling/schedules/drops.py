@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +67,8 @@ class RateDrops:
         """Pairs in all."""
         return len(self.d)
 
-    def __getitem__(self, rows) -> RateDrops:
+    def __getitem__(self, rows: Any) -> RateDrops:
+        """The pairs of some rows, chosen as from an array."""
         rows = np.arange(len(self))[rows]
         ends = np.cumsum(self.count)
         # positions of the pairs of the chosen rows, in the order of the rows
@@ -83,7 +86,7 @@ class RateDrops:
             *(np.concatenate([getattr(p, f) for p in parts]) for f in ("d", "eta", "S", "count", "peak", "span"))
         )
 
-    def sum(self, term) -> np.ndarray:
+    def sum(self, term: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> np.ndarray:
         """Sum term(d, eta, S) over the drops behind each row: shape (..., pairs) -> (..., n)."""
         values = np.asarray(term(self.d, self.eta, self.S))
         total = np.zeros((*values.shape[:-1], len(self)), values.dtype)

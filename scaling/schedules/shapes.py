@@ -121,7 +121,7 @@ def exponential(s: Array, N: int, W: int, *, final: float, horizon: int | None =
     return _decay("exponential", _progress(s, W, horizon or N, "the decay"), final)
 
 
-def multi_step(s: Array, N: int, W: int, *, milestones: tuple, factors: tuple) -> Array:
+def multi_step(s: Array, N: int, W: int, *, milestones: tuple[int, ...], factors: tuple[float, ...]) -> Array:
     """From update milestones[i] on, the rate is multiplied by factors[i] (one serves all)."""
     factors = factors * len(milestones) if len(factors) == 1 else factors
     if len(factors) != len(milestones):
@@ -138,8 +138,8 @@ def wsd(s: Array, N: int, W: int, *, decay: float = 0.2, shape: str = "linear", 
 
 
 def wsd_s(
-    s: Array, N: int, W: int, *, periods: tuple, decay: float = 0.1, shape: str = "linear",
-    final: float = 0.0, levels: tuple = (1.0,),
+    s: Array, N: int, W: int, *, periods: tuple[int, ...], decay: float = 0.1, shape: str = "linear",
+    final: float = 0.0, levels: tuple[float, ...] = (1.0,),
 ) -> Array:  # fmt: skip
     """Stable/decay periods of `periods` updates each; `levels` are their stable rates over the peak."""
     levels = levels * len(periods) if len(levels) == 1 else levels
@@ -175,7 +175,8 @@ def power(
     start = _start(N, decay)
     with np.errstate(divide="ignore"):  # no tokens before update 0: the bound is infinite there
         bound = a * (np.minimum(s, start) * batch_tokens) ** b
-    return np.minimum(1.0, bound) * _stable_then(s, start, N, W, shape, final)
+    decayed: Array = np.minimum(1.0, bound) * _stable_then(s, start, N, W, shape, final)
+    return decayed
 
 
 def two_stage(s: Array, N: int, W: int, *, switch: int, then: float) -> Array:

@@ -44,7 +44,7 @@ class Schedule:
     text: str | None = None
     first: int = 1
     notes: tuple[str, ...] = ()
-    _blocks: dict = field(default_factory=dict, init=False)
+    _blocks: dict[tuple[int, bool, float], Blocks] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         table = np.array(self.rates, np.float64)
@@ -168,7 +168,7 @@ class Schedule:
             raise ScheduleError(
                 f"step {step[bad].flat[0]:g} is not in the schedule of steps {self.first} to {self.last}"
             )
-        return index.astype(np.int64)
+        return np.asarray(index, np.int64)
 
     def __len__(self) -> int:
         return self.steps

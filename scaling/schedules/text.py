@@ -1,8 +1,10 @@
 """The text form of a schedule, `name:key=value,...`: parse, check, write back."""
 
+import csv
 import inspect
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,8 +33,8 @@ def _fraction(value: Any) -> float:
     return number
 
 
-def _many(one: Callable[[Any], Any]) -> Callable[[Any], tuple]:
-    def parse(value: Any) -> tuple:
+def _many(one: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    def parse(value: Any) -> tuple[Any, ...]:
         parts = value.split("/") if isinstance(value, str) else np.atleast_1d(np.asarray(value, object))
         return tuple(one(part) for part in parts)
 
@@ -43,7 +45,7 @@ def _choice(names: Any) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         if value not in names:
             raise ValueError("one of " + ", ".join(names))
-        return value
+        return str(value)
 
     return parse
 
@@ -108,19 +110,29 @@ def parse(text: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def read_rates(path: str) -> tuple[np.ndarray, np.ndarray]:
     """Columns step and lr (n,) of a CSV, such as `scaling search -o best.csv` writes."""
-    import pandas as pd
-
     try:
-        frame = pd.read_csv(path)
-        return frame["step"].to_numpy(float), frame["lr"].to_numpy(float)
+        lines = Path(path).read_text("utf-8-sig").splitlines()
+        if not lines:
+            raise ValueError("it is empty")
     except FileNotFoundError:
         raise ScheduleError(
             f"schedule {path!r}: no such file; give the path of a CSV with columns step and lr alone, or name:key=value,..."
         ) from None
-    except KeyError as missing:
-        raise ScheduleError(f"{path}: no column {missing}; a schedule is a CSV with columns step and lr") from None
-    except (OSError, TypeError, ValueError) as problem:
+    except (OSError, ValueError) as problem:
         raise ScheduleError(f"{path}: cannot be read as a CSV of step and lr: {problem}") from None
+    reader = csv.DictReader(lines, skipinitialspace=True)
+    if missing := [name for name in ("step", "lr") if name not in (reader.fieldnames or ())]:
+        raise ScheduleError(f"{path}: no column {missing[0]!r}; a schedule is a CSV with columns step and lr")
+    rows = []
+    for row in reader:
+        try:
+            rows.append((float(row["step"]), float(row["lr"] or "nan")))
+        except (TypeError, ValueError):
+            raise ScheduleError(
+                f"{path}, line {reader.line_num}: step {row['step']!r} and lr {row['lr']!r} cannot be read as numbers"
+            ) from None
+    step, lr = np.reshape(rows, (-1, 2)).T
+    return step, lr
 
 
 def write(name: str, settings: dict[str, Any]) -> str:
@@ -146,14 +158,14 @@ def rates(name: str, settings: dict[str, Any]) -> np.ndarray:
         at, knots = values["at"], values["rates"]
         if len(at) != len(knots) or any(b <= a for a, b in pairwise(at)):
             raise ScheduleError(f"table: at must rise and have one rate each; got at={at}, rates={knots}")
-        return np.interp(np.arange(N), at, knots)
+        return np.asarray(np.interp(np.arange(N), at, knots))
     peak, W = values.pop("peak"), values.pop("warmup", 0)
     form, low = values.pop("warmup_form", "linear"), values.pop("warmup_init", 0.0)
     if "then" in values:
         values["then"] /= peak
     s = np.arange(N, dtype=np.float64)
     ramp = low + (1 - low) * WARMUPS[form](s[:W], W)[:N] if W else s[:0]
-    return peak * np.concatenate([ramp, SHAPES[name](s[W:], N, W, **values)])
+    return np.asarray(peak * np.concatenate([ramp, SHAPES[name](s[W:], N, W, **values)]))
 
 
 def _nearest(word: str, known: Any) -> str:
