@@ -43,21 +43,15 @@ def allocation(C, *, K: Positive = 0.2, a: Unit = 0.5):
     "arXiv:2401.02954",
     published={
         "deepseek2024": Published(
-            K=0.3118,
-            gamma=0.1250,
-            source="arXiv:2401.02954, eq. 1",
-            counts="C = M D, M non-embedding FLOP per token; peak rate",
-            verified=False,
+            K=0.3118, gamma=0.1250, source="arXiv:2401.02954, eq. 1",
+            counts="C = M D, M non-embedding FLOP per token; peak rate", verified=False,
         ),
         "moonlight2025": Published(
-            K=0.0127,
-            gamma=0.057,
-            source="Moonlight, table of hyperparameter laws",
-            counts="C in FLOP; peak rate",
+            K=0.0127, gamma=0.057, source="Moonlight, table of hyperparameter laws", counts="C in FLOP; peak rate",
             verified=False,
         ),
     },
-)
+)  # fmt: skip
 def lr_compute(C, *, K: Positive = 0.3, gamma: Exponent = 0.1):
     """lr(C) = K / C^gamma
 

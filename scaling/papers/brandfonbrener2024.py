@@ -5,6 +5,7 @@ from typing import Annotated
 import numpy as np
 
 from scaling.formula import Domain, Exponent, Positive, law
+from scaling.papers.kaplan2020 import kaplan_jacobian, kaplan_optimum
 
 # an irreducible loss lies below every loss seen: in natural units between nothing and all of the smallest one
 Floor = Annotated[float, Domain(0.0, np.inf, log=True, grid=(0.02, 0.98))]
@@ -38,15 +39,8 @@ def loss_to_loss_sample(rng, n):
 
 @law("arXiv:2411.12925")
 def kaplan_offset(
-    N,
-    D,
-    *,
-    E: Positive = 1.7,
-    A: Positive = 7e7,
-    B: Positive = 9e8,
-    alpha: Exponent = 0.41,
-    beta: Exponent = 0.45,
-):
+    N, D, *, E: Positive = 1.7, A: Positive = 7e7, B: Positive = 9e8, alpha: Exponent = 0.41, beta: Exponent = 0.45,
+):  # fmt: skip
     """L(N, D) = E + ((A / N)^(alpha/beta) + B / D)^beta
 
     Kaplan et al.'s form with an irreducible loss: the joint law that `loss_to_loss` carries over exactly. A and B count
@@ -67,17 +61,9 @@ def kaplan_offset_natural(N, D):
 
 @kaplan_offset.jacobian
 def kaplan_offset_jacobian(N, D, *, E, A, B, alpha, beta):
-    size, data = (A / N) ** (alpha / beta), B / D
-    total = size + data
-    outer = beta * total ** (beta - 1)
-    share = outer * size * np.log(A / N) / beta
-    return {
-        "E": np.ones_like(total),
-        "A": outer * size * alpha / beta / A,
-        "B": outer / D,
-        "alpha": share,
-        "beta": total**beta * np.log(total) - share * alpha / beta,
-    }
+    by = kaplan_jacobian(N, D, N_c=A, D_c=B, alpha_N=alpha, alpha_D=beta)
+    E = np.ones_like(by["N_c"])
+    return {"E": E, "A": by["N_c"], "B": by["D_c"], "alpha": by["alpha_N"], "beta": by["alpha_D"]}
 
 
 @kaplan_offset.components
@@ -90,11 +76,5 @@ def kaplan_offset_components(N, D, *, E, A, B, alpha, beta):
 
 @kaplan_offset.optimum
 def kaplan_offset_optimum(C, *, E, A, B, alpha, beta):
-    """Minimise L(N, D) subject to C = 6 N D: N* = (G C / 6)^a with a = beta / (alpha + beta)."""
-    log_G = np.log(alpha) - np.log(beta) + alpha / beta * np.log(A) - np.log(B)
-    N = np.exp(beta / (alpha + beta) * (log_G + np.log(C / 6)))
-    return {
-        "N": N,
-        "D": C / 6 / N,
-        "loss": kaplan_offset(N, C / 6 / N, E=E, A=A, B=B, alpha=alpha, beta=beta),
-    }
+    best = kaplan_optimum(C, N_c=A, D_c=B, alpha_N=alpha, alpha_D=beta)
+    return {**best, "loss": E + best["loss"]}

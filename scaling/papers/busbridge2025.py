@@ -12,16 +12,9 @@ Outer = Annotated[float, Domain(0.02, 10.0, grid=(0.2, 1.3))]
 
 @law("arXiv:2502.08606")
 def chinchilla_outer(
-    N,
-    D,
-    *,
-    E: Positive = 1.7,
-    A: Positive = 2e4,
-    B: Positive = 2e4,
-    alpha: Exponent = 0.5,
-    beta: Exponent = 0.5,
+    N, D, *, E: Positive = 1.7, A: Positive = 2e4, B: Positive = 2e4, alpha: Exponent = 0.5, beta: Exponent = 0.5,
     gamma: Outer = 0.7,
-):
+):  # fmt: skip
     """L(N, D) = E + (A / N^alpha + B / D^beta)^gamma
 
     gamma = 1 is Hoffmann's law; E = 0 is Kaplan's L(N, D). The limits of large N or D are governed by alpha gamma and
@@ -61,7 +54,7 @@ def chinchilla_outer_jacobian(N, D, *, E, A, B, alpha, beta, gamma):
 def chinchilla_outer_optimum(C, *, E, A, B, alpha, beta, gamma):
     """The minimum of L is that of the inner sum, so the allocation is Hoffmann's."""
     best = chinchilla_optimum(C, E=0.0, A=A, B=B, alpha=alpha, beta=beta)
-    return {"N": best["N"], "D": best["D"], "loss": E + best["loss"] ** gamma}
+    return {**best, "loss": E + best["loss"] ** gamma}
 
 
 @chinchilla_outer.components

@@ -42,18 +42,9 @@ def broken(
 
 @law("arXiv:2210.14891", conventions={"x": "tokens"})
 def broken_2(
-    x,
-    *,
-    a: Positive = 1.0,
-    b: Positive = 10.0,
-    c0: Slope = 0.3,
-    c1: Change = 0.2,
-    d1: Place = 6e6,
-    f1: Sharpness = 0.3,
-    c2: Change = -0.2,
-    gap: Gap = 30.0,
-    f2: Sharpness = 0.3,
-):
+    x, *, a: Positive = 1.0, b: Positive = 10.0, c0: Slope = 0.3, c1: Change = 0.2, d1: Place = 6e6,
+    f1: Sharpness = 0.3, c2: Change = -0.2, gap: Gap = 30.0, f2: Sharpness = 0.3,
+):  # fmt: skip
     """y(x) = a + b x^-c0 (1 + (x / d1)^(1 / f1))^(-c1 f1) (1 + (x / d2)^(1 / f2))^(-c2 f2),  d2 = gap d1
 
     Two breaks, the second at gap > 1 times the place of the first, so that they cannot change names; else as 'broken'.

@@ -9,16 +9,12 @@ from scaling.formula import Exponent, Positive, Published, law
     "arXiv:2505.14302",
     published={
         "chen2025_w4a4": Published(
-            k=0.1582,
-            gamma_N=0.2186,
-            gamma_D=0.0745,
-            gamma_G=0.7779,
-            verified=False,
+            k=0.1582, gamma_N=0.2186, gamma_D=0.0745, gamma_G=0.7779, verified=False,
             source="arXiv:2505.14302 (remembered, not read)",
             counts="N = parameters, D = tokens; 4-bit weights and activations",
         ),
     },
-)
+)  # fmt: skip
 def qat_error(
     N, D, G, *, k: Positive = 0.16, gamma_N: Exponent = 0.2, gamma_D: Exponent = 0.07, gamma_G: Exponent = 0.8
 ):

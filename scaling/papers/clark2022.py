@@ -30,16 +30,9 @@ def _preset(a, b, c, d, E_start, E_max):
     },
 )
 def routed(
-    N,
-    E,
-    *,
-    a: Slope = -0.08,
-    b: Slope = -0.1,
-    c: Slope = 0.01,
-    d: Level = 1.1,
-    E_start: Start = 2.0,
+    N, E, *, a: Slope = -0.08, b: Slope = -0.1, c: Slope = 0.01, d: Level = 1.1, E_start: Start = 2.0,
     E_max: Most = 400.0,
-):
+):  # fmt: skip
     """log L = a log N + b log Ê + c log N log Ê + d,  1 / Ê = 1 / (E - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max
 
     Loss of a routed model with E experts; logarithms to base 10. Ê runs from E_start at one expert to E_max at many.

@@ -20,13 +20,11 @@ def tokens_per_byte(N, D, bits):
     "arXiv:2509.22935",
     published={
         "dremov2025": Published(
-            a=6.7297,
-            source="arXiv:2509.22935 as quoted by summaries of the paper (mean error 0.091)",
-            counts="N = parameters, D = tokens of both phases; weight-only, 1 to 6 bits",
-            verified=False,
+            a=6.7297, source="arXiv:2509.22935 as quoted by summaries of the paper (mean error 0.091)",
+            counts="N = parameters, D = tokens of both phases; weight-only, 1 to 6 bits", verified=False,
         ),
     },
-)
+)  # fmt: skip
 def qat_fraction(N, D, bits, *, a: Delay = 6.7):
     """f(N, D, bits) = exp(-a / ln S),  S = 8 D / (N bits)
 
@@ -58,23 +56,10 @@ def qat_fraction_sample(rng, n):
 
 @law("arXiv:2509.22935")
 def qat_penalty(
-    N,
-    levels,
-    S_fp,
-    S_qat,
-    *,
-    theta: Positive = 1.0,
-    kappa: Exponent = 1.0,
-    phi: Positive = 1.0,
-    chi: Exponent = 1.0,
-    psi: Exponent = 0.3,
-    omega: Exponent = 0.3,
-    lam: Positive = 1.0,
-    mu: Exponent = 1.0,
-    nu: Exponent = 0.3,
-    xi: Either = -0.1,
-    rho: Exponent = 0.3,
-):
+    N, levels, S_fp, S_qat, *, theta: Positive = 1.0, kappa: Exponent = 1.0, phi: Positive = 1.0, chi: Exponent = 1.0,
+    psi: Exponent = 0.3, omega: Exponent = 0.3, lam: Positive = 1.0, mu: Exponent = 1.0, nu: Exponent = 0.3,
+    xi: Either = -0.1, rho: Exponent = 0.3,
+):  # fmt: skip
     """dL = theta / levels^kappa + phi / (levels^chi N^psi S_qat^omega) + lam / (levels^mu N^nu S_fp^xi S_qat^rho)
 
     Loss added by quantisation-aware training after a phase in full precision, levels = 2^bits. Nobody published constants,

@@ -12,16 +12,9 @@ Bend = Annotated[float, Domain(0.0, 10.0, grid=(0.2, 2.0))]
 
 @law("arXiv:2302.09650")
 def multitask(
-    N,
-    p: Share,
-    *,
-    L_inf: Positive = 1.0,
-    beta: Positive = 100.0,
-    alpha: Exponent = 0.3,
-    c1: Positive = 0.5,
-    c2: Bend = 0.5,
-    c3: Bend = 0.5,
-):
+    N, p: Share, *, L_inf: Positive = 1.0, beta: Positive = 100.0, alpha: Exponent = 0.3, c1: Positive = 0.5,
+    c2: Bend = 0.5, c3: Bend = 0.5,
+):  # fmt: skip
     """L(N, p) = L_inf + beta / (f(p) N)^alpha, f(p) = p + c1 p^c2 (1 - p)^c3
 
     A task with weight p behaves like a model of f(p) N parameters trained on it alone; f does not depend on N. f(p) = p

@@ -18,17 +18,9 @@ def _sample(rng, n):
 
 @law("arXiv:2410.12883")
 def multilingual(
-    N,
-    D,
-    p: Share,
-    *,
-    E: Positive = 0.9,
-    A: Positive = 300.0,
-    B: Positive = 400.0,
-    alpha: Exponent = 0.34,
-    beta: Exponent = 0.28,
-    gamma: Gamma = 0.1,
-):
+    N, D, p: Share, *, E: Positive = 0.9, A: Positive = 300.0, B: Positive = 400.0, alpha: Exponent = 0.34,
+    beta: Exponent = 0.28, gamma: Gamma = 0.1,
+):  # fmt: skip
     """L(N, D, p) = (E + A / N^alpha + B / D^beta) p^-gamma
 
     The loss of one language family is set by its own share, whatever the split of the rest: an assumption, which
@@ -48,17 +40,9 @@ multilingual.sample(_sample)
 
 @law("arXiv:2410.12883")
 def multilingual_reducible(
-    N,
-    D,
-    p: Share,
-    *,
-    E: Positive = 0.9,
-    A: Positive = 300.0,
-    B: Positive = 400.0,
-    alpha: Exponent = 0.34,
-    beta: Exponent = 0.28,
-    gamma: Gamma = 0.3,
-):
+    N, D, p: Share, *, E: Positive = 0.9, A: Positive = 300.0, B: Positive = 400.0, alpha: Exponent = 0.34,
+    beta: Exponent = 0.28, gamma: Gamma = 0.3,
+):  # fmt: skip
     """L(N, D, p) = E + (A / N^alpha + B / D^beta) p^-gamma
 
     A variant of `multilingual` in which the share moves the reducible loss alone: at infinite N and D the loss no longer

@@ -11,36 +11,20 @@ _TOTAL = "N = total parameters incl. embeddings; C = 6 N D; loss in nats/token"
     "arXiv:2203.15556",
     published={
         "hoffmann2022": Published(
-            E=exp(0.5267228),
-            A=exp(6.0073404),
-            B=exp(6.0179186),
-            alpha=0.33917084,
-            beta=0.2849083,
-            counts=_TOTAL,
+            E=exp(0.5267228), A=exp(6.0073404), B=exp(6.0179186), alpha=0.33917084, beta=0.2849083, counts=_TOTAL,
             source="arXiv:2203.15556, TeX source of eq. 10 (unrounded ln A, ln B, ln E)",
         ),
         "hoffmann2022_rounded": Published(
-            E=1.69,
-            A=406.4,
-            B=410.7,
-            alpha=0.34,
-            beta=0.28,
-            counts=_TOTAL,
-            source="arXiv:2203.15556, eq. 10",
+            E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28, counts=_TOTAL, source="arXiv:2203.15556, eq. 10",
             note="rounding moves the optimal D/N at 5.88e23 FLOP from 59 to 93; prefer 'hoffmann2022'",
         ),
         "besiroglu2024": Published(
-            E=1.81686,
-            A=482.006,
-            B=2085.43,
-            alpha=0.34781,
-            beta=0.36585,
-            counts=_TOTAL,
+            E=1.81686, A=482.006, B=2085.43, alpha=0.34781, beta=0.36585, counts=_TOTAL,
             source="arXiv:2404.10102, authors' notebook (a fit close to least absolute deviation)",
             errors={"E": 0.02566, "A": 124.5, "B": 1293.0, "alpha": 0.0154, "beta": 0.0206},
         ),
     },
-)
+)  # fmt: skip
 def chinchilla(
     N, D, *, E: Positive = 1.7, A: Positive = 400.0, B: Positive = 400.0, alpha: Exponent = 0.34, beta: Exponent = 0.28
 ):

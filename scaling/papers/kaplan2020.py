@@ -20,35 +20,23 @@ Small = Annotated[float, Domain(0.005, 3.0, grid=(0.03, 1.2))]
     conventions={"x": "tokens"},
     published={
         "kaplan2020_N": Published(
-            A=8.8e13**0.076,
-            alpha=0.076,
-            source="arXiv:2001.08361, eq. 1.1 (N_c=8.8e13)",
-            counts="x = non-embedding parameters; loss in nats/token, WebText2",
-            verified=False,
+            A=8.8e13**0.076, alpha=0.076, source="arXiv:2001.08361, eq. 1.1 (N_c=8.8e13)",
+            counts="x = non-embedding parameters; loss in nats/token, WebText2", verified=False,
         ),
         "kaplan2020_D": Published(
-            A=5.4e13**0.095,
-            alpha=0.095,
-            source="arXiv:2001.08361, eq. 1.2 (D_c=5.4e13)",
-            counts="x = tokens; loss in nats/token, WebText2",
-            verified=False,
+            A=5.4e13**0.095, alpha=0.095, source="arXiv:2001.08361, eq. 1.2 (D_c=5.4e13)",
+            counts="x = tokens; loss in nats/token, WebText2", verified=False,
         ),
         "kaplan2020_C": Published(
-            A=1.6e7**0.057,
-            alpha=0.057,
-            source="arXiv:2001.08361, eq. 1.3, naive (C_c=1.6e7)",
-            counts="x = training compute in PF-days (8.64e19 FLOP); batch not adjusted",
-            verified=False,
+            A=1.6e7**0.057, alpha=0.057, source="arXiv:2001.08361, eq. 1.3, naive (C_c=1.6e7)",
+            counts="x = training compute in PF-days (8.64e19 FLOP); batch not adjusted", verified=False,
         ),
         "kaplan2020_Cmin": Published(
-            A=3.1e8**0.050,
-            alpha=0.050,
-            source="arXiv:2001.08361, eq. 1.3 (C_c^min=3.1e8)",
-            counts="x = compute in PF-days at batches far below the critical one",
-            verified=False,
+            A=3.1e8**0.050, alpha=0.050, source="arXiv:2001.08361, eq. 1.3 (C_c^min=3.1e8)",
+            counts="x = compute in PF-days at batches far below the critical one", verified=False,
         ),
     },
-)
+)  # fmt: skip
 def power_law(x, *, A: Positive = 10.0, alpha: Exponent = 0.1):
     """L(x) = A / x^alpha
 
@@ -74,15 +62,11 @@ def power_law_jacobian(x, *, A, alpha):
     "arXiv:2001.08361",
     published={
         "kaplan2020": Published(
-            N_c=6.4e13,
-            D_c=1.8e13,
-            alpha_N=0.076,
-            alpha_D=0.103,
-            counts=_N,
+            N_c=6.4e13, D_c=1.8e13, alpha_N=0.076, alpha_D=0.103, counts=_N,
             source="arXiv:2001.08361, table 2, as coded in hadasah/scaling_laws",
         ),
     },
-)
+)  # fmt: skip
 def kaplan(
     N, D, *, N_c: Critical = 6.4e13, D_c: Critical = 1.8e13, alpha_N: Exponent = 0.076, alpha_D: Exponent = 0.103
 ):
@@ -123,36 +107,27 @@ def kaplan_optimum(C, *, N_c, D_c, alpha_N, alpha_D):
     """The inner sum is Hoffmann's law with exponents alpha_N / alpha_D and 1."""
     ratio = alpha_N / alpha_D
     best = chinchilla_optimum(C, E=0.0, A=N_c**ratio, B=D_c, alpha=ratio, beta=1.0)
-    return {"N": best["N"], "D": best["D"], "loss": best["loss"] ** alpha_D}
+    return {**best, "loss": best["loss"] ** alpha_D}
 
 
 @law(
     "arXiv:2001.08361",
     published={
         "kaplan2020": Published(
-            B_star=2e8,
-            alpha_B=0.21,
-            source="arXiv:2001.08361, eq. 1.4",
-            counts="tokens; loss in nats/token, WebText2",
-            note="2.1e8 in the summary table of the paper",
+            B_star=2e8, alpha_B=0.21, source="arXiv:2001.08361, eq. 1.4",
+            counts="tokens; loss in nats/token, WebText2", note="2.1e8 in the summary table of the paper",
             verified=False,
         ),
         "minicpm2024": Published(
-            B_star=1.21e9,
-            alpha_B=1 / 6.24,
-            source="arXiv:2404.06395, batch size 1.21e9 / L^6.24",
-            counts="tokens; optimal rather than critical batch",
-            verified=False,
+            B_star=1.21e9, alpha_B=1 / 6.24, source="arXiv:2404.06395, batch size 1.21e9 / L^6.24",
+            counts="tokens; optimal rather than critical batch", verified=False,
         ),
         "su2024": Published(
-            B_star=1.7e8,
-            alpha_B=0.205,
-            source="arXiv:2403.06563, C4 (remembered, not read)",
-            counts="tokens",
+            B_star=1.7e8, alpha_B=0.205, source="arXiv:2403.06563, C4 (remembered, not read)", counts="tokens",
             verified=False,
         ),
     },
-)
+)  # fmt: skip
 def critical_batch(L, *, B_star: Positive = 2e8, alpha_B: Exponent = 0.21):
     """B_crit(L) = B_star / L^(1 / alpha_B)
 
@@ -175,16 +150,11 @@ def critical_batch_sample(rng, n):
     "arXiv:2001.08361",
     published={
         "kaplan2020_steps": Published(
-            N_c=6.5e13,
-            alpha_N=0.077,
-            S_c=2.1e3,
-            alpha_S=0.76,
-            verified=False,
-            source="arXiv:2001.08361, table 3",
+            N_c=6.5e13, alpha_N=0.077, S_c=2.1e3, alpha_S=0.76, verified=False, source="arXiv:2001.08361, table 3",
             counts="N = non-embedding parameters; S = steps at a batch far above the critical one; nats/token, WebText2",
         ),
     },
-)
+)  # fmt: skip
 def kaplan_steps(N, S, *, N_c: Share = 6.5e13, alpha_N: Small = 0.077, S_c: Share = 2.1e3, alpha_S: Small = 0.76):
     """L(N, S) = (N_c / N)^alpha_N + (S_c / S)^alpha_S
 

@@ -12,32 +12,15 @@ _COUNTS = "N = active non-embedding parameters, D = tokens, G = granularity; nat
     "arXiv:2402.07871",
     published={
         "krajewski2024": Published(
-            c=0.47,
-            a=18.1,
-            alpha=0.115,
-            b=30.8,
-            beta=0.147,
-            g=2.1,
-            gamma=0.58,
-            source=_SOURCE,
-            counts=_COUNTS,
+            c=0.47, a=18.1, alpha=0.115, b=30.8, beta=0.147, g=2.1, gamma=0.58, source=_SOURCE, counts=_COUNTS,
             verified=False,
         ),
     },
-)
+)  # fmt: skip
 def granular_moe(
-    N,
-    D,
-    G,
-    *,
-    c: Positive = 0.5,
-    a: Positive = 18.0,
-    alpha: Exponent = 0.12,
-    b: Positive = 30.0,
-    beta: Exponent = 0.15,
-    g: Positive = 2.0,
-    gamma: Exponent = 0.6,
-):
+    N, D, G, *, c: Positive = 0.5, a: Positive = 18.0, alpha: Exponent = 0.12, b: Positive = 30.0,
+    beta: Exponent = 0.15, g: Positive = 2.0, gamma: Exponent = 0.6,
+):  # fmt: skip
     """L(N, D, G) = c + (g / G^gamma + a) / N^alpha + b / D^beta
 
     Mixture of experts of granularity G: each expert is 1 / G of the usual hidden width. The paper's dense constants are

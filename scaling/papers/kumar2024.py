@@ -16,37 +16,16 @@ _COUNTS = "N = non-embedding parameters, D = tokens, P in bits; loss in nats/tok
     "arXiv:2411.04330",
     published={
         "kumar2024": Published(
-            E=2.7648,
-            A=4299.0,
-            B=1.806e4,
-            alpha=0.4965,
-            beta=0.4965,
-            gamma_w=2.6745,
-            gamma_a=2.2102,
-            gamma_kv=0.9578,
-            counts=_COUNTS,
-            verified=False,
-            source=f"arXiv:2411.04330, {_READ}; the rest remembered",
+            E=2.7648, A=4299.0, B=1.806e4, alpha=0.4965, beta=0.4965, gamma_w=2.6745, gamma_a=2.2102, gamma_kv=0.9578,
+            counts=_COUNTS, verified=False, source=f"arXiv:2411.04330, {_READ}; the rest remembered",
             note="B, E, gamma_a and the digits of gamma_kv were not read in the paper",
         ),
     },
-)
+)  # fmt: skip
 def precision(
-    N,
-    D,
-    P_w,
-    P_a,
-    P_kv,
-    *,
-    E: Positive = 2.8,
-    A: Positive = 4000.0,
-    B: Positive = 2e4,
-    alpha: Exponent = 0.5,
-    beta: Exponent = 0.5,
-    gamma_w: Bits = 2.7,
-    gamma_a: Bits = 2.2,
-    gamma_kv: Bits = 1.0,
-):
+    N, D, P_w, P_a, P_kv, *, E: Positive = 2.8, A: Positive = 4000.0, B: Positive = 2e4, alpha: Exponent = 0.5,
+    beta: Exponent = 0.5, gamma_w: Bits = 2.7, gamma_a: Bits = 2.2, gamma_kv: Bits = 1.0,
+):  # fmt: skip
     """L = E + A / N_eff^alpha + B / D^beta,  N_eff = N prod_x (1 - exp(-P_x / gamma_x)),  x in w, a, kv
 
     Training in low precision counts as training a smaller model.
@@ -80,16 +59,11 @@ def precision_sample(rng, n):
     "arXiv:2411.04330",
     published={
         "kumar2024": Published(
-            C_T=0.0598,
-            gamma_N=0.3439,
-            gamma_D=0.5068,
-            gamma_post=0.5907,
-            counts=_COUNTS,
-            verified=False,
+            C_T=0.0598, gamma_N=0.3439, gamma_D=0.5068, gamma_post=0.5907, counts=_COUNTS, verified=False,
             source="arXiv:2411.04330, table 2 for gamma_D, gamma_N; the rest remembered",
         ),
     },
-)
+)  # fmt: skip
 def ptq_damage(
     N, D, P, *, C_T: Positive = 0.06, gamma_N: Exponent = 0.34, gamma_D: Exponent = 0.5, gamma_post: Bits = 0.6
 ):

@@ -15,34 +15,16 @@ Minus = Annotated[float, Domain(-2.0, -1e-3, grid=(-0.5, -0.02))]
     "arXiv:2506.10972",
     published={
         "li2025": Published(
-            E=3.133347,
-            s=-0.062465,
-            q=0.13,
-            S=0.128488,
-            B=230.7344,
-            b=-0.1729,
-            Q=-1.544210,
-            A=-1.665631,
-            a=0.0459,
+            E=3.133347, s=-0.062465, q=0.13, S=0.128488, B=230.7344, b=-0.1729, Q=-1.544210, A=-1.665631, a=0.0459,
             source="benchmark code of arXiv:2604.22753 (PlanarG/active-sl), raw counts of N and D",
             counts="N = non-embedding parameters, D = tokens; loss below 1 (bits per character, not nats/token)",
         ),
     },
-)
+)  # fmt: skip
 def farseer(
-    N,
-    D,
-    *,
-    s: Real = -0.06,
-    q: Power = 0.13,
-    S: Real = 0.13,
-    B: Real = 230.0,
-    b: Minus = -0.17,
-    Q: Real = -1.5,
-    A: Real = -1.7,
-    a: Power = 0.046,
-    E: Real = 3.1,
-):
+    N, D, *, s: Real = -0.06, q: Power = 0.13, S: Real = 0.13, B: Real = 230.0, b: Minus = -0.17, Q: Real = -1.5,
+    A: Real = -1.7, a: Power = 0.046, E: Real = 3.1,
+):  # fmt: skip
     """L(N, D) = exp(s N^q + S) + exp(B N^b + Q) / D^exp(A N^a + E)
 
     Both the amplitude and the exponent of the data term depend on the size.

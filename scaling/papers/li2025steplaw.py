@@ -7,14 +7,11 @@ from scaling.formula import Exponent, Positive, Published, law
     "arXiv:2503.04715",
     published={
         "li2025": Published(
-            K=1.79,
-            alpha=0.713,
-            beta=0.307,
-            source="arXiv:2503.04715, eq. 1",
+            K=1.79, alpha=0.713, beta=0.307, source="arXiv:2503.04715, eq. 1",
             counts="N = non-embedding parameters, D = tokens; final rate fixed at 1e-5; batch at its optimum",
         ),
     },
-)
+)  # fmt: skip
 def lr_batch(N, D, *, K: Positive = 1.8, alpha: Exponent = 0.7, beta: Exponent = 0.3):
     """lr(N, D) = K D^beta / N^alpha
 
@@ -37,27 +34,19 @@ def lr_batch(N, D, *, K: Positive = 1.8, alpha: Exponent = 0.7, beta: Exponent =
             K=0.58, gamma=0.571, source="arXiv:2503.04715, eq. 1", counts="x = training tokens; batch in tokens"
         ),
         "deepseek2024": Published(
-            K=0.2920,
-            gamma=0.3271,
-            source="arXiv:2401.02954, eq. 1",
-            counts="x = compute M D, M non-embedding FLOP per token; batch in tokens",
-            verified=False,
+            K=0.2920, gamma=0.3271, source="arXiv:2401.02954, eq. 1",
+            counts="x = compute M D, M non-embedding FLOP per token; batch in tokens", verified=False,
         ),
         "moonlight2025": Published(
-            K=0.0065,
-            gamma=0.4138,
-            source="Moonlight, table of hyperparameter laws",
-            counts="x = compute in FLOP; batch in tokens",
-            verified=False,
+            K=0.0065, gamma=0.4138, source="Moonlight, table of hyperparameter laws",
+            counts="x = compute in FLOP; batch in tokens", verified=False,
         ),
         "zhang2024": Published(
-            K=93.20,
-            gamma=0.47,
-            source="arXiv:2410.21676, abstract of the fit",
+            K=93.20, gamma=0.47, source="arXiv:2410.21676, abstract of the fit",
             counts="x = parameters in millions; critical batch in sequences of 512 tokens",
         ),
     },
-)
+)  # fmt: skip
 def batch_size(x, *, K: Positive = 0.5, gamma: Exponent = 0.5):
     """B(x) = K x^gamma
 

@@ -20,23 +20,10 @@ def saturating(D, U, lam):
 
 @law("arXiv:2510.22037")
 def atlas(
-    N: Positive,
-    D_t: Positive,
-    U_t: Bending,
-    D: Amounts,
-    U: UniqueAmounts,
-    D_other: Amount,
-    U_other: UniqueAmount,
-    *,
-    E: Positive = 1.0,
-    A: Positive = 300.0,
-    B: Positive = 400.0,
-    alpha: Exponent = 0.4,
-    beta: Exponent = 0.3,
-    lam: Fade = 0.5,
-    tau: EachPositive = 0.3,
-    tau_other: Positive = 0.1,
-):
+    N: Positive, D_t: Positive, U_t: Bending, D: Amounts, U: UniqueAmounts, D_other: Amount, U_other: UniqueAmount, *,
+    E: Positive = 1.0, A: Positive = 300.0, B: Positive = 400.0, alpha: Exponent = 0.4, beta: Exponent = 0.3,
+    lam: Fade = 0.5, tau: EachPositive = 0.3, tau_other: Positive = 0.1,
+):  # fmt: skip
     """L = E + A / N^alpha + B / (S(D_t) + sum_i tau_i S(D_i) + tau_other S(D_other))^beta
 
     S(D) = D up to the unique tokens U, then U (1 + (1 - exp(-lam (D/U - 1))) / lam): repeated tokens fade.
@@ -74,18 +61,9 @@ def atlas_sample(rng, n, domains):
 
 @law("arXiv:2510.22037")
 def multilinguality(
-    K,
-    N,
-    D_t,
-    *,
-    L_inf: Positive = 1.0,
-    A: Positive = 300.0,
-    B: Positive = 400.0,
-    alpha: Exponent = 0.45,
-    beta: Exponent = 0.15,
-    phi: Real = 0.11,
-    psi: Real = -0.04,
-):
+    K, N, D_t, *, L_inf: Positive = 1.0, A: Positive = 300.0, B: Positive = 400.0, alpha: Exponent = 0.45,
+    beta: Exponent = 0.15, phi: Real = 0.11, psi: Real = -0.04,
+):  # fmt: skip
     """L(K, N, D_t) = L_inf + A K^phi / N^alpha + B K^psi / D_t^beta
 
     K languages sampled evenly. The paper's fit over all languages has phi = 0.11, psi = -0.04 (R2 at least .87); it prints no
@@ -120,15 +98,9 @@ def same_loss(r: float, *, alpha: float, beta: float, phi: float = 0.11, psi: fl
 
 
 def same_loss_with(
-    r: float,
-    N: float,
-    *,
-    alpha: float,
-    beta: float,
-    phi: float = 0.11,
-    psi: float = -0.04,
+    r: float, N: float, *, alpha: float, beta: float, phi: float = 0.11, psi: float = -0.04,
     share_N: float | None = None,
-) -> float:
+) -> float:  # fmt: skip
     """The multiplier of D_t that keeps the loss when N is multiplied by `N`: the whole frontier of `same_loss`.
 
     Parameters

@@ -20,43 +20,19 @@ _CODE = "authors' code, src/config.py; early-stopped fits; warm-up rises counted
     conventions={"block": 64, "warmup": "real", "warmup_in_ld": False, "lr_floor": 1e-3},
     published={
         "luo2025_25M": Published(
-            L0=3.04045406,
-            A=0.52468604,
-            alpha=0.50786857,
-            B=363.78751622,
-            C=2.06560812,
-            beta=0.58279013,
-            gamma=0.64142257,
-            conventions={"warmup_in_ld": True},
-            source=_CODE,
-            counts="25M model, peak rate 3e-4",
+            L0=3.04045406, A=0.52468604, alpha=0.50786857, B=363.78751622, C=2.06560812, beta=0.58279013,
+            gamma=0.64142257, conventions={"warmup_in_ld": True}, source=_CODE, counts="25M model, peak rate 3e-4",
         ),
         "luo2025_100M": Published(
-            L0=2.6514477,
-            A=0.60115152,
-            alpha=0.45295811,
-            B=437.9464276,
-            C=2.13245612,
-            beta=0.59785199,
-            gamma=0.65523644,
-            conventions={"warmup_in_ld": True},
-            source=_CODE,
-            counts="100M model, peak rate 3e-4",
+            L0=2.6514477, A=0.60115152, alpha=0.45295811, B=437.9464276, C=2.13245612, beta=0.59785199,
+            gamma=0.65523644, conventions={"warmup_in_ld": True}, source=_CODE, counts="100M model, peak rate 3e-4",
         ),
     },
-)
+)  # fmt: skip
 def multi_power(
-    S1,
-    drops,
-    *,
-    L0: Positive = 3.0,
-    A: Positive = 0.5,
-    alpha: Exponent = 0.5,
-    B: Positive = 400.0,
-    C: Positive = 2.0,
-    beta: Kernel = 0.5,
-    gamma: RatePower = 0.5,
-):
+    S1, drops, *, L0: Positive = 3.0, A: Positive = 0.5, alpha: Exponent = 0.5, B: Positive = 400.0,
+    C: Positive = 2.0, beta: Kernel = 0.5, gamma: RatePower = 0.5,
+):  # fmt: skip
     """L(t) = L0 + A / S1^alpha - B sum_k d_k [1 - (1 + C S_k / eta_k^gamma)^-beta]
 
     Parameters

@@ -13,31 +13,16 @@ Decay = Annotated[float, Domain(0.05, 1e4, log=True, grid=(1.0, 60.0))]
     "arXiv:2305.16264",
     published={
         "muennighoff2023": Published(
-            E=np.exp(0.6254804),
-            A=np.exp(6.255414),
-            B=np.exp(7.3049974),
-            alpha=0.3526596,
-            beta=0.3526596,
-            R_D=15.387756,
-            R_N=5.309743,
-            source="authors' repository huggingface/datablations, README (unrounded)",
+            E=np.exp(0.6254804), A=np.exp(6.255414), B=np.exp(7.3049974), alpha=0.3526596, beta=0.3526596,
+            R_D=15.387756, R_N=5.309743, source="authors' repository huggingface/datablations, README (unrounded)",
             counts="N = parameters as counted by the authors; C = 6 N D; loss in nats/token on C4",
         ),
     },
-)
+)  # fmt: skip
 def data_constrained(
-    N,
-    D,
-    U: Bending,
-    *,
-    E: Positive = 1.9,
-    A: Positive = 500.0,
-    B: Positive = 1500.0,
-    alpha: Exponent = 0.35,
-    beta: Exponent = 0.35,
-    R_D: Decay = 15.0,
-    R_N: Decay = 5.0,
-):
+    N, D, U: Bending, *, E: Positive = 1.9, A: Positive = 500.0, B: Positive = 1500.0, alpha: Exponent = 0.35,
+    beta: Exponent = 0.35, R_D: Decay = 15.0, R_N: Decay = 5.0,
+):  # fmt: skip
     """L(N, D, U) = E + A / N'^alpha + B / D'^beta,  x' = U_x + U_x R_x (1 - exp(-(x/U_x - 1) / R_x))
 
     Repeating tokens, and parameters in excess of what the unique tokens can use, lose their worth exponentially.

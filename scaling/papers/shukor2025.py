@@ -44,18 +44,9 @@ def _sample(rng, n, domains):
 
 @law("arXiv:2507.09404")
 def mixture_additive(
-    N: Positive,
-    D: Positive,
-    h: Shares,
-    *,
-    E: Positive = 1.0,
-    A: Positive = 400.0,
-    B: Positive = 4000.0,
-    alpha: Exponent = 0.35,
-    beta: Exponent = 0.4,
-    C: EachPositive = 1.0,
-    gamma: Bend = 0.4,
-):
+    N: Positive, D: Positive, h: Shares, *, E: Positive = 1.0, A: Positive = 400.0, B: Positive = 4000.0,
+    alpha: Exponent = 0.35, beta: Exponent = 0.4, C: EachPositive = 1.0, gamma: Bend = 0.4,
+):  # fmt: skip
     """L(N, D, h) = E + 1 / (sum_i C_i h_i^gamma_i) + A / N^alpha + B / D^beta
 
     The best mixture does not depend on N and D.
@@ -117,20 +108,10 @@ def mixture_additive_contains(N, D, h, *, E, A, B, alpha, beta):
 
 @law("arXiv:2507.09404")
 def mixture_joint(
-    N: Positive,
-    D: Positive,
-    h: Shares,
-    *,
-    E: Positive = 1.0,
-    alpha: Exponent = 0.35,
-    beta: Exponent = 0.4,
-    gammaA: Power = 1.0,
-    gammaB: Power = 1.0,
-    C: EachPositive = 1.0,
-    gamma: Bend = 0.4,
-    CA: EachPositive = 400.0,
+    N: Positive, D: Positive, h: Shares, *, E: Positive = 1.0, alpha: Exponent = 0.35, beta: Exponent = 0.4,
+    gammaA: Power = 1.0, gammaB: Power = 1.0, C: EachPositive = 1.0, gamma: Bend = 0.4, CA: EachPositive = 400.0,
     CB: EachPositive = 4000.0,
-):
+):  # fmt: skip
     """L(N, D, h) = E + 1 / (sum_i C_i h_i^gamma_i) + (sum_i CA_i h_i)^gammaA / N^alpha + (sum_i CB_i h_i)^gammaB / D^beta
 
     The best mixture moves with N and D.

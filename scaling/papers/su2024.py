@@ -12,30 +12,15 @@ MIDDLE = 3.0  # a loss inside the data
     "arXiv:2403.06563",
     published={
         "su2024": Published(
-            N_c=1.5e14,
-            alpha_N=0.076,
-            S_c=2.6e3,
-            alpha_S=0.67,
-            B_star=1.7e8,
-            alpha_B=0.205,
-            verified=False,
-            source="arXiv:2403.06563, C4 (remembered, not read)",
-            counts="N = non-embedding parameters; B in tokens",
+            N_c=1.5e14, alpha_N=0.076, S_c=2.6e3, alpha_S=0.67, B_star=1.7e8, alpha_B=0.205, verified=False,
+            source="arXiv:2403.06563, C4 (remembered, not read)", counts="N = non-embedding parameters; B in tokens",
         ),
     },
-)
+)  # fmt: skip
 def kaplan_trajectory(
-    N,
-    B,
-    S,
-    *,
-    N_c: Share = 1.5e14,
-    alpha_N: Small = 0.076,
-    S_c: Share = 2.6e3,
-    alpha_S: Small = 0.67,
-    B_star: Share = 1.7e8,
-    alpha_B: Small = 0.205,
-):
+    N, B, S, *, N_c: Share = 1.5e14, alpha_N: Small = 0.076, S_c: Share = 2.6e3, alpha_S: Small = 0.67,
+    B_star: Share = 1.7e8, alpha_B: Small = 0.205,
+):  # fmt: skip
     """L = (N_c / N)^alpha_N + (S_c / S)^alpha_S (1 + B_star / (B L^(1/alpha_B)))^alpha_S
 
     The whole trajectory at any batch size. Implicit in L, because the critical batch B_star / L^(1/alpha_B) grows as the

@@ -11,16 +11,12 @@ from scaling.formula import Exponent, Positive, Published, law
     conventions={"lam": 0.999, "warmup": "real"},
     published={
         "example_refit": Published(
-            L0=2.62780,
-            A=0.42967,
-            C=0.41077,
-            alpha=0.54985,
-            conventions={"lam": 0.999, "warmup": "max"},
+            L0=2.62780, A=0.42967, C=0.41077, alpha=0.54985, conventions={"lam": 0.999, "warmup": "max"},
             source="refit of the 40 points in the example script accompanying arXiv:2408.11029",
             note="not constants of the paper: the optimum of the authors' objective on their example",
         ),
     },
-)
+)  # fmt: skip
 def annealing(S1, S2, *, L0: Positive = 2.5, A: Positive = 0.5, alpha: Exponent = 0.5, C: Positive = 0.4):
     """L(s) = L0 + A / S1^alpha - C S2
 
