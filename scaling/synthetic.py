@@ -179,7 +179,12 @@ class RandomFeatures:
         return float(self._error(np.array([self.gamma(n, k, ridge)]), n, k)[0][0])
 
     def gamma(self, n: float, k: float, ridge: float) -> float:
-        """The effective ridge gamma of a ridge delta, by bisection: the delta of a gamma rises with it."""
+        """The effective ridge gamma, by bisection: the ridge of a gamma rises with it.
+
+        Parameters
+        ----------
+        n, k : samples and features (inf: a kernel). ridge : delta, 0 or more.
+        """
         low, high = self._least(n, k), 200.0
         for _ in range(90):
             middle = 0.5 * (low + high)
@@ -217,5 +222,10 @@ class RandomFeatures:
 
 
 def rf_surface(alpha: float, beta: float, N: ArrayLike, D: ArrayLike, sigma2: float = 0.0) -> pd.DataFrame:
-    """Exact losses of ridge-tuned random features: `RandomFeatures(alpha, beta, sigma2).surface(N, D)`."""
+    """Exact losses of ridge-tuned random features, as data for a fit: columns N, D, loss, every N at every D.
+
+    Parameters
+    ----------
+    alpha, beta, sigma2 : of `RandomFeatures`, whose `noise` is sigma2. N, D : numbers of features and of samples.
+    """
     return RandomFeatures(alpha, beta, sigma2).surface(N, D)

@@ -178,10 +178,7 @@ class Reading:
 
 
 def _inputs(law: Law | None, columns: list[str]) -> tuple[str, ...]:
-    if law is None:
-        return "N", "D"
-    domains = law.layout.found_in(columns) if law.layout is not None else ()
-    return law.using(domains=domains).inputs if domains else law.inputs
+    return ("N", "D") if law is None else law.over_columns(columns).inputs
 
 
 def saved_fit(path: str | Path) -> Fit:

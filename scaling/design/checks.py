@@ -52,7 +52,12 @@ def weights(frame: pd.DataFrame, loss: np.ndarray | None, relative: bool) -> np.
 
 
 def inside(columns: Columns, law: Law, index: pd.Index) -> None:
-    """Refuse inputs outside the law's domains; one without a domain is finite, and positive where a power is taken of it."""
+    """Refuse inputs outside the law's domains; one without a domain is finite, and positive where a power is taken of it.
+
+    Parameters
+    ----------
+    columns : name -> (n,). index : what the rows are called in messages.
+    """
     powers = {base for term in trace(law) or [] for base, (_, slopes) in term.powers.items() if slopes}
     for name in law.inputs:
         x, range_ = columns[name], law.ranges.get(name, ANY_POSITIVE if name in powers else Domain())
@@ -70,7 +75,7 @@ def inside(columns: Columns, law: Law, index: pd.Index) -> None:
 
 
 def whole(columns: Columns, law: Law, index: pd.Index) -> None:
-    """Refuse rows whose shares do not sum to 1."""
+    """Refuse rows whose shares do not sum to 1; arguments as in `inside`."""
     for parts in law.shares:
         total = np.sum([columns[p] for p in parts], axis=0)
         off = np.abs(total - 1.0)

@@ -108,11 +108,10 @@ def fit(
 
 def _over_domains(law: Law, data: Any) -> Law:
     """A mixture law that was named without its domains takes those the data have columns for (h_web, h_code, ...)."""
-    if law.layout is None or law is not find(law.name):
+    if not law.domains or law is not find(law.name):
         return law
     frame = data.joined() if isinstance(data, Runs) else data
-    domains = law.layout.found_in([str(c) for c in frame]) if isinstance(frame, (Mapping, pd.DataFrame)) else ()
-    return law.using(domains=domains) if domains else law
+    return law.over_columns(frame) if isinstance(frame, (Mapping, pd.DataFrame)) else law
 
 
 def _scaled_to_residuals(refit) -> Fit:

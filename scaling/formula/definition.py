@@ -124,6 +124,11 @@ class Law:
         groups = [] if self.layout is None else [self.layout.flat((pair,)) for pair in self.layout.inputs]
         return [names for names in groups if names[0] in self.ranges and self.ranges[names[0]].part]
 
+    @property
+    def own_share(self) -> str | None:
+        """The input that is one family's share of the tokens, where the loss depends on it alone, whatever the others'."""
+        return next((i for i in self.inputs if not self.domains and i in self.ranges and self.ranges[i].part), None)
+
     def _hook(self, name: str, hook: Hook, **more: Any) -> Hook:
         more[name] = hook if self.layout is None else self.layout.wrap(hook)
         # a law is frozen once its module is imported; until then its hooks gather below the formula

@@ -34,7 +34,12 @@ class Piece:
 def pieces(
     sheet: Sheet, columns: dict[str, str], loss: str | None, table: facts_.Facts | None, findings: Findings
 ) -> list[Piece]:
-    """The runs of one sheet; `table` holds the facts of its runs.csv. Empty after a problem was recorded."""
+    """The runs of one sheet; none after a problem was recorded.
+
+    Parameters
+    ----------
+    columns, loss : as in `scaling.read`. table : facts of the runs.csv beside the sheet, by run; None where there is none.
+    """
     found = resolve(list(sheet.columns), columns, loss, sheet.name, findings)
     frame = clean(sheet, found, findings) if found else None
     if found is None or frame is None:
@@ -90,7 +95,16 @@ def _choose(frame: pd.DataFrame, found: dict[str, str], loss: str | None, name: 
 
 
 def assemble(pieces: list[Piece], facts: Any, override: Any, warmup: int | None, findings: Findings) -> Parts:
-    """All runs in one table, with distinct names; `override` is the schedule given to `scaling.read`."""
+    """All runs in one table, with distinct names.
+
+    Parameters
+    ----------
+    facts, override, warmup : what `scaling.read` is given as facts, schedule and warmup; override wins over logged rates.
+
+    Raises
+    ------
+    DataError : the problems found so far, or a schedule or facts for runs that are not there.
+    """
     findings.raise_problems()
     names = _distinct([piece.parts for piece in pieces])
     by_name = dict(sorted(zip(names, pieces, strict=True), key=lambda pair: pair[0]))

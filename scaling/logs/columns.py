@@ -37,6 +37,10 @@ def resolve(
     """Canonical name -> column of this file; None after the problems were recorded.
 
     A loss named by its column appears under `loss`, besides the canonical name it belongs to.
+
+    Parameters
+    ----------
+    header : columns of the file. columns, loss : as in `scaling.read`. name : of the file, for messages.
     """
     found: dict[str, str] = {}
     good = True

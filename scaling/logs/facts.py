@@ -27,7 +27,12 @@ Facts = dict[str, dict[str, Any]]
 def constant_columns(
     cells: Mapping[str, Any], rows: np.ndarray, run: np.ndarray, name: str, findings: Findings
 ) -> Facts:
-    """Facts by run: the columns (of those not part of the curve) that hold one value per run."""
+    """Facts by run: the columns (of those not part of the curve) that hold one value per run.
+
+    Parameters
+    ----------
+    cells : column -> its cells. rows : shape (n,), the cells that are read. run : shape (n,), the run of each.
+    """
     facts: Facts = {key: {} for key in dict.fromkeys(run)}
     varying = []
     for column, values in cells.items():

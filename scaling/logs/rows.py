@@ -18,7 +18,12 @@ DIVERGED = (
 
 
 def clean(sheet: Sheet, found: dict[str, str], findings: Findings) -> pd.DataFrame | None:
-    """Canonical columns as numbers, plus `run` ("" without a run column); None after a problem."""
+    """Canonical columns as numbers, plus `run` ("" without a run column); None after a problem.
+
+    Parameters
+    ----------
+    found : canonical name -> column of the sheet. findings : where problems and notes go.
+    """
     known = findings.count
     data: dict[str, Any] = {}
     faults: dict[tuple[str, str], np.ndarray] = {}  # (column, what must hold) -> rows where it does not

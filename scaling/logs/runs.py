@@ -47,9 +47,12 @@ class Runs(Result):
         schedule: Any = None,
         warmup: int | None = None,
     ) -> "Runs":
-        """Runs from a DataFrame with the columns of a log, checked like a file; arguments as in `read`.
+        """Runs from a DataFrame with the columns of a log, checked like a file.
 
-        NaN in a loss column means not evaluated. A column `loss` is the loss, whatever else is there.
+        Parameters
+        ----------
+        df : one row per run and step; NaN in a loss column means not evaluated.
+        columns, loss, facts, schedule, warmup : as in `read`, but a column `loss` is the loss, whatever else is there.
         """
         if df.empty:
             raise DataError("DataFrame: no rows, so there is no curve to read")

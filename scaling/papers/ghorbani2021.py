@@ -32,7 +32,12 @@ def encoder_decoder_optimum(C, *, L_inf, A, p_e, p_d):
 
 
 def reduction_at(N_e: float, N_d: float, *, A: float, p_e: float, p_d: float, **_) -> float:
-    """alpha of the paper: what can still be gained from a baseline of these sizes by growing without limit."""
+    """alpha of the paper: what can still be gained from a baseline of these sizes by growing without limit.
+
+    Parameters
+    ----------
+    N_e, N_d, A, p_e, p_d : as in `encoder_decoder`, whose other constants may be passed too.
+    """
     return float(A / (N_e**p_e * N_d**p_d))
 
 

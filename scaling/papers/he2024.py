@@ -4,7 +4,7 @@ from typing import Annotated
 
 from scaling.formula import Domain, Exponent, Positive, law
 
-Share = Annotated[float, Domain(0.0, 1.0)]  # a share of 0 has no finite loss under these laws
+Share = Annotated[float, Domain(0.0, 1.0, part=True)]  # a share of 0 has no finite loss under these laws
 Gamma = Annotated[float, Domain(0.0, 10.0, grid=(0.02, 0.6))]
 
 

@@ -168,7 +168,12 @@ def kaplan_steps(N, S, *, N_c: Share = 6.5e13, alpha_N: Small = 0.077, S_c: Shar
 
 
 def steps_to(L, N, *, N_c, alpha_N, S_c, alpha_S):
-    """`kaplan_steps` solved for S; NaN where a model of N parameters never reaches the loss L."""
+    """`kaplan_steps` solved for S; NaN where a model of N parameters never reaches the loss L.
+
+    Parameters
+    ----------
+    L, N : array_like, loss and parameters. N_c, alpha_N, S_c, alpha_S : as in `kaplan_steps`.
+    """
     left = L - kaplan_steps(N, np.inf, N_c=N_c, alpha_N=alpha_N, S_c=S_c, alpha_S=alpha_S)
     return S_c * np.where(left > 0, left, np.nan) ** (-1 / alpha_S)
 

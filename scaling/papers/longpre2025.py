@@ -89,6 +89,10 @@ def multilinguality_sample(rng, n):
 def same_loss(r: float, *, alpha: float, beta: float, phi: float = 0.11, psi: float = -0.04) -> dict[str, float]:
     """By how much to multiply model and data so that r times as many languages keep their loss, both terms unchanged.
 
+    Parameters
+    ----------
+    r : languages, as a multiple. alpha, beta, phi, psi : constants of `multilinguality`.
+
     Returns
     -------
     dict with N, D_t (tokens of each language), D_total, C = 6 N D_total: multipliers.

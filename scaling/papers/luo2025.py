@@ -46,7 +46,7 @@ def multi_power(
 
 
 def kernel(S, eta, C, beta, gamma):
-    """G(S, eta) = 1 - (1 + C S / eta^gamma)^-beta: which part of a drop to the rate eta has taken effect after the area S."""
+    """G(S, eta) = 1 - (1 + C S / eta^gamma)^-beta: which part of a drop has taken effect; arguments as in `kernel_parts`."""
     return 1 - power(1 + C * S / power(eta, gamma), -beta)
 
 
@@ -98,7 +98,12 @@ def multi_power_jacobian(S1, drops, *, L0, A, alpha, B, C, beta, gamma):
 
 
 def kernel_parts(S, eta, C, beta, gamma):
-    """ln(1 + z) with z = C S / eta^gamma, decay = (1 + z)^-beta, and the derivative of the kernel 1 - decay in ln z."""
+    """ln(1 + z) with z = C S / eta^gamma, decay = (1 + z)^-beta, and the derivative of the kernel 1 - decay in ln z.
+
+    Parameters
+    ----------
+    S, eta : ndarray, shape (pairs,), area since each drop and the rate after it. C, beta, gamma : of the law, (B, 1) or ().
+    """
     z = C * S * power(eta, -gamma)
     log = np.log(1 + z)
     decay = np.exp(-beta * log)
@@ -128,7 +133,12 @@ def rate_slopes(rates, warm, stride, *, L0, A, alpha, B, C, beta, gamma):
 
 
 def with_known_kernel(S1, saved, *, L0, A, alpha):
-    """L(t) = L0 + A (1 / S1^alpha - saved): annealing saves a known multiple of A where the kernel is known."""
+    """L(t) = L0 + A (1 / S1^alpha - saved): `multi_power` where the kernel is known.
+
+    Parameters
+    ----------
+    saved : array_like, shape (n,), what annealing saves, in units of A. S1, L0, A, alpha : as in `multi_power`.
+    """
     return L0 + A * (S1**-alpha - saved)
 
 

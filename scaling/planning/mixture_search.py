@@ -47,16 +47,13 @@ def search(
     """
     check(fits, level)
     first = next(iter(fits.values()))
-    if any(
-        f.law.layout is None or f.law.conventions["domains"] != first.law.conventions.get("domains")
-        for f in fits.values()
-    ):
+    if any(not f.law.domains or f.law.domains != first.law.domains for f in fits.values()):
         raise FitError(
             "search needs fits of mixture laws (additive, joint, exponential) over the same domains; for laws of the "
             "own share use scaling.planning.own_shares."
         )
     alike(**{name: one.data for name, one in fits.items()})
-    names = list(first.law.conventions["domains"])
+    names = list(first.law.domains)
     w = np.array(by_name(weights if weights is not None else 1.0, list(fits), 1.0, "weights"))
     lo, hi = bounds(len(names), by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps"), names)
     ref = mixture_of(reference, names)

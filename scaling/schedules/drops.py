@@ -40,6 +40,13 @@ class RateDrops:
     ) -> RateDrops:
         """Drops up to and including each step (arXiv:2503.12811 sums all of them).
 
+        Parameters
+        ----------
+        steps : shape (n,), step labels. warmup_in_ld : do the rises of the warm-up count? lr_floor : as in `Schedule.blocks`.
+        block : steps of change that one pair may stand for; 1 is exact.
+
+        Notes
+        -----
         Up to `block` changing steps are compressed into one, fewer where a run has fewer than `FINE` * block of them, so that
         short decays keep their shape, and more where there would be over `MOST` blocks.
         """

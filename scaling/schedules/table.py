@@ -127,10 +127,12 @@ class Schedule:
         return _frozen(drops)
 
     def blocks(self, size: int = 64, warmup_in_ld: bool = False, floor: float = 1e-3) -> Blocks:
-        """Rate changes compressed to blocks of `size` updates; size=1 is exact.
+        """Rate changes compressed to blocks. Rises and drops never share one, and a one-step jump is one exact block.
 
-        Rises and drops never share a block, and a one-step jump is one exact block. `floor` (a fraction of
-        the peak) bounds the rate inside log_rate only, since the rate may be 0 there.
+        Parameters
+        ----------
+        size : updates of a block; 1 is exact. warmup_in_ld : do the rises of the warm-up count?
+        floor : a fraction of the peak, which bounds the rate inside log_rate only, since the rate may be 0 there.
         """
         key = (size, warmup_in_ld, floor)
         if key not in self._blocks:
