@@ -11,7 +11,7 @@ import pandas as pd
 from scaling.errors import DataError
 from scaling.logs.findings import Findings, near
 from scaling.logs.sheet import Sheet, from_file
-from scaling.schedules.text import parse_number
+from scaling.words import parse_number
 
 EMPTY = ("", "NA", "<NA>", "N/A", "NaN", "nan", "NULL", "null", "None")  # cells without a value
 KINDS: tuple[Callable[[str], float], ...] = (int, float, parse_number)  # 7B and 2T are numbers too
