@@ -206,6 +206,13 @@ def test_backtest_of_runs_of_one_length_and_on_given_axes():
     assert len(ax.collections) == 1  # one range of horizons
 
 
+def test_svg_is_one_element_for_a_page_and_closes_its_figure(fit):
+    drawn = plots.svg(plots.curve(fit))
+    assert drawn.startswith("<svg") and drawn.rstrip().endswith("</svg>") and not plt.get_fignums()
+    ax = plt.figure().add_subplot()
+    assert plots.figure_of(ax) is ax.figure is plots.figure_of({"loss": ax})
+
+
 def test_decimation_keeps_both_ends_and_is_even_in_log():
     steps = np.arange(1, 100_001)
     kept = style.decimate(steps)

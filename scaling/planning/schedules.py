@@ -57,7 +57,7 @@ class BestSchedule(Result):
             f"(rate ~ fraction left ^ {self.power:.2f})"
         )
         band = "the optimum is flat, so treat shape and fraction as a band"
-        lines = [("best schedule", shape), ("final loss", f"predicted {self.loss:.5f}; {band}")]
+        lines = [("schedule", f"best schedule: {shape}"), ("final loss", f"predicted {self.loss:.5f}; {band}")]
         return [*lines, *(("warning", said) for said in self.warnings)]
 
     def table(self) -> pd.DataFrame:

@@ -1,0 +1,253 @@
+"""Every kind of result says itself in the same way: lines and a table, as text, HTML and plain data."""
+
+import importlib
+import json
+import pkgutil
+import re
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scaling
+from scaling.judging import Backtest
+from scaling.planning import Mixture
+from scaling.planning.schedules import BestSchedule
+from scaling.procedures.approaches import Optima
+from scaling.procedures.chain import Chain
+from scaling.procedures.families import family
+from scaling.procedures.independence import Independence
+from scaling.procedures.sensitivity import Growth
+from scaling.procedures.step_law import StepLaw
+from scaling.procedures.trajectory import Trajectory
+from scaling.rendering import COLOURS, Result, aligned, html, plain
+from scaling.report import page
+from scaling.running import Forecast
+from scaling.transfer import relate
+
+BAD = "<script>alert(1)</script>"
+N, D = (x.ravel() for x in np.meshgrid(np.geomspace(1e7, 1e9, 5), np.geomspace(1e9, 1e11, 5)))
+
+
+def surface(E=1.7, A=400.0, noise=2e-3, seed=0):
+    rng = np.random.default_rng(seed)
+    loss = E + A / N**0.34 + 410 / D**0.28
+    return pd.DataFrame({"N": N, "D": D, "loss": loss * np.exp(noise * rng.standard_normal(N.size))})
+
+
+@cache
+def fitted(E=1.7, law="chinchilla"):
+    return scaling.fit(surface(E), law)
+
+
+def fit():
+    found = fitted()
+    return replace(found, law=replace(found.law, name=BAD))
+
+
+def runs():
+    step = np.arange(10, 400, 10)
+    rows = {"run": BAD, "step": step, "lr": 1e-3, "loss": 2 + 5 / step**0.5}
+    return scaling.Runs.from_frame(pd.DataFrame(rows).assign(extra=0.5), loss="loss")
+
+
+def backtest():
+    n = 40
+    rows = pd.DataFrame({"cutoff": "1", "horizon": np.geomspace(1.2, 6, n), "truth": 2.0, "prediction": 2.0173})
+    return Backtest(rows.assign(lower=1.95, upper=2.05), BAD, "compute", 0.9)
+
+
+def forecast():
+    frame = pd.DataFrame(
+        {"step": [600, 1000], "lr": 1e-3, "prediction": [2.5, 2.34567], "lower": 2.2, "upper": 2.56789}
+    )
+    errors = pd.DataFrame({"end": [2.34567], "backtest error per unit of ln step": [0.01234]}, index=["own prefix"])
+    log = pd.DataFrame({"step": [600], "loss": [2.5], "fitted": [2.5]})
+    rest = (frame, "own prefix", errors.rename_axis("method"), 0.9, 0.004, ("a spike",), (0.5, 0.65), log)
+    return Forecast(BAD, 600, 1000, *rest, ok=False)
+
+
+def mixture():
+    frame = pd.DataFrame({"share": [0.6123, 0.3877], "reference": 0.5, "bound": ["", "cap"]}, index=[BAD, "code"])
+    losses = pd.DataFrame({"loss": [2.0, 1.5], "reference": [2.1, 1.6]}, index=["a", "b"])
+    rest = (3.51234, 3.7, 0.1, 0.3, 0.9, 1e-9, pd.DataFrame({"sum": [0.55432, 0.44568]}, index=frame.index), ("flat",))
+    return Mixture(frame, losses, "sum of losses", *rest)
+
+
+def best_schedule():
+    plan = scaling.schedule("wsd:peak=1e-3,steps=200,warmup=10")
+    compared = pd.DataFrame({"schedule": ["free", BAD], "loss": [2.123456, 2.234567]})
+    return BestSchedule(plan, 2.123456, 0.387, 1.61, compared, ("rates below the data",))
+
+
+@cache
+def relation():
+    return relate(fitted(law="kaplan_offset"), fitted(2.0, "kaplan_offset"))
+
+
+def chain():
+    L = np.linspace(1.9, 4, 20)
+    table = pd.DataFrame({"L": L, "loss": 0.8 - 2 * np.exp(-0.8 * L) + 2e-3 * np.cos(20 * L)})
+    return Chain(fit(), scaling.fit(table, "downstream_error"))
+
+
+@cache
+def families():
+    table = pd.concat([surface(seed=k).assign(p=p) for k, p in enumerate((0.2, 0.5, 0.9))])
+    return family(table.assign(loss=table["loss"] * table["p"] ** -0.08))
+
+
+KINDS = {
+    "Runs": runs,
+    "Fit": fit,
+    "Backtest": backtest,
+    "Forecast": forecast,
+    "Mixture": mixture,
+    "BestSchedule": best_schedule,
+    "Relation": lambda: replace(relation(), how=BAD),
+    "Translated": lambda: replace(relation(), how=BAD).translate(fitted(law="kaplan_offset")),
+    "Chain": chain,
+    "Family": lambda: replace(families(), warnings=(BAD,)),
+    "Independence": lambda: Independence("coupled", 0.00123, 1.789, f"{BAD} moves it, p = 0.00123", fitted(), None),
+    "Optima": lambda: Optima(
+        0.49123, 0.50877, 1.2345, -2.3456, pd.DataFrame({"flops": [1e20, 1e21], "N": [3.1e9, 9.7e9]}), (BAD,), 0.0423
+    ),
+    "StepLaw": lambda: StepLaw(
+        {"K": 1.79123, "alpha": 0.713}, {"K": 0.3, BAD: 0.1}, {"K": 0.1}, (0.987, 0.954), pd.DataFrame({"N": [1.0]}), 2
+    ),
+    "Trajectory": lambda: Trajectory({"N_c": 8.81234e13, BAD: 0.076}, pd.DataFrame({"L": [3.2], "B_crit": [98765.4]})),
+    "Growth": lambda: Growth(0.0123, 0.456, -7.89, np.inf),
+}
+
+
+@cache
+def result(kind):
+    return KINDS[kind]()
+
+
+def every_kind(base=Result):
+    return {base.__name__} if not base.__subclasses__() else set().union(*map(every_kind, base.__subclasses__()))
+
+
+def test_every_kind_of_result_is_tested_here():
+    for module in pkgutil.walk_packages(scaling.__path__, "scaling."):
+        if not module.name.startswith(("scaling.training", "scaling.__main__")):
+            importlib.import_module(module.name)
+    assert every_kind() == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_verdict_comes_first_and_every_line_is_one(kind):
+    found = result(kind)
+    labels = [label for label, _ in found.head()]
+    assert labels and all("\n" not in label + said and said.strip() for label, said in found.head())
+    assert ("verdict" in labels) == (found.ok is not None)
+    assert "verdict" not in labels or labels.index("verdict") <= 1  # the law of a fit stands above it
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_text_is_the_lines_then_the_table(kind):
+    found = result(kind)
+    lines = str(found).splitlines()
+    assert repr(found) == str(found)
+    head = found.head()
+    for line, (label, said) in zip(lines, head, strict=False):
+        assert line == f"{label:<12} {said}"
+    table = found.table()
+    assert len(lines) == len(head) + (0 if table is None else 1 + len(table))
+    assert all(line == line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_html_escapes_every_name_and_colours_the_verdict(kind):
+    found = result(kind)
+    shown = found._repr_html_()
+    assert "<script" not in shown and ("&lt;script&gt;" in shown) == (BAD in str(found))
+    assert kind == "Growth" or BAD in str(found)  # the test tests something
+    assert [colour in shown for colour in COLOURS.values()] == [found.ok is True, found.ok is False]
+    assert shown.count("<tr>") == len(str(found).splitlines())
+
+
+def leaves(x):
+    if isinstance(x, dict):
+        return [*x, *(leaf for value in x.values() for leaf in leaves(value))]
+    return [leaf for value in x for leaf in leaves(value)] if isinstance(x, list) else [x]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_plain_data_holds_every_number_of_the_text(kind):
+    found = result(kind)
+    told = found.to_dict()
+    assert json.loads(json.dumps(told, allow_nan=False)) == told  # plain already, lists and not tuples
+    known = leaves(told)
+    words = " ".join(leaf for leaf in known if isinstance(leaf, str))
+    numbers = np.array([leaf for leaf in known if isinstance(leaf, int | float)], float)
+    derived = {  # said as shares, ratios and differences of what is there
+        "Forecast": lambda: [told["step"] / told["last"], told["last"] / told["step"]],
+        "Family": lambda: [told["aic"]["multilingual_reducible"] - told["aic"]["multilingual"]],
+    }
+    numbers = np.append(numbers, derived.get(kind, list)())
+    text = str(found).replace("95 % interval", "")  # the heading
+    for token, digits, power in re.findall(r"(?<![\w.])([-+]?\d+(?:\.(\d+))?(?:e([-+]\d+))?)", text):
+        half = 0.51 * 10.0 ** (int(power or 0) - len(digits))
+        near = np.abs(np.r_[numbers, 100 * numbers] - float(token)) <= half
+        assert token in words or near.any(), token
+
+
+def test_a_fit_prints_as_it_always_did():
+    text = str(fitted())
+    assert text.splitlines()[0] == "chinchilla   L(N, D) = E + A / N^alpha + B / D^beta   arXiv:2203.15556"
+    assert re.match(
+        r"verdict      OK: \d+ of \d+ starts agree, condition \S+, no parameter at a bound$", text.splitlines()[1]
+    )
+    names = re.compile("^ {12} {10}value {14}95 % interval$(.*)", re.M | re.S)
+    rows = names.search(text)[1].strip("\n").splitlines()
+    assert [row.split()[0] for row in rows] == list(fitted().values)
+    assert all(re.match(r"^\w+ +\S+ +\S+ to \S+(  tied to \w+ \([+-]\d\.\d{3}\))?$", row) for row in rows)
+    assert all(len(row.split("  tied")[0]) == 12 + 15 + 27 for row in rows)
+
+
+def test_the_page_of_a_fit_of_curves_escapes_the_names_of_runs():
+    curves = [runs().frame, runs().frame.assign(run="other", loss=lambda rows: rows["loss"] + 0.01)]
+    found = scaling.fit(scaling.Runs.from_frame(pd.concat(curves)), "multi_power_5", fixed={"alpha": 0.5})
+    shown = page(found)
+    assert "<svg" in shown and "<script" not in shown
+
+
+def test_tables_are_aligned_and_long_ones_show_their_ends():
+    frame = pd.DataFrame(
+        {"run": ["a", "bb"], "N": [10, 2_000], "loss": [2.0, 1.5], "none": np.nan, "error": ["+1 %", ""]}
+    )
+    assert aligned(frame).splitlines() == [
+        "run     N    loss  error",
+        "a      10  2.0000   +1 %",
+        "bb   2000  1.5000",
+    ]
+    assert aligned(frame.set_index("run")) == aligned(frame)
+    assert aligned(frame[:0]) == ""
+
+    class Long(Result):
+        def table(self):
+            return pd.DataFrame({"x": range(1000)})
+
+    lines = str(Long()).splitlines()
+    assert len(lines) == 102 and lines[1].strip() == "0" and lines[51].strip() == "..." and lines[-1].strip() == "999"
+    assert html(Long()).count("<tr>") == 102
+
+
+def test_json_has_no_nan_and_knows_numpy_and_frames():
+    frame = pd.DataFrame({"x": [1.0, np.nan]}, index=["a", "b"])
+    given = {
+        "a": np.float64("nan"),
+        "b": np.array([1, 2]),
+        "c": pd.NA,
+        "d": (np.inf, True),
+        "f": np.int64(3),
+        "g": frame,
+    }
+    assert plain(given) == {
+        "a": None, "b": [1, 2], "c": None, "d": [None, True], "f": 3,
+        "g": [{"name": "a", "x": 1.0}, {"name": "b", "x": None}],
+    }  # fmt: skip
