@@ -92,11 +92,6 @@ def html(result: Result) -> str:
     return f"<table>{head}</table>" + (f"<table>{body}</table>" if body else "")
 
 
-def aligned(frame: pd.DataFrame) -> str:
-    """The whole frame as aligned text: words left, numbers right, columns without a value left out."""
-    return "\n".join(_lines(_columns(frame)))
-
-
 def plain(x: Any) -> Any:
     """JSON types; a number that is not finite has no value there and becomes None, a frame a list of its rows."""
     if isinstance(x, Result):

@@ -533,20 +533,6 @@ def test_numbers(text, value):
     assert options.parse_number(text) == value
 
 
-def test_json_has_no_nan_and_knows_numpy():
-    plain = output.plain(
-        {
-            "a": np.float64("nan"),
-            "b": np.array([1, 2]),
-            "c": pd.NA,
-            "d": (np.inf, True),
-            "e": Path("x"),
-            "f": np.int64(3),
-        }
-    )
-    assert plain == {"a": None, "b": [1, 2], "c": None, "d": [None, True], "e": "x", "f": 3}
-
-
 def test_colour_only_on_a_terminal_that_wants_it(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)

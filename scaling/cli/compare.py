@@ -12,7 +12,7 @@ from scaling.cli.options import DELTA, Many, Number, Objective, Reading, check_d
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 from scaling.formula import find
-from scaling.schedules.text import parse_number
+from scaling.words import parse_number
 
 
 def run(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+import scaling
 from scaling.rendering import Result, plain, text
 
 if TYPE_CHECKING:
@@ -68,14 +69,6 @@ def notes(texts: Iterable[str], *, quiet: bool) -> None:
             print(f"note: {said}", file=sys.stderr)
 
 
-def figure(axes: Axes | Mapping[str, Axes], path: Path) -> None:
-    """Save the figure that the axes belong to."""
-    first = next(iter(axes.values())) if isinstance(axes, Mapping) else axes
-    root = first.get_figure(root=True)
-    assert root is not None  # drawn axes have a figure
-    root.savefig(path)
-
-
 @dataclass(frozen=True, repr=False)
 class Told(Result):
     """A result where the library returns a frame or a record: lines and a table to print, and what --json prints."""
@@ -122,7 +115,7 @@ def show(
     if draw is not None:
         files["figure"] = plot
         if plot is not None:
-            figure(draw(), plot)
+            scaling.plots.figure_of(draw()).savefig(plot)
             notes([f"drew {plot}"], quiet=printing.quiet)
     if printing.json:
         print(json.dumps(plain({**result.to_dict(), **files}), indent=2, ensure_ascii=False, allow_nan=False))

@@ -57,24 +57,19 @@ class Summary(Fitted, Result):
         v, rows, loss = self.verdict, self.design, self.loss
         conventions = ", ".join(f"{k}={x}" for k, x in self.law.conventions.items())
         residual = f"{100 * self.cov.noise:.3g}%" if loss.log else f"{self.cov.noise:.3g}"
+        agree = f"{v.agree} of {v.tried} starts agree, condition {v.condition:.3g}"
+        minimised = (
+            f"{loss.name}{' of log loss' if loss.log else ''}, delta {loss.delta:g}, objective {self.objective:.6g}"
+        )
+        state, bound = "OK" if self.ok else "NOT TRUSTWORTHY", ", ".join(v.at_bound) or "no parameter"
+        size, low, high = f"{len(rows)} rows, {self._runs} runs", np.nanmin(rows.loss), np.nanmax(rows.loss)
         return [
             (self.law.name, f"{self.law.formula}   {self.law.cite}"),
-            (
-                "verdict",
-                f"{'OK' if self.ok else 'NOT TRUSTWORTHY'}: {v.agree} of {v.tried} starts agree, condition "
-                f"{v.condition:.3g}, {', '.join(v.at_bound) + ' at a' if v.at_bound else 'no parameter at a'} bound",
-            ),
+            ("verdict", f"{state}: {agree}, {bound} at a bound"),
             *(("  failed", said) for said in v.failures),
             *(("  note", said) for said in v.warnings),
-            (
-                "data",
-                f"{len(rows)} rows, {self._runs} runs, loss {np.nanmin(rows.loss):.4g} to {np.nanmax(rows.loss):.4g}",
-            ),
-            (
-                "fit",
-                f"{loss.name}{' of log loss' if loss.log else ''}, delta {loss.delta:g}, objective {self.objective:.6g}, "
-                f"residual {residual}" + (f"; {conventions}" if conventions else ""),
-            ),
+            ("data", f"{size}, loss {low:.4g} to {high:.4g}"),
+            ("fit", f"{minimised}, residual {residual}" + (f"; {conventions}" if conventions else "")),
             *(("  note", said) for said in rows.notes if said not in v.warnings),
         ]
 
@@ -92,17 +87,10 @@ class Summary(Fitted, Result):
     def to_dict(self) -> dict[str, Any]:
         law, v, loss, losses = self.law, self.verdict, self.loss, self.design.loss
         told = {
-            "law": law.name,
-            "formula": law.formula,
-            "source": law.cite,
-            "conventions": law.conventions,
+            "law": law.name, "formula": law.formula, "source": law.cite, "conventions": law.conventions,
             "verdict": {k: getattr(v, k) for k in ("agree", "tried", "condition", "at_bound", "failures")},
-            "parameters": self.summary(),
-            "rows": len(losses),
-            "runs": self._runs,
-            "losses": [np.nanmin(losses), np.nanmax(losses)],
+            "parameters": self.summary(), "rows": len(losses), "runs": self._runs, "notes": self.design.notes,
+            "losses": [np.nanmin(losses), np.nanmax(losses)], "residual": self.cov.noise,
             "minimised": {"loss": loss.name, "log": loss.log, "delta": loss.delta},
-            "residual": self.cov.noise,
-            "notes": self.design.notes,
-        }
+        }  # fmt: skip
         return {**super().to_dict(), **plain(told)}

@@ -69,9 +69,7 @@ class Mixture(Result):
         """Is the gain over the reference larger than the fits' uncertainty?"""
         return self.gain_lower > 0
 
-    @property
-    def ok(self) -> bool:
-        return self.worth_it
+    ok = worth_it
 
     def head(self) -> list[tuple[str, str]]:
         verdict = (

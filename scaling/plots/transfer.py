@@ -42,19 +42,12 @@ def relation(found: Relation, *, level: float = 0.9, ax: Axes | None = None) -> 
     with style.styled():
         ax = style.new_axes(ax)
         (colour,) = style.palette(1)
-        ax.loglog(
-            x[inside] - found.E0, y[inside] - found.E1, "o", ms=4, color=colour, label=f"{inside.sum()} pairs of runs"
-        )
-        ax.plot(
-            grid - found.E0,
-            band["prediction"] - found.E1,
-            color=colour,
-            label=f"slope {found.kappa:.3f}, R2 {found.r2:.4f}",
-        )
-        low = np.maximum(band["lower"] - found.E1, 1e-3 * (band["prediction"] - found.E1))
-        ax.fill_between(
-            grid - found.E0, low, band["upper"] - found.E1, color=colour, alpha=0.2, lw=0, label=f"{level:.0%} band"
-        )
+        pairs, line = f"{inside.sum()} pairs of runs", f"slope {found.kappa:.3f}, R2 {found.r2:.4f}"
+        ax.loglog(x[inside] - found.E0, y[inside] - found.E1, "o", ms=4, color=colour, label=pairs)
+        middle, upper = band["prediction"] - found.E1, band["upper"] - found.E1
+        ax.plot(grid - found.E0, middle, color=colour, label=line)
+        low = np.maximum(band["lower"] - found.E1, 1e-3 * middle)
+        ax.fill_between(grid - found.E0, low, upper, color=colour, alpha=0.2, lw=0, label=f"{level:.0%} band")
         for axis in (ax.xaxis, ax.yaxis):  # a fraction of a decade needs more ticks than its ends
             axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
             axis.set_major_formatter("{x:g}")
