@@ -1,0 +1,178 @@
+"""Golden numbers of lines that no other test would miss: each was broken by hand, or by `make mutants`, and is seen here."""
+
+import numpy as np
+import pytest
+
+from scaling import counting
+from scaling.counting import Shape
+from scaling.errors import ArgumentError, DataError, ScheduleError
+from scaling.schedules import schedule
+from scaling.schedules.drops import RateDrops
+
+# ------------------------------------------------------------------------------------------------ counts
+PLAIN = Shape(d_model=64, n_layer=3, vocab=1000, context=128, n_head=4)
+# feed-forward 160 with three matrices, heads of 12, an encoder of two blocks, a head that is the embedding
+TRANSLATOR = Shape(64, 3, 1000, 128, d_ff=160, d_attn=48, n_head=4, gated=True, tied=True, n_encoder=2, qk_norm=True)
+
+PARAMETERS = {  # of PLAIN and of TRANSLATOR
+    "non_embedding": (12 * 3 * 64**2, 2 * 64 * (4 * 48 + 3 * 160) + 3 * 64 * (8 * 48 + 3 * 160)),
+    "active_with_head": (147_456 + 64_000, 251_904 + 64_000),
+    "total": (147_456 + 64_000 + (1000 + 128) * 64, 251_904 + (1000 + 128) * 64),
+    "total_with_gains": (283_648 + 7 * 64, 324_096 + 15 * 64 + 8 * 2 * 12),
+}
+FLOPS = {  # of PLAIN, worked out by hand
+    "6ND": 1_701_888,
+    "6ND_non_embedding": 884_736,
+    "6ND_with_head": 1_268_736,
+    "6ND_with_gains": 1_704_576,
+    "6ND+attn": 1_268_736 + 6 * 128 * 64 * 3,
+    "kaplan": 884_736 + 6 * 128 * 64 * 3,
+    "deepseek": 884_736 + 12 * 128 * 64 * 3,
+    "lingua": 884_736 + 7 * 128 * 64 * 3,
+    "hoffmann_blocks": 3 * 3 * (24_576 + 16_384 + 1_536 + 16_384 + 8_192 + 65_536),
+    "hoffmann": 1_193_472 + 12 * 64_000,
+    "exact": 1_268_736 + 6 * 64 * 3 * 129,
+}
+
+
+def test_every_convention_counts_what_it_says():
+    assert counting.PARAMETERS.keys() == PARAMETERS.keys() and counting.FLOPS.keys() == FLOPS.keys()
+    for name, (plain, translator) in PARAMETERS.items():
+        assert counting.parameters(PLAIN, name) == plain, name
+        assert counting.parameters(TRANSLATOR, name) == translator, name
+    for name, flops in FLOPS.items():
+        assert counting.flops_per_token(PLAIN, name) == flops, name
+    # self-attention of the encoder and attention to it see all 128 tokens
+    exact = 6 * (251_904 + 64_000) + 6 * 48 * (3 * 129 + (2 + 3) * 2 * 128)
+    assert counting.flops_per_token(TRANSLATOR, "exact") == exact
+    assert counting.flops_per_token(TRANSLATOR, "6ND_with_gains") == 6 * 325_248
+    gated = Shape(64, 3, d_ff=160, d_attn=48, gated=True, context=128, n_head=4)
+    layer = 6 * 64 * 48 + 2 * 128 * 48 + 3 * 4 * 128 + 2 * 128 * 48 + 2 * 48 * 64 + 2 * 3 * 64 * 160
+    assert counting.flops_per_token(gated, "hoffmann_blocks") == 3 * 3 * layer
+    assert counting.compute(3, 5) == 90 and counting.tokens(90, 3) == 5
+
+
+def test_attention_is_proportional_to_the_context():
+    """Twice the context adds as much again of attention, and nothing else: a doubled term would not."""
+    once = {k: counting.flops_per_token(Shape(64, 3, 1000, 128), k) for k in ("kaplan", "deepseek", "lingua")}
+    twice = {k: counting.flops_per_token(Shape(64, 3, 1000, 256), k) for k in once}
+    assert {k: (twice[k] - once[k]) / (64 * 3 * 128) for k in once} == {"kaplan": 6, "deepseek": 12, "lingua": 7}
+
+
+def test_counts_may_be_two_percent_off():
+    for by in (1.019, 0.981):
+        assert counting.convert_parameters(283_648 * by, PLAIN, given="total", wanted="non_embedding") == 147_456
+    for by in (1.021, 0.979):
+        with pytest.raises(DataError, match="does not count total"):
+            counting.convert_parameters(283_648 * by, PLAIN, given="total", wanted="non_embedding")
+    with pytest.raises(ArgumentError, match="unknown convention"):
+        counting.convert_parameters(1.0, None, given="mine", wanted="mine")
+
+
+def test_a_shape_grows_in_width_and_depth_alike():
+    for one in (PLAIN, Shape(64, 3, d_ff=160, d_attn=48, gated=True)):
+        for N in (1e5, 1e9):
+            made = counting.grown(one, N, "non_embedding")
+            assert made.blocks == pytest.approx(N, rel=1e-9)
+            by = made.d_model / 64
+            assert made.n_layer / 3 == pytest.approx(by) and made.ff / one.ff == pytest.approx(by)
+            assert made.attn / one.attn == pytest.approx(by) and made.vocab == one.vocab
+
+
+# ------------------------------------------------------------------------------------------------ drops
+def before(plan, steps, block=64, warmup_in_ld=False, lr_floor=1e-3):
+    return RateDrops.before(np.asarray(steps), plan, block=block, warmup_in_ld=warmup_in_ld, lr_floor=lr_floor)
+
+
+def linear(changing):
+    """A fall in `changing` equal steps of 1e-9, after a few updates at the peak."""
+    return schedule(np.concatenate([np.full(10, 1.0), 1.0 - 1e-9 * np.arange(1, changing + 1)]))
+
+
+@pytest.mark.parametrize(
+    ("changing", "block", "blocks"),
+    [
+        (200, 64, 200),  # fewer than 256: every drop by itself
+        (2560, 64, 256),  # ten drops a block, so that a short decay keeps its shape
+        (64 * 256, 64, 256),
+        (64 * 1000, 64, 1000),  # the block asked for
+        (64 * 1000, 16, 2065),  # too many: 31 a block, where 16 were asked for
+        (64 * 1000, 1, 64_000),  # exact, however many
+        (2047 * 64, 64, 2047),
+        (2048 * 100, 64, 2048),  # too many: 100 a block
+    ],
+)
+def test_blocks_are_as_fine_as_they_can_be(changing, block, blocks):
+    plan = linear(changing)
+    behind = before(plan, [plan.last], block)
+    assert behind.count.tolist() == [blocks]
+    np.testing.assert_allclose(behind.sum(lambda d, eta, S: d), plan.peak - plan.rates[-1], rtol=1e-6)
+
+
+def test_drops_behind_every_row():
+    """Rates 4 4 3 3 1 2 2: drops of 1, 2 and -1, the areas from each to the row, and the rates after them."""
+    plan = schedule([4.0, 4.0, 3.0, 3.0, 1.0, 2.0, 2.0])
+    behind = before(plan, [2, 3, 5, 7], block=1)
+    assert behind.count.tolist() == [0, 1, 2, 3] and behind.peak.tolist() == [4.0] * 4
+    assert behind.d.tolist() == [1, 1, 2, 1, 2, -1]
+    np.testing.assert_allclose(behind.eta, [3, 3, 1, 3, 1, 2])
+    assert behind.S.tolist() == [3, 7, 1, 11, 5, 4]  # the update of the drop is counted
+    assert behind.span.tolist() == [0, 3, 7, 11]
+    assert behind.size == 6 and len(behind) == 4
+    assert behind.sum(lambda d, eta, S: d * S).tolist() == [0, 3, 9, 11 + 10 - 4]
+    batch = behind.sum(lambda d, eta, S: np.stack([d, S]))
+    assert batch.shape == (2, 4) and batch[1].tolist() == [0, 3, 8, 20]
+    chosen = behind[[3, 0, 2]]
+    assert chosen.count.tolist() == [3, 0, 2] and chosen.S.tolist() == [11, 5, 4, 7, 1]
+    assert chosen.span.tolist() == [11, 0, 7] and chosen.peak.tolist() == [4.0] * 3
+    joined = RateDrops.concatenate([chosen, behind[:2]])
+    assert joined.count.tolist() == [3, 0, 2, 0, 1] and joined.d.tolist() == [1, 2, -1, 1, 2, 1]
+    nothing = behind[[0, 0]]
+    assert nothing.size == 0 and nothing.sum(lambda d, eta, S: d).tolist() == [0, 0]
+
+
+def test_a_drop_to_nothing_is_floored_and_has_no_area():
+    plan = schedule([1.0, 0.5, 0.0, 0.0])
+    behind = before(plan, [4], block=1, lr_floor=1e-2)
+    np.testing.assert_allclose(behind.eta, [0.5])  # the last drop has no area behind it and is left out
+    assert behind.count.tolist() == [1] and behind.S.tolist() == [0.5]
+    blocks = plan.blocks(1, floor=1e-2)
+    np.testing.assert_allclose(np.exp(blocks.log_rate), [0.5, 1e-2])
+    with pytest.raises(ScheduleError, match="the rate is 0 at update 2"):
+        plan.blocks(1, floor=0)
+    with pytest.raises(ScheduleError, match="block size 0 must be 1"):
+        plan.blocks(0)
+
+
+def test_the_warm_up_counts_where_a_law_says_so():
+    plan = schedule("constant:peak=1,steps=20,warmup=4")
+    assert before(plan, [20], block=1).count.tolist() == [0]
+    rises = before(plan, [20], block=1, warmup_in_ld=True)
+    np.testing.assert_allclose(rises.d, [-0.25] * 3)
+    np.testing.assert_allclose(rises.eta, [0.5, 0.75, 1.0])
+
+
+@pytest.mark.parametrize(("times", "alone"), [(7.9, False), (8.1, True)])
+def test_a_drop_eight_times_its_neighbours_stands_alone(times, alone):
+    small = 1e-4
+    drops = np.array([*[small] * 10, times * small, *[small] * 10])
+    plan = schedule(np.concatenate([[1.0], 1.0 - np.cumsum(drops)]))
+    found = plan.blocks(64)
+    assert len(found) == (2 if alone else 1) and found.drop.sum() == pytest.approx(drops.sum())
+    if alone:
+        assert found.first.tolist() == [1, 11]
+        np.testing.assert_allclose(found.drop, [20 * small, times * small], rtol=1e-9)
+        np.testing.assert_allclose(found.log_rate[1], np.log(plan.rates[11]), rtol=1e-12)
+        np.testing.assert_allclose(found.area[1], plan.area[10], rtol=1e-12)
+    # a jump beside a larger one is none
+    both = schedule(np.concatenate([[1.0], 1.0 - np.cumsum([small] * 5 + [20 * small, 30 * small] + [small] * 5)]))
+    assert len(both.blocks(64)) == 1
+
+
+def test_blocks_are_weighted_by_their_drops():
+    plan = schedule([8.0, 7.0, 5.0, 5.5, 2.0, 2.0])  # drops 1, 2, -0.5, 3.5
+    found = plan.blocks(2)
+    assert found.first.tolist() == [1, 3, 4] and found.drop.tolist() == [3.0, -0.5, 3.5]
+    np.testing.assert_allclose(found.log_rate, [(np.log(7) + 2 * np.log(5)) / 3, np.log(5.5), np.log(2)])
+    np.testing.assert_allclose(found.area, [(8 + 2 * 15) / 3, 20, 25.5])
+    assert plan.blocks(2) is found and plan.blocks(2, floor=1e-2) is not found
