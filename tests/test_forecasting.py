@@ -10,6 +10,7 @@ from scaling.errors import ArgumentError, DataError, FitError
 from scaling.intervals.distance import extrapolation
 from scaling.intervals.prediction import calibration
 from scaling.intervals.rivals import rivals
+from scaling.intervals.target import Target
 
 
 def surface(seed=0, noise=0.004, n=12):
@@ -115,8 +116,8 @@ def test_a_target_that_begins_a_little_lower_is_still_tested_upwards():
     fit = scaling.fit(small, "chinchilla")
     low = pd.DataFrame({"N": [1e7], "D": [5e7]})
     mixed = pd.concat([low, large[["N", "D"]]])
-    assert calibration(fit, design(mixed, fit.law, fitting=False)).sign == 1
-    assert calibration(fit, design(low, fit.law, fitting=False)).sign == -1
+    assert calibration(Target(fit, mixed)).sign == 1
+    assert calibration(Target(fit, low)).sign == -1
 
 
 def test_bootstrap_replicates_are_drawn_once(monkeypatch):
@@ -138,10 +139,10 @@ def test_schedules_are_left_out_and_parts_without_a_drop_do_not_count():
         parts.append(pd.DataFrame({"run": name, "step": step, "loss": loss + noise}))
         plans[name] = plan
     runs = scaling.Runs.from_frame(pd.concat(parts), schedule=plans)
-    found = calibration(scaling.fit(runs, law), design(runs, law, fitting=False))
+    found = calibration(Target(scaling.fit(runs, law), runs))
     assert found.cutoffs == 8  # five steps, three schedules
     two = runs.select("run in ['constant', 'wsd']")
-    found = calibration(scaling.fit(two, law), design(two, law, fitting=False))
+    found = calibration(Target(scaling.fit(two, law), two))
     assert found.cutoffs < 7  # without the wsd run nothing says what annealing saves, nor before its decay
 
 

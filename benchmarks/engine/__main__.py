@@ -112,7 +112,7 @@ def bootstrap() -> list[Row]:
     rows = np.stack([np.random.choice(240, 240) for _ in range(4000)])  # noqa: NPY002
     order = fit.design.frame.index.get_indexer(frame.index)
     counts = np.stack([np.bincount(order[r], minlength=240) for r in rows]).astype(float)
-    model, y = fit._model(fit.design), fit.loss.link(fit.design.loss)
+    model, y = fit.model(fit.design), fit.loss.link(fit.design.loss)
     solve = lambda k: solver.minimise(model, y, np.tile(fit.t, (k, 1)), counts[:k], fit.loss, damping=1e-3)
     found = solve(4000)
     spread = dict(zip(fit.coordinates.names, fit.coordinates.to_params(found.t).std(0, ddof=1), strict=True))

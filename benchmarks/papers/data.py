@@ -58,7 +58,7 @@ def _replication(root: Path) -> Iterator[Row]:
     order = fit.design.frame.index.get_indexer(kept.index)
     picks = [np.bincount(order[np.random.choice(240, 240)], minlength=240) for _ in range(4000)]  # noqa: NPY002
     start = np.tile(fit.t, (4000, 1))
-    found = minimise(fit._model(fit.design), fit.loss.link(fit.design.loss), start, np.array(picks, float), fit.loss)
+    found = minimise(fit.model(fit.design), fit.loss.link(fit.design.loss), start, np.array(picks, float), fit.loss)
     spread = dict(zip(fit.coordinates.names, fit.coordinates.to_params(found.t).std(0, ddof=1), strict=True))
     for name, value in {"A": 124.494, "B": 1293.17, "E": 0.025657, "alpha": 0.0153975, "beta": 0.0205942}.items():
         yield "Besiroglu", f"standard error of 4000 resamples, {name}", value, spread[name], 0.01

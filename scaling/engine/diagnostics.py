@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scaling.design.inputs import Design
-from scaling.engine.uncertainty import Covariance
+from scaling.engine.uncertainty import UNDETERMINED, WEAK, Covariance
 from scaling.formula import Law
 from scaling.words import listed
 
-UNIDENTIFIED = 1e7  # condition of the scaled Jacobian beyond which a combination of parameters is not determined
-WEAK = 1e3
 USELESS = 0.2  # share of the spread of the loss a law must explain to be of any use
 
 
@@ -39,7 +37,6 @@ class Verdict:
 def judge(
     law: Law,
     design: Design,
-    values: dict[str, float],
     cov: Covariance,
     *,
     converged: bool,
@@ -73,7 +70,7 @@ def judge(
         warnings.append(f"{_list(vanished)} fitted as zero: the data show no such term")
     if idle:  # exponents of a scale that vanished need no word of their own; these have no such scale
         warnings.append(f"{_list(idle)} not determined: where the fit ended, nothing in these data depends on it")
-    if cov.condition > UNIDENTIFIED:
+    if cov.condition > UNDETERMINED:
         failures.append(
             f"{_list(cov.weakest) or 'a combination of parameters'} not determined by these data "
             f"(condition {cov.condition:.1e}); predictions inside the data may still hold"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from scaling.design.bins import binned
 from scaling.design.inputs import Design
 from scaling.engine import model as models
+from scaling.engine.coordinates import Coordinates
 from scaling.engine.diagnostics import judge
 from scaling.engine.fitted import Fitted
 from scaling.engine.losses import Loss
@@ -51,85 +52,131 @@ def estimate(
     given : are the starts in `specs` a user's, to be tried beside our own?
     """
     with threadpool_limits(1):
-        return _estimate(law, made, loss, dict(fixed), specs, runs, seed, given)
+        short = binned(made)
+        made = replace(made, notes=short.notes)
+        task = _Task(law, made, short, loss, specs, dict(fixed), models.build(law, specs, made.inputs, fixed, loss))
+        few, coarse = task.thinned(GRID_ROWS)
+        start = _starts(law, coarse, few, loss, specs, seed, given)
+        if not len(start):
+            raise FitError(
+                f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs."
+            )
+        found, whole = _search(task, start)
+        return _assess(task, found, _finish(task, found, whole), runs, seed)
 
 
-def _estimate(law, made: Design, loss, fixed, specs, runs, seed, given: bool) -> Fitted:
-    y = loss.link(made.loss)
-    model = models.build(law, specs, made.inputs, fixed, loss)
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A law over rows, and what is minimised. short: the rows in bins, for the search."""
 
-    short = binned(made)
-    made = replace(made, notes=short.notes)
+    law: Law
+    made: Design
+    short: Design
+    loss: Loss
+    specs: tuple[Parameter, ...]
+    fixed: dict[str, float]
+    model: models.Model
 
-    def thinned(rows: int):
+    @property
+    def y(self) -> np.ndarray:
+        return self.loss.link(self.made.loss)
+
+    @property
+    def many(self) -> bool:
+        return len(self.specs) > MANY
+
+    @property
+    def crowd(self) -> bool:
+        return len(self.specs) > CROWD
+
+    @property
+    def rounding(self) -> float:
+        """Cost below which residuals are rounding errors."""
+        return float(self.made.weights.sum() * (1e-13 * max(1.0, np.abs(self.y).max())) ** 2)
+
+    def thinned(self, rows: int) -> tuple[Design, models.Model]:
+        """Up to `rows` of the rows, and the law over them."""
+        short = self.short
         few = short if len(short) <= rows else short.take(np.linspace(0, len(short) - 1, rows).round().astype(int))
-        return few, model if len(few) == len(made) else models.build(
-            law, specs, few.inputs, fixed, loss, coordinates=model.coordinates
+        if len(few) == len(self.made):
+            return few, self.model
+        return few, models.build(
+            self.law, self.specs, few.inputs, self.fixed, self.loss, coordinates=self.model.coordinates
         )
 
-    few, coarse = thinned(GRID_ROWS)
-    start = _starts(law, coarse, few, loss, specs, seed, given)
-    many, crowd = len(specs) > MANY, len(specs) > CROWD
-    if not len(start):
-        raise FitError(
-            f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs."
-        )
-    few, search = thinned(SEARCH_ROWS if model.cheap_second else SEARCH_ROWS // 2)
+
+@dataclass(frozen=True, eq=False)
+class _End:
+    """Where the solver ended: optimum (p,), cost there, whether it converged, and all iterations on the way."""
+
+    t: np.ndarray
+    cost: float
+    converged: bool
+    iterations: int
+
+
+def _search(task: _Task, start: np.ndarray) -> tuple[Solution, bool]:
+    """Minima from every start, over rows enough to find basins, and whether they are minima of the whole objective."""
+    few, model = task.thinned(SEARCH_ROWS if isinstance(task.model, models.MonomialModel) else SEARCH_ROWS // 2)
     # a narrow robust loss has few rows inside its threshold, too few to lead many parameters anywhere: first least squares
-    wide = replace(loss, name="squares") if many else loss
-    found = minimise(search, loss.link(few.loss), start, few.weights, wide, stall=ROUGH * crowd)
-    rounding = made.weights.sum() * (1e-13 * max(1.0, np.abs(y).max())) ** 2
-    order = _best_first(found, rounding)
-    best = found.cost[order[0]]
-    near = found.cost <= best * (1 + SAME) + rounding
-    others = found.cost[~near]
-    iterations = int(found.iterations.sum())
-    if len(few) < len(made) or many:
-        ends = _distinct(found, order)
-        if many and len(ends) > 1:  # a few steps on all rows show which one to follow
-            race = minimise(model, y, ends, made.weights, loss, damping=1e-3, max_iter=10 if crowd else 20)
+    loss = replace(task.loss, name="squares") if task.many else task.loss
+    found = minimise(model, loss.link(few.loss), start, few.weights, loss, stall=ROUGH * task.crowd)
+    return found, len(few) == len(task.made) and not task.many
+
+
+def _finish(task: _Task, found: Solution, whole: bool) -> _End:
+    """The best minimum over all rows, to the last digit."""
+    y, weights, loss, iterations = task.y, task.made.weights, task.loss, int(found.iterations.sum())
+    if not whole:
+        ends = _distinct(found, _best_first(found, task.rounding))
+        if task.many and len(ends) > 1:  # a few steps on all rows show which one to follow
+            rounds = 10 if task.crowd else 20
+            race = minimise(task.model, y, ends, weights, loss, damping=1e-3, max_iter=rounds)
             ends, iterations = race.t[[race.cost.argmin()]], iterations + int(race.iterations.sum())
-        found = minimise(model, y, ends, made.weights, loss, damping=1e-3, stall=FINE * crowd)
+        found = minimise(task.model, y, ends, weights, loss, damping=1e-3, stall=FINE * task.crowd)
         iterations += int(found.iterations.sum())
-        order = _best_first(found, rounding)
-    winner = order[0]
-    t, cost = found.t[winner], float(found.cost[winner])
-    converged = bool(found.converged[winner])
+    winner = _best_first(found, task.rounding)[0]
+    t, cost, converged = found.t[winner], float(found.cost[winner]), bool(found.converged[winner])
     if loss.name == "squares":
-        t, cost, settled = polish(model, y, t, made.weights, loss)
+        t, cost, settled = polish(task.model, y, t, weights, loss)
         converged |= settled
-    coordinates = model.coordinates
-    theta = coordinates.to_params(t)
+    return _End(t, cost, converged, iterations)
+
+
+def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: int) -> Fitted:
+    """How sure the optimum is, and whether to believe it."""
+    law, made, loss, coordinates, t = task.law, task.made, task.loss, task.model.coordinates, end.t
     at_bound = (t <= coordinates.lower) | (t >= coordinates.upper)
     # a scale that shrinks without limit is a term the data do not show, not a bound
     gone = coordinates.logs & (t < -25)
     # an exponent of such a term has nothing left to act on, wherever it ended
-    idle = gone | (np.abs(models.at(model, t)[1]).max(1) < 1e-12 * np.abs(made.loss).min())
-    cov = covariance(model, t, y, made.weights, loss, made.runs, at_bound | idle)
+    idle = gone | (np.abs(models.at(task.model, t)[1]).max(1) < 1e-12 * np.abs(made.loss).min())
+    cov = covariance(task.model, t, task.y, made.weights, loss, made.runs, at_bound | idle)
+    theta = dict(zip(coordinates.names, map(float, coordinates.to_params(t)), strict=True))
+    values = resolve(law.ties, {**law.held, **task.fixed, **theta})
+    best = search.cost[_best_first(search, task.rounding)[0]]
+    near = search.cost <= best * (1 + SAME) + task.rounding
     names = np.array(coordinates.names)
-    values = resolve(law.ties, {**law.held, **fixed, **dict(zip(coordinates.names, map(float, theta), strict=True))})
-    values = {k: float(values[k]) for k in (*law.params, *law.ties)}
     verdict = judge(
         law,
         made,
-        values,
         cov,
-        converged=converged,
+        converged=end.converged,
         agree=int(near.sum()),
-        tried=len(start),
-        rival=float(others.min() / best - 1) if len(others) and best > 0 else np.inf,
+        tried=len(near),
+        rival=float(search.cost[~near].min() / best - 1) if best > 0 and not near.all() else np.inf,
         at_bound=tuple(names[at_bound & ~idle]),
         vanished=tuple(names[gone]),
         idle=tuple(names[idle & ~gone]) if not gone.any() else (),
-        iterations=iterations,
-        explained=_explained(made, y, cost, loss, len(specs)),
+        iterations=end.iterations,
+        explained=_explained(made, task.y, end.cost, loss, len(task.specs)),
     )
     return Fitted(
         law=law,
-        values=values,
-        objective=cost * loss.scale,
+        values={k: float(values[k]) for k in (*law.params, *law.ties)},
+        objective=end.cost * loss.scale,
         loss=loss,
-        fixed=fixed,
+        fixed=task.fixed,
         coordinates=coordinates,
         t=t,
         cov=cov,
@@ -140,7 +187,15 @@ def _estimate(law, made: Design, loss, fixed, specs, runs, seed, given: bool) ->
     )
 
 
-def _starts(law: Law, model, few: Design, loss: Loss, specs, seed: int, given: bool) -> np.ndarray:
+def _starts(
+    law: Law,
+    model: models.Model,
+    few: Design,
+    loss: Loss,
+    specs: tuple[Parameter, ...],
+    seed: int,
+    given: bool,
+) -> np.ndarray:
     """The best nodes of a grid, and what simpler laws say; with many parameters the latter alone, where there are any."""
     nested = _simpler(law, few, loss, specs, model.coordinates, seed)
     if len(specs) > MANY and len(nested):
@@ -149,7 +204,9 @@ def _starts(law: Law, model, few: Design, loss: Loss, specs, seed: int, given: b
     return np.concatenate([seeds(model, loss.link(few.loss), few.loss, few.weights, loss, keep, seed, given), nested])
 
 
-def _simpler(law: Law, few: Design, loss: Loss, specs, coordinates, seed: int) -> np.ndarray:
+def _simpler(
+    law: Law, few: Design, loss: Loss, specs: tuple[Parameter, ...], coordinates: Coordinates, seed: int
+) -> np.ndarray:
     """Starts that say what the best fit of a simpler law says, where the law declares one it contains."""
     if (hook := law.hooks.contains) is None or law.hooks.simpler is None:
         return np.empty((0, len(specs)))

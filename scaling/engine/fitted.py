@@ -17,7 +17,7 @@ from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.diagnostics import Verdict
 from scaling.engine.losses import Loss
-from scaling.engine.uncertainty import UNDETERMINED, Covariance, bootstrap
+from scaling.engine.uncertainty import Covariance, bootstrap, deviation
 from scaling.formula import Law
 from scaling.logs import Runs
 
@@ -96,8 +96,16 @@ class Fitted:
 
     def errors(self) -> pd.Series:
         """Standard error of every parameter in the paper's units; NaN where held at a bound or not determined."""
-        slopes = self.coordinates.slopes(self.t)
-        size = np.sqrt(np.maximum(np.diag(slopes @ self.cov.matrix @ slopes.T), 0.0))
-        undetermined = (self.cov.condition > UNDETERMINED) | (np.diag(self.cov.matrix) == 0)
-        named = pd.Series(np.where(undetermined, np.nan, size), self.coordinates.names)
+        sd = self.deviation(self.coordinates.slopes(self.t).T)
+        named = pd.Series(np.where(self.cov.root.any(1), sd, np.nan), self.coordinates.names)
         return named.reindex(list(self.values), fill_value=np.nan)
+
+    def deviation(self, J: np.ndarray, size: np.ndarray | float = 0.0) -> np.ndarray:
+        """Standard deviation (n,) of quantities with gradients J (p, n) in the solver's variables; see `deviation`."""
+        return deviation(J, self.cov.root, self.cov.condition, size)
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance (p, p) of the fitted parameters in the paper's units."""
+        slopes = self.coordinates.slopes(self.t)
+        return slopes @ self.cov.matrix @ slopes.T

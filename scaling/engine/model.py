@@ -46,8 +46,6 @@ def at(model: MonomialModel | GeneralModel, t: np.ndarray) -> tuple[np.ndarray, 
 class MonomialModel:
     """Sum of K exp(Z t): every derivative in closed form, so the solver can take exact Newton steps."""
 
-    cheap_second = True
-
     def __init__(
         self, terms: list[Monomial], coordinates: Coordinates, inputs: Mapping[str, np.ndarray], log: bool
     ) -> None:
@@ -132,8 +130,6 @@ def _over_rows(values: np.ndarray, Z: np.ndarray) -> np.ndarray:
 
 class GeneralModel:
     """Any law: derivatives from its hook, else by complex step, else by central differences."""
-
-    cheap_second = False
 
     def __init__(
         self, law: Law, coordinates: Coordinates, inputs: Mapping[str, Any], fixed: Mapping[str, float], log: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from scaling.engine.coordinates import Coordinates
 from scaling.engine.losses import Loss
 from scaling.engine.solver import minimise
 from scaling.engine.starts import seeds
-from scaling.engine.uncertainty import lag_one
+from scaling.engine.uncertainty import deviation, lag_one
 from scaling.formula import Law, Parameter
 
 GRID_ROWS = 96  # rows of a subset that rank its starts
@@ -27,7 +27,7 @@ class Refits:
     Attributes
     ----------
     t (F, p) : parameters in the solver's variables. noise (F,) : residual sd in the objective's units. ok (F,) : usable.
-    G (F, p, p) : (J^T W J)^-1 of each fit, so that noise^2 alike j^T G j is the variance of a prediction with gradient j.
+    root (F, p, p) : of (J^T W J)^-1 of each fit: times noise and the root of alike, that of its parameters' covariance.
     alike (F,) : how many rows count as one, because neighbouring rows of a run lean the same way.
     """
 
@@ -37,7 +37,7 @@ class Refits:
     coordinates: Coordinates
     t: np.ndarray
     noise: np.ndarray
-    G: np.ndarray
+    root: np.ndarray
     alike: np.ndarray
     ok: np.ndarray
 
@@ -45,19 +45,27 @@ class Refits:
     def params(self) -> int:
         return self.t.shape[1]
 
-    def predict(self, target: Design) -> tuple[np.ndarray, np.ndarray]:
-        """Prediction in the objective's units and its variance, the noise of one row included: both (F, n)."""
-        model = models.build(
-            self.law, self.coordinates.params, target.inputs, self.fixed, self.loss, coordinates=self.coordinates
+    def last(self) -> Refits:
+        """The last of the fits alone."""
+        return replace(self, **{k: getattr(self, k)[-1:] for k in ("t", "noise", "root", "alike", "ok")})
+
+    def model(self, rows: Design) -> models.Model:
+        """The law over other rows, in the coordinates of these fits."""
+        return models.build(
+            self.law, self.coordinates.params, rows.inputs, self.fixed, self.loss, coordinates=self.coordinates
         )
+
+    def predict(self, model: models.Model) -> tuple[np.ndarray, np.ndarray]:
+        """Prediction in the objective's units and its variance, the noise of one row included: both (F, n)."""
         with np.errstate(all="ignore"):
             terms = model.terms(self.t)
             value = model.value(terms)
             J = model.jacobian(terms, value)
             if self.loss.log:
                 J = J / value[:, None, :]
-            spread = np.einsum("fpn,fpn->fn", J, self.G @ J)
-            return self.loss.link(value), self.noise[:, None] ** 2 * (1 + self.alike[:, None] * np.maximum(spread, 0.0))
+            return self.loss.link(value), self.noise[:, None] ** 2 * (
+                1 + self.alike[:, None] * deviation(J, self.root) ** 2
+            )
 
 
 def refit(
@@ -98,7 +106,7 @@ def refit(
         starts.append(found)
         owner += [f] * len(found)
     F, p = len(weights), len(params)
-    t, noise, G, alike = (np.full(shape, np.nan) for shape in ((F, p), F, (F, p, p), F))
+    t, noise, root, alike = (np.full(shape, np.nan) for shape in ((F, p), F, (F, p, p), F))
     if owner:
         who = np.array(owner)
         solved = minimise(model, y, np.concatenate(starts), weights[who], loss, damping=1e-3)
@@ -109,15 +117,15 @@ def refit(
                 t[f] = solved.t[best]
     ok = np.isfinite(t).all(1)
     if ok.any():
-        noise[ok], G[ok], alike[ok] = _spread(model, y, t[ok], weights[ok], loss, made.runs)
-    return Refits(law, fixed, loss, model.coordinates, t, noise, G, alike, ok & np.isfinite(noise))
+        noise[ok], root[ok], alike[ok] = _spread(model, y, t[ok], weights[ok], loss, made.runs)
+    return Refits(law, fixed, loss, model.coordinates, t, noise, root, alike, ok & np.isfinite(noise))
 
 
 @np.errstate(all="ignore")
 def _spread(
     model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Residual sd (F,); (J^T W J)^-1 (F, p, p), directions the rows do not determine left out; rows that count as one (F,)."""
+    """Residual sd (F,); root of (J^T W J)^-1 (F, p, p) without directions that no row moves; rows that count as one (F,)."""
     terms = model.terms(t)
     value = model.value(terms)
     J = model.jacobian(terms, value)
@@ -136,4 +144,4 @@ def _spread(
     inverse = np.where(s > 1e-14 * s[:, :1], inverse, 0.0)
     rho = np.array([lag_one(r[f, w > 0], runs[w > 0]) for f, w in enumerate(weights)])
     root = (Vt.transpose(0, 2, 1) * inverse[:, None, :]) / size[:, :, None]
-    return noise, root @ root.transpose(0, 2, 1), (1 + rho) / (1 - rho)
+    return noise, root, (1 + rho) / (1 - rho)

@@ -10,7 +10,8 @@ from scaling.engine.losses import Loss
 from scaling.engine.model import at
 from scaling.engine.solver import minimise
 
-UNDETERMINED = 1e8  # condition beyond which the errors of single parameters are rounding errors
+UNDETERMINED = 1e7  # condition of the scaled Jacobian beyond which a combination of parameters is free
+WEAK = 1e3  # beyond which it is told which combination that would be
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,20 @@ class Covariance:
         """Covariance (p, p) of the internal variables."""
         return self.root @ self.root.T
 
-    def spread(self, J: np.ndarray, size: np.ndarray | float) -> np.ndarray:
-        """Standard deviation (n,) of quantities with gradients J (p, n); NaN where the data leave them undetermined:
-        some combination of parameters is free and moves the quantity by more than its own `size`.
 
-        From the root, not the matrix: what a free combination does not move is exact even beside what it does move.
-        """
-        sd = np.sqrt(((J.T @ self.root) ** 2).sum(1))
-        return np.where((self.condition > UNDETERMINED) & ~(sd < size), np.nan, sd)
+def deviation(J: np.ndarray, root: np.ndarray, condition: float = 0.0, size: np.ndarray | float = 0.0) -> np.ndarray:
+    """The delta method: standard deviation (..., n) of quantities with gradients J, NaN where they are not determined.
+
+    From the root, not the matrix: what a free combination does not move is exact even beside what it does move.
+
+    Parameters
+    ----------
+    J (..., p, n), root (..., p, k) : gradients, and a root of the parameters' covariance, root root^T.
+    condition : of the scaled Jacobian. Beyond `UNDETERMINED` some combination of parameters is free.
+    size (n,) : what a quantity may then move by and still count as determined; single parameters by nothing.
+    """
+    sd = np.sqrt(((np.swapaxes(J, -1, -2) @ root) ** 2).sum(-1))
+    return np.where((condition > UNDETERMINED) & ~(sd < size), np.nan, sd)
 
 
 def covariance(
@@ -68,7 +75,7 @@ def covariance(
     Q, s, Vt = np.linalg.svd(A, full_matrices=False)
     condition = float(s[0] / s[-1]) if len(s) == p > 0 and s[-1] > 0 else np.inf
     names = np.array(model.coordinates.names)[free]
-    weakest = tuple(names[np.abs(Vt[-1]) > 0.3]) if condition > 1e3 and p else ()
+    weakest = tuple(names[np.abs(Vt[-1]) > 0.3]) if condition > WEAK and p else ()
     if (size == 0).any():
         condition, weakest = np.inf, tuple(names[size == 0])
     rho = lag_one(r, runs)

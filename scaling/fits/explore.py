@@ -161,9 +161,9 @@ class Explore(Fitted):
             value, lower, upper (95 %) and what it is.
         """
         rows = {}
-        sd = np.sqrt(np.maximum(np.diag(self.cov.matrix), 0.0))
+        sd = self.deviation(np.eye(len(self.t)))
         for i, p in enumerate(self.coordinates.params):
-            half = 1.96 * sd[i] if sd[i] > 0 and self.cov.condition < 1e8 else np.nan
+            half = 1.96 * sd[i] if sd[i] > 0 else np.nan
             t = self.t[i]
             shifted = self.coordinates.c[i] != 0 or (self.coordinates.M[i] != np.eye(len(self.t))[i]).any()
             if p.domain.log:
@@ -180,8 +180,7 @@ class Explore(Fitted):
                 for j, n in enumerate(self.coordinates.names):
                     moved = lambda x, n=n, name=name: hook(**self.law.held, **{**self.values, n: x})[name]
                     gradient[j] = complex_step(moved, self.values[n], h=STEP * (abs(self.values[n]) or 1.0))
-                slope = gradient @ slopes
-                half = 1.96 * np.sqrt(max(slope @ self.cov.matrix @ slope, 0.0))
+                half = 1.96 * float(self.deviation((gradient @ slopes)[:, None])[0])
                 rows[name] = (at, at - half, at + half, "derived")
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "lower", "upper", "what"])
 

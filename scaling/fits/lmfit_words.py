@@ -114,10 +114,7 @@ class LmfitWords(Explore):
     @property
     def covar(self) -> np.ndarray:
         """Covariance of the fitted parameters in the paper's units; rows without an error are NaN."""
-        theta = np.array([self.values[n] for n in self.coordinates.names])
-        scale = np.where(self.coordinates.logs, theta, 1.0)
-        inverse = self.coordinates.inverse
-        out = scale[:, None] * (inverse @ self.cov.matrix @ inverse.T) * scale
+        out = self.covariance
         unknown = np.isnan(self.errors()[self.coordinates.names].to_numpy())
         out[unknown], out[:, unknown] = np.nan, np.nan
         return out
@@ -145,14 +142,22 @@ class LmfitWords(Explore):
 
     @property
     def aic(self) -> float:
-        return self._likelihood + 2 * self.nvarys
+        """As in lmfit: deviance of normal residuals in the objective's units, rows counted by weight, and 2 per fitted
+        parameter; the variance is no parameter, which shifts all laws alike. `aicc` and `bic` stand on the same."""
+        return self._deviance + 2 * self.nvarys
+
+    @property
+    def aicc(self) -> float:
+        """`aic` corrected for few rows; here the variance counts, as the correction is about its being estimated too."""
+        k = self.nvarys + 1
+        return self.aic + (2 * k * (k + 1) / (self.ndata - k - 1) if self.ndata > k + 1 else np.inf)
 
     @property
     def bic(self) -> float:
-        return self._likelihood + np.log(self.ndata) * self.nvarys
+        return self._deviance + float(np.log(self.ndata)) * self.nvarys
 
     @property
-    def _likelihood(self) -> float:
+    def _deviance(self) -> float:
         return float(self.ndata * np.log(max(self.chisqr, 1e-250 * self.ndata) / self.ndata))
 
     @property
@@ -210,7 +215,7 @@ class LmfitWords(Explore):
             self.law, self.coordinates.params, given, self.fixed, self.loss, coordinates=self.coordinates
         )
         value, J = models.at(model, self.t)
-        sd = self.cov.spread(J, np.abs(value))
+        sd = self.deviation(J, np.abs(value))
         lost = np.isnan(sd)
         if lost.any():
             reasons = "; ".join(self.verdict.failures) or "a combination of parameters is not determined"

@@ -35,23 +35,24 @@ class Summary(Fitted, Result):
                 lower, upper = value / factor, value * factor
             else:
                 lower, upper = value - 1.96 * error, value + 1.96 * error
-            rows[name] = (value, lower, upper, error, self._note(name))
+            rows[name] = (value, lower, upper, error, self._note(name, math.isfinite(error)))
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "lower", "upper", "se", "note"])
 
-    def _note(self, name: str) -> str:
+    def _note(self, name: str, determined: bool) -> str:
         if name in self.verdict.at_bound:
             return "at the edge of its range: no interval"
-        slopes = self.coordinates.slopes(self.t)
-        C = slopes @ self.cov.matrix @ slopes.T
+        C = self.covariance
         sd = np.sqrt(np.maximum(np.diag(C), 0))
         i = self.coordinates.names.index(name)
+        free = "" if determined else "not determined"
         if sd[i] == 0:
-            return "not determined"
+            return free
         with np.errstate(invalid="ignore", divide="ignore"):
             tie = np.where(sd > 0, C[i] / sd[i] / sd, 0.0)
         tie[i] = 0.0
         j = int(np.abs(tie).argmax())
-        return f"tied to {self.coordinates.names[j]} ({tie[j]:+.3f})" if abs(tie[j]) > 0.95 else ""
+        tied = f"tied to {self.coordinates.names[j]} ({tie[j]:+.3f})" if abs(tie[j]) > 0.95 else ""
+        return ", ".join(filter(None, [free, tied]))
 
     def head(self) -> list[tuple[str, str]]:
         v, rows, loss = self.verdict, self.design, self.loss

@@ -8,7 +8,7 @@ own error bar is stretched until it covers what it missed. Beyond the longest ba
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from scaling.design.cuts import Cut, cuts, left_out
 from scaling.design.inputs import Design, design
 from scaling.design.order import WORDS, natural_order, order
 from scaling.engine.losses import Loss
+from scaling.engine.model import Model
 from scaling.engine.refit import Refits, refit
 from scaling.formula import Law, Parameter
 from scaling.intervals.rivals import Rival, rivals
@@ -95,19 +96,19 @@ def calibrate(
     used = made.take(rows)
     if by is None:
         return Calibration([], 0, 0.0, 0.0, None, sign, np.nan)
-    count = made.weights.sum() / used.weights.sum()
     o = sign * order(used, by)
     splits = cuts(o)
     if law.over_schedules and used.runs.max() > 0:  # it is asked for other schedules, not only for later steps
         splits += left_out(used, o)
-    members = []
+    trial = _Trial(loss, splits, o, float(made.weights.sum() / used.weights.sum()), seed)
+    members: list[Member] = []
     with threadpool_limits(1):
         for rival in [Rival(law, dict(fixed), law.name), *rivals(law, fixed)]:
             theirs = aligned(made, data, rival.law)
             # the later rows of curves under several schedules need not show what determines a law of schedules
             for late in (False, True)[: 1 if law.over_schedules else 2]:
                 own = params if rival.law is law else None
-                member = theirs and _member(rival, late, theirs.take(rows), loss, splits, o, count, own, seed)
+                member = theirs and _member(rival, late, theirs.take(rows), trial, own)
                 if member:
                     members.append(member)
                 elif not members:  # the law itself cannot be tested
@@ -129,88 +130,113 @@ def aligned(made: Design, data: Any, law: Law) -> Design | None:
     return Design(made.frame, {k: made.inputs[k] for k in law.inputs}, made.loss, made.weights, made.notes)
 
 
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """What every member is put through: the backtests, along the order o (n,); `count` is how many rows a row counts for."""
+
+    loss: Loss
+    splits: list[Cut]
+    o: np.ndarray
+    count: float
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Miss:
+    """How one backtest missed: |error| in units of its own error bar and per unit of distance (n,), mean squared error, and
+    the longest distance (ln)."""
+
+    scaled: np.ndarray
+    drift: np.ndarray
+    error: float
+    reach: float
+
+
 def _member(
-    rival: Rival,
-    late: bool,
-    made: Design,
-    loss: Loss,
-    splits: list[Cut],
-    o: np.ndarray,
-    count: float,
-    params,
-    seed: int,
+    rival: Rival, late: bool, made: Design, trial: _Trial, params: tuple[Parameter, ...] | None
 ) -> Member | None:
     """Fit and backtest; None where the law cannot be fitted to all rows or no backtest of it is usable."""
-    masks = [c.train for c in splits] + [np.ones(len(o), bool)]
+    masks = np.array([c.train for c in trial.splits] + [np.ones(len(trial.o), bool)])
     if late:
-        masks = [m & (o >= np.quantile(o[m], 0.5)) for m in masks]
+        masks = np.array([m & (trial.o >= np.quantile(trial.o[m], 0.5)) for m in masks])
     p = len(params) if params is not None else len(set(rival.law.params) - set(rival.fixed))
-    rows = np.array([m.sum() for m in masks])
+    rows = masks.sum(1)
     if rows[-1] < (LATE_ROWS * p if late else p + 1):
         return None
-    enough = (rows[:-1] >= ROWS * p) & (np.array([c.test.sum() for c in splits]) >= 3)
-    if rival.law.hooks.needs is not None:  # a part that cannot show what determines the law says nothing of the whole
-        told = [not rival.law.hooks.needs(*made.take(np.flatnonzero(m)).inputs.values()) for m in masks[:-1]]
-        enough &= np.array(told)
-    weights = np.array([m * made.weights * count for m in masks])
+    enough = (rows[:-1] >= ROWS * p) & np.array([c.test.sum() >= 3 for c in trial.splits])
+    if (needs := rival.law.hooks.needs) is not None:  # a part that cannot show what determines the law says nothing
+        enough &= [not needs(*made.take(np.flatnonzero(m)).inputs.values()) for m in masks[:-1]]
+    weights = masks * made.weights * trial.count
     weights[:-1][~enough] = 0.0
-    fits = refit(rival.law, made, loss, weights, fixed=rival.fixed, params=params, seed=seed)
+    fits = refit(rival.law, made, trial.loss, weights, fixed=rival.fixed, params=params, seed=trial.seed)
     if not fits.ok[-1]:
         return None
     # a law bends to the errors of few rows and does not see how alike they are: that is measured once, on all rows
     fits = replace(fits, alike=np.full(len(masks), fits.alike[-1]))
-    y = loss.link(made.loss)
-    middle, variance = fits.predict(made)
-    scaled, errors, drift, reach = [], [], [], 0.0
+    middle, variance = fits.predict(fits.model(made))
+    error, misses = trial.loss.link(made.loss) - middle, []
     for f in np.flatnonzero(enough & fits.ok[:-1]):
-        e, v, d = ((x)[splits[f].test] for x in (y - middle[f], variance[f], splits[f].distance))
-        good = np.isfinite(e) & np.isfinite(v) & (v < 1)
-        if good.mean() >= 0.9:
-            e, v, d = e[good], v[good], d[good]
-            # few fitted rows make long tails, which are chance and no fault of the law
-            tail = student.ppf(0.95, max(rows[f] - p, 1)) / ndtri(0.95)
-            scaled.append(np.abs(e) / np.sqrt(np.maximum(v, EXACT)) / tail)
-            errors.append(float(np.mean(e**2)))
-            # a schedule left out may lie within the others' steps
-            drift.append((np.abs(e) / np.maximum(d, CLOSEST))[d > 0])
-            reach = max(reach, float(d.max()))
-    if not errors:
+        # few fitted rows make long tails, which are chance and no fault of the law
+        tail = student.ppf(0.95, max(rows[f] - p, 1)) / ndtri(0.95)
+        misses.append(_miss(error[f], variance[f], trial.splits[f], tail))
+    return _scored(rival, late, fits, [m for m in misses if m], max(float(weights[-1].sum()) - p, 1.0))
+
+
+def _miss(error: np.ndarray, variance: np.ndarray, cut: Cut, tail: float) -> _Miss | None:
+    """How a backtest missed its held-out rows; None where more than a tenth of them could not be predicted."""
+    e, v, d = error[cut.test], variance[cut.test], cut.distance[cut.test]
+    good = np.isfinite(e) & np.isfinite(v) & (v < 1)
+    if good.mean() < 0.9:
         return None
-    pooled = np.concatenate(scaled)
+    e, v, d = e[good], v[good], d[good]
+    # a schedule left out may lie within the others' steps
+    drift = (np.abs(e) / np.maximum(d, CLOSEST))[d > 0]
+    return _Miss(np.abs(e) / np.sqrt(np.maximum(v, EXACT)) / tail, drift, float(np.mean(e**2)), float(d.max()))
+
+
+def _scored(rival: Rival, late: bool, fits: Refits, misses: list[_Miss], dof: float) -> Member | None:
+    """What the misses say of a law: belief, stretch, drift and coverage."""
+    if not misses:
+        return None
+    pooled = np.concatenate([m.scaled for m in misses])
     if rival.law.over_schedules:  # rows of a few long curves err together: what 90 % of them need
         stretch = float(np.quantile(pooled, 0.9)) / ndtri(0.95)
     else:  # one vote per cutoff, so that the early ones, which have more to predict, do not decide
-        stretch = float(np.median([np.sqrt(np.mean(z**2)) for z in scaled]))
-    last = replace(fits, **{name: getattr(fits, name)[-1:] for name in ("t", "noise", "G", "alike", "ok")})
+        stretch = float(np.median([np.sqrt(np.mean(m.scaled**2)) for m in misses]))
+    stretch = max(1.0, stretch)
+    further = np.concatenate([m.drift for m in misses])
     return Member(
         rival,
         late,
-        last,
-        len(errors),
-        reach,
-        max(float(np.median(errors)), EXACT),
-        max(1.0, stretch),
-        0.5 * float(np.median(further)) / 0.6745 if len(further := np.concatenate(drift)) else 0.0,
-        max(float(weights[-1].sum()) - p, 1.0),
-        float(np.mean(pooled <= max(1.0, stretch) * ndtri(0.95))),
+        fits.last(),
+        cutoffs=len(misses),
+        reach=max(m.reach for m in misses),
+        error=max(float(np.median([m.error for m in misses])), EXACT),
+        stretch=stretch,
+        drift=0.5 * float(np.median(further)) / 0.6745 if len(further) else 0.0,
+        dof=dof,
+        coverage=float(np.mean(pooled <= stretch * ndtri(0.95))),
     )
 
 
 def bounds(
-    found: Calibration, targets: Mapping[int, Design], o: np.ndarray, middle: np.ndarray, level: float
+    found: Calibration, under: Callable[[Law], Design], o: np.ndarray, middle: np.ndarray, level: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ends (n,) of the calibrated interval in the objective's units, for targets as each member reads them.
+    """Ends (n,) of the calibrated interval in the objective's units.
 
     Parameters
     ----------
-    targets : index of the member -> its Design. o : ordered as the backtests were, (n,). middle : the prediction, which
-        the interval always contains.
+    under : the targets as a law reads them; asked once per rival. o : ordered as the backtests were, (n,). middle : the
+        prediction, which the interval always contains.
     """
     tail = 0.5 + level / 2
     beyond = np.maximum(o - found.edge - found.reach, 0.0)
+    models: dict[Rival, Model] = {}
     middles, widths, weights = [], [], []
-    for k, member in enumerate(found.members):
-        mu, v = (x[0] for x in member.fits.predict(targets[k]))
+    for member in found.members:
+        if member.rival not in models:
+            models[member.rival] = member.fits.model(under(member.rival.law))
+        mu, v = (x[0] for x in member.fits.predict(models[member.rival]))
         if np.isfinite(mu).all() and np.isfinite(v).all():
             spread = member.stretch * np.sqrt(np.minimum(v, 1.0)) * student.ppf(tail, member.dof) / ndtri(tail)
             middles.append(mu)

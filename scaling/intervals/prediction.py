@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from scaling.counting import matched
-from scaling.design.inputs import Design, design
 from scaling.design.order import natural_order, order
-from scaling.engine import model as models
 from scaling.engine.fitted import Fitted
 from scaling.errors import ArgumentError
 from scaling.formula.monomials import Monomial, trace
 from scaling.intervals.calibrate import Calibration, bounds, calibrate, words
 from scaling.intervals.distance import extrapolation
-from scaling.intervals.sampled import bootstrapped, conformal, profile
+from scaling.intervals.sampled import Ends, bootstrapped, conformal, profile
+from scaling.intervals.target import Target
 from scaling.words import check_level
 
 EXACT = "delta method plus row noise: assumes the law is exact"
 ROUNDING = 1e-11  # relative scatter below which residuals are rounding errors of the losses
-INTERVALS = ("calibrated", "delta", "profile", "bootstrap", "conformal")
 
 
 def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) -> pd.DataFrame:
@@ -30,65 +28,59 @@ def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) 
     if interval not in INTERVALS:
         raise ArgumentError(f"interval='{interval}' is unknown; use one of {', '.join(INTERVALS)}.")
     check_level(level)
-    data = matched(data, fit.data, fit.law.inputs)
-    target = design(data, fit.law, fitting=False, steps=steps)
-    model = fit.model(target)
-    value = model.value(model.terms(fit.t[None]))[0]
-    middle = fit.loss.link(value)
+    target = Target(fit, data, steps)
     if fit.cov.noise <= ROUNDING * max(1.0, np.abs(fit.loss.link(fit.design.loss)).max()):
-        low = high = np.full(len(middle), np.nan)
+        low = high = np.full(len(target.value), np.nan)
         said = "none: the law passes through every row to rounding, so there is no scatter to make an interval from"
-    elif interval == "calibrated":
-        low, high, said = _calibrated(fit, data, steps, target, middle, level)
-    elif interval == "delta":
-        (low, high), said = _delta(fit, target, middle, level), EXACT
     else:
-        method = {"profile": profile, "bootstrap": bootstrapped, "conformal": conformal}[interval]
-        low, high, said = method(fit, target, middle, level)
+        low, high, said = INTERVALS[interval](target, level)
     back = np.exp if fit.loss.log else np.asarray
-    out = target.frame.assign(prediction=value, lower=back(low), upper=back(high))
-    for name, part in _components(fit, target).items():
+    out = target.rows.frame.assign(prediction=target.value, lower=back(low), upper=back(high))
+    for name, part in _components(target).items():
         out[name] = part
-    if target.asked is not None:  # rows in the warm-up have no prediction
-        out = target.asked.join(out[[c for c in out if c not in target.asked]])
+    if (asked := target.rows.asked) is not None:  # rows in the warm-up have no prediction
+        out = asked.join(out[[c for c in out if c not in asked]])
     out = out.reset_index(drop=True)
     out.attrs["interval"] = f"{level:.0%} interval, {said}"
-    out.attrs["extrapolation"] = extrapolation(fit.design, target)
+    out.attrs["extrapolation"] = extrapolation(fit.design, target.rows)
     return out
 
 
-def _delta(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    model = fit.model(target)
-    value, J = models.at(model, fit.t)
-    if fit.loss.log:
-        J = J / value
-    sd = fit.cov.spread(J, 1.0 if fit.loss.log else np.abs(value))
+def delta(target: Target, level: float) -> Ends:
+    """Parameter uncertainty and the noise of one row, as if the law were exact."""
+    fit, size = target.fit, target.value if target.fit.loss.log else 1.0
+    sd = target.deviation() / size
     half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.hypot(sd, fit.cov.noise)
-    return middle - half, middle + half
+    return target.middle - half, target.middle + half, EXACT
 
 
-def _calibrated(fit: Fitted, data: Any, steps: Any, target: Design, middle: np.ndarray, level: float):
-    found = calibration(fit, target)
+def calibrated(target: Target, level: float) -> Ends:
+    """What the backtests of the law and its rivals say; the delta method where there are too few rows for backtests."""
+    found = calibration(target)
     if not found.calibrated:
-        low, high = _delta(fit, target, middle, level)
-        return low, high, words(found, np.zeros(1), level)
-    laws = {k: m.rival.law for k, m in enumerate(found.members)}
-    made = {id(law): design(data, law, fitting=False, steps=steps) for law in laws.values() if law is not fit.law}
-    o = found.sign * order(target, str(found.by))
-    low, high = bounds(found, {k: made.get(id(law), target) for k, law in laws.items()}, o, middle, level)
-    return low, high, words(found, o, level)
+        return *delta(target, level)[:2], words(found, np.zeros(1), level)
+    o = found.sign * order(target.rows, str(found.by))
+    return *bounds(found, target.under, o, target.middle, level), words(found, o, level)
 
 
-def calibration(fit: Fitted, target: Design) -> Calibration:
+INTERVALS = {
+    "calibrated": calibrated,
+    "delta": delta,
+    "profile": profile,
+    "bootstrap": bootstrapped,
+    "conformal": conformal,
+}
+
+
+def calibration(target: Target) -> Calibration:
     """The backtests behind the intervals of a fit, made once; downwards if most of the target lies below the data."""
-    by, sign = natural_order(fit.law), 1
-    if by is not None:
-        sign = -1 if np.median(order(target, by)) < order(fit.design, by).min() else 1
-    rows = fit.design.frame if fit.runs is None else fit.runs
+    fit, sign = target.fit, 1
+    if (by := natural_order(fit.law)) is not None:
+        sign = -1 if np.median(order(target.rows, by)) < order(fit.design, by).min() else 1
     return fit.memory.once(
         ("calibration", sign),
         lambda: calibrate(
-            rows,
+            fit.design.frame if fit.runs is None else fit.runs,
             fit.law,
             fit.design,
             fit.loss,
@@ -100,16 +92,16 @@ def calibration(fit: Fitted, target: Design) -> Calibration:
     )
 
 
-def _components(fit: Fitted, target: Design) -> dict[str, np.ndarray]:
+def _components(target: Target) -> dict[str, np.ndarray]:
     """The parts of the prediction, which add up to it."""
-    law, values = fit.law, {**fit.law.held, **fit.values}
+    law, values, inputs = target.fit.law, {**target.fit.law.held, **target.fit.values}, target.rows.inputs
     if law.hooks.components is not None:
-        parts = law.hooks.components(*target.inputs.values(), **values)
-        return {k: np.broadcast_to(np.asarray(v, float), (len(target),)) for k, v in parts.items()}
-    return {m.label(): _evaluate(m, target.inputs, values) for m in trace(law) or []}
+        parts = law.hooks.components(*inputs.values(), **values)
+        return {k: np.broadcast_to(np.asarray(v, float), target.value.shape) for k, v in parts.items()}
+    return {m.label(): _evaluate(m, inputs, values) for m in trace(law) or []}
 
 
-def _evaluate(term: Monomial, inputs, values) -> np.ndarray:
+def _evaluate(term: Monomial, inputs: Mapping[str, Any], values: Mapping[str, float]) -> np.ndarray:
     out = np.full(len(next(iter(inputs.values()))), term.coef)
     for base, (const, slopes) in term.powers.items():
         x = inputs[base] if base in inputs else values[base]

@@ -14,6 +14,7 @@ from scaling.engine.fitted import Fitted
 from scaling.engine.refit import refit
 from scaling.engine.solver import minimise
 from scaling.errors import ArgumentError, FitError
+from scaling.intervals.target import Target
 from scaling.schedules.drops import RateDrops
 
 REPLICATES = 400
@@ -23,13 +24,13 @@ PROFILED = 60  # rows of the target that are profiled; between them the width is
 Ends = tuple[np.ndarray, np.ndarray, str]
 
 
-def bootstrapped(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> Ends:
+def bootstrapped(target: Target, level: float) -> Ends:
     """Quantiles of predictions refitted to resampled rows, runs or blocks, with the noise of one row added."""
+    fit, there, middle = target.fit, target.model, target.middle
     t, converged = fit.replicates(REPLICATES, fit.seed, None)
     if not converged.any():
         raise FitError("interval='bootstrap': no refit to resampled data converged; use 'calibrated' or 'delta'.")
     rng = np.random.default_rng(fit.seed)
-    there = fit.model(target)
     with threadpool_limits(1), np.errstate(all="ignore"):
         drawn = fit.loss.link(there.value(there.terms(t[converged])))
     drawn = drawn + fit.cov.noise * rng.standard_normal((len(drawn), 1))
@@ -38,14 +39,15 @@ def bootstrapped(fit: Fitted, target: Design, middle: np.ndarray, level: float) 
     return np.minimum(low, middle), np.maximum(high, middle), said
 
 
-def profile(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> Ends:
+def profile(target: Target, level: float) -> Ends:
     """Predictions that the data still allow: the objective, with the prediction pulled to a value, rises by less than chi^2.
 
     Each end is found by adding the prediction as one more row of growing weight, which moves the fit along its profile.
     """
+    fit, middle = target.fit, target.middle
     if fit.loss.name != "squares":
         raise ArgumentError("interval='profile' is the likelihood's and needs objective='squares' or 'log_squares'.")
-    rows = np.unique(np.linspace(0, len(target) - 1, PROFILED).round().astype(int))
+    rows = np.unique(np.linspace(0, len(middle) - 1, PROFILED).round().astype(int))
     allowed = chi2.ppf(level, 1) * fit.cov.noise**2 / 2
     base = fit.objective / fit.loss.scale
     half = np.zeros((2, len(rows)))
@@ -53,7 +55,7 @@ def profile(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> En
     delta = np.sqrt(chi2.ppf(level, 1)) * fit.cov.noise
     with threadpool_limits(1):
         for k, row in enumerate(rows):
-            both = _with_row(fit, target.take([row]))
+            both = _with_row(fit, target.rows.take([row]))
             model = fit.model(both)
             for side, sign in enumerate((-1, 1)):
                 low, high = 1e-4, 1e4
@@ -66,7 +68,7 @@ def profile(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> En
                     rise = 0.5 * float((w * (reached[:-1] - y) ** 2).sum()) - base
                     low, high = (pull, high) if rise < allowed else (low, pull)
                 half[side, k] = abs(reached[-1] - middle[row])
-    wide = [np.hypot(np.interp(np.arange(len(target)), rows, h), delta) for h in half]
+    wide = [np.hypot(np.interp(np.arange(len(middle)), rows, h), delta) for h in half]
     return middle - wide[0], middle + wide[1], "profile likelihood plus row noise: assumes the law is exact"
 
 
@@ -79,8 +81,9 @@ def _with_row(fit: Fitted, one: Design) -> Design:
     return Design(frame, joined, np.append(fit.design.loss, np.nan), np.append(fit.design.weights, 1.0))
 
 
-def conformal(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> Ends:
+def conformal(target: Target, level: float) -> Ends:
     """Prediction +- the quantile of |error| on rows whose run (or block) was left out of the fit."""
+    fit, middle = target.fit, target.middle
     runs = fit.design.runs
     if 2 < runs.max() + 1 < len(runs):
         left, what = runs, "runs"
@@ -95,7 +98,7 @@ def conformal(fit: Fitted, target: Design, middle: np.ndarray, level: float) -> 
             fit.law, fit.design, fit.loss, np.array([(left != c) * w for c in codes]), fixed=fit.fixed,
             params=fit.coordinates.params, seed=fit.seed,
         )  # fmt: skip
-        errors = np.abs(fit.loss.link(fit.design.loss) - fits.predict(fit.design)[0])
+        errors = np.abs(fit.loss.link(fit.design.loss) - fits.predict(fits.model(fit.design))[0])
     own = errors[left, np.arange(len(left))]
     own = own[np.isfinite(own)]
     if not len(own):

@@ -145,7 +145,7 @@ def backtest(
             if fits.ok[f]:
                 parts.append(_rows(fits, f, made, cut, level))
                 if interval == "calibrated":
-                    _calibrated(parts[-1], data, law, made, loss, fits, cut, level, by, seed)
+                    _calibrated(parts[-1], data, made, fits, cut, level=level, by=by, seed=seed)
     if not parts:
         raise FitError(f"no cutoff leaves '{law.name}' enough rows to be fitted; add runs or rows.")
     return Backtest(pd.concat(parts, ignore_index=True), law.name, by, level)
@@ -154,7 +154,7 @@ def backtest(
 def _rows(fits: Refits, f: int, made: Design, cut: Cut, level: float) -> pd.DataFrame:
     rows = np.flatnonzero(cut.test)
     target = made.take(rows)
-    middle, variance = (x[f] for x in fits.predict(target))
+    middle, variance = (x[f] for x in fits.predict(fits.model(target)))
     half = student.ppf(0.5 + level / 2, max(cut.train.sum() - fits.params, 1)) * np.sqrt(variance)
     back = np.exp if fits.loss.log else np.asarray
     shown = {c: target.frame[c].to_numpy() for c in ("run", "step", *fits.law.inputs) if c in target.frame}
@@ -166,24 +166,21 @@ def _rows(fits: Refits, f: int, made: Design, cut: Cut, level: float) -> pd.Data
     )  # fmt: skip
 
 
-def _calibrated(part: pd.DataFrame, data, law, made, loss, fits, cut: Cut, level: float, by: str, seed: int) -> None:
+def _calibrated(
+    part: pd.DataFrame, data: Any, made: Design, fits: Refits, cut: Cut, *, level: float, by: str, seed: int
+) -> None:
     """Replace the bounds of a cutoff by those calibrated on its own fitted rows."""
-    found = calibrate(
-        data,
-        law,
-        made,
-        loss,
-        fixed={},
-        params=fits.coordinates.params,
-        seed=seed,
-        rows=np.flatnonzero(cut.train),
-        by=by,
-    )
-    if found.calibrated:
-        test = np.flatnonzero(cut.test)
-        theirs = {k: aligned(made, data, m.rival.law) for k, m in enumerate(found.members)}
-        targets = {k: d.take(test) for k, d in theirs.items() if d is not None}
-        o = order(made, found.by or "")[test]
-        low, high = bounds(found, targets, o, loss.link(part["prediction"].to_numpy()), level)
-        back = np.exp if loss.log else np.asarray
-        part["lower"], part["upper"] = back(low), back(high)
+    params, rows, test = fits.coordinates.params, np.flatnonzero(cut.train), np.flatnonzero(cut.test)
+    found = calibrate(data, fits.law, made, fits.loss, fixed={}, params=params, seed=seed, rows=rows, by=by)
+    if not found.calibrated:
+        return
+
+    def under(law: Law) -> Design:
+        theirs = aligned(made, data, law)
+        assert theirs is not None  # as it was when the law was tested
+        return theirs.take(test)
+
+    o = order(made, found.by or "")[test]
+    low, high = bounds(found, under, o, fits.loss.link(part["prediction"].to_numpy()), level)
+    back = np.exp if fits.loss.log else np.asarray
+    part["lower"], part["upper"] = back(low), back(high)

@@ -47,7 +47,7 @@ def compare(
     DataFrame
         One row per law, best first: ``error`` (mean over cutoffs of the mean |relative error|), ``difference`` to the best
         and its standard error ``se`` over cutoffs (over blocks of rows for a single cutoff), ``bias``, then in-sample
-        ``aicc`` and ``bic`` (of the residual variance in the objective's units), ``params``, and ``reason``: why not to
+        ``aicc`` and ``bic`` (those of the fit), ``params``, and ``reason``: why not to
         trust a row.
 
     Raises
@@ -86,12 +86,12 @@ def compare(
         except ScalingError as problem:
             rows[label] = {"error": np.nan, "reason": str(problem).splitlines()[0]}
             continue
-        p = len(found.coordinates.params)
         rows[label] = {
             "error": float(np.mean([np.mean(np.abs(e)) for e in held[label]])),
             "bias": float(np.mean([np.mean(e) for e in held[label]])),
-            **_criteria(found, len(found.design), p),
-            "params": p,
+            "aicc": found.aicc,
+            "bic": found.bic,
+            "params": found.nvarys,
             "reason": "; ".join(found.warnings[:2]),
         }
     if not held:
@@ -218,7 +218,7 @@ def _errors(found: Fit, place: np.ndarray, by: str, holdout: Any, seed: int) -> 
     weights = np.array([c.train * made.weights for c in splits])
     with threadpool_limits(1):
         fits = refit(found.law, made, found.loss, weights, params=found.coordinates.params, seed=seed)
-        middle = fits.predict(made)[0]
+        middle = fits.predict(fits.model(made))[0]
     back = np.exp(middle) if found.loss.log else middle
     errors = back / made.loss - 1
     if not fits.ok.all() or not all(np.isfinite(errors[f][c.test]).all() for f, c in enumerate(splits)):
@@ -251,14 +251,3 @@ def _difference(one: list[np.ndarray], best: list[np.ndarray]) -> tuple[float, f
 
 def _near(difference: float, se: float) -> bool:
     return bool(difference <= NEAR * se)
-
-
-def _criteria(found, n: int, p: int) -> dict[str, float]:
-    """AICc and BIC of a Gaussian with the fit's residual variance; its variance counts as a parameter."""
-    with np.errstate(all="ignore"):
-        model = found.model(found.design)
-        r = found.loss.link(model.value(model.terms(found.t[None]))[0]) - found.loss.link(found.design.loss)
-    k = p + 1
-    deviance = n * np.log(np.mean(r**2))
-    small = 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else np.inf
-    return {"aicc": float(deviance + 2 * k + small), "bic": float(deviance + k * np.log(n))}

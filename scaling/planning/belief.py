@@ -148,7 +148,7 @@ class Belief:
                     **dict(zip(fits.coordinates.names, fits.coordinates.to_params(fits.t[0]), strict=True)),
                 }
                 starts.append(self.coordinates.from_params(np.array([values[name] for name in self.coordinates.names])))
-                self._doubt(y - fits.predict(self.made)[0][0])
+                self._doubt(y - fits.predict(fits.model(self.made))[0][0])
         return [np.clip(t, self.coordinates.lower, self.coordinates.upper) for t in starts]
 
     def _doubt(self, r: np.ndarray) -> None:

@@ -11,9 +11,9 @@ from scipy.stats import t as student
 
 from scaling.errors import FitError
 from scaling.fits import Fit, fit
+from scaling.intervals.target import Target
 from scaling.numerics import complex_step
 from scaling.rendering import Result
-from scaling.transfer.delta import moments
 
 SKILL = 0.5  # part of the progress beyond the runs seen that the law must explain
 AHEAD = 0.25  # part of the runs, those of lowest loss, that are held out to be predicted
@@ -52,18 +52,19 @@ class Chain(Result):
     def predict(self, data: Any, level: float = 0.9) -> pd.DataFrame:
         """Error at rows of the first law's inputs: columns of data, loss_prediction, prediction, lower, upper, and the
         standard deviations from_loss (first step) and from_error (second step) that make up the interval."""
-        rows, x, variance, noise = moments(self.first, data)
-        name = self.second.law.inputs[0]
-        _, mean, own_variance, own_noise = moments(self.second, {name: x})
+        target = Target(self.first, data)
+        x, name = target.value, self.second.law.inputs[0]
+        own = Target(self.second, {name: x})
         slope = complex_step(lambda loss: self.second.law(loss, **self.second.values), x)
-        from_loss, from_error = slope**2 * (variance + noise), own_variance + own_noise
+        from_loss = slope**2 * (target.deviation() ** 2 + target.noise() ** 2)
+        from_error = own.deviation() ** 2 + own.noise() ** 2
         dof = min(self.first.cov.dof, self.second.cov.dof)
         half = student.ppf(0.5 + level / 2, dof) * np.sqrt(from_loss + from_error)
-        out = rows.frame.reset_index(drop=True).assign(
+        out = target.rows.frame.reset_index(drop=True).assign(
             loss_prediction=x,
-            prediction=mean,
-            lower=mean - half,
-            upper=mean + half,
+            prediction=own.value,
+            lower=own.value - half,
+            upper=own.value + half,
             from_loss=np.sqrt(from_loss),
             from_error=np.sqrt(from_error),
         )

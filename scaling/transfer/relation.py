@@ -15,9 +15,9 @@ from scaling import document
 from scaling.errors import ArgumentError, DataError, FitError
 from scaling.fits import Fit, fit, saving
 from scaling.formula import Law, find
+from scaling.intervals.target import Target
 from scaling.logs import Runs
 from scaling.rendering import Result, plain
-from scaling.transfer.delta import moments
 from scaling.transfer.pairs import pair, points
 from scaling.words import check_level, listed
 
@@ -137,7 +137,8 @@ class Relation(Result):
         """Variance of the relation at x from what was fitted and from the irreducible losses, and of one loss around it."""
         x = np.asarray(x, float)
         shift = not self._fit.fixed.get("E0", 1) and not self._fit.fixed.get("E1", 1)  # fitted on reducible losses
-        _, _, variance, noise = moments(self._fit, {"x": x - self.E0 if shift else x})
+        target = Target(self._fit, {"x": x - self.E0 if shift else x})
+        variance, noise = target.deviation() ** 2, target.noise() ** 2
         for moved in self.carried.values():
             variance = variance + (_slopes(self.values, x) @ np.array(moved)) ** 2
         return variance, noise

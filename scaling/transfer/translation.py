@@ -11,8 +11,8 @@ from scipy.stats import t as student
 
 from scaling.errors import FitError
 from scaling.fits import Fit
+from scaling.intervals.target import Target
 from scaling.rendering import Result
-from scaling.transfer.delta import moments
 from scaling.transfer.relation import Relation
 
 CLOSED = "kaplan_offset"  # the only form that a relation maps onto itself
@@ -82,12 +82,13 @@ class Translated(Result):
         The interval adds what source law and relation do not know and the scatter of either around its own curve, as if
         they were independent. Rows of one recipe share part of their scatter, which makes it wide, not narrow.
         """
-        rows, x, source_variance, source_noise = moments(self.source, data)
+        target = Target(self.source, data)
+        x, source = target.value, target.deviation() ** 2 + target.noise() ** 2
         mean = self.relation(x)
         variance, noise = self.relation.variance(x)
-        total = variance + noise + self.relation.slope(x) ** 2 * (source_variance + source_noise)
+        total = variance + noise + self.relation.slope(x) ** 2 * source
         half = student.ppf(0.5 + level / 2, self.relation._fit.cov.dof) * np.sqrt(total)
-        out = rows.frame.reset_index(drop=True).assign(
+        out = target.rows.frame.reset_index(drop=True).assign(
             prediction=mean, lower=np.maximum(mean - half, self.relation.E1), upper=mean + half
         )
         out.attrs["interval"] = (

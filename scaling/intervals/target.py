@@ -1,0 +1,48 @@
+"""Rows to be predicted: each law that is asked reads them once, and the fit's own prediction of them is at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scaling.counting import matched
+from scaling.design.inputs import Design, design
+from scaling.engine.fitted import Fitted
+from scaling.formula import Law
+
+
+class Target:
+    """What a fit is asked to predict.
+
+    Attributes
+    ----------
+    fit : Fitted. rows : the Design its law reads. model : the law over these rows, in the fit's coordinates.
+    value, middle : the prediction (n,), as a loss and in the objective's units.
+    """
+
+    def __init__(self, fit: Fitted, data: Any, steps: Any = None) -> None:
+        self.fit, self.steps = fit, steps
+        self.data = matched(data, fit.data, fit.law.inputs)
+        self.designs: dict[Law, Design] = {}
+        self.rows = self.under(fit.law)
+        self.model = fit.model(self.rows)
+        self.terms = self.model.terms(fit.t[None])
+        self.value: np.ndarray = self.model.value(self.terms)[0]
+        self.middle = fit.loss.link(self.value)
+
+    def under(self, law: Law) -> Design:
+        """The rows as another law reads them."""
+        if law not in self.designs:
+            self.designs[law] = design(self.data, law, fitting=False, steps=self.steps)
+        return self.designs[law]
+
+    def deviation(self) -> np.ndarray:
+        """Standard deviation (n,) of the law's value by the delta method, in units of the loss; NaN where the data leave it
+        undetermined: a free combination of parameters moves it by more than its own size."""
+        J = self.model.jacobian(self.terms, self.value[None])[0]
+        return self.fit.deviation(J, np.abs(self.value))
+
+    def noise(self) -> np.ndarray:
+        """Standard deviation (n,) of one row around the law, in units of the loss."""
+        return self.fit.cov.noise * (self.value if self.fit.loss.log else np.ones_like(self.value))
