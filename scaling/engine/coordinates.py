@@ -6,12 +6,14 @@ ln A into the logarithm of the term A belongs to at the data's geometric mean, w
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from scaling.formula import Law, Parameter
+from scaling.formula.hooks import Map
 from scaling.formula.monomials import Monomial
 from scaling.numerics import complex_step
 
@@ -27,7 +29,7 @@ class Coordinates:
     c: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
-    straight: tuple[Callable, Callable] | None = None
+    straight: tuple[Map, Map] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -39,23 +41,25 @@ class Coordinates:
 
     @property
     def inverse(self) -> np.ndarray:
-        return 2 * np.eye(len(self.M)) - self.M  # M - 1 maps exponents to scales only, so its square is zero
+        return np.asarray(
+            2 * np.eye(len(self.M)) - self.M
+        )  # M - 1 maps exponents to scales only, so its square is zero
 
     def to_params(self, t: np.ndarray) -> np.ndarray:
         """t (..., p) -> parameters (..., p)."""
         u = (t - self.c) @ self.inverse.T
         with np.errstate(over="ignore", invalid="ignore"):
-            theta = np.where(self.logs, np.exp(np.where(self.logs, u, 0.0)), u)
+            theta: np.ndarray = np.where(self.logs, np.exp(np.where(self.logs, u, 0.0)), u)
             return theta if self.straight is None else self._mapped(self.straight[0], theta)
 
-    def _mapped(self, way: Callable, theta: np.ndarray) -> np.ndarray:
+    def _mapped(self, way: Map, theta: np.ndarray) -> np.ndarray:
         return np.stack(list(way(dict(zip(self.names, np.moveaxis(theta, -1, 0), strict=True))).values()), -1)
 
     def slopes(self, t: np.ndarray) -> np.ndarray:
         """d parameter_i / d t_j, shape (..., p, p)."""
         if self.straight is None:
             size = np.where(self.logs, self.to_params(t), 1.0)
-            return size[..., :, None] * self.inverse
+            return np.asarray(size[..., :, None] * self.inverse)
         return np.swapaxes(complex_step(self.to_params, t[..., None, :], np.eye(len(self.M))), -1, -2)
 
     def from_params(self, theta: np.ndarray) -> np.ndarray:
@@ -64,7 +68,8 @@ class Coordinates:
             theta = self._mapped(self.straight[1], theta)
         with np.errstate(divide="ignore", invalid="ignore"):
             u = np.where(self.logs, np.log(np.where(self.logs, theta, 1.0)), theta)
-        return np.clip(u @ self.M.T + self.c, self.lower, self.upper)
+        t: np.ndarray = np.clip(u @ self.M.T + self.c, self.lower, self.upper)
+        return t
 
 
 def build(
@@ -78,7 +83,12 @@ def build(
     names = [p.name for p in params]
     M, c = np.eye(len(names)), np.zeros(len(names))
     free = [p.domain.log and np.isinf(p.domain.hi) and p.domain.lo == 0 for p in params]  # bounded scales stay a box
-    for name, (shift, slopes) in _scales(law, names, inputs, fixed, terms).items():
+    scales = {}
+    if terms is not None:
+        scales = _of_terms(terms, names, inputs)
+    elif law.hooks.natural is not None:
+        scales = _of_hook(law.hooks.natural, names, inputs, fixed)
+    for name, (shift, slopes) in scales.items():
         row = names.index(name)
         if free[row]:
             c[row] = shift
@@ -94,45 +104,51 @@ def build(
     return Coordinates(params, M, c, lower, upper, straight(law, inputs, fixed))
 
 
-def straight(
-    law: Law, inputs: Mapping[str, np.ndarray], fixed: Mapping[str, float]
-) -> tuple[Callable, Callable] | None:
+def straight(law: Law, inputs: Mapping[str, np.ndarray], fixed: Mapping[str, float]) -> tuple[Map, Map] | None:
     """The law's own maps out of and into its curved valleys; they need all parameters, so none may be fixed."""
     return law.hooks.straight(*inputs.values()) if law.hooks.straight is not None and not fixed else None
 
 
-def _scales(law, names, inputs, fixed, terms) -> dict[str, tuple[float, dict[str, float]]]:
-    """name -> (shift, {exponent: slope}) of the logarithm of the parameter's natural scale."""
-    if terms is not None:
-        logs = {k: _mean_log(v) for k, v in inputs.items()}
-        found: dict[str, tuple[float, dict[str, float]]] = {}
-        for term in terms:
-            owners = [b for b, (e, s) in term.powers.items() if b in names and not s and abs(e) == 1]
-            if not owners or any(o in found for o in owners):
-                continue
-            sign = term.powers[owners[0]][0]
-            shift = np.log(abs(term.coef)) * sign
-            slopes: dict[str, float] = {}
-            for base, (const, exponents) in term.powers.items():
-                if base in logs:
-                    shift += sign * const * logs[base]
-                    for param, slope in exponents.items():
-                        slopes[param] = slopes.get(param, 0.0) + sign * slope * logs[base]
-            found[owners[0]] = (shift, slopes)
-        return found
-    if law.hooks.natural is None:
-        return {}
-    import inspect
+def _of_terms(
+    terms: list[Monomial], names: list[str], inputs: Mapping[str, np.ndarray]
+) -> dict[str, tuple[float, dict[str, float]]]:
+    """name -> (shift, {exponent: slope}) of the logarithm of the parameter's natural scale: its whole term at the mean."""
+    logs = {k: _mean_log(v) for k, v in inputs.items()}
+    found: dict[str, tuple[float, dict[str, float]]] = {}
+    for term in terms:
+        owners = [b for b, (e, s) in term.powers.items() if b in names and not s and abs(e) == 1]
+        if not owners or any(o in found for o in owners):
+            continue
+        sign = term.powers[owners[0]][0]
+        shift = np.log(abs(term.coef)) * sign
+        slopes: dict[str, float] = {}
+        for base, (const, exponents) in term.powers.items():
+            if base in logs:
+                shift += sign * const * logs[base]
+                for param, slope in exponents.items():
+                    slopes[param] = slopes.get(param, 0.0) + sign * slope * logs[base]
+        found[owners[0]] = (shift, slopes)
+    return found
 
-    hook = law.hooks.natural
+
+def _of_hook(
+    hook: Callable[..., Mapping[str, float]],
+    names: list[str],
+    inputs: Mapping[str, np.ndarray],
+    fixed: Mapping[str, float],
+) -> dict[str, tuple[float, dict[str, float]]]:
+    """The same from the law's own `natural` scales, which may depend on exponents."""
     exponents = [k for k, p in inspect.signature(hook).parameters.items() if p.kind is p.KEYWORD_ONLY]
     at = {e: fixed.get(e, 0.0) for e in exponents}
-    scales = lambda at: {k: float(np.log(v)) for k, v in hook(*inputs.values(), **at).items()}
-    base = scales(at)
-    found = {k: (v, {}) for k, v in base.items() if k in names}
+
+    def logs(at: dict[str, float]) -> dict[str, float]:
+        return {k: float(np.log(v)) for k, v in hook(*inputs.values(), **at).items()}
+
+    base = logs(at)
+    found: dict[str, tuple[float, dict[str, float]]] = {k: (v, {}) for k, v in base.items() if k in names}
     for e in exponents:
         if e in names:
-            for k, v in scales({**at, e: at[e] + 1.0}).items():
+            for k, v in logs({**at, e: at[e] + 1.0}).items():
                 if k in found and v != base[k]:
                     found[k][1][e] = v - base[k]
     return found

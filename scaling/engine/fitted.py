@@ -108,4 +108,4 @@ class Fitted:
     def covariance(self) -> np.ndarray:
         """Covariance (p, p) of the fitted parameters in the paper's units."""
         slopes = self.coordinates.slopes(self.t)
-        return slopes @ self.cov.matrix @ slopes.T
+        return np.asarray(slopes @ self.cov.matrix @ slopes.T)

@@ -52,20 +52,24 @@ class Loss:
         if not self.log:
             return values
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.log(values)
+            logs: np.ndarray = np.log(values)
+        return logs
 
     def value(self, r: np.ndarray) -> np.ndarray:
         d = self.delta
+        out: np.ndarray
         if self.name == "squares":
-            return 0.5 * r * r
-        if self.name in ("huber", "one_sided"):
+            out = 0.5 * r * r
+        elif self.name in ("huber", "one_sided"):
             a = np.abs(r)
             small = np.minimum(a, d)
-            return small * (a - 0.5 * small) * self._tilt(r)
-        z = (r / d) ** 2
-        if self.name == "soft_l1":
-            return d * d * z / (np.sqrt(1 + z) + 1)
-        return d * d * (NU + 1) / 2 * np.log1p(z / NU)
+            out = small * (a - 0.5 * small) * self._tilt(r)
+        elif self.name == "soft_l1":
+            z = (r / d) ** 2
+            out = d * d * z / (np.sqrt(1 + z) + 1)
+        else:
+            out = d * d * (NU + 1) / 2 * np.log1p((r / d) ** 2 / NU)
+        return out
 
     def total(self, r: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The weighted sum (B,) over rows of residuals r (B, n); infinite where undefined."""

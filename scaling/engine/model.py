@@ -55,7 +55,8 @@ class MonomialModel:
         pairs = [self._pair(a, b) for a in range(len(terms)) for b in range(a, len(terms))]
         self.pairs, self.places = [pair[:3] for pair in pairs], np.concatenate([pair[3] for pair in pairs])
 
-    def _part(self, term: Monomial, inputs):
+    def _part(self, term: Monomial, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """K and Z of a term, of the coordinates it depends on, and which these are."""
         names = self.coordinates.names
         K, Z = np.full(self.n, term.coef), np.zeros((self.n, len(names)))
         for base, (const, slopes) in term.powers.items():
@@ -75,7 +76,7 @@ class MonomialModel:
             K, Z = K[:1], Z[:1]  # a constant term needs one exponential per problem, not one per row
         return K, Z, columns
 
-    def _pair(self, a: int, b: int):
+    def _pair(self, a: int, b: int) -> tuple[int, int, np.ndarray, np.ndarray]:
         """Of two parts: products of their exponents (n, m), and where in the Hessian they go (m, p * p)."""
         (_, Za, ca), (_, Zb, cb), p = self.parts[a], self.parts[b], len(self.coordinates.params)
         i, j = np.triu_indices(len(ca)) if a == b else np.indices((len(ca), len(cb))).reshape(2, -1)
@@ -120,12 +121,14 @@ class MonomialModel:
             else:
                 found.append(_over_rows(wT * terms[b], ZZ))
         p = len(self.coordinates.params)
-        return (np.concatenate(found, axis=1) @ self.places).reshape(-1, p, p)
+        H: np.ndarray = np.concatenate(found, axis=1) @ self.places
+        return H.reshape(-1, p, p)
 
 
 def _over_rows(values: np.ndarray, Z: np.ndarray) -> np.ndarray:
     """sum over rows i of values (B, n) times Z (n, m), where Z may be the same in all rows (1, m)."""
-    return values.sum(1)[:, None] * Z if len(Z) == 1 else values @ Z
+    out: np.ndarray = values.sum(1)[:, None] * Z if len(Z) == 1 else values @ Z
+    return out
 
 
 class GeneralModel:
@@ -171,7 +174,8 @@ class GeneralModel:
             else:
                 for k in range(len(names)):
                     D[:, k] = self._difference(theta, k)
-        return self.coordinates.slopes(t).transpose(0, 2, 1) @ D  # chain rule
+        J: np.ndarray = self.coordinates.slopes(t).transpose(0, 2, 1) @ D  # chain rule
+        return J
 
     def _difference(self, theta: np.ndarray, k: int) -> np.ndarray:
         size = np.where(theta[:, k] != 0, np.abs(theta[:, k]), 1.0)
@@ -182,7 +186,8 @@ class GeneralModel:
         up, down = theta.copy(), theta.copy()
         up[:, k] += h
         down[:, k] -= h
-        return (self.call(self._named(up)) - self.call(self._named(down))) / (up[:, k] - down[:, k])[:, None]
+        rise = self.call(self._named(up)) - self.call(self._named(down))
+        return np.asarray(rise / (up[:, k] - down[:, k])[:, None])
 
     def _complex_works(self) -> bool:
         """Does the function carry an imaginary part through? abs, max and comparisons do not: compare with differences."""
@@ -202,18 +207,20 @@ class GeneralModel:
         return True
 
 
-def _batched(fn: Callable[..., Any], inputs: list[Any], n: int, coordinates: Coordinates, fixed: Mapping[str, float]):
+def _batched(
+    fn: Callable[..., Any], inputs: list[Any], n: int, coordinates: Coordinates, fixed: Mapping[str, float]
+) -> Callable[[Mapping[str, Any]], np.ndarray]:
     """Call fn for all problems at once if it broadcasts, else one by one."""
     theta = np.array([[p.start for p in coordinates.params]] * 2)
     named = {**fixed, **{p.name: theta[:, k, None] for k, p in enumerate(coordinates.params)}}
 
-    def one_by_one(params):
+    def one_by_one(params: Mapping[str, Any]) -> np.ndarray:
         arrays = {k: np.ravel(v) for k, v in params.items()}
         B = max(len(v) for v in arrays.values())
         rows = [fn(*inputs, **{k: v[min(i, len(v) - 1)] for k, v in arrays.items()}) for i in range(B)]
         return np.stack([np.broadcast_to(r, (n,)) for r in rows])
 
-    def at_once(params):
+    def at_once(params: Mapping[str, Any]) -> np.ndarray:
         B = max(np.size(v) for v in params.values())
         return np.broadcast_to(fn(*inputs, **params), (B, n))
 

@@ -43,7 +43,7 @@ class Refits:
 
     @property
     def params(self) -> int:
-        return self.t.shape[1]
+        return len(self.coordinates.params)
 
     def last(self) -> Refits:
         """The last of the fits alone."""
@@ -123,7 +123,7 @@ def refit(
 
 @np.errstate(all="ignore")
 def _spread(
-    model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray
+    model: models.Model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Residual sd (F,); root of (J^T W J)^-1 (F, p, p) without directions that no row moves; rows that count as one (F,)."""
     terms = model.terms(t)

@@ -12,14 +12,15 @@ import numpy as np
 from scipy.stats import norm, qmc
 
 from scaling.engine.losses import Loss
+from scaling.engine.model import Model
 from scaling.engine.solver import costs
-from scaling.formula import Domain
+from scaling.formula import Domain, Parameter
 
 LINE, SQUARE, CLOUD = 40, 12, 256  # nodes over one, two (per side), more non-linear parameters (Halton points)
 
 
 @np.errstate(all="ignore")
-def linear_params(model) -> list[int]:
+def linear_params(model: Model) -> list[int]:
     """Indices of a largest set of parameters in which the law is jointly affine, found by probing its values."""
     coordinates = model.coordinates
     rng = np.random.default_rng(0)
@@ -29,10 +30,10 @@ def linear_params(model) -> list[int]:
         coordinates.logs, rng.uniform(-0.3, 0.3, probes.shape), probes * rng.uniform(0.8, 1.25, probes.shape)
     )
 
-    def f(t):
+    def f(t: np.ndarray) -> np.ndarray:
         return model.value(model.terms(t))
 
-    def times(t, j, factor):
+    def times(t: np.ndarray, j: int, factor: float) -> np.ndarray:
         out = t.copy()
         out[:, j] = out[:, j] + np.log(factor) if coordinates.logs[j] else out[:, j] * factor
         return out
@@ -54,7 +55,7 @@ def linear_params(model) -> list[int]:
 
 
 def seeds(
-    model, y: np.ndarray, raw_y: np.ndarray, weights: np.ndarray, loss: Loss, keep: int, seed: int, given: bool
+    model: Model, y: np.ndarray, raw_y: np.ndarray, weights: np.ndarray, loss: Loss, keep: int, seed: int, given: bool
 ) -> np.ndarray:
     """The starts, shape (k, p): the best `keep` nodes of the grid; before them, if a start is `given`, that start itself
     and `keep` - 1 scattered around it, none of them projected."""
@@ -80,7 +81,7 @@ def seeds(
     return np.vstack([scattered, t[order]])
 
 
-def _grid(params, nonlinear: list[int], seed: int, plain: np.ndarray, given: bool) -> np.ndarray:
+def _grid(params: tuple[Parameter, ...], nonlinear: list[int], seed: int, plain: np.ndarray, given: bool) -> np.ndarray:
     """Nodes over the non-linear parameters in internal variables: logarithms for scales, values otherwise.
 
     A parameter that may be any real number has no natural range: its nodes scatter around its start, by factors of e^0.5
@@ -121,15 +122,15 @@ def search_range(d: Domain) -> tuple[float, float]:
 
 
 @np.errstate(all="ignore")  # nodes where the law overflows are dropped by their cost
-def _amplitudes(model, t: np.ndarray, linear: list[int], y: np.ndarray, weights: np.ndarray, loss: Loss) -> np.ndarray:
-    """Solve the linear parameters at every node; for scales, the best subset with all of them positive."""
-    coordinates = model.coordinates
-    scale = coordinates.logs[linear]
+def _amplitudes(
+    model: Model, t: np.ndarray, linear: list[int], y: np.ndarray, weights: np.ndarray, loss: Loss
+) -> np.ndarray:
+    """Solve the linear parameters at every node t (nodes, p)."""
+    scale = model.coordinates.logs[linear]
     # one unit of each linear parameter in natural units: t = 0 for scales, 1 for the others; "none" is a vanishing scale
-    none = np.where(scale, -60.0, 0.0)
-    unit = np.where(scale, 0.0, 1.0)
+    none, unit = np.where(scale, -60.0, 0.0), np.where(scale, 0.0, 1.0)
 
-    def f(values):
+    def f(values: np.ndarray) -> np.ndarray:
         u = t.copy()
         u[:, linear] = values
         return model.value(model.terms(u))
@@ -141,33 +142,34 @@ def _amplitudes(model, t: np.ndarray, linear: list[int], y: np.ndarray, weights:
     basis = basis * np.sqrt(w)[..., None, :]
     size = np.sqrt((basis**2).sum(2))
     size = np.where(size > 0, size, 1.0)
-    basis = basis / size[:, :, None]
-    G = basis @ basis.transpose(0, 2, 1)
-    b = (basis @ target[:, :, None])[:, :, 0]
-    best = np.full(len(t), np.inf)
-    coef = np.zeros((len(t), len(linear)))
-    positive = [k for k in range(len(linear)) if scale[k]]
-    free = [k for k in range(len(linear)) if not scale[k]]
-    for count in range(len(positive), -1, -1):
-        for chosen in combinations(positive, count):
-            idx = [*free, *chosen]
-            if not idx:
-                continue
-            sub = G[:, idx][:, :, idx] + 1e-13 * np.eye(len(idx))
-            try:
-                x = np.linalg.solve(sub, b[:, idx, None])[:, :, 0]
-            except np.linalg.LinAlgError:
-                continue
-            rss = -(x * b[:, idx]).sum(1)
-            rss[~np.isfinite(rss) | (x[:, len(free) :] <= 0).any(1)] = np.inf
-            better = rss < best - 1e-12 * np.abs(best, where=np.isfinite(best), out=np.zeros_like(best))
-            best[better] = rss[better]
-            coef[better] = 0.0
-            coef[np.ix_(better, idx)] = x[better]
-    coef = coef / size
+    coef = _nonnegative(basis / size[:, :, None], target, scale) / size
     typical = 1e-3 * np.sqrt((target**2).mean(1))[:, None] * np.sqrt(len(y)) / size
     out = t.copy()
     for k, j in enumerate(linear):
         # a scale that came out zero starts small instead, so that the solver may still find a use for it
         out[:, j] = np.log(np.where(coef[:, k] > 0, coef[:, k], typical[:, k])) if scale[k] else coef[:, k]
     return out
+
+
+def _nonnegative(basis: np.ndarray, target: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Least squares (nodes, q) of targets (nodes, n) in basis (nodes, q, n): of the subsets in which every `scale` (q,) comes
+    out positive, the one with the least sum of squares."""
+    gram, b = basis @ basis.transpose(0, 2, 1), (basis @ target[:, :, None])[:, :, 0]
+    best, coef = np.full(len(b), np.inf), np.zeros(b.shape)
+    positive, free = np.flatnonzero(scale).tolist(), np.flatnonzero(~scale).tolist()
+    for chosen in (c for count in range(len(positive), -1, -1) for c in combinations(positive, count)):
+        idx = [*free, *chosen]
+        if not idx:
+            continue
+        sub = gram[:, idx][:, :, idx] + 1e-13 * np.eye(len(idx))
+        try:
+            x = np.linalg.solve(sub, b[:, idx, None])[:, :, 0]
+        except np.linalg.LinAlgError:
+            continue
+        rss = -(x * b[:, idx]).sum(1)
+        rss[~np.isfinite(rss) | (x[:, len(free) :] <= 0).any(1)] = np.inf
+        better = rss < best - 1e-12 * np.abs(best, where=np.isfinite(best), out=np.zeros_like(best))
+        best[better] = rss[better]
+        coef[better] = 0.0
+        coef[np.ix_(better, idx)] = x[better]
+    return coef

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,10 @@ class State:
 
     def take(self, rows: np.ndarray) -> State:
         """Some of the problems."""
-        return State(**{k: [a[rows] for a in v] if isinstance(v, list) else v[rows] for k, v in vars(self).items()})
+        kept: dict[str, Any] = {
+            k: [a[rows] for a in v] if isinstance(v, list) else v[rows] for k, v in vars(self).items()
+        }
+        return State(**kept)
 
     def move(self, accept: np.ndarray, t: np.ndarray, cost: np.ndarray, r: np.ndarray, terms: list[np.ndarray]) -> None:
         """Go to the new point where `accept` (B,) says so."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.engine.losses import Loss
-from scaling.engine.model import at
+from scaling.engine.model import Model, at
 from scaling.engine.solver import minimise
 
 UNDETERMINED = 1e7  # condition of the scaled Jacobian beyond which a combination of parameters is free
@@ -33,7 +33,7 @@ class Covariance:
     @property
     def matrix(self) -> np.ndarray:
         """Covariance (p, p) of the internal variables."""
-        return self.root @ self.root.T
+        return np.asarray(self.root @ self.root.T)
 
 
 def deviation(J: np.ndarray, root: np.ndarray, condition: float = 0.0, size: np.ndarray | float = 0.0) -> np.ndarray:
@@ -52,7 +52,7 @@ def deviation(J: np.ndarray, root: np.ndarray, condition: float = 0.0, size: np.
 
 
 def covariance(
-    model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, held: np.ndarray
+    model: Model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, held: np.ndarray
 ) -> Covariance:
     """Covariance at the optimum; coordinates `held` at a bound are left out (zero).
 
@@ -114,7 +114,14 @@ def lag_one(r: np.ndarray, runs: np.ndarray) -> float:
 
 
 def bootstrap(
-    model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, replicates: int, seed: int, groups: np.ndarray
+    model: Model,
+    t: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+    loss: Loss,
+    replicates: int,
+    seed: int,
+    groups: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Refit `replicates` resamples of whole groups, warm-started: (t (replicates, p), converged (replicates,))."""
     rng = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ from scipy.stats import chi2
 from threadpoolctl import threadpool_limits
 
 from scaling.design.bins import axis, binned
+from scaling.design.inputs import Design
 from scaling.engine import model as models
 from scaling.engine.fitted import Fitted
 from scaling.engine.solver import costs, minimise
@@ -69,7 +70,9 @@ class Explore(Fitted):
         out.attrs["level"] = level
         return out
 
-    def _held(self, made, y, name: str, value: float, warm: dict[str, float]) -> tuple[float, dict[str, float]]:
+    def _held(
+        self, made: Design, y: np.ndarray, name: str, value: float, warm: dict[str, float]
+    ) -> tuple[float, dict[str, float]]:
         params = tuple(p for p in self.coordinates.params if p.name != name)
         if not params:
             model = models.build(self.law, self.coordinates.params, made.inputs, self.fixed, self.loss)
@@ -81,15 +84,15 @@ class Explore(Fitted):
         found = minimise(model, y, start[None], made.weights, self.loss, damping=1e-3)
         return float(found.cost[0]), dict(zip(warm, model.coordinates.to_params(found.t[0]).tolist(), strict=True))
 
-    def _likelihood_scale(self, made, y, best: float) -> float:
+    def _likelihood_scale(self, made: Design, y: np.ndarray, best: float) -> float:
         """Turns a rise of the cost into a statistic that is chi-squared with one degree of freedom."""
         rows = made.weights.sum()
         if self.loss.name == "squares":
-            return (rows - len(self.t)) / max(best, 1e-300)
+            return float(rows - len(self.t)) / max(best, 1e-300)
         model = self.model(made)
         r = (self.loss.link(model.value(model.terms(self.t[None]))) - y)[0]
         slope, curvature = slopes_for_errors(self.loss, r)
-        return 2 * (made.weights * curvature).sum() / max((made.weights * slope**2).sum(), 1e-300)
+        return float(2 * (made.weights * curvature).sum() / max((made.weights * slope**2).sum(), 1e-300))
 
     def influence(self) -> pd.DataFrame:
         """Refit without each run (each row, where rows are runs): how far every parameter moves, in standard errors.
@@ -214,7 +217,7 @@ class Explore(Fitted):
         return found
 
 
-def growth(made) -> np.ndarray:
+def growth(made: Design) -> np.ndarray:
     """What grows towards the target (n,): compute, the product of the inputs, or the step of a curve."""
     order = axis(made)
     if order is not None:
@@ -222,8 +225,8 @@ def growth(made) -> np.ndarray:
     arrays = {k: v for k, v in made.inputs.items() if isinstance(v, np.ndarray)}
     for names in (("C",), ("N", "D")):
         if set(names) <= set(arrays):
-            return np.prod([arrays[n] for n in names], axis=0)
-    return np.prod(list(arrays.values()), axis=0)
+            return np.asarray(np.prod([arrays[n] for n in names], axis=0))
+    return np.asarray(np.prod(list(arrays.values()), axis=0))
 
 
 def _crossings(x: np.ndarray, ratio: np.ndarray, best: float, level: float) -> tuple[float, float]:

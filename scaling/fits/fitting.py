@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from scaling.engine.estimate import estimate
 from scaling.engine.losses import Loss
 from scaling.errors import ArgumentError, FitError
 from scaling.fits.facade import Fit
-from scaling.formula import ANY_POSITIVE, Law, find
+from scaling.formula import ANY_POSITIVE, Law, Parameter, find
 from scaling.logs import Runs
 
 
@@ -114,7 +114,7 @@ def _over_domains(law: Law, data: Any) -> Law:
     return law.over_columns(frame) if isinstance(frame, (Mapping, pd.DataFrame)) else law
 
 
-def _scaled_to_residuals(refit) -> Fit:
+def _scaled_to_residuals(refit: Callable[[float], Fit]) -> Fit:
     """Refit with delta = 1.4826 median |r| until it changes by less than 1 %."""
     found = refit(1e-2)
     for _ in range(20):
@@ -128,7 +128,9 @@ def _scaled_to_residuals(refit) -> Fit:
     return found
 
 
-def _free(law: Law, fixed, params) -> tuple[Law, dict[str, float], tuple]:
+def _free(
+    law: Law, fixed: Mapping[str, float] | None, params: Any
+) -> tuple[Law, dict[str, float], tuple[Parameter, ...]]:
     """The law with its ties, which parameters are held, and the specifications of the free ones."""
     if params is not None and not all(hasattr(p, "vary") for p in getattr(params, "values", lambda: [None])()):
         raise ArgumentError(f"params must be lmfit.Parameters, not {type(params).__name__}; use fixed= to hold values.")

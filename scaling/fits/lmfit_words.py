@@ -43,7 +43,7 @@ class Formula:
             ]
         )
 
-    def __call__(self, **named):
+    def __call__(self, **named: Any) -> Any:
         return self.law(*(named[i] for i in self.law.inputs), **{p: named[p] for p in self.law.params})
 
 
@@ -221,7 +221,7 @@ class LmfitWords(Explore):
             reasons = "; ".join(self.verdict.failures) or "a combination of parameters is not determined"
             warnings.warn(f"{lost.sum()} of {len(lost)} uncertainties are NaN: {reasons}", stacklevel=2)
         probability = sigma if sigma < 1 else erf(sigma / np.sqrt(2))
-        return student.ppf((1 + probability) / 2, self.cov.dof) * sd
+        return np.asarray(student.ppf((1 + probability) / 2, self.cov.dof) * sd)
 
     def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if unknown := sorted(set(given) - set(self.law.inputs)):

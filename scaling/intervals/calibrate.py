@@ -256,7 +256,7 @@ def _quantile(weights: np.ndarray, middles: np.ndarray, widths: np.ndarray, q: f
         half = (low + high) / 2
         below = (weights[:, None] * ndtr((half - middles) / widths)).sum(0) < q
         low, high = np.where(below, half, low), np.where(below, high, half)
-    return (low + high) / 2
+    return np.asarray((low + high) / 2)
 
 
 def words(found: Calibration, o: np.ndarray, level: float) -> str:

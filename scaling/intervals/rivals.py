@@ -78,7 +78,7 @@ def _tied(law: Law, ties: Mapping[str, str]) -> Law:
     law.check_names([*ties, *ties.values()])
     inner = law.fn
 
-    def fn(*inputs, **params):
+    def fn(*inputs: Any, **params: Any) -> Any:
         return inner(*inputs, **params, **{name: params[other] for name, other in ties.items()})
 
     hooks = replace(law.hooks, jacobian=None, natural=None, optimum=None, components=None)

@@ -83,19 +83,33 @@ def compare(
     for label, found in fits.items():
         try:
             held[label] = _errors(found, places[label], by, holdout, seed)
+            rows[label] = _row(found, held[label])
         except ScalingError as problem:
             rows[label] = {"error": np.nan, "reason": str(problem).splitlines()[0]}
-            continue
-        rows[label] = {
-            "error": float(np.mean([np.mean(np.abs(e)) for e in held[label]])),
-            "bias": float(np.mean([np.mean(e) for e in held[label]])),
-            "aicc": found.aicc,
-            "bic": found.bic,
-            "params": found.nvarys,
-            "reason": "; ".join(found.warnings[:2]),
-        }
     if not held:
         raise _nothing(rows)
+    _set_apart(rows, held)
+    columns = ["error", "difference", "se", "bias", "aicc", "bic", "params", "reason"]
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("law")
+    table = table.sort_values("error", kind="stable")
+    table.attrs["holdout"] = _words(by, holdout)
+    return table
+
+
+def _row(found: Fit, errors: list[np.ndarray]) -> dict[str, Any]:
+    """What is known of a law by itself."""
+    return {
+        "error": float(np.mean([np.mean(np.abs(e)) for e in errors])),
+        "bias": float(np.mean([np.mean(e) for e in errors])),
+        "aicc": found.aicc,
+        "bic": found.bic,
+        "params": found.nvarys,
+        "reason": "; ".join(found.warnings[:2]),
+    }
+
+
+def _set_apart(rows: dict[str, dict[str, Any]], held: Mapping[str, list[np.ndarray]]) -> None:
+    """Add to the rows how far each law is from the best, and why not to trust it."""
     best = min(held, key=lambda k: rows[k]["error"])
     apart = {k: _difference(e, held[best]) for k, e in held.items()}
     for label, (difference, se) in apart.items():
@@ -109,11 +123,6 @@ def compare(
         if abs(row["bias"]) > 0.8 * row["error"]:
             notes.append(f"predicts too {'high' if row['bias'] > 0 else 'low'} nearly everywhere")
         row.update(difference=difference, se=se, reason="; ".join(filter(None, notes)))
-    columns = ["error", "difference", "se", "bias", "aicc", "bic", "params", "reason"]
-    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("law")
-    table = table.sort_values("error", kind="stable")
-    table.attrs["holdout"] = _words(by, holdout)
-    return table
 
 
 def _nothing(rows: Mapping[str, Mapping[str, Any]]) -> FitError:
