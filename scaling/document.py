@@ -1,38 +1,193 @@
-"""JSON documents on disk: written whole or not at all."""
+"""JSON documents on disk: written whole or not at all, and read field by field, with a digest that shows any change."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scaling.errors import DataError
 from scaling.version import __version__
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no digest
+REMEDY = "Write it again with fit.save or `scaling fit -o`."
 
 
-def write(saved: dict[str, Any], path: str | Path) -> None:
+def write(path: str | Path, kind: str, content: Mapping[str, Any]) -> None:
     """One JSON document of this version; an interrupted write leaves the old file."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    document = plain({"schema": SCHEMA, "scaling": __version__, **saved})
-    temporary.write_text(json.dumps(document, allow_nan=False))
-    temporary.replace(path)
+    saved = signed({"schema": SCHEMA, "kind": kind, "scaling": __version__, **content})
+    write_atomically(Path(path), json.dumps(saved, allow_nan=False).encode())
+
+
+def read(path: str | Path) -> Fields:
+    """A document of any version up to this one.
+
+    Raises
+    ------
+    DataError : no such file, none of these documents, or not as it was written.
+    """
+    try:
+        saved = json.loads(Path(path).read_text(), parse_constant=_refuse)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file. `scaling fit ... -o {path}` writes one.") from None
+    except (OSError, ValueError, RecursionError) as error:  # not UTF-8 and not JSON are ValueErrors
+        raise DataError(f"{path}: not a saved fit ({error}). {REMEDY}") from error
+    if not isinstance(saved, dict) or "schema" not in saved:
+        raise DataError(f"{path}: JSON, but not a saved fit. {REMEDY}")
+    fields = Fields(saved, path)
+    if fields.whole("schema") > SCHEMA:
+        raise DataError(
+            f"{path}: written by a newer version ({saved.get('scaling')}); upgrade scaling-laws to read it."
+        )
+    if not genuine(saved) if "sha256" in saved else saved["schema"] > 1:
+        raise DataError(f"{path}: field 'sha256' is not the digest of the rest: changed by hand, or damaged. {REMEDY}")
+    return fields
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of bytes, or of the canonical JSON of anything else."""
+    if not isinstance(content, bytes):
+        content = json.dumps(plain(content), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def signed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain content with its digest under `sha256`."""
+    made: dict[str, Any] = plain(content)
+    return {**made, "sha256": digest(made)}
+
+
+def genuine(saved: Mapping[str, Any]) -> bool:
+    """Is the content what was signed?"""
+    return bool(saved["sha256"] == digest({k: v for k, v in saved.items() if k != "sha256"}))
+
+
+def write_atomically(path: Path, content: bytes, *, alone: bool = True) -> None:
+    """
+    Replace a file in one move: a reader sees the old bytes or the new ones, also after a power cut.
+
+    If others may write the same file at the same time (not `alone`), drafts have names of their own.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.tmp" if alone else f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # the new name is on disk only once its folder is
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def plain(x: Any) -> Any:
-    """JSON has no infinities: written as strings."""
-    if isinstance(x, dict):
+    """As JSON types. It has no infinities: written as strings."""
+    if isinstance(x, Mapping):
         return {str(k): plain(v) for k, v in x.items()}
     if isinstance(x, (list, tuple)):
         return [plain(v) for v in x]
     if isinstance(x, np.ndarray):
         return plain(x.tolist())
-    if isinstance(x, (float, np.floating)) and not math.isfinite(x):
-        return str(float(x))
+    if isinstance(x, (float, np.floating)):
+        return float(x) if math.isfinite(x) else str(float(x))
     if isinstance(x, np.generic):
         return x.item()
     return x
+
+
+class Fields:
+    """An object of a document, read field by field: what is not as it must be is answered with file and field."""
+
+    def __init__(self, found: Mapping[str, Any], path: str | Path, place: str = ""):
+        self.found, self.path, self.place = found, path, place
+
+    def wrong(self, name: str, problem: str) -> DataError:
+        """The answer to a field that cannot be used."""
+        return DataError(f"{self.path}: field '{self.place}{name}' {problem}: the file was damaged. {REMEDY}")
+
+    def get(self, name: str, kind: type | tuple[type, ...], what: str) -> Any:
+        """A field of a kind; true and false are no numbers."""
+        if name not in self.found:
+            raise self.wrong(name, "is missing")
+        value = self.found[name]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.wrong(name, f"must be {what}")
+        return value
+
+    def maybe(self, name: str) -> bool:
+        """Is there an object where null could be?"""
+        return self.get(name, (dict, type(None)), "an object or null") is not None
+
+    def part(self, name: str) -> Fields:
+        return Fields(self.get(name, dict, "an object"), self.path, f"{self.place}{name}.")
+
+    def parts(self, name: str) -> list[Fields]:
+        found = self.get(name, list, "a list of objects")
+        inside = Fields({str(i): one for i, one in enumerate(found)}, self.path, f"{self.place}{name}.")
+        return [inside.part(i) for i in inside.found]
+
+    def text(self, name: str) -> str:
+        return str(self.get(name, str, "text"))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        found = self.get(name, list, "a list of texts")
+        if not all(isinstance(x, str) for x in found):
+            raise self.wrong(name, "must be a list of texts")
+        return tuple(found)
+
+    def flag(self, name: str) -> bool:
+        return bool(self.get(name, bool, "true or false"))
+
+    def whole(self, name: str) -> int:
+        """A whole number from 0 on."""
+        value: int = self.get(name, int, "a whole number")
+        if value < 0:
+            raise self.wrong(name, "must be 0 or more")
+        return value
+
+    def number(self, name: str, *, finite: bool = True) -> float:
+        """A number; if not `finite`, also an infinity or NaN, which are texts in JSON."""
+        return float(self.array(name, finite=finite))
+
+    def numbers(self, name: str) -> dict[str, float]:
+        """Finite numbers by name."""
+        part = self.part(name)
+        return {key: part.number(key) for key in part.found}
+
+    def array(self, name: str, *shape: int | None, finite: bool = True) -> np.ndarray:
+        """Nested lists of numbers of a shape, in which None stands for any length."""
+        what = f"a list of {' x '.join('n' if n is None else str(n) for n in shape)} numbers" if shape else "a number"
+        found = self.get(name, list if shape else (int, float, str), what)
+        try:
+            made = np.array(_nested(found, shape, finite), float)
+        except (ValueError, OverflowError):
+            raise self.wrong(name, f"must be {what}{', all finite' if finite else ''}") from None
+        return made
+
+
+def _nested(found: Any, shape: tuple[int | None, ...], finite: bool) -> Any:
+    if not shape:
+        number = isinstance(found, (int, float)) and not isinstance(found, bool)
+        if number or (not finite and found in ("inf", "-inf", "nan")):
+            return float(found)
+    elif isinstance(found, list) and shape[0] in (None, len(found)):
+        return [_nested(one, shape[1:], finite) for one in found]
+    raise ValueError("another shape, or no number")

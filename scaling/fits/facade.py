@@ -65,4 +65,4 @@ class Fit(LmfitWords, Summary):
 
     def save(self, path: str | Path) -> None:
         """Write the fit as one JSON document: numbers, verdict and the data it was fitted on. No pickles."""
-        document.write(saving.to_dict(self), path)
+        document.write(path, "fit", saving.to_saved(self))

@@ -147,27 +147,41 @@ class Relation(Result):
         """Write the relation, its pairs and the fit behind it as one JSON document; `scaling.load` reads it back."""
         pairs = None
         if self.pairs is not None:
-            pairs = {"columns": self.pairs.to_dict("list"), **self.pairs.attrs}
-        saved = {"kind": "relation", "values": self.values, "how": self.how, "r2": self.r2, "warnings": self.warnings}
-        saved |= {"carried": dict(self.carried), "pairs": pairs, "fit": self.fit and saving.to_dict(self.fit)}
-        document.write(saved, path)
+            said = {k: self.pairs.attrs[k] for k in ("account", "unpaired")}
+            pairs = {"columns": self.pairs.to_dict("list"), **said}
+        content = {
+            "values": self.values,
+            "how": self.how,
+            "r2": self.r2,
+            "warnings": self.warnings,
+            "carried": self.carried,
+            "pairs": pairs,
+            "fit": None if self.fit is None else saving.to_saved(self.fit),
+        }
+        document.write(path, "relation", content)
 
     @classmethod
-    def from_saved(cls, saved: Mapping[str, Any], path: str | Path) -> Relation:
+    def from_saved(cls, saved: document.Fields) -> Relation:
         """What `save` wrote."""
         pairs = None
-        if saved["pairs"] is not None:
-            pairs = pd.DataFrame(saved["pairs"]["columns"]).astype(float)
-            pairs.attrs = {k: v for k, v in saved["pairs"].items() if k != "columns"}
-        behind = None if saved["fit"] is None else Fit.of(saving.from_dict(saved["fit"], path))
+        if saved.maybe("pairs"):
+            part = saved.part("pairs")
+            columns = part.part("columns")
+            rows = len(columns.array("x", None))
+            pairs = pd.DataFrame({name: columns.array(name, rows) for name in ("N", "D", "x", "loss")})
+            pairs.attrs = {"account": part.text("account"), "unpaired": part.part("unpaired").found}
+        values, carried = saved.part("values"), saved.part("carried")
         return cls(
-            **saved["values"],
-            how=saved["how"],
-            fit=behind,
+            K=values.number("K"),
+            kappa=values.number("kappa"),
+            E0=values.number("E0"),
+            E1=values.number("E1"),
+            how=saved.text("how"),
+            fit=Fit.of(saving.from_saved(saved.part("fit"))) if saved.maybe("fit") else None,
             pairs=pairs,
-            r2=float(saved["r2"]),
-            warnings=tuple(saved["warnings"]),
-            carried={k: tuple(v) for k, v in saved["carried"].items()},
+            r2=saved.number("r2", finite=False),
+            warnings=saved.texts("warnings"),
+            carried={name: tuple(carried.array(name, len(PARAMS)).tolist()) for name in carried.found},
         )
 
     @property
