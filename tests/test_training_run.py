@@ -15,10 +15,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
 
 from scaling import schedule
-from scaling.errors import ScheduleError, TrainingError
+from scaling.document import signed
+from scaling.errors import ScheduleError, TrainingDataError, TrainingError
 from scaling.training import RunSpec, train, train_group
 from scaling.training.evaluation import evaluation_steps
-from scaling.training.records import CURVE_COLUMNS
+from scaling.training.records import CURVE_COLUMNS, write_run_table
 
 TINY = {
     "n_layer": 1, "d_model": 8, "n_head": 1, "context": 16, "batch": 4, "eval_every": 10,
@@ -68,7 +69,7 @@ def test_a_run_leaves_a_curve_a_record_and_a_row_of_the_table(text, tmp_path):
     assert record["n_params"] == 256 * 8 + 16 * 8 + 12 * 64 + 16 + 8
     assert record["final_val_loss"] == pytest.approx(float(table[-1]["val_loss"]), abs=0.3)
     assert 0 < record["val_se"] < 0.2
-    assert json.loads((tmp_path / "curves" / "run.json").read_text()) == record
+    assert json.loads((tmp_path / "curves" / "run.json").read_text()) == signed(record)
     (in_table,) = csv.DictReader((tmp_path / "runs.csv").read_text().splitlines())
     assert next(iter(in_table)) == "run_id"
     assert in_table == {key: "" if value is None else str(value) for key, value in record.items()}
@@ -231,6 +232,29 @@ def test_resuming_on_a_changed_corpus_is_refused(interrupted, text, tmp_path_fac
         patch.setattr("scaling.training.trainer.read_corpus", lambda _: corpus.read_corpus(str(changed)))
         with pytest.raises(TrainingError, match=r"corpus_sha256 was '.*', is '"):
             run(text, interrupted)
+
+
+def test_a_changed_record_is_refused_and_one_of_before_there_were_digests_is_read(text, tmp_path):
+    record, path = run(text, tmp_path), tmp_path / "curves" / "run.json"
+    written = path.read_text()
+    path.write_text(written.replace('"status": "finished"', '"status": "Finished"'))
+    with pytest.raises(TrainingDataError, match=r"(?s)run\.json: this record was changed.*remove it and run\.csv"):
+        run(text, tmp_path)
+    path.write_text(written[:-20])
+    with pytest.raises(TrainingDataError, match="changed or damaged"):
+        write_run_table(tmp_path)
+    path.write_text(json.dumps(record))
+    assert run(text, tmp_path) == record
+
+
+def test_a_damaged_checkpoint_is_refused_and_one_of_before_there_were_digests_is_read(text, interrupted):
+    path = interrupted / "checkpoints" / "run.pt"
+    written = path.read_bytes()
+    path.write_bytes(written[:-100] + bytes(100))
+    with pytest.raises(TrainingDataError, match=r"(?s)run\.pt: this checkpoint was changed.*without a record"):
+        run(text, interrupted)
+    path.write_bytes(written[65:])
+    assert run(text, interrupted)["status"] == "finished"
 
 
 def test_lost_rows_are_noticed(text, interrupted):

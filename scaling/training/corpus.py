@@ -71,9 +71,9 @@ class Corpus:
         stream = np.random.Philox(key=np.array([seed, update], np.uint64))
         drawn, (first, windows, below) = stream.random_raw(batch), self._layout(span)
         if len(first) == 1:
-            return (drawn % windows[0]).astype(np.int64)
+            return np.asarray(drawn % windows[0], np.int64)
         source = np.searchsorted(below, (stream.random_raw(batch) >> np.uint64(11)) * 2.0**-53, side="right")
-        return (first[source] + drawn % windows[source]).astype(np.int64)
+        return np.asarray(first[source] + drawn % windows[source], np.int64)
 
     @cache  # noqa: B019  (a corpus lives as long as its process)
     def _layout(self, span: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

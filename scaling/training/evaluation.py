@@ -57,7 +57,7 @@ def evaluate(model: Model, weights: Mapping[str, Tensor], judges: Sequence[Judge
     loss, variance = np.zeros(members), np.zeros(members)
     by_source: list[dict[str, float]] = [{} for _ in range(members)]
     for source, share, windows in judges:
-        means = torch.cat([_means(model, weights, part, members) for part in windows.split(_CHUNK)], dim=1)
+        means = torch.cat([_means(model, weights, part, members) for part in torch.split(windows, _CHUNK)], dim=1)
         for k, of_one in enumerate(means):  # one member after the other: sums of one never depend on how many there are
             mean = float(of_one.mean())
             by_source[k][source] = mean

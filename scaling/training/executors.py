@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
+from typing import Any
 
-from scaling.errors import MachineError, MissingExtra, TrainingError
+from scaling.errors import ArgumentError, MachineError, MissingExtra
 
 PATIENCE = 10.0  # seconds that a scheduler has to answer
 
@@ -31,20 +32,20 @@ def open_executor(where: str | None = None, jobs: int | None = None) -> Iterator
         Processes here; default one for each core this process may use.
     """
     if jobs is not None and jobs < 1:
-        raise TrainingError(f"jobs = {jobs}: must be 1 or more")
+        raise ArgumentError(f"jobs = {jobs}: must be 1 or more")
     if where is None:
         with _processes(jobs) as pool:
             yield pool
         return
     kind, _, address = where.partition(":")
     if kind != "dask" or not address:
-        raise TrainingError(f"executor {where!r}: write dask:tcp://ADDRESS:PORT, or leave it out for local processes")
+        raise ArgumentError(f"executor {where!r}: write dask:tcp://ADDRESS:PORT, or leave it out for local processes")
     try:
         from distributed import Client
     except ModuleNotFoundError:
         raise MissingExtra("a Dask executor needs distributed\npip install 'scaling-laws[cluster]'") from None
     try:
-        client = Client(address, timeout=PATIENCE)
+        client: Any = Client(address, timeout=PATIENCE)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as problem:  # a time-out is an OSError, an address that is none a ValueError
         raise MachineError(
             f"executor {where!r}: no Dask scheduler answers there ({problem})\n"

@@ -29,7 +29,20 @@ from scaling.training.spec import RunSpec
 from scaling.words import did_you_mean, parse_number
 
 _SETTINGS = {field.name for field in fields(RunSpec)} | {"peak", "horizon", "qat_fraction"}
-_RESULTS = {"run_id", "status", "steps", "tokens", "n_params", "final_val_loss", "val_se", "initial_loss", "elapsed_s"}
+_RESULTS = set(
+    [
+        "run_id",
+        "status",
+        "steps",
+        "tokens",
+        "n_params",
+        "final_val_loss",
+        "val_se",
+        "initial_loss",
+        "elapsed_s",
+        "sha256",
+    ]
+)
 MOST_STEPS = 100_000_000  # the table of rates is in memory
 
 
@@ -114,7 +127,9 @@ def _known(where: str, setting: str) -> None:
         raise TrainingDataError(f"{where}: no setting {setting!r}{did_you_mean(setting, _SETTINGS)}")
 
 
-def _combinations(where: str, axes: Mapping[str, Any], schedules: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
+def _combinations(
+    where: str, axes: Mapping[str, Any], schedules: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     values = {axis: value if isinstance(value, list) else [value] for axis, value in axes.items() if axis != "labels"}
     for axis, options in values.items():
         if not options:

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from scaling.document import write_atomically
 from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import Corpus, validation_windows
 from scaling.training.evaluation import Judge, Judged, evaluate, evaluation_steps
 from scaling.training.progress import bar
-from scaling.training.records import Curve, RunFiles, checkpoint_path, conditions, facts, versions, write_atomically
+from scaling.training.records import Curve, RunFiles, checkpoint_path, conditions, facts, sealed, unsealed, versions
 from scaling.training.spec import RunSpec
 from scaling.training.stack import CHUNK, Losses, Stack, model_of
 from scaling.training.tree import Segment, forest
@@ -122,9 +123,9 @@ class Group:
                         if not wanted():
                             raise TrainingError(f"{self.checkpoint.stem}: stopped, a later sweep has taken over")
 
-    def _resume(self) -> dict[str, tuple]:
+    def _resume(self) -> dict[str, tuple[Any, ...]]:
         """Take up the checkpoint; returns for each run the bytes of its curve and the updates behind its last row."""
-        saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        saved = torch.load(io.BytesIO(unsealed(self.checkpoint)), map_location="cpu", weights_only=True)
         if "names" in saved:
             raise TrainingDataError(
                 f"{self.checkpoint} was written by an older version of scaling, which divided sweeps otherwise\n"
@@ -143,7 +144,8 @@ class Group:
             step = state["step"] if state else 0
             (segment,) = (s for s in self.segments if name in s.runs and s.start <= step < s.end)
             self.waiting.append(Lane(segment, state, seconds))
-        return saved["runs"]
+        runs: dict[str, tuple[Any, ...]] = saved["runs"]
+        return runs
 
     def _hand_over(self) -> None:
         """Write the checkpoints of the groups whose branch point is reached; what they have is not ours any more."""
@@ -304,4 +306,4 @@ class Group:
             },
             content,
         )
-        write_atomically(path, content.getvalue())
+        write_atomically(path, sealed(content.getvalue()))

@@ -92,7 +92,7 @@ class Model:
         fewest operations.
         """
         sizes = [math.prod(self.weights[name].shape) for name in self.order]
-        parts = zip(self.order, flat.split(sizes, dim=1), strict=True)
+        parts = zip(self.order, torch.split(flat, sizes, dim=1), strict=True)
         views = {name: part.view(len(flat), *self.weights[name].shape) for name, part in parts}
         return views | {name: views[name].transpose(1, 2) for name in self.hidden}
 

@@ -1,7 +1,7 @@
 """Files of a run: its curve, its checkpoint, its record, and the table of all runs in a folder.
 
     <out>/curves/<name>.csv       rows as training goes; every byte decided by spec, corpus, torch and machine
-    <out>/curves/<name>.json      the run's facts, written at its end: a run is finished when this is there
+    <out>/curves/<name>.json      the run's facts and their digest, written at its end: then the run is finished
     <out>/checkpoints/<group>.pt  state to resume from, of the runs that train together; removed when they end
     <out>/runs.csv                one row a run, rebuilt from the records
 
@@ -18,7 +18,7 @@ import json
 import os
 import platform
 import re
-import secrets
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -28,15 +28,18 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-import scaling
 from scaling.counting import flops_per_token
+from scaling.document import digest, genuine, signed, write_atomically
 from scaling.errors import MachineError, TrainingDataError, TrainingError
+from scaling.training.corpus import Corpus
 from scaling.training.spec import RunSpec
+from scaling.version import __version__
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     import torch
-
-    from scaling.training.corpus import Corpus
 
 CURVE_COLUMNS = (
     "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
@@ -44,31 +47,6 @@ CURVE_COLUMNS = (
 LOST = 100.0  # seconds after which the locks of a lost machine have fallen; a network drive grants it 90
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
 NAMING = "names have letters, digits and . _ + - alone, and do not begin with a dot"
-
-
-def write_atomically(path: Path, content: bytes, *, alone: bool = True) -> None:
-    """
-    Replace a file in one move: a reader sees the old bytes or the new ones, also after a power cut.
-
-    If others may write the same file at the same time (not `alone`), drafts have names of their own.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.tmp" if alone else f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # the new name is on disk only once its folder is
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 @contextmanager
@@ -115,10 +93,8 @@ def sole_writer(checkpoint: Path, patience: float = 0.0) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _locked(path: Path) -> IO | None:
+def _locked(path: Path) -> IO[str] | None:
     """The file, locked; None if another process holds it, or has just removed it, so that others would not see it."""
-    import fcntl
-
     file = path.open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -128,6 +104,41 @@ def _locked(path: Path) -> IO | None:
         pass
     file.close()
     return None
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A record as it was written; those of before there were digests are taken as they are."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_text())
+        good = "sha256" not in record or genuine(record)
+    except (ValueError, TypeError):
+        good = False
+    if not good:
+        raise TrainingDataError(
+            f"{path}: this record was changed or damaged, its digest does not match\n"
+            f"bring it back as it was, or remove it and {path.stem}.csv beside it to train the run again"
+        )
+    record.pop("sha256", None)
+    return record
+
+
+def sealed(content: bytes) -> bytes:
+    """Of a checkpoint: its digest, a line feed, and what was saved."""
+    return digest(content).encode() + b"\n" + content
+
+
+def unsealed(path: Path) -> bytes:
+    """What was saved in a checkpoint; those of before there were digests are archives, and taken as they are."""
+    found = path.read_bytes()
+    if found.startswith(b"PK"):
+        return found
+    said, content = found[:64], found[65:]
+    if said != digest(content).encode():
+        raise TrainingDataError(
+            f"{path}: this checkpoint was changed or damaged, its digest does not match\n"
+            "bring it back as it was, or remove it and the curves without a record to start over"
+        )
+    return content
 
 
 class RunFiles:
@@ -141,7 +152,7 @@ class RunFiles:
 
     def finished(self) -> dict[str, Any] | None:
         """The record of the run, if it has ended."""
-        return json.loads(self.record.read_text()) if self.record.exists() else None
+        return read_record(self.record) if self.record.exists() else None
 
     def refuse_other(self, found: Path, *, was: dict[str, Any], now: dict[str, Any]) -> None:
         """Raise if `found`, a file under this name, was made by another run than the one now asked for."""
@@ -154,8 +165,8 @@ class RunFiles:
             )
 
     def finish(self, record: dict[str, Any]) -> None:
-        """Write the record."""
-        write_atomically(self.record, (json.dumps(record, indent=1) + "\n").encode())
+        """Write the record, with its digest."""
+        write_atomically(self.record, (json.dumps(signed(record), indent=1) + "\n").encode())
 
 
 class Curve:
@@ -207,7 +218,7 @@ def write_run_table(out_dir: str | Path) -> None:
     """Rebuild `runs.csv` of a folder from the records of its finished runs, sorted by name."""
     table = Path(out_dir) / "runs.csv"
     with sole_writer(table, patience=LOST):  # else an older table might replace a newer one
-        records = [json.loads(path.read_text()) for path in sorted(Path(out_dir).glob("curves/*.json"))]
+        records = [read_record(path) for path in sorted(Path(out_dir).glob("curves/*.json"))]
         if not records:
             return
         columns = list(dict.fromkeys(key for record in records for key in record))
@@ -253,4 +264,4 @@ def facts(spec: RunSpec, corpus: Corpus) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of what makes the numbers, besides torch."""
-    return {"python": platform.python_version(), "numpy": np.__version__, "scaling": scaling.__version__}
+    return {"python": platform.python_version(), "numpy": np.__version__, "scaling": __version__}

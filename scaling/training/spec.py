@@ -209,17 +209,17 @@ class RunSpec:
             levels[self.qat_from :] = 2 ** (self.qat_bits - 1) - 1
         return np.column_stack([rates, decay, levels])
 
-    def agrees(self, *free: str) -> tuple:
+    def agrees(self, *free: str) -> tuple[tuple[str, Any], ...]:
         """All settings but those in `free`: equal for runs that may share what depends on them."""
         return tuple((key, value) for key, value in asdict(self).items() if key not in free)
 
     @property
-    def trunk(self) -> tuple:
+    def trunk(self) -> tuple[tuple[str, Any], ...]:
         """Equal for runs that train as one run for as long as their `updates` are equal."""
         return self.agrees("schedule", "weight_decay", "independent_decay", "qat_bits", "qat_from", "eval_every")
 
     @property
-    def kind(self) -> tuple:
+    def kind(self) -> tuple[tuple[str, Any], ...]:
         """Equal for runs that may train side by side as members of one stacked model."""
         per_member = ("seed", "data_seed", "clip")
         return tuple(pair for pair in self.trunk if pair[0] not in per_member)

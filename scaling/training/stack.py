@@ -133,7 +133,9 @@ class Stack:
         keep, eps, divisor, levels = self.plan.index_select(0, self.cursor).squeeze(0).unbind()  # each (K, 1)
         windows = self.windows.index_select(0, self.cursor).squeeze(0).long()
 
-        losses, log_z = CrossEntropy.apply(model.logits(self.seen(self.weights, levels), windows), windows)
+        losses, log_z = CrossEntropy.apply(  # type: ignore[no-untyped-call]
+            model.logits(self.seen(self.weights, levels), windows), windows
+        )
         loss, z = losses.mean(dim=1), self.no_z
         if spec.z_loss:
             z = spec.z_loss * log_z.square().mean(dim=1)
@@ -159,7 +161,7 @@ class Stack:
     def _capture(self) -> None:
         """Record one update as a CUDA graph, on copies of the state, so that capturing trains nothing."""
         kept = [x.clone() for x in self._changing()]
-        aside = torch.cuda.Stream()
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(3):  # workspaces of the libraries must exist before

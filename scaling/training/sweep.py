@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import platform
 import secrets
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
+import pandas as pd
 
+from scaling import training
 from scaling.counting import flops_per_token
-from scaling.errors import MachineError, TrainingDataError, TrainingError
+from scaling.document import write_atomically
+from scaling.errors import ArgumentError, MachineError, TrainingDataError, TrainingError
 from scaling.training.executors import open_executor
 from scaling.training.grid import Planned
 from scaling.training.progress import Progress, Watch
-from scaling.training.records import LOST, RunFiles, checkpoint_path, write_atomically, write_run_table, writing
+from scaling.training.records import LOST, RunFiles, checkpoint_path, write_run_table, writing
 from scaling.training.spec import RunSpec
-from scaling.training.tree import forest, parts
+from scaling.training.tree import Segment, forest, parts
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+Records = dict[str, dict[str, Any]]
 LOOK = 1.0  # seconds between two looks at how far the runs are
 # FLOPs that make a part worth the fifth of a second in which another process takes it up, mostly to read the corpus:
 # they take a core two seconds at width 32 (17 GFLOP/s) and half of one at width 128
@@ -49,7 +48,7 @@ def groups(runs: Mapping[str, Planned], lanes: int = 1) -> list[Unit]:
     They follow from runs and `lanes` alone, so that an interrupted sweep finds its checkpoints.
     """
     specs = {name: run.spec for name, run in runs.items()}
-    kinds: dict[tuple, list] = {}
+    kinds: dict[tuple[Any, ...], list[Segment]] = {}
     for tree in forest(specs):
         kinds.setdefault(specs[tree.runs[0]].kind, []).append(tree)
     units = []
@@ -82,14 +81,12 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
         run, n_params, steps, tokens, flops (6 N D, all parameters), own_steps (updates that no earlier run of the
         table does for it), seconds, status.
     """
-    import pandas as pd
-
     todo = {n: r.spec for n, r in runs.items() if out_dir is None or not RunFiles(out_dir, n).record.exists()}
     own = dict.fromkeys(runs, 0)
     for tree in forest(todo):
         for segment in tree.walk():
             own[segment.runs[0]] += segment.end - segment.start
-    timed: dict[tuple, float] = {}
+    timed: dict[tuple[Any, ...], float] = {}
     rows = []
     for name, run in runs.items():
         spec, steps = run.spec, run.spec.table.steps
@@ -98,25 +95,11 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
         row |= {"flops": tokens * flops, "own_steps": own[name]}
         if seconds:
             key = (spec.shape, spec.batch)
-            timed[key] = timed.get(key) or _seconds_per_update(spec)
+            timed[key] = timed.get(key) or training.seconds_per_update(spec)
             judging = own[name] / spec.eval_every * 1.5 * spec.eval_tokens + spec.val_tokens  # a third of the work each
             row["seconds"] = timed[key] * (own[name] + judging / 3 / spec.batch_tokens) if own[name] else 0.0
         rows.append(row | {"status": "to do" if name in todo else "finished"})
     return pd.DataFrame(rows)
-
-
-def _seconds_per_update(spec: RunSpec) -> float:
-    from scaling.training.stack import Stack, prepare
-
-    rng = np.random.default_rng(0)
-    stack = Stack(spec, 1, spec.table.steps, rng.integers(0, 255, 1 << 16).astype(np.uint8), prepare("cpu"))
-    stack.start(0, spec)
-    best = np.inf
-    for _ in range(min(4, spec.table.steps)):
-        began = time.process_time()  # of this core, whatever else it is busy with
-        stack.advance(rng.integers(0, 1 << 15, (1, 1, spec.batch)))
-        best = min(best, time.process_time() - began)
-    return float(best)
 
 
 @contextmanager
@@ -139,16 +122,16 @@ def _says(path: str | Path, token: str) -> bool:
         return False
 
 
-def _work(unit: Unit, mark: tuple[str, str], settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _work(unit: Unit, mark: tuple[str, str], settings: dict[str, Any]) -> Records:
     """Train a group, in whatever process and on whatever machine this is."""
-    from scaling.training import train_group
-
     if not _says(*mark):
         raise MachineError(
             f"worker on {platform.node()}: does not see {mark[0]}, or another sweep has taken its place\n"
             "results go through that folder: mount it on all machines under the same path"
         )
-    return train_group(unit.specs, parts=unit.parts, **settings, quiet=True, patience=LOST, wanted=lambda: _says(*mark))
+    return training.train_group(
+        unit.specs, parts=unit.parts, **settings, quiet=True, patience=LOST, wanted=lambda: _says(*mark)
+    )
 
 
 def _corpora(records: Iterable[dict[str, Any]]) -> dict[str, str]:
@@ -203,6 +186,8 @@ def sweep(
 
     Raises
     ------
+    ArgumentError
+        For less than one lane.
     MachineError
         If `out_dir` cannot be written.
     TrainingError
@@ -212,19 +197,19 @@ def sweep(
         with open_executor(None, jobs) as pool:
             return sweep(runs, out_dir, executor=pool, lanes=lanes, device=device, notify=notify)
     if lanes < 1:
-        raise TrainingError(f"lanes = {lanes}: must be 1 or more")
+        raise ArgumentError(f"lanes = {lanes}: must be 1 or more")
     out_dir = Path(out_dir).resolve()
     settings: dict[str, Any] = {"out_dir": str(out_dir), "lanes": lanes, "device": device}
     watch = Watch({name: run.spec for name, run in runs.items()}, out_dir)
-    futures: dict[Future, str] = {}
-    records: dict[str, dict[str, Any]] = {}
-    failed: dict[Future, Exception] = {}
-    later: list[tuple[Future, Unit]] = []  # a part, behind who hands it over
+    futures: dict[Future[Records], str] = {}
+    records: Records = {}
+    failed: dict[Future[Records], Exception] = {}
+    later: list[tuple[Future[Records], Unit]] = []  # a part, behind who hands it over
     with _mark(out_dir, runs) as mark:
         notify(before := watch.look())
         corpora = _corpora(before.new)
 
-        def submit(unit: Unit) -> Future:
+        def submit(unit: Unit) -> Future[Records]:
             name, spec = next(iter(unit.specs.items()))
             own = {
                 "corpus_sha256": corpora.get(spec.corpus),

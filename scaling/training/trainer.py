@@ -1,16 +1,19 @@
 """Train a run, or runs that share something; exact to the bit when it is stopped and started again."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import read_corpus
 from scaling.training.group import Group
 from scaling.training.records import RunFiles, checkpoint_path, sole_writer, write_run_table, writing
 from scaling.training.spec import RunSpec
-from scaling.training.stack import prepare
+from scaling.training.stack import Stack, prepare
 
 
 def train(
@@ -148,3 +151,16 @@ def _handed_over(out_dir: str | Path, parts: Sequence[Sequence[str]]) -> set[str
         return checkpoint_path(out_dir, part).exists() or all(done)
 
     return {name for part in parts if reached(part) for name in part}
+
+
+def seconds_per_update(spec: RunSpec) -> float:
+    """What one update of a run takes a core here: the best of four, without what prepares them."""
+    rng = np.random.default_rng(0)
+    stack = Stack(spec, 1, spec.table.steps, rng.integers(0, 255, 1 << 16).astype(np.uint8), prepare("cpu"))
+    stack.start(0, spec)
+    best = np.inf
+    for _ in range(min(4, spec.table.steps)):
+        began = time.process_time()  # of this core, whatever else it is busy with
+        stack.advance(rng.integers(0, 1 << 15, (1, 1, spec.batch)))
+        best = min(best, time.process_time() - began)
+    return float(best)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def forest(specs: Mapping[str, RunSpec]) -> list[Segment]:
     Runs share a segment if their `trunk` is equal and their `updates` (rate, decay, quantisation) are equal to the
     last bit in all rows up to its end.
     """
-    trunks: dict[tuple, list[str]] = {}
+    trunks: dict[tuple[Any, ...], list[str]] = {}
     for name, spec in specs.items():
         trunks.setdefault(spec.trunk, []).append(name)
     return [tree for names in trunks.values() for tree in _grow(specs, names, 0)]
