@@ -13,7 +13,7 @@ from benchmarks.transfer import inside_sweep
 from scaling.errors import ArgumentError, DataError, FitError
 from scaling.logs import formats
 from scaling.transfer import Relation, pair, relate
-from scaling.transfer.relation import _slopes
+from scaling.transfer.relation import slopes
 from tests import layouts
 
 mpl.use("Agg")
@@ -220,7 +220,7 @@ def test_what_a_wrong_irreducible_loss_does_is_what_refitting_says():
             error = (source if name == "E0" else target).errors()["E"]
             slope = (up - down) / (2 * h) * error
             # to first order in the residuals where E1 is free
-            np.testing.assert_allclose(_slopes(found.values, x) @ np.array(moved), slope, rtol=0.15)
+            np.testing.assert_allclose(slopes(found.values, x) @ np.array(moved), slope, rtol=0.15)
 
 
 def test_a_relation_survives_saving(tmp_path):

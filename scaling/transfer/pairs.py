@@ -59,7 +59,7 @@ def pair(source: Any, target: Any) -> pd.DataFrame:
     -------
     DataFrame
         One row per pair: N, D, x (loss of the source), loss (of the target). ``attrs["account"]`` says how many runs of either
-        side found no partner and which; ``attrs["unpaired"]`` is a DataFrame of them.
+        side found no partner and which; ``attrs["unpaired"]`` holds them by column.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Fit the loss-to-loss relation between two data sets (arXiv:2411.12925), knowing both irreducible losses, one, or none."""
+"""The loss-to-loss relation between two data sets (arXiv:2411.12925), and a whole law seen through it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
 from scaling import document
-from scaling.errors import ArgumentError, DataError, FitError
-from scaling.fits import Fit, fit, saving
+from scaling.errors import DataError, FitError
+from scaling.fits import Fit, saving
 from scaling.formula import Law, find
 from scaling.intervals.target import Target
 from scaling.logs import Runs
 from scaling.rendering import Result, plain
-from scaling.transfer.pairs import pair, points
+from scaling.transfer.pairs import points
 from scaling.words import check_level, listed
 
 PARAMS = ("K", "kappa", "E0", "E1")
-
-LOOSE = 0.5  # relative standard error beyond which an irreducible loss is not called determined
-FEW = 3  # pairs beyond the number of free parameters below which an interval rests on almost nothing
+CLOSED = "kaplan_offset"  # the only form that a relation maps onto itself
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,11 +64,11 @@ class Relation(Result):
     def values(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in PARAMS}
 
-    def __call__(self, x):
+    def __call__(self, x: ArrayLike) -> np.ndarray:
         """Target loss at source loss x (> E0)."""
         return self.K * (np.asarray(x, float) - self.E0) ** self.kappa + self.E1
 
-    def slope(self, x):
+    def slope(self, x: ArrayLike) -> np.ndarray:
         """dL1 / dL0."""
         return self.K * self.kappa * (np.asarray(x, float) - self.E0) ** (self.kappa - 1)
 
@@ -98,16 +97,7 @@ class Relation(Result):
         -------
         DataFrame: what identifies the rows (run, N, D of Runs; the columns of a DataFrame), x, prediction, lower, upper.
         """
-        if isinstance(data, Runs):
-            rows = points(data).rename(columns={"loss": "x"})[["run", "step", "N", "D", "x"]]
-        elif isinstance(data, (pd.DataFrame, Mapping)):
-            rows = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
-            if "x" not in rows:
-                raise DataError(
-                    f"a relation is predicted at column x, the source loss; got {', '.join(map(str, rows))}."
-                )
-        else:
-            rows = pd.DataFrame({"x": np.atleast_1d(np.asarray(data, float))})
+        rows = _sources(data)
         check_level(level)
         x = rows["x"].to_numpy(float)
         if not (x > self.E0).all():
@@ -116,15 +106,15 @@ class Relation(Result):
             )
         mean = self(x)
         variance, noise = self.variance(x)
-        half = student.ppf(0.5 + level / 2, self._fit.cov.dof) * np.sqrt(variance + noise)
+        half = student.ppf(0.5 + level / 2, self.evidence.cov.dof) * np.sqrt(variance + noise)
         out = rows.reset_index(drop=True).assign(
             prediction=mean, lower=np.maximum(mean - half, self.E1), upper=mean + half
         )
-        exact = [n for n in ("E0", "E1") if self._fit.fixed.get(n) is not None and n not in self.carried]
+        exact = [n for n in ("E0", "E1") if self.evidence.fixed.get(n) is not None and n not in self.carried]
         out.attrs["interval"] = f"{level:.0%} interval, delta method plus row noise; " + (
             f"{listed(exact)} counted as exact" if exact else "errors of the irreducible losses included"
         )
-        seen = self.pairs["x"] if self.pairs is not None else self._fit.design.inputs["x"] + self.E0
+        seen = self.pairs["x"] if self.pairs is not None else self.evidence.design.inputs["x"] + self.E0
         below, above = int((x < seen.min()).sum()), int((x > seen.max()).sum())
         out.attrs["extrapolation"] = (
             f"{below + above} of {len(x)} source losses lie outside those paired ({seen.min():.4g} to {seen.max():.4g})"
@@ -133,14 +123,14 @@ class Relation(Result):
         )
         return out
 
-    def variance(self, x) -> tuple[np.ndarray, np.ndarray]:
+    def variance(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Variance of the relation at x from what was fitted and from the irreducible losses, and of one loss around it."""
         x = np.asarray(x, float)
-        shift = not self._fit.fixed.get("E0", 1) and not self._fit.fixed.get("E1", 1)  # fitted on reducible losses
-        target = Target(self._fit, {"x": x - self.E0 if shift else x})
+        shift = not self.evidence.fixed.get("E0", 1) and not self.evidence.fixed.get("E1", 1)  # fitted on reducible losses
+        target = Target(self.evidence, {"x": x - self.E0 if shift else x})
         variance, noise = target.deviation() ** 2, target.noise() ** 2
         for moved in self.carried.values():
-            variance = variance + (_slopes(self.values, x) @ np.array(moved)) ** 2
+            variance = variance + (slopes(self.values, x) @ np.array(moved)) ** 2
         return variance, noise
 
     def save(self, path: str | Path) -> None:
@@ -185,15 +175,14 @@ class Relation(Result):
         )
 
     @property
-    def _fit(self) -> Fit:
+    def evidence(self) -> Fit:
+        """The fit behind, which an interval needs."""
         if self.fit is None:
             raise FitError("this relation was made by algebra and has no data behind it, so it has no interval.")
         return self.fit
 
-    def translate(self, source: Fit):
+    def translate(self, source: Fit) -> Translated:
         """The whole law of the source data, carried to the target: `Translated`."""
-        from scaling.transfer.translation import Translated
-
         return Translated(self, source)
 
     def head(self) -> list[tuple[str, str]]:
@@ -216,109 +205,100 @@ class Relation(Result):
         return law | super().to_dict()
 
 
-def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | None = None) -> Relation:
-    """Fit how the loss on one distribution follows from the loss on another, over runs of equal size and tokens.
+@dataclass(frozen=True, eq=False, repr=False)
+class Translated(Result):
+    """The law of the source data seen through a relation: callable on (N, D) or whatever the source law takes."""
 
-    Parameters
-    ----------
-    source, target : a joint Fit of (N, D), which brings its rows and its irreducible loss; or rows alone (Runs, or a DataFrame
-        with N, D, loss), whose irreducible loss is then estimated here.
-    E0, E1 : irreducible losses where you know better.
+    relation: Relation
+    source: Fit
+    facts = ("ok", "relation", "source")
 
-    Returns
-    -------
-    Relation
-        Two Fits: least squares of ln(L1 - E1) on ln(L0 - E0). A Fit and rows ("few points"): least squares of L1 over K, kappa
-        and E1. Rows and rows: E0 as well. Rows at or below an irreducible loss are left out and counted in the warnings.
+    def __post_init__(self) -> None:
+        if not np.isclose(self.relation.E0, self.source.values.get("E", np.nan), rtol=1e-9):
+            raise FitError(
+                f"the relation starts at irreducible loss {self.relation.E0:.6g}, the source law has "
+                f"E = {self.source.values.get('E', np.nan):.6g}: fit the relation with this law as its source."
+            )
 
-    Raises
-    ------
-    DataError, FitError : nothing pairs, or fewer pairs than unknowns.
-    """
-    pairs = pair(source, target)
-    said: list[str] = []
-    known, errors = {}, {}
-    for name, given, side in (("E0", E0, source), ("E1", E1, target)):
-        if given is not None:
-            if not 0 <= given < np.inf:
-                raise ArgumentError(f"{name}={given:g} must be 0 or more: no loss is irreducible below zero.")
-            known[name] = float(given)
-        elif isinstance(side, Fit):
-            known[name] = _irreducible(side)
-            errors[name] = float(side.errors()["E"])
-            if not side.ok:
-                said.append(f"{name} comes from a fit that is not trustworthy: {side.warnings[0]}")
-    x, y = pairs["x"].to_numpy(), pairs["loss"].to_numpy()
-    above = (x > known.get("E0", -np.inf)) & (y > known.get("E1", -np.inf))
-    if not above.all():
-        said.append(f"{(~above).sum()} of {len(pairs)} pairs lie at or below an irreducible loss and are left out")
-    if not above.any():
-        raise DataError(
-            f"no pair lies above the irreducible losses {', '.join(f'{k} = {v:.6g}' for k, v in known.items())}; the losses "
-            f"start at {x.min():.6g} (source) and {y.min():.6g} (target). Are source and target swapped?"
+    def __call__(self, *inputs: ArrayLike, **named: ArrayLike) -> np.ndarray:
+        """Target loss at the inputs of the source law."""
+        return self.relation(self.source.law(*inputs, **named, **self.source.values))
+
+    @property
+    def ok(self) -> bool:
+        """Are the source law and the relation trustworthy? One that was given counts as such."""
+        return self.source.ok and self.relation.ok is not False
+
+    def head(self) -> list[tuple[str, str]]:
+        doubted = [what for what, one in (("source law", self.source), ("relation", self.relation)) if one.ok is False]
+        verdict = f"NOT TRUSTWORTHY: {' and '.join(doubted)}" if doubted else "OK: so are source law and relation"
+        relation = [line for line in self.relation.head() if line[0] == "loss to loss"]
+        return [("verdict", verdict), self.source.head()[0], *relation]
+
+    def table(self) -> pd.DataFrame | None:
+        return pd.DataFrame({"value": self.values}) if self.source.law.name == CLOSED else None
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"values": self.values if self.source.law.name == CLOSED else None}
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Constants of the translated law, in the same form as the source's.
+
+        Raises
+        ------
+        FitError : the source is not `kaplan_offset`; then the translated law is a composition, of no simpler form.
+        """
+        if self.source.law.name != CLOSED:
+            raise FitError(
+                f"'{self.source.law.name}' seen through a relation with kappa = {self.relation.kappa:.4g} is not of its own "
+                f"form, so it has no constants; call it, or fit '{CLOSED}' as the source."
+            )
+        v, k = self.source.values, self.relation.kappa
+        alpha, beta = k * v["alpha"], k * v["beta"]
+        return {
+            "E": self.relation.E1,
+            "A": v["A"] * self.relation.K ** (1 / alpha),
+            "B": v["B"] * self.relation.K ** (1 / beta),
+            "alpha": alpha,
+            "beta": beta,
+        }
+
+    def predict(self, data: Any, level: float = 0.9) -> pd.DataFrame:
+        """Loss on the target data at rows of (N, D): columns of data, prediction, lower, upper.
+
+        The interval adds what source law and relation do not know and the scatter of either around its own curve, as if
+        they were independent. Rows of one recipe share part of their scatter, which makes it wide, not narrow.
+        """
+        target = Target(self.source, data)
+        x, source = target.value, target.deviation() ** 2 + target.noise() ** 2
+        mean = self.relation(x)
+        variance, noise = self.relation.variance(x)
+        total = variance + noise + self.relation.slope(x) ** 2 * source
+        half = student.ppf(0.5 + level / 2, self.relation.evidence.cov.dof) * np.sqrt(total)
+        out = target.rows.frame.reset_index(drop=True).assign(
+            prediction=mean, lower=np.maximum(mean - half, self.relation.E1), upper=mean + half
         )
-    x, y = x[above], y[above]
-    if len(known) == 2:
-        frame = pd.DataFrame({"x": x - known["E0"], "loss": y - known["E1"]})
-        found = fit(frame, "loss_to_loss", fixed={"E0": 0.0, "E1": 0.0}, objective="log_squares")
-        values, how = {**found.values, **known}, "irreducible losses from joint fits or given"
-    else:
-        found = fit(pd.DataFrame({"x": x, "loss": y}), "loss_to_loss", fixed=known, objective="squares")
-        values = found.values
-        how = f"{listed(n for n in ('E0', 'E1') if n not in known)} estimated from these pairs"
-    K, kappa, E0, E1 = (values[k] for k in ("K", "kappa", "E0", "E1"))
-    relation = Relation(K, kappa, E0, E1, how)
-    residual = y - relation(x)
-    r2 = float(1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum())
-    said += [*found.warnings, *_doubts(relation, y, len(x), 4 - len(known))]
-    se = found.errors()
-    if loose := [n for n in ("E0", "E1") if n not in known and not se[n] < LOOSE * values[n]]:
-        said.append(
-            f"these pairs do not determine {listed(loose)}, nor kappa with it: take irreducible losses from joint fits"
+        out.attrs["interval"] = (
+            f"{level:.0%} interval, delta method through source law and relation; both assumed exact in form"
         )
-    carried = {}
-    for name, error in errors.items():
-        if np.isfinite(error):
-            carried[name] = tuple(error * _moved(relation.values, x, y, name, [n for n in PARAMS if n not in known]))
-        else:
-            said.append(f"{name} has no standard error in its joint fit and counts as exact")
-    return Relation(K, kappa, E0, E1, how, found, pairs, r2, tuple(said), carried)
+        return out
 
 
-def _slopes(values: Mapping[str, float], x: np.ndarray) -> np.ndarray:
+def slopes(values: Mapping[str, float], x: np.ndarray) -> np.ndarray:
     """d L1 / d (K, kappa, E0, E1), shape (n, 4)."""
     above, power = x - values["E0"], (x - values["E0"]) ** values["kappa"]
     by_kappa = values["K"] * power * np.log(above)
     return np.column_stack([power, by_kappa, -values["K"] * values["kappa"] * power / above, np.ones_like(x)])
 
 
-def _moved(values: Mapping[str, float], x: np.ndarray, y: np.ndarray, name: str, free: list[str]) -> np.ndarray:
-    """By how much K, kappa, E0 and E1 of the least-squares fit move per unit of the irreducible loss `name` held in it."""
-    J = _slopes(values, x)
-    if "E0" not in free and "E1" not in free:  # fitted as a line in logarithms of reducible losses
-        J = J / (y - values["E1"])[:, None]
-    rows = [PARAMS.index(n) for n in free]
-    out = np.zeros(len(PARAMS))
-    out[PARAMS.index(name)] = 1.0
-    out[rows] = -np.linalg.lstsq(J[:, rows], J[:, PARAMS.index(name)], rcond=None)[0]
-    return out
-
-
-def _irreducible(joint: Fit) -> float:
-    if "E" not in joint.values:
-        raise DataError(
-            f"law '{joint.law.name}' has no irreducible loss E; fit 'kaplan_offset' or 'chinchilla', or give E0, E1."
-        )
-    return joint.values["E"]
-
-
-def _doubts(relation: Relation, y: np.ndarray, n: int, free: int) -> list[str]:
-    out = []
-    if 0.1 * y.min() > relation.E1 and relation.kappa < 0.5:
-        out.append(
-            f"E1 = {relation.E1:.3g} is near zero and kappa = {relation.kappa:.3g} below 0.5: the irreducible loss is not "
-            "identified, and kappa makes up for it"
-        )
-    if n < free + FEW:
-        out.append(f"{n} pairs for {free} unknowns: the interval rests on {n - free} degrees of freedom")
-    return out
+def _sources(data: Any) -> pd.DataFrame:
+    """Rows with the source loss in column x, and what identifies them."""
+    if isinstance(data, Runs):
+        return points(data).rename(columns={"loss": "x"})[["run", "step", "N", "D", "x"]]
+    if not isinstance(data, (pd.DataFrame, Mapping)):
+        return pd.DataFrame({"x": np.atleast_1d(np.asarray(data, float))})
+    rows = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
+    if "x" not in rows:
+        raise DataError(f"a relation is predicted at column x, the source loss; got {', '.join(map(str, rows))}.")
+    return rows
