@@ -1,7 +1,9 @@
 """Forecasts of running jobs."""
 
+import gc
 import sys
 import types
+import weakref
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,8 +12,7 @@ import pytest
 
 import scaling
 from scaling.errors import ArgumentError, DataError, MissingExtra
-from scaling.running import jobs as running
-from scaling.running import methods
+from scaling.running import References, methods
 from scaling.running.live import Live, trainer_callback
 
 PLAN = "wsd:peak=3e-4,steps=4000,warmup=200,decay=0.2,shape=linear,final=0.1"
@@ -60,12 +61,33 @@ def test_the_method_is_decided_on_references_with_a_twin(monkeypatch):
     parts = [run(4000, shift=0.4 + k, seed=k, name=f"small-{k}")[0].frame for k in (1, 2)]
     finished = scaling.Runs.from_frame(pd.concat(parts), schedule=PLAN)
     finished = finished.with_facts(finished.facts.assign(n_params=[1e6, 2e6]))
-    tried = running._on_references(finished, 5)
+    references = References(finished)
+    tried = references.errors(5)
     assert set(tried) == {"affine map", "kernel", OWN} and len(tried) == 2
     assert tried["affine map"].mean() < 0.005 and tried["kernel"].mean() < 0.005 < tried[OWN].mean()
-    assert scaling.forecast(live, finished).method.startswith(str(tried.mean().idxmin()))
-    monkeypatch.setattr(running, "_on_references", lambda *_: tried.assign(**{"affine map": 0.0}))
+    assert scaling.forecast(live, references).method.startswith(str(tried.mean().idxmin()))
+    monkeypatch.setattr(References, "errors", lambda *_: tried.assign(**{"affine map": 0.0}))
     assert scaling.forecast(live, finished).method == "affine map of small-1"
+
+
+def test_references_are_learned_from_once_and_kept_by_nobody_else():
+    live, _ = run(2000)
+    finished = _sizes()
+    kept = weakref.ref(finished)
+    references = References(finished)
+    one, other = (scaling.forecast(live, given) for given in (references, finished))
+    assert str(one) == str(other) and references.kernels is references.kernels
+    del finished, references
+    gc.collect()
+    assert kept() is None
+    assert Live(PLAN, _sizes()).references.kernels[0]
+
+
+def test_sizes_that_print_alike_are_two_methods():
+    live, _ = run(2000)
+    sizes = _sizes()
+    alike = sizes.with_facts(sizes.facts.assign(n_params=[1_000_000.0, 1_000_100.0]))
+    assert sum(name.startswith("kernel") for name in scaling.forecast(live, alike).errors.index) == 2
 
 
 @pytest.mark.parametrize(("given", "said"), [(None, "NoneType"), ("live.csv", "str"), (3, "int")])

@@ -2,3 +2,4 @@
 
 from scaling.running.jobs import Forecast as Forecast
 from scaling.running.jobs import forecast as forecast
+from scaling.running.references import References as References

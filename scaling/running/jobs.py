@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,14 +13,13 @@ from scipy.stats import t as student
 from scaling.errors import DataError, ScalingError
 from scaling.logs import Runs
 from scaling.rendering import Result, plain
-from scaling.running.methods import FALLEN, MISFIT, Curve, Method, Prefix, candidates, fallen, kernels, twins
+from scaling.running.methods import Curve, Kind, Method, Prefix
+from scaling.running.references import FEWEST, MISFIT, TENTHS, References, as_runs, candidates
 from scaling.words import check_level
 
 CUTS = (0.5, 0.65, 0.8)  # of the prefix, at which the method is tried on what is already known
 SEED = 0.0013  # nats by which two runs differ that share everything but their seed (two pairs of arXiv:2503.12811)
-FEWEST = 8  # evaluated rows without which nothing is forecast
 SHOWN = 300
-MOST, TENTHS = 6, 10  # references on which methods are tried, and how finely the fraction done is matched to do it once
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +76,9 @@ class Forecast(Result):
         return self.errors
 
 
-def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = None, level: float = 0.9) -> Forecast:
+def forecast(
+    run: Runs | pd.DataFrame, references: References | Runs | pd.DataFrame | None = None, level: float = 0.9
+) -> Forecast:
     """Forecast the end of a partly logged run.
 
     Parameters
@@ -86,16 +86,81 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
     run : one run with its planned schedule: later rows with step and rate but no loss, or a schedule (text or fact).
     references : finished runs, smaller ones for example. One on the same schedule gives an affine map; runs that lowered
         their rate give the annealing kernel, one for each size. Which is used is decided on the references, each stopped
-        where the run is; a single reference on the same schedule cannot be tried so, and is used untried.
+        where the run is; a single reference on the same schedule cannot be tried so, and is used untried. For many
+        forecasts with the same references make `scaling.running.References` of them once.
     level : probability that the interval is meant to cover.
 
     Raises
     ------
-    DataError : no runs, several, an unknown schedule, a run that is over, or too few evaluated rows.
+    DataError : no runs, several, an unknown schedule, a run that is over, or too few evaluated rows. ArgumentError : level.
     """
     runs = as_runs(run, "the run to forecast")
-    references = None if references is None else finished(references)
+    if references is not None and not isinstance(references, References):
+        references = References(references)
     check_level(level)
+    prefix, done = _running(runs)
+    last = prefix.plan.last
+    said = [*prefix.plan.notes, *(references.kernels[1] if references is not None else ())]
+    tried: list[Tried] = []
+    for method in candidates(prefix, references):
+        try:
+            tried.append(Tried.on(prefix, method))
+        except ScalingError as problem:
+            said.append(f"{method.label} left out: {str(problem).splitlines()[0]}")
+    if not tried:
+        raise DataError(f"run '{prefix.name}': no method could be fitted: {'; '.join(said)}")
+    chosen = _choose(tried, references, done / last)
+    noise = prefix.noise
+    if chosen.method.kind is Kind.MAP:  # paired with a run on the same schedule, slow wander shows too
+        half = prefix.step >= done / 2
+        noise = max(noise, float(np.std(prefix.loss[half] - chosen.curve(prefix.step[half]))))
+    rivals = [t for t in tried if references is None or t.method.kind not in (Kind.OWN, Kind.ASSUMED)]
+    apart = max(abs(t.end - chosen.end) for t in (chosen, *rivals)) / 2
+    table = pd.DataFrame(
+        {"end": [t.end for t in tried], "backtest error per unit of ln step": [t.size for t in tried]},
+        index=pd.Index([t.method.label for t in tried], name="method"),
+    )
+    log = pd.DataFrame({"step": prefix.step, "loss": prefix.loss, "fitted": chosen.curve(prefix.step)})
+    mistrust = _mistrust(chosen, prefix, done, noise)
+    said = [*mistrust, *said, *_doubts(chosen, prefix)]
+    return Forecast(
+        prefix.name, done, last, _band(chosen, prefix, done, noise, apart, level), chosen.method.label, table, level, noise,
+        tuple(dict.fromkeys(said)), tuple(chosen.errors.index), log, not mistrust,
+    )  # fmt: skip
+
+
+class Tried(NamedTuple):
+    """A method carried from what is known: its curve, its loss at the last step, and its errors at the end of the prefix per
+    unit of ln step, by the share of it that was known."""
+
+    method: Method
+    curve: Curve
+    end: float
+    errors: pd.Series
+
+    @classmethod
+    def on(cls, prefix: Prefix, method: Method) -> Tried:
+        curve = method.carry(prefix)
+        found = {}
+        for share in CUTS:
+            part = prefix.until(share * prefix.step[-1])
+            if len(part.step) < FEWEST:
+                continue
+            try:
+                error = float(method.carry(part)(prefix.step[-1:])[0]) - float(np.mean(prefix.loss[-3:]))
+            except ScalingError:
+                continue
+            found[share] = error / np.log(prefix.step[-1] / part.step[-1])
+        return cls(method, curve, float(curve(np.array([prefix.plan.last]))[0]), pd.Series(found, dtype=float))
+
+    @property
+    def size(self) -> float:
+        """Root mean square of the errors; NaN without any."""
+        return float(np.sqrt(np.mean(np.square(self.errors)))) if len(self.errors) else np.nan
+
+
+def _running(runs: Runs) -> tuple[Prefix, int]:
+    """What is known of the one run, and its last evaluated step; or why it cannot be forecast."""
     if len(runs) != 1:
         raise DataError(
             f"forecast takes one run at a time, these are {len(runs)}: {', '.join(runs.names[:5])}. Pick runs['name']."
@@ -111,173 +176,69 @@ def forecast(run: Runs | pd.DataFrame, references: Runs | pd.DataFrame | None = 
             f"run '{name}': {len(prefix.step)} evaluated rows after the warm-up; a forecast needs {FEWEST}."
         )
     frame = runs.frame
-    last, done = prefix.plan.last, int(frame["step"][frame["loss"].notna()].max())
-    if done >= last:
+    done = int(frame["step"][frame["loss"].notna()].max())
+    if done >= prefix.plan.last:
         raise DataError(
             f"run '{name}' is over at step {done}, or its plan is missing: add rows to come, or give schedule=."
         )
-    methods = candidates(prefix, references)
-    warnings = list(prefix.plan.notes) + list(kernels(references)[1] if references is not None else ())
-    ends, fits, tried = {}, {}, {}
-    for label, method in methods.items():
-        try:
-            fits[label] = method.carry(prefix)
-            ends[label] = float(fits[label](np.array([last]))[0])
-            tried[label] = _backtest(prefix, method)
-        except ScalingError as problem:
-            warnings.append(f"{label} left out: {str(problem).splitlines()[0]}")
-    if not fits:
-        raise DataError(f"run '{name}': no method could be fitted: {'; '.join(warnings)}")
-    chosen = _choose(list(fits), references, done / last)
-    used = methods[chosen]
-    noise = prefix.noise
-    if chosen.startswith("affine"):  # paired with a run on the same schedule, slow wander shows too
-        half = prefix.step >= done / 2
-        noise = max(noise, float(np.std(prefix.loss[half] - fits[chosen](prefix.step[half]))))
-    errors = tried[chosen]
-    others = [ends[k] for k in ends if k != chosen and not (k.startswith("own prefix") and references is not None)]
-    apart = max((abs(x - ends[chosen]) for x in others), default=0.0) / 2
-    steps = np.unique(np.r_[np.linspace(done, last, SHOWN).round().astype(int), last])
-    frame = _band(fits[chosen], prefix, used, done, steps, noise, errors.to_numpy(), apart, level)
-    if chosen.startswith("own prefix") and fallen(prefix) < FALLEN:
-        warnings.append(
-            "the rate has not fallen by a quarter yet and no reference tells what that will save, so it is assumed "
-            f"(kernel of luo2025_25M, whose strength may be {used.within:g} times more or less)"
-        )
-    if abs(used.peak / prefix.plan.peak - 1) > 0.05:
-        warnings.append(
-            f"{chosen}: learned at a peak rate of {used.peak:.3g}, and this run has {prefix.plan.peak:.3g}; what another "
-            "peak changes is not known and not in the interval"
-        )
-    late = np.abs(fits[chosen](prefix.step) / prefix.loss - 1)
-    missed = max(float(np.median(late[prefix.step >= done / 2])), float(np.median(late[-3:])))
-    ok = missed <= max(MISFIT, 3 * noise / ends[chosen]) and ends[chosen] > 0
-    if not ok:
-        warnings.insert(
-            0,
-            f"do not trust this: the curve of the method misses the loss so far by {missed:.1%}, so the loss does not follow "
-            "its schedule as others do (a spike, a restart, other data, or not this schedule?)",
-        )
-    if not len(errors):
-        warnings.append("the prefix is too short to try the method on it, so there is no interval yet")
-    table = pd.DataFrame(
-        {"end": ends, "backtest error per unit of ln step": {k: _rms(v) for k, v in tried.items()}}
-    ).loc[list(fits)].rename_axis("method")  # fmt: skip
-    log = pd.DataFrame({"step": prefix.step, "loss": prefix.loss, "fitted": fits[chosen](prefix.step)})
-    return Forecast(
-        name,
-        done,
-        last,
-        frame,
-        chosen,
-        table,
-        level,
-        noise,
-        tuple(dict.fromkeys(warnings)),
-        tuple(errors.index),
-        log,
-        ok,
-    )
+    return prefix, done
 
 
-def _rms(x: pd.Series) -> float:
-    return float(np.sqrt(np.mean(np.square(x)))) if len(x) else np.nan
-
-
-def _backtest(prefix: Prefix, method: Method) -> pd.Series:
-    """Error of the method at the end of the prefix per unit of ln step, by the share of it that was known."""
-    found = {}
-    for share in CUTS:
-        part = prefix.until(share * prefix.step[-1])
-        if len(part.step) >= FEWEST:
-            try:
-                e = float(method.carry(part)(prefix.step[-1:])[0]) - float(np.mean(prefix.loss[-3:]))
-            except ScalingError:
-                continue
-            found[share] = e / np.log(prefix.step[-1] / part.step[-1])
-    return pd.Series(found, dtype=float)
-
-
-def _choose(labels: list[str], references: Runs | None, fraction: float) -> str:
+def _choose(tried: list[Tried], references: References | None, fraction: float) -> Tried:
     """The method that did best on the references; the most trusted one where it cannot be tried on them (an affine map
     needs two on one schedule)."""
-    if references is None or len(labels) == 1:
-        return labels[0]
-    if labels[0].startswith("affine") and not twins(references):
-        return labels[0]
-    kinds = {label.partition(" of ")[0]: label for label in reversed(labels)}
-    tried = _on_references(references, int(np.clip(round(TENTHS * fraction), 1, TENTHS - 1)))
-    tried = tried[[k for k in kinds if k in tried]].dropna()
-    most_trusted = labels[0].partition(" of ")[0]
-    return kinds[str(tried.mean().idxmin())] if most_trusted in tried and len(tried) else labels[0]
+    first = tried[0]
+    if references is None or len(tried) == 1 or (first.method.kind is Kind.MAP and not references.twins):
+        return first
+    kinds = {t.method.kind: t for t in reversed(tried)}
+    errors = references.errors(int(np.clip(round(TENTHS * fraction), 1, TENTHS - 1)))
+    errors = errors[[kind for kind in kinds if kind in errors]].dropna()
+    return kinds[Kind(str(errors.mean().idxmin()))] if first.method.kind in errors and len(errors) else first
 
 
-@lru_cache(maxsize=64)
-def _on_references(references: Runs, tenths: int) -> pd.DataFrame:
-    """|error| of the final loss by kind of method ("affine map", "kernel", ...; NaN: cannot be tried), one row per reference,
-    treated as running and stopped after so many tenths while the others are its references."""
-    rows = []
-    for name in list(references)[:MOST]:
-        whole = Prefix.of(references, name)
-        part = whole.until(tenths / TENTHS * whole.plan.last)
-        if len(part.step) < FEWEST:
-            continue
-        row: dict[str, float] = {}
-        for label, method in candidates(part, _without(references, name)).items():
-            try:
-                error = abs(float(method.carry(part)(whole.step[-1:])[0]) - whole.loss[-1])
-            except ScalingError:
-                error = np.inf
-            row.setdefault(label.partition(" of ")[0], error)
-        rows.append(row)
-    return pd.DataFrame(rows)
+def _mistrust(chosen: Tried, prefix: Prefix, done: int, noise: float) -> list[str]:
+    """Does the loss so far leave the method's curve?"""
+    late = np.abs(chosen.curve(prefix.step) / prefix.loss - 1)
+    missed = max(float(np.median(late[prefix.step >= done / 2])), float(np.median(late[-3:])))
+    if not (missed > max(MISFIT, 3 * noise / chosen.end) or chosen.end <= 0):
+        return []
+    return [
+        f"do not trust this: the curve of the method misses the loss so far by {missed:.1%}, so the loss does not follow "
+        "its schedule as others do (a spike, a restart, other data, or not this schedule?)"
+    ]
 
 
-@lru_cache(maxsize=64)
-def _without(references: Runs, name: str) -> Runs | None:
-    """The others: the same object at every fraction of a run, so that their kernels are fitted once."""
-    others = [n for n in references if n != name]
-    return references.select(f"run in {others}") if others else None
+def _doubts(chosen: Tried, prefix: Prefix) -> list[str]:
+    """What the method assumes that this run has not shown."""
+    method, out = chosen.method, []
+    if method.kind is Kind.ASSUMED:
+        out.append(
+            "the rate has not fallen by a quarter yet and no reference tells what that will save, so it is assumed "
+            f"(kernel of luo2025_25M, whose strength may be {method.within:g} times more or less)"
+        )
+    if abs(method.peak / prefix.plan.peak - 1) > 0.05:
+        out.append(
+            f"{method.label}: learned at a peak rate of {method.peak:.3g}, and this run has {prefix.plan.peak:.3g}; what "
+            "another peak changes is not known and not in the interval"
+        )
+    if not len(chosen.errors):
+        out.append("the prefix is too short to try the method on it, so there is no interval yet")
+    return out
 
 
-def finished(references: Any) -> Runs:
-    """The references, or why they cannot be used."""
-    runs = as_runs(references, "references=")
-    for name in runs:
-        if name not in runs.schedules:
-            raise DataError(
-                f"reference '{name}': its schedule is unknown, so nothing can be learned from it. Log a column lr, give "
-                "schedule=, or leave it out."
-            )
-    return runs
-
-
-def as_runs(given: Any, what: str) -> Runs:
-    if isinstance(given, Runs):
-        return given
-    if isinstance(given, pd.DataFrame):
-        return Runs.from_frame(given)
-    raise DataError(
-        f"{what}: Runs or a DataFrame, not {type(given).__name__}; scaling.read('log.csv') makes Runs of a log."
-    )
-
-
-def _band(
-    curve: Curve, prefix: Prefix, used: Method, done: int, steps: np.ndarray,
-    noise: float, errors: np.ndarray, apart: float, level: float,
-) -> pd.DataFrame:  # fmt: skip
+def _band(chosen: Tried, prefix: Prefix, done: int, noise: float, apart: float, level: float) -> pd.DataFrame:
     """Noise of a row, seed, the error per unit of ln step in the backtests, half of what the methods disagree, and what comes
     out with a kernel that is known to be stronger or weaker. NaN without a backtest."""
-    middle = curve(steps)
+    steps = np.unique(np.r_[np.linspace(done, prefix.plan.last, SHOWN).round().astype(int), prefix.plan.last])
+    middle, method = chosen.curve(steps), chosen.method
     far = np.log(steps / done)
     share = far / far[-1]
-    drift = np.sqrt(np.mean(np.square(errors))) if len(errors) else np.nan
-    sd = np.sqrt(noise**2 + SEED**2 * share + (drift * far) ** 2 + (apart * share) ** 2)
-    half = student.ppf(0.5 + level / 2, max(len(errors), 1)) * sd
+    sd = np.sqrt(noise**2 + SEED**2 * share + (chosen.size * far) ** 2 + (apart * share) ** 2)
+    half = student.ppf(0.5 + level / 2, max(len(chosen.errors), 1)) * sd
     below = above = np.zeros(len(steps))
-    if used.known is not None:
-        factor = used.within ** (norm.ppf(0.5 + level / 2) / norm.ppf(0.95))
-        ends = [used.carry(prefix, stronger)(steps) for stronger in (factor, 1 / factor)]
+    if method.known is not None:
+        factor = method.within ** (norm.ppf(0.5 + level / 2) / norm.ppf(0.95))
+        ends = [method.carry(prefix, stronger)(steps) for stronger in (factor, 1 / factor)]
         below, above = middle - np.minimum(middle, np.minimum(*ends)), np.maximum(middle, np.maximum(*ends)) - middle
     rates = prefix.plan.rates[prefix.plan.index(steps)]
     bounds = {"lower": np.maximum(middle - np.hypot(half, below), 0.0), "upper": middle + np.hypot(half, above)}

@@ -10,7 +10,8 @@ import pandas as pd
 
 from scaling.errors import ArgumentError, DataError, MissingExtra, ScalingError
 from scaling.logs import Runs
-from scaling.running.jobs import FEWEST, Forecast, finished, forecast
+from scaling.running.jobs import Forecast, forecast
+from scaling.running.references import FEWEST, References
 from scaling.schedules import schedule as schedule_of
 from scaling.words import check_level
 
@@ -31,7 +32,7 @@ class Live:
         if not isinstance(every, int) or every < 1:
             raise ArgumentError(f"every={every!r} must be a whole number of rows, 1 or more.")
         self.plan, self.level, self.every = schedule_of(schedule), level, every
-        self.references = None if references is None else finished(references)
+        self.references = None if references is None else References(references)  # learned from once
         self.steps: list[int] = []
         self.losses: list[float] = []
         self.last: Forecast | None = None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
 
-from scaling.errors import ScalingError
 from scaling.fits import Fit, fit
 from scaling.formula import Hooks, Law, find
 from scaling.logs import Runs
@@ -27,10 +26,6 @@ ROWS = 500  # of a prefix that methods see; longer ones are given to them as mea
 TINY = 1e-6  # a loss below which a law is out of its mind
 NOISE = 1e-3  # of ln loss, at least: threshold of the Huber loss, and weight of what is known of a kernel
 KNOWN = 1.5  # sd of ln strength and ln length of a kernel; 1 to 2.5 do alike on the short runs of runs/, 1.5 best
-# factors within which nine in ten kernels have their strength: luo2025_25M and those of runs/ differ by six; of models of
-# one family the strongest and the weakest are 1.2 apart (two of arXiv:2503.12811, three of runs/)
-ANY, FAMILY = 6.0, 1.25
-MISFIT = 0.01  # of the loss, by which a curve may miss what it was fitted to: laws that hold miss by a tenth of it
 
 
 @dataclass(frozen=True)
@@ -108,38 +103,6 @@ class Kernel:
 def published_kernel() -> Kernel:
     """The kernel to assume where nothing else is known: luo2025_25M of multi_power, at its peak rate of 3e-4."""
     return Kernel.of(find("multi_power").published["luo2025_25M"], 3e-4)
-
-
-@lru_cache(maxsize=64)
-def kernels(references: Runs) -> tuple[dict[str, Kernel], tuple[str, ...]]:
-    """The kernel of every model size among the references, by what to call it, and why others have none.
-
-    A model has an L0 and A of its own, so runs of several sizes are never fitted together where their sizes are known
-    (n_params or N), and are refused where one fit misses them.
-    """
-    facts = references.facts
-    size_of = next((c for c in ("n_params", "N") if c in facts), None)
-    sizes = pd.to_numeric(facts[size_of], errors="coerce") if size_of else pd.Series(np.nan, facts.index)
-    found, problems = {}, []
-    for size, names in sizes.groupby(sizes, dropna=False, sort=True):
-        label = "the references" if sizes.nunique(dropna=False) == 1 else f"the references of {size:,.4g} parameters"
-        try:
-            made = fit(references.select(f"run in {list(names.index)}"), "multi_power_5")
-        except ScalingError as problem:
-            problems.append(f"kernel of {label} left out: {str(problem).splitlines()[0]}")
-            continue
-        missed = np.abs(made.law(*made.design.inputs.values(), **made.values) / made.design.loss - 1)
-        apart = pd.Series(missed).groupby(made.design.frame["run"].to_numpy()).median().max()
-        if not np.any(made.design.inputs["drops"].d):
-            problems.append(f"kernel of {label} left out: none of them lowered its rate")
-        elif apart > MISFIT:
-            problems.append(
-                f"kernel of {label} left out: one law misses a run by {apart:.1%}, so they are not of one model; log n_params"
-            )
-        else:
-            peak = max(references.schedules[n].peak for n in names.index)
-            found[label] = Kernel.of({**made.law.held, **made.values}, peak)
-    return found, tuple(problems)
 
 
 def fallen(prefix: Prefix) -> float:
@@ -234,16 +197,22 @@ def same_schedule(one: Schedule, other: Schedule) -> bool:
     return bool(np.mean(np.abs(apart)) < SAME)
 
 
-def twins(references: Runs) -> bool:
-    """Are there two references on one schedule?"""
-    plans = [references.schedules[name] for name in references if name in references.schedules]
-    return any(same_schedule(one, other) for k, one in enumerate(plans) for other in plans[:k])
+class Kind(StrEnum):
+    """Kinds of methods, the most trusted first."""
+
+    MAP = "affine map"  # of a reference on the same schedule
+    KERNEL = "kernel"  # of references that lowered their rates
+    OWN = "own prefix"
+    ASSUMED = "own prefix with the published kernel"  # its rate has not fallen enough yet to tell
 
 
-class Method(NamedTuple):
-    """A way to carry a prefix on. known, within: the kernel it begins with, if any, and how sure its strength is; peak: the
-    rate that what it has learned elsewhere belongs to."""
+@dataclass(frozen=True)
+class Method:
+    """A way to carry a prefix on. label: what to show. known, within: the kernel it begins with, if any, and how sure its
+    strength is; peak: the rate that what it has learned elsewhere belongs to."""
 
+    kind: Kind
+    label: str
     way: Callable[..., Curve]
     known: Kernel | None = None
     within: float = 1.0
@@ -254,17 +223,3 @@ class Method(NamedTuple):
         if self.known is None:
             return self.way(prefix)
         return self.way(prefix, replace(self.known, ratio=self.known.ratio * stronger))
-
-
-def candidates(prefix: Prefix, references: Runs | None) -> dict[str, Method]:
-    """The methods that can be used here, by name, the most trusted first."""
-    found: dict[str, Method] = {}
-    if references is not None:
-        for name in references:
-            other = Prefix.of(references, name)
-            if len(other.step) and same_schedule(prefix.plan, other.plan) and other.step[-1] > 0.98 * other.plan.last:
-                found[f"affine map of {name}"] = Method(partial(affine, reference=other), peak=other.plan.peak)
-        for label, known in reversed(kernels(references)[0].items()):
-            found[f"kernel of {label}"] = Method(transferred, known, FAMILY, known.peak)
-    label = "own prefix" if fallen(prefix) >= FALLEN else "own prefix with the published kernel"
-    return found | {label: Method(own, published_kernel(), ANY)}
