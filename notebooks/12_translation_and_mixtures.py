@@ -28,7 +28,7 @@ import pandas as pd
 
 import scaling
 from scaling.logs import formats
-from scaling.planning import search
+from scaling.planning import mix
 
 root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/encoders").facts
@@ -118,7 +118,7 @@ pd.DataFrame(table).T
 # the fits; where it holds zero the mixture is not worth changing.
 
 # %%
-best = search(additive, N=70_896, D=3.1e6, floors=0.05)
+best = mix(additive, N=70_896, D=3.1e6, floors=0.05)
 print(best)
 ax = scaling.plots.shares(best)
 

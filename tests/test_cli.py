@@ -707,7 +707,7 @@ def test_a_mixture_law_of_shares_alone_takes_no_size(tmp_path, capsys):
     assert main([*command, "--json"]) == 0
     assert strict_json(capsys.readouterr().out)["shares"][0]["share"] == pytest.approx(1, abs=1e-6)
     assert main([*command, "--N", "1B"]) == 2
-    assert "--N: none of these laws takes it" in capsys.readouterr().err
+    assert "none of these laws takes N" in capsys.readouterr().err
     assert main([*command, "--objective", "sum"]) == 2
     assert main(["mix", f"{tmp_path}/a.json"]) == 2
     assert "write mix name=" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import scaling
 from scaling.errors import ArgumentError, DataError, FitError, LawError
 from scaling.logs import formats
 from scaling.logs.formats.shukor import DOMAINS
-from scaling.planning import own_shares, search
+from scaling.planning import mix, own_shares, whole_shares
 from scaling.procedures.independence import independence
 from tests import layouts
 
@@ -123,9 +123,9 @@ def test_shares_that_do_not_sum_to_one_are_refused():
     with pytest.raises(DataError, match=r"sum to 0\.7"):
         fit.predict(pd.DataFrame({"r_a": [0.3], "r_b": [0.4]}))
     with pytest.raises(FitError, match="at least one"):
-        search({})
+        whole_shares({})
     with pytest.raises(ArgumentError, match="level=95"):
-        search({"x": fit}, level=95)
+        whole_shares({"x": fit}, level=95)
 
 
 def test_a_fit_over_domains_survives_saving(tmp_path):
@@ -161,18 +161,42 @@ def test_best_mixture_for_one_target_is_the_exact_one():
         **{f"gamma_{d}": g for d, g in zip("abc", gamma, strict=True)},
     }
     fit = simulated(truth, "a/b/c", np.random.default_rng(1), noise=1e-4)
-    found = search({"a": fit}, N=1e9, D=1e10)
+    found = whole_shares({"a": fit}, N=1e9, D=1e10)
     exact = most_help([fit.values[f"C_{d}"] for d in "abc"], [fit.values[f"gamma_{d}"] for d in "abc"])
     np.testing.assert_allclose(found.frame["share"], exact.p, atol=1e-5)
     assert found.residual < 1e-5 and found.worth_it and "only optimum" in str(found)
-    capped = search({"a": fit}, N=1e9, D=1e10, caps={"a": 0.3}, floors=0.05)
+    capped = whole_shares({"a": fit}, N=1e9, D=1e10, caps={"a": 0.3}, floors=0.05)
     assert capped.frame.loc["a", "bound"] == "cap" and capped.frame["share"].sum() == pytest.approx(1)
     with pytest.raises(FitError, match="also take D and N"):
-        search({"a": fit})
+        whole_shares({"a": fit})
     with pytest.raises(FitError, match="own_shares"):
-        search({"a": scaling.fit(fit.data, "chinchilla")}, N=1e9, D=1e10)
+        whole_shares({"a": scaling.fit(fit.data, "chinchilla")}, N=1e9, D=1e10)
     with pytest.raises(FitError, match="or use scaling"):
         own_shares({"a": fit}, N=1e9, D=1e10)
+
+
+def test_one_entry_takes_the_way_that_the_laws_declare():
+    kind, rows = (
+        scaling.laws["mixture_exponential"].using(domains="a/b"),
+        pd.DataFrame({"r_a": np.linspace(0.1, 0.9, 30)}),
+    )
+    rows["r_b"] = 1 - rows["r_a"]
+    whole = scaling.fit(
+        rows.assign(loss=kind(rows["r_a"], rows["r_b"], c=1.0, t_a=0.3, t_b=-0.2)), "mixture_exponential"
+    )
+    pd.testing.assert_frame_equal(mix({"x": whole}).frame, whole_shares({"x": whole}).frame)
+    law, sizes = scaling.laws["multilingual"], pd.DataFrame({"N": np.geomspace(1e7, 1e9, 24), "D": 1e10})
+    sizes["p"] = np.tile([0.2, 0.4, 0.6, 0.8], 6)
+    truth = {"E": 1.5, "A": 400.0, "B": 4000.0, "alpha": 0.35, "beta": 0.35, "gamma": 0.1}
+    fits = {k: scaling.fit(sizes.assign(D=d, loss=law(sizes["N"], d, sizes["p"], **truth)), law) for k, d in
+            (("de", sizes["D"] * np.tile([1, 3], 12)), ("fr", sizes["D"] * np.repeat([1, 4, 2], 8)))}  # fmt: skip
+    run = {"N": 1e9, "D": 1e10, "floors": 0.05}
+    pd.testing.assert_frame_equal(mix(fits, **run).frame, own_shares(fits, **run).frame)
+    assert mix(fits, **run, objective="worst").objective == own_shares(fits, **run, objective="worst").objective
+    with pytest.raises(ArgumentError, match="needs N and D"):
+        mix(fits)
+    with pytest.raises(ArgumentError, match="'sum' is for families"):
+        mix({"x": whole}, objective="sum")
 
 
 def test_scalebench_tables(tmp_path):

@@ -6,7 +6,8 @@ import pytest
 
 import scaling
 from scaling.errors import LawError, ScheduleError
-from scaling.planning.schedules import FinalLoss, best_schedule
+from scaling.planning.descent import FinalLoss
+from scaling.planning.schedules import best_schedule
 
 PUBLISHED = scaling.laws["multi_power"].published["luo2025_100M"]
 WARM = np.linspace(0, 3e-4, 2160)
@@ -38,6 +39,27 @@ def test_the_best_schedule_of_published_constants():
             n = int(decay * len(rates))
             other = np.concatenate([np.full(len(rates) - n, 3e-4), 3e-4 * np.linspace(1, 1e-3, n) ** power])
             assert loss(np.maximum(other, 3e-7))[0] > loss(rates)[0]
+
+
+@pytest.mark.parametrize("kind", ["wsd", "free"])
+@pytest.mark.parametrize(
+    ("steps", "warmup", "peak", "lowest"),
+    [(200, 0, 3e-4, 1e-3), (200, 10, 1e-4, 1e-3), (400, 0, 1e-4, 0.5), (1000, 0, 1e-4, 0.5), (50, 0, 3e-2, 0.1)],
+)
+def test_what_is_found_is_no_worse_than_what_it_is_compared_with(steps, warmup, peak, lowest, kind):
+    """Short runs gain nothing by annealing: then the rate stays where it is."""
+    published = scaling.laws["multi_power"].published["luo2025_25M"]
+    found = best_schedule(published, steps, peak=peak, warmup=warmup, lowest=lowest, kind=kind)
+    rates, table = found.schedule.rates[warmup:], found.compared.set_index("schedule")["loss"]
+    assert rates.max() <= peak * (1 + 1e-12) and rates.min() >= lowest * peak * (1 - 1e-12)
+    assert (np.diff(rates) <= 0).all()
+    if kind == "free":
+        assert found.loss == table.min()
+    else:  # the others are not of this kind
+        assert found.loss <= table[["constant", "linear to 0", "wsd, linear over the last 20 %"]].min() + 1e-9
+    if kind == "wsd" and peak < 1e-3:
+        assert found.loss == pytest.approx(table["constant"], abs=1e-9)
+        assert found.decay == 0 and "constant\n" in str(found)
 
 
 def test_law_with_a_degenerate_optimum_is_refused():

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 import scaling
-from scaling.planning.schedules import FinalLoss, best_schedule
+from scaling.planning.descent import FinalLoss
+from scaling.planning.schedules import best_schedule
 
 STEPS, WARMUP, PEAK = 24_000, 2160, 3e-4
 TIMED, WHOLE = 200, 10_000  # gradient steps that are timed, and the authors' number, to which the time is scaled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -18,7 +18,7 @@ def run(
     *fits: str,
     size: Annotated[Positive | None, Parameter(name=["--N"])] = None,
     tokens: Annotated[Positive | None, Parameter(name=["--D"])] = None,
-    objective: Literal["normalised", "sum", "worst"] = "normalised",
+    objective: Literal["normalised", "sum", "worst"] | None = None,
     weight: Many = (),
     floor: Many = (),
     cap: Many = (),
@@ -42,7 +42,7 @@ def run(
     tokens
         Number of its tokens, likewise.
     objective
-        Of families: losses in units of each family's own loss alone, plain losses, or the worst family.
+        Of families: losses in units of each family's own loss alone (if not given), plain losses, or the worst family.
     weight
         How much a family or target counts: de=2. May be repeated.
     floor
@@ -57,22 +57,10 @@ def run(
     loaded = {name: saved_fit(path) for name, path in pairs(fits, "mix").items()}
     if not loaded:
         raise ArgumentError("mix needs fits: scaling mix de=de.json fr=fr.json --N 1.2B --D 50B")
-    common: dict[str, Any] = {
-        "N": size, "D": tokens, "weights": values(weight, "--weight") or None, "floors": _bound(floor, "--floor", 0.0),
-        "caps": _bound(cap, "--cap", 1.0), "level": level, "seed": seed,
-    }  # fmt: skip
-    if all(fit.law.layout is not None for fit in loaded.values()):
-        if objective != "normalised":
-            raise ArgumentError("--objective is for families; mixture laws minimise the weighted sum of losses")
-        taken = {name for fit in loaded.values() for name in fit.law.inputs}
-        for name, given in (("N", size), ("D", tokens)):
-            if given is not None and name not in taken:
-                raise ArgumentError(f"--{name}: none of these laws takes it; leave it out")
-        found = scaling.planning.search(loaded, **common)
-    elif size is None or tokens is None:
-        raise ArgumentError("mix of families needs --N and --D of the planned run")
-    else:
-        found = scaling.planning.own_shares(loaded, objective=objective, **common)
+    found = scaling.planning.mix(
+        loaded, N=size, D=tokens, objective=objective, weights=values(weight, "--weight") or None,
+        floors=_bound(floor, "--floor", 0.0), caps=_bound(cap, "--cap", 1.0), level=level, seed=seed,
+    )  # fmt: skip
     return output.show(found, printing)
 
 

@@ -113,16 +113,16 @@ class Runs(Result):
             raise DataError(f"select({query!r}): {error}; columns and facts: {', '.join(names)}") from error
         if rows.empty:
             raise DataError(f"select({query!r}): no row is left; the runs are {', '.join(self.names[:8])}")
-        return self._part(self._frame.loc[rows])
+        return self.part(self._frame.loc[rows])
 
     def __getitem__(self, run: str) -> "Runs":
         if run not in self.names:
             raise KeyError(f"no run {run!r}{near(run, list(self.names), 'the runs are')}")
-        return self._part(self._frame[self._frame["run"] == run])
+        return self.part(self._frame[self._frame["run"] == run])
 
-    def _part(self, frame: pd.DataFrame) -> "Runs":
-        there = set(frame["run"].unique())
-        names = [name for name in self.names if name in there]
+    def part(self, frame: pd.DataFrame) -> "Runs":
+        """The runs that these rows of `frame` are of, in their order, and nothing but these rows; schedules stay whole."""
+        names = list(frame["run"].unique())
         schedules = self._schedules.only(names)
         return replace(self, _frame=frame.reset_index(drop=True), _facts=self._facts.loc[names], _schedules=schedules)
 

@@ -4,6 +4,7 @@ from scaling.planning.compute import plan as plan
 from scaling.planning.experiments import plan_next as plan_next
 from scaling.planning.mixture import Mixture as Mixture
 from scaling.planning.mixture import own_shares as own_shares
-from scaling.planning.mixture_search import search as search
+from scaling.planning.mixture_search import mix as mix
+from scaling.planning.mixture_search import whole_shares as whole_shares
 from scaling.planning.schedules import BestSchedule as BestSchedule
 from scaling.planning.schedules import best_schedule as best_schedule

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,22 +25,11 @@ WHOLE = 0.995  # share of a run that is as good as all of it: logs end a few ste
 
 def curves(given: Any, what: str) -> Runs:
     """Runs from Runs, a table (of rows, or a run a row with a column `schedule`), a schedule, several, or {name: schedule}."""
-    facts: Any = None
     if isinstance(given, Runs):
         return given
     if isinstance(given, pd.DataFrame) and "step" in given:
         return Runs.from_frame(given if "loss" in given else given.assign(loss=np.nan))
-    if isinstance(given, pd.DataFrame) and "schedule" in given:
-        names = given["run" if "run" in given else "schedule"].astype(str).tolist()
-        facts = given.drop(columns=["run", "schedule"], errors="ignore").set_axis(names)
-        listed = given["schedule"].tolist()
-    elif isinstance(given, Mapping):
-        names, listed = [str(name) for name in given], list(given.values())
-    elif isinstance(given, (str, Schedule, list, tuple)):
-        listed = [given] if isinstance(given, (str, Schedule)) else list(given)
-        names = [x if isinstance(x, str) else f"schedule {k}" for k, x in enumerate(listed, 1)]
-    else:
-        listed = []
+    names, listed, facts = _listed(given)
     if not listed:
         raise DataError(
             f"{what}: for a law of schedules give schedules such as 'wsd:peak=3e-4,steps=24k,warmup=2k', a table with a column "
@@ -60,8 +48,24 @@ def curves(given: Any, what: str) -> Runs:
         step = np.unique(np.linspace(plan.first, plan.last, min(ROWS, plan.steps)).round().astype(int))
         frames.append(pd.DataFrame({"run": name, "step": step, "lr": plan.rates[plan.index(step)], "loss": np.nan}))
     made = Runs.from_frame(pd.concat(frames), schedule=plans, facts=facts)
-    # in the order given, as costs may be
-    return replace(made, _frame=made.frame.set_index("run").loc[names].reset_index(), _facts=made.facts.loc[names])
+    return made.part(made.frame.set_index("run").loc[names].reset_index())  # in the order given, as costs may be
+
+
+def _listed(given: Any) -> tuple[list[str], list[Any], pd.DataFrame | None]:
+    """Names, schedules, and facts of what is given as schedules; nothing if it is something else."""
+    if isinstance(given, pd.DataFrame) and "schedule" in given:
+        names = given["run" if "run" in given else "schedule"].astype(str).tolist()
+        return (
+            names,
+            given["schedule"].tolist(),
+            given.drop(columns=["run", "schedule"], errors="ignore").set_axis(names),
+        )
+    if isinstance(given, Mapping):
+        return [str(name) for name in given], list(given.values()), None
+    if isinstance(given, (str, Schedule, list, tuple)):
+        listed = [given] if isinstance(given, (str, Schedule)) else list(given)
+        return [x if isinstance(x, str) else f"schedule {k}" for k, x in enumerate(listed, 1)], listed, None
+    return [], [], None
 
 
 def spread(codes: np.ndarray) -> np.ndarray:
@@ -78,7 +82,7 @@ def looks(runs: Runs) -> Runs:
     there = set(frame["run"].unique())
     if missing := [name for name in runs if name not in there]:
         raise DataError(f"run '{missing[0]}' has no row after its warm-up that would count; plan a longer one.")
-    return runs._part(frame.iloc[spread(pd.factorize(frame["run"])[0])])
+    return runs.part(frame.iloc[spread(pd.factorize(frame["run"])[0])])
 
 
 def way(frame: pd.DataFrame, runs: Runs | None) -> np.ndarray:
@@ -86,8 +90,9 @@ def way(frame: pd.DataFrame, runs: Runs | None) -> np.ndarray:
     the mean of that over the area so far. In these a law of schedules is off alike, for what it sums over is the history.
     """
     out = np.zeros((len(frame), 3))
-    for name, rows in frame.groupby("run").indices.items() if runs is not None else ():
-        plan = runs.schedules[str(name)]  # type: ignore[union-attr]
+    schedules = {} if runs is None else runs.schedules
+    for name, plan in schedules.items():
+        rows = np.flatnonzero(frame["run"] == name)
         given = np.where(np.arange(plan.steps) < plan.warmup, 0.0, 1 - plan.rates / plan.peak)
         past = np.cumsum(given * plan.rates) / np.maximum(plan.area, 1e-300)
         at = plan.index(frame["step"].to_numpy()[rows])
@@ -95,54 +100,90 @@ def way(frame: pd.DataFrame, runs: Runs | None) -> np.ndarray:
     return out
 
 
-def candidates(
-    pool: Any, target: Any, done: Any, branch: bool
-) -> tuple[Runs, Runs, Runs | None, pd.DataFrame, np.ndarray, list[str]]:
-    """Pool, target (final rows) and runs made as Runs; one row per candidate; which are of use (n,); what to tell.
+class Candidates(NamedTuple):
+    """Runs that could be made next, and what the prediction shall be good at.
+
+    Attributes
+    ----------
+    pool : Runs, of each the rows that it would show. target : Runs, their last rows. done : Runs made already, if any.
+    table : DataFrame, one row per candidate: run, its facts, steps, and what it costs.
+    useful : ndarray, shape (n,): does it answer anything new? told : why others do not, and what else to know.
+    """
+
+    pool: Runs
+    target: Runs
+    done: Runs | None
+    table: pd.DataFrame
+    useful: np.ndarray
+    told: list[str]
+
+
+def candidates(pool: Any, target: Any, done: Any, branch: bool) -> Candidates:
+    """Pool, target and runs made in any form that `curves` knows, as candidates.
 
     Parameters
     ----------
+    pool, target, done : runs that could be made, whose end shall be predicted, and that were made (None: none).
     branch : candidates continue from a run made as far as it had the same rates: they cost, and show, only what is new.
     """
     pool, target = curves(pool, "pool"), curves(target, "target")
     done = None if done is None or not len(done) else curves(done, "done")
-    evaluated = None if done is None else done.frame.dropna(subset="loss")
-    if evaluated is None or not len(evaluated):
-        done = evaluated = None
-    given = {"pool": pool, "target": target, **({} if done is None else {"done": done})}
-    _alike(given)
+    if done is not None and not done.frame["loss"].notna().any():
+        done = None
+    _alike({"pool": pool, "target": target, **({} if done is None else {"done": done})})
+    made = Made.of(done)
     wanted = {name: target.schedules[name] for name in target}
-    last = {} if evaluated is None else evaluated.groupby("run")["step"].max()
-    made = {str(name): (done.schedules[str(name)], int(step)) for name, step in last.items()}  # type: ignore[union-attr]
     told = [
-        f"target '{t}' has been run already, as '{name}'"
-        for t, plan in wanted.items()
-        for name, run in made.items()
-        if _shared(plan, *run) >= WHOLE * plan.steps
+        f"target '{t}' has been run already, as '{name}'" for t, plan in wanted.items() for name in made.whole(plan)
     ]
-    # what was too early to be fitted is so in the next runs as well
-    floor = 0 if evaluated is None else int(evaluated["step"].min())
     useful, new = np.ones(len(pool), bool), []
     for k, name in enumerate(pool):
         plan = pool.schedules[name]
-        known = {other: _shared(plan, *run) for other, run in made.items()}
-        ran = next((other for other, n in known.items() if n >= WHOLE * plan.steps), None)
-        asked = next((t for t, other in wanted.items() if _shared(plan, other) >= WHOLE * other.steps), None)
-        why = (
-            f"ends before step {floor}, the first that was fitted" if plan.last < floor
-            else f"has been run already, as '{ran}'" if ran
-            else f"reaches target '{asked}' itself, which is no forecast" if asked
-            else ""
-        )  # fmt: skip
+        why = _idle(plan, made, wanted)
         told += [f"candidate '{name}' is left out: it {why}"] if why else []
         useful[k] = not why
-        new.append(plan.steps - (max(known.values(), default=0) if branch and useful[k] else 0))
+        new.append(plan.steps - (made.shared(plan) if branch and not why else 0))
     frame = pool.frame
     ends = frame.groupby("run")["step"].max()
-    start = {k: min(max(floor, pool.schedules[k].last - n + 1), ends[k]) for k, n in zip(pool, new, strict=True)}
-    kept = frame[frame["step"] >= frame["run"].map(start)]
-    table = _table(pool, done, new, branch)
-    return pool._part(kept), target._part(target.frame.groupby("run").tail(1)), done, table, useful, told
+    start = {k: min(max(made.floor, pool.schedules[k].last - n + 1), ends[k]) for k, n in zip(pool, new, strict=True)}
+    shown = pool.part(frame[frame["step"] >= frame["run"].map(start)])
+    ahead = target.part(target.frame.groupby("run").tail(1))
+    return Candidates(shown, ahead, done, _table(pool, done, new, branch), useful, told)
+
+
+class Made(NamedTuple):
+    """Runs made: name -> schedule and last evaluated step. floor: the first step that was fitted; what was too early to be so
+    is that in the next runs as well."""
+
+    runs: dict[str, tuple[Schedule, int]]
+    floor: int
+
+    @classmethod
+    def of(cls, runs: Runs | None) -> Made:
+        if runs is None:
+            return cls({}, 0)
+        evaluated = runs.frame.dropna(subset="loss")
+        last = evaluated.groupby("run")["step"].max()
+        plans = {str(name): (runs.schedules[str(name)], int(step)) for name, step in last.items()}
+        return cls(plans, int(evaluated["step"].min()))
+
+    def whole(self, plan: Schedule) -> list[str]:
+        """The runs that have done all of a plan."""
+        return [name for name, run in self.runs.items() if _shared(plan, *run) >= WHOLE * plan.steps]
+
+    def shared(self, plan: Schedule) -> int:
+        """Leading updates of a plan that some run has done."""
+        return max((_shared(plan, *run) for run in self.runs.values()), default=0)
+
+
+def _idle(plan: Schedule, made: Made, wanted: Mapping[str, Schedule]) -> str:
+    """Why a candidate answers nothing; empty if it does."""
+    if plan.last < made.floor:
+        return f"ends before step {made.floor}, the first that was fitted"
+    if ran := made.whole(plan):
+        return f"has been run already, as '{ran[0]}'"
+    asked = next((name for name, other in wanted.items() if _shared(plan, other) >= WHOLE * other.steps), None)
+    return "" if asked is None else f"reaches target '{asked}' itself, which is no forecast"
 
 
 def _shared(one: Schedule, other: Schedule, until: int | None = None) -> int:

@@ -1,14 +1,14 @@
 """Which share of the tokens each language or domain should get, and whether that is worth more than noise.
 
-`own_shares` serves laws in which a family's loss depends on its own share (multilingual): exact, by one equation. For laws
-of the whole mixture (additive, joint, exponential) see scaling.planning.search.
+`own_shares` serves laws in which a family's loss depends on its own share (multilingual): exact, by one equation;
+`whole_shares` beside it laws of the whole mixture (additive, joint, exponential).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ class Mixture(Result):
     losses : DataFrame indexed by target: loss at the optimum and at the reference.
     objective : what was minimised, in words. value, at_reference : its value there.
     gain : at_reference - value. gain_lower, gain_upper : its interval from the fits' covariances.
-    residual : of the optimality conditions (own shares), or of the first-order conditions on the simplex (search).
+    residual : of the optimality conditions (own shares), or of the first-order conditions on the simplex (whole mixtures).
     others : shares under the other objectives, for comparison. notes : what to know before using it.
     """
 
@@ -136,7 +136,7 @@ def own_shares(
         if one.law.name not in (WHOLE, REDUCIBLE):
             raise FitError(
                 f"{name}: law '{one.law.name}' does not say how a family's loss depends on its own share; fit "
-                f"'{WHOLE}' or '{REDUCIBLE}', or use scaling.planning.search."
+                f"'{WHOLE}' or '{REDUCIBLE}', or use scaling.planning.mix, which knows laws of the whole mixture too."
             )
     w = np.array(by_name(weights if weights is not None else 1.0, names, 1.0, "weights"))
     lo = np.array(by_name(floors, names, 0.0, "floors"))
@@ -149,51 +149,60 @@ def own_shares(
             f"the reference gives {names[int(ref.argmin())]} no share, where the own-share law has no finite loss; "
             "give every family a part."
         )
-    centre = _stacked([_family(one, one.t[None], N, D) for one in fits.values()], 0)
-    solved = _solve(objective, *centre, w, lo, hi, names)
-    value, at_reference = (_value(objective, *centre, w, p) for p in (solved.p, ref))
-    sampled = [_family(one, draws(one, seed + i), N, D) for i, one in enumerate(fits.values())]
-    drawn = [_stacked(sampled, j) for j in range(DRAWS)]
-    spread = np.array([_solve(objective, *d, w, lo, hi, names).p for d in drawn])
-    gains = np.array([_value(objective, *d, w, ref) - _value(objective, *d, w, solved.p) for d in drawn])
-    tail = 50 * (1 - level)
-    frame = pd.DataFrame(
-        {
-            "share": solved.p,
-            "lower": np.percentile(spread, tail, 0),
-            "upper": np.percentile(spread, 100 - tail, 0),
-            "reference": ref,
-            "bound": np.where(solved.at_floor, "floor", np.where(solved.at_cap, "cap", "")),
-        },
-        index=names,
-    )
-    a, g, rest = centre
-    losses = pd.DataFrame({"loss": a * solved.p**-g + rest, "reference": a * ref**-g + rest}, index=names)
-    others = pd.DataFrame(
-        {o: _solve(o, *centre, w, lo, hi, names).p for o in OBJECTIVES if o != objective}, index=names
-    )
-    low, high = np.percentile(gains, [tail, 100 - tail])
+    centre = _losses(fits, [one.t[None] for one in fits.values()], N, D)[0]
+    drawn = _losses(fits, [draws(one, seed + i) for i, one in enumerate(fits.values())], N, D)
+    solved = centre.best(objective, w, lo, hi, names)
+    spread = np.array([one.best(objective, w, lo, hi, names).p for one in drawn])
+    gains = [one.value(objective, w, ref) - one.value(objective, w, solved.p) for one in drawn]
+    tails = [50 * (1 - level), 50 * (1 + level)]
+    (lower, upper), (low, high) = np.percentile(spread, tails, 0), np.percentile(gains, tails)
+    bound = np.where(solved.at_floor, "floor", np.where(solved.at_cap, "cap", ""))
+    columns = {"share": solved.p, "lower": lower, "upper": upper, "reference": ref, "bound": bound}
+    others = {o: centre.best(o, w, lo, hi, names).p for o in OBJECTIVES if o != objective}
     return Mixture(
-        frame,
-        losses,
-        _words(objective),
-        value,
-        at_reference,
-        float(low),
-        float(high),
-        level,
-        solved.residual,
-        others,
-        tuple(_notes(fits, solved, objective)),
-    )
+        pd.DataFrame(columns, index=names),
+        pd.DataFrame({"loss": centre.at(solved.p), "reference": centre.at(ref)}, index=names),
+        _words(objective), centre.value(objective, w, solved.p), centre.value(objective, w, ref), float(low), float(high),
+        level, solved.residual, pd.DataFrame(others, index=names), tuple(_notes(fits, solved, objective)),
+    )  # fmt: skip
 
 
-def _stacked(
-    families: list[tuple[np.ndarray, np.ndarray, np.ndarray]], j: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """a, gamma and constant of all families (k,) at their j-th parameter vectors."""
-    a, g, rest = (np.array([one[i][j] for one in families]) for i in range(3))
-    return a, g, rest
+class Losses(NamedTuple):
+    """Losses a p^-gamma + rest of k families at their shares p; a, gamma, rest (k,)."""
+
+    a: np.ndarray
+    gamma: np.ndarray
+    rest: np.ndarray
+
+    def at(self, p: np.ndarray) -> np.ndarray:
+        return self.a * p**-self.gamma + self.rest
+
+    def value(self, objective: str, w: np.ndarray, p: np.ndarray) -> float:
+        """The objective at shares p (k,), with weights w (k,)."""
+        with np.errstate(divide="ignore"):
+            losses = w * self.at(p)
+        losses = losses if objective == "sum" else losses / (self.a + self.rest)
+        return float(losses.max() if objective == "worst" else losses.sum())
+
+    def best(self, objective: str, w: np.ndarray, lo: np.ndarray, hi: np.ndarray, names: list[str]) -> Solved:
+        """Exact shares; the worst family of a law with a constant needs its level found first."""
+        w = w if objective == "sum" else w / (self.a + self.rest)
+        if objective != "worst":
+            return least_sum(w * self.a, self.gamma, lo, hi, names)
+        if not self.rest.any():
+            return least_worst(w * self.a, self.gamma, lo, hi, names)
+        return _level(w * self.a, self.gamma, w * self.rest, lo, hi, names)
+
+
+def _losses(fits: Mapping[str, Fit], t: list[np.ndarray], N: float, D: float) -> list[Losses]:
+    """One for each of m parameter vectors of every family, t (m, p) each."""
+    parts = []
+    for one, of_one in zip(fits.values(), t, strict=True):
+        theta = dict(zip(one.coordinates.names, one.coordinates.to_params(of_one).T, strict=True))
+        v = {**{k: np.full(len(of_one), x) for k, x in one.fixed.items()}, **theta}
+        rest = 0 * v["gamma"] + one.law(N, D, np.inf, **v)  # what no share could win
+        parts.append((one.law(N, D, 1.0, **v) - rest, v["gamma"], rest))
+    return [Losses(*row) for row in np.transpose(parts, (2, 1, 0))]
 
 
 def _words(objective: str) -> str:
@@ -235,24 +244,6 @@ def draws(fit: Fit, seed: int) -> np.ndarray:
     return np.clip(fit.t + rng.normal(size=(DRAWS, len(fit.t))) @ root.T, fit.coordinates.lower, fit.coordinates.upper)
 
 
-def _family(fit: Fit, t: np.ndarray, N: float, D: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """a, gamma and constant of a p^-gamma + constant, for parameter vectors t (m, p)."""
-    theta = dict(zip(fit.coordinates.names, fit.coordinates.to_params(t).T, strict=True))
-    v = {**{k: np.full(len(t), x) for k, x in fit.fixed.items()}, **theta}
-    rest = 0 * v["gamma"] + fit.law(N, D, np.inf, **v)  # what no share could win
-    return fit.law(N, D, 1.0, **v) - rest, v["gamma"], rest
-
-
-def _solve(objective: str, a, g, rest, w, lo, hi, names) -> Solved:
-    """Exact shares; the worst family of a law with a constant needs its level found first."""
-    unit = 1.0 if objective == "sum" else 1 / (a + rest)
-    if objective != "worst":
-        return least_sum(w * unit * a, g, lo, hi, names)
-    if not rest.any():
-        return least_worst(w * unit * a, g, lo, hi, names)
-    return _level(w * unit * a, g, w * unit * rest, lo, hi, names)
-
-
 def _level(a, g, rest, lo, hi, names) -> Solved:
     """min max_i (a_i p_i^-g_i + rest_i): the least level that shares of sum 1 can reach, by bisection."""
     low, high = bounds(len(a), lo, hi, names)
@@ -270,13 +261,6 @@ def _level(a, g, rest, lo, hi, names) -> Solved:
     spare = 1 - p.sum()
     p = np.where(free, p * (1 + spare / max(p[free].sum(), 1e-300)), p)
     return Solved(p, float(np.log(top)), (p <= low) & (low < high), (p >= high) & (low < high), abs(p.sum() - 1), 0)
-
-
-def _value(objective: str, a, g, rest, w, p) -> float:
-    with np.errstate(divide="ignore"):
-        losses = w * (a * np.asarray(p, float) ** -g + rest)
-    losses = losses if objective == "sum" else losses / (a + rest)
-    return float(losses.max() if objective == "worst" else losses.sum())
 
 
 def _notes(fits: Mapping[str, Fit], solved: Solved, objective: str) -> list[str]:

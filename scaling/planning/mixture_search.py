@@ -1,4 +1,4 @@
-"""The best mixture for laws of the whole mixture: a convex solver, with several starts where the problem is not convex."""
+"""The best mixture: for laws of the whole mixture a convex solver, with several starts where the problem is not convex."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from scaling.counting import alike
-from scaling.errors import FitError
+from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
 from scaling.numerics import complex_step
-from scaling.planning.mixture import Mixture, by_name, check, draws, mixture_of
+from scaling.planning.mixture import Mixture, by_name, check, draws, mixture_of, own_shares
 from scaling.planning.shares import bounds
 from scaling.words import listed
 
 
-def search(
+def whole_shares(
     fits: Mapping[str, Fit],
     *,
     N: float | None = None,
@@ -46,24 +46,12 @@ def search(
         `residual` is the largest violation of the first-order conditions, relative to the gradient.
     """
     check(fits, level)
-    first = next(iter(fits.values()))
-    if any(not f.law.domains or f.law.domains != first.law.domains for f in fits.values()):
-        raise FitError(
-            "search needs fits of mixture laws (additive, joint, exponential) over the same domains; for laws of the "
-            "own share use scaling.planning.own_shares."
-        )
+    names = _domains(fits, {"N": N, "D": D})
     alike(**{name: one.data for name, one in fits.items()})
-    names = list(first.law.domains)
     w = np.array(by_name(weights if weights is not None else 1.0, list(fits), 1.0, "weights"))
     lo, hi = bounds(len(names), by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps"), names)
     ref = mixture_of(reference, names)
-    plain = {"N": N, "D": D}
-    needed = {i for f in fits.values() for i, each in f.law.layout.inputs if not each}  # type: ignore[union-attr]
-    if missing := [i for i in needed if plain.get(i) is None]:
-        raise FitError(
-            f"these laws also take {listed(sorted(missing))}: give {', '.join(f'{m}=' for m in sorted(missing))}."
-        )
-    losses = [_loss_of(f, plain) for f in fits.values()]
+    losses = [_loss_of(f, {"N": N, "D": D}) for f in fits.values()]
 
     def total(h: np.ndarray) -> np.ndarray:
         return sum(weight * loss(h, None) for weight, loss in zip(w, losses, strict=True))
@@ -72,48 +60,97 @@ def search(
         return complex_step(total, h[:, None], np.eye(len(h)))  # over all shares at once
 
     convex = all(_convex(f) for f in fits.values())
-    rng = np.random.default_rng(seed)
-    begin = [ref, *([] if convex else rng.dirichlet(np.ones(len(names)), starts - 1))]
+    more = 0 if convex else starts - 1
+    begin = [ref, *np.random.default_rng(seed).dirichlet(np.ones(len(names)), more)]
     ends = [_descend(total, gradient, b, lo, hi) for b in begin]
     values = np.array([total(p) for p in ends])
     p = ends[int(values.argmin())]
-    agree = int((values <= values.min() * (1 + 1e-8)).sum())
-    notes = [f"{name}: its fit is not trustworthy ({f.warnings[0]})" for name, f in fits.items() if not f.ok]
-    notes.append(
-        "convex: this is the only optimum"
-        if convex
-        else f"not convex: {agree} of {len(begin)} starts agree; the worst ends {values.max() / values.min() - 1:.2%} higher"
-    )
     drawn = [draws(f, seed + i) for i, f in enumerate(fits.values())]
     gains = sum(weight * (loss(ref, t) - loss(p, t)) for weight, loss, t in zip(w, losses, drawn, strict=True))
-    low, high = np.percentile(gains, [50 * (1 - level), 100 - 50 * (1 - level)])
-    notes.append("no interval of single shares: neighbouring mixtures are nearly as good")
+    low, high = np.percentile(gains, [50 * (1 - level), 50 * (1 + level)])
     at_floor, at_cap = (p <= lo + 1e-9) & (lo < hi), (p >= hi - 1e-9) & (lo < hi)
-    table = pd.DataFrame(
-        {
-            "share": p,
-            "reference": ref,
-            "bound": np.where(at_floor, "floor", np.where(at_cap, "cap", "")),
-        },
-        index=names,
-    )
-    at = pd.DataFrame(
-        {"loss": [float(f(p, None)) for f in losses], "reference": [float(f(ref, None)) for f in losses]},
-        index=list(fits),
-    )
+    bound = np.where(at_floor, "floor", np.where(at_cap, "cap", ""))
+    found = {"loss": [float(f(p, None)) for f in losses], "reference": [float(f(ref, None)) for f in losses]}
     return Mixture(
-        table,
-        at,
-        "weighted sum of losses",
-        float(total(p)),
-        float(total(ref)),
-        float(low),
-        float(high),
-        level,
-        _first_order(gradient(p), p, lo, hi),
-        pd.DataFrame(index=names),
-        tuple(notes),
+        pd.DataFrame({"share": p, "reference": ref, "bound": bound}, index=names), pd.DataFrame(found, index=list(fits)),
+        "weighted sum of losses", float(total(p)), float(total(ref)), float(low), float(high), level,
+        _first_order(gradient(p), p, lo, hi), pd.DataFrame(index=names), tuple(_notes(fits, convex, values)),
+    )  # fmt: skip
+
+
+def mix(
+    fits: Mapping[str, Fit],
+    *,
+    N: float | None = None,
+    D: float | None = None,
+    objective: str | None = None,
+    weights: Mapping[str, float] | None = None,
+    floors: Any = 0.0,
+    caps: Any = 1.0,
+    reference: Mapping[str, float] | None = None,
+    level: float = 0.9,
+    seed: int = 0,
+) -> Mixture:
+    """The best shares of the tokens for families (`own_shares`) or domains (`whole_shares`), as the laws of the fits declare.
+
+    Parameters
+    ----------
+    fits : name of the family or target -> Fit, of laws of one kind.
+    N, D : parameters and tokens of the planned run; laws of the whole mixture may do without.
+    objective : for families alone, "normalised" if not given.
+    weights : name in `fits` -> how much its loss counts (1 if not given).
+    floors, caps : of the shares: a number for all, or family or domain -> number (missing: 0 and 1).
+    reference : the mixture to compare with; uniform if not given.
+    level, seed : of the intervals, from draws of the fits' parameters.
+
+    Returns
+    -------
+    Mixture
+
+    Raises
+    ------
+    ArgumentError : an objective for laws of the whole mixture, or families without N or D.
+    """
+    check(fits, level)
+    how: dict[str, Any] = {"weights": weights, "floors": floors, "caps": caps, "reference": reference, "level": level}
+    if all(one.law.layout is not None for one in fits.values()):
+        if objective is not None:
+            raise ArgumentError(
+                f"objective '{objective}' is for families; mixture laws minimise the weighted sum of losses."
+            )
+        return whole_shares(fits, N=N, D=D, seed=seed, **how)
+    if N is None or D is None:
+        raise ArgumentError("a mixture of families needs N and D of the planned run.")
+    return own_shares(fits, N=N, D=D, objective=objective or "normalised", seed=seed, **how)
+
+
+def _domains(fits: Mapping[str, Fit], given: Mapping[str, float | None]) -> list[str]:
+    """Of all the laws; or why they cannot be planned with together, or with what is given."""
+    laws = [one.law for one in fits.values()]
+    if any(law.layout is None or law.domains != laws[0].domains for law in laws):
+        raise FitError(
+            "whole_shares needs fits of mixture laws (additive, joint, exponential) over the same domains; for laws of the "
+            "own share use scaling.planning.own_shares."
+        )
+    needed = {name for law in laws if law.layout is not None for name, each in law.layout.inputs if not each}
+    if missing := sorted(name for name in needed if given.get(name) is None):
+        raise FitError(f"these laws also take {listed(missing)}: give {', '.join(f'{m}=' for m in missing)}.")
+    for name, x in given.items():
+        if x is not None and name not in needed:
+            raise ArgumentError(f"{name}={x:g}: none of these laws takes {name}; leave it out.")
+    return list(laws[0].domains)
+
+
+def _notes(fits: Mapping[str, Fit], convex: bool, values: np.ndarray) -> list[str]:
+    """What to know; values (starts,) : where the searches ended."""
+    out = [f"{name}: its fit is not trustworthy ({f.warnings[0]})" for name, f in fits.items() if not f.ok]
+    agree, worst = int((values <= values.min() * (1 + 1e-8)).sum()), values.max() / values.min() - 1
+    out.append(
+        "convex: this is the only optimum"
+        if convex
+        else f"not convex: {agree} of {len(values)} starts agree; the worst ends {worst:.2%} higher"
     )
+    return [*out, "no interval of single shares: neighbouring mixtures are nearly as good"]
 
 
 def _loss_of(fit: Fit, plain: dict[str, float | None]) -> Callable[[np.ndarray, np.ndarray | None], Any]:

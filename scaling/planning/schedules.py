@@ -15,9 +15,10 @@ from scipy.optimize import minimize
 
 from scaling.errors import LawError, ScheduleError
 from scaling.formula import Published, constants
-from scaling.papers.luo2025 import kernel, multi_power, rate_slopes
+from scaling.papers.luo2025 import multi_power
+from scaling.planning.descent import FinalLoss, freely
 from scaling.rendering import Result
-from scaling.schedules import Schedule, schedule
+from scaling.schedules import Schedule
 
 if TYPE_CHECKING:
     from scaling.fits import Fit
@@ -25,11 +26,7 @@ if TYPE_CHECKING:
 LOWEST = 1e-3  # of the peak: the rate below which no schedule is searched, as the law divides by powers of it
 FEWEST = 11  # updates after the warm-up that are worth a search
 SHOWN = 1.01  # ratio to the data from which on it is told: less does not show in the printed digits
-KNOTS = 300  # of the free search
-COARSE = 2000  # rates of its first stage
-# The optimum is flat, and its exact form jumps where the fall begins; of schedules within 1e-5 nats the gentler is taken:
-# nats added per unit of the integral of (d rate / d progress)^2, rate in peaks
-GENTLE = 1e-5
+COARSE = 2000  # rates of the first stage of a search
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,10 +49,8 @@ class BestSchedule(Result):
     facts = ("loss", "decay", "power", "compared", "warnings")
 
     def head(self) -> list[tuple[str, str]]:
-        shape = (
-            f"constant, then a fall over the last {self.decay:.1%} of {self.schedule.steps} updates "
-            f"(rate ~ fraction left ^ {self.power:.2f})"
-        )
+        fall = f"a fall over the last {self.decay:.1%} of {self.schedule.steps} updates"
+        shape = f"constant, then {fall} (rate ~ fraction left ^ {self.power:.2f})" if self.decay else "constant"
         band = "the optimum is flat, so treat shape and fraction as a band"
         lines = [("schedule", f"best schedule: {shape}"), ("final loss", f"predicted {self.loss:.5f}; {band}")]
         return [*lines, *(("warning", said) for said in self.warnings)]
@@ -67,33 +62,6 @@ class BestSchedule(Result):
         return super().to_dict() | {"peak": self.schedule.peak, "steps": self.schedule.steps}
 
 
-class FinalLoss:
-    """Loss at the last update of a multi-power law, and its gradient in every rate, in O(updates).
-
-    Parameters
-    ----------
-    constants : of the law, all seven. warm : rates of the warm-up. rises : do its rises count in the loss drop?
-    stride : updates that one rate stands for, so that a search can begin on a coarse grid.
-    """
-
-    def __init__(self, constants: Mapping[str, float], warm: np.ndarray, rises: bool = False, stride: int = 1) -> None:
-        self.p, self.warm, self.rises, self.stride = dict(constants), warm, rises, stride
-
-    def __call__(self, rates: np.ndarray) -> tuple[float, np.ndarray]:
-        """rates (n,) after the warm-up, beginning at the peak: loss, gradient (n,) (that of rates[0] as if it had no rise)."""
-        return rate_slopes(rates, self.warm.sum(), self.stride, **self.p)
-
-    def with_rises(self, rates: np.ndarray) -> float:
-        """The loss in the law's own convention: with the rises of the warm-up where they count, so far back that no search
-        feels them."""
-        loss, p = self(rates)[0], self.p
-        if not self.rises or len(self.warm) < 2:
-            return loss
-        S = np.cumsum(self.warm[::-1])[::-1][1:] + rates.sum()
-        G = kernel(S, self.warm[1:], p["C"], p["beta"], p["gamma"])
-        return loss + float(p["B"] * (np.diff(self.warm) @ G))
-
-
 def best_schedule(
     fit: Fit | Published | str,
     steps: int,
@@ -102,7 +70,6 @@ def best_schedule(
     warmup: int = 0,
     kind: str = "free",
     lowest: float = LOWEST,
-    start: Any = None,
 ) -> BestSchedule:
     """Find the schedule of `steps` updates with the lowest predicted final loss.
 
@@ -113,7 +80,6 @@ def best_schedule(
     warmup : updates of linear warm-up (the rate of the first is 0, of the last the peak); they are not searched.
     kind : "free": any rates that never rise; "wsd": constant, then a power-shaped fall.
     lowest : smallest rate allowed, as a fraction of the peak.
-    start : schedule from which the free search starts (default: the best of the parametric family).
 
     Raises
     ------
@@ -125,6 +91,29 @@ def best_schedule(
     peak = peak if peak is not None else (rates_seen[1] if rates_seen else None)
     if peak is None or not peak > 0:
         raise ScheduleError("published constants do not say the peak rate; pass peak=, the one they were fitted at.")
+    _check(steps, warmup, kind, lowest)
+    warm = np.linspace(0.0, peak, warmup) if warmup else np.empty(0)
+    counted = np.full(warmup, peak) if conventions.get("warmup") == "max" else warm  # as the law counts its area
+    loss = FinalLoss(values, counted, bool(conventions.get("warmup_in_ld")))
+    n = steps - warmup
+    coarse = FinalLoss(values, counted, stride=max(1, n // COARSE))
+    power, decay = _best_power(coarse, n // coarse.stride, peak, lowest)
+    parametric = _power(n, decay, power, peak, lowest)
+    fall = f"constant, then (fraction left)^{power:.2f} over {decay * n / steps:.1%}"
+    usual = {name: np.maximum(peak * shape, lowest * peak) for name, shape in _usual(n).items()}
+    found = {"free": freely(loss, coarse, parametric, peak, lowest)} if kind == "free" else {"parametric": parametric}
+    plans = {**found, fall: parametric, **usual}
+    table = pd.DataFrame({"schedule": list(plans), "loss": [loss.with_rises(rates) for rates in plans.values()]})
+    best = plans[table["schedule"][table["loss"].idxmin()]] if kind == "free" else parametric  # none of these rises
+    failed = () if isinstance(fit, Published) else fit.verdict.failures
+    warnings = tuple(f"the fit behind this schedule is not trustworthy: {reason}" for reason in failed)
+    return BestSchedule(
+        Schedule(np.concatenate([warm, best])), loss.with_rises(best), *_shape(best, peak, steps), table,
+        warnings + _warnings(best, peak, rates_seen, steps),
+    )  # fmt: skip
+
+
+def _check(steps: int, warmup: int, kind: str, lowest: float) -> None:
     if kind not in ("free", "wsd"):
         raise ScheduleError(f"kind='{kind}' is unknown; use 'free' or 'wsd'.")
     for name, x in (("steps", steps), ("warmup", warmup)):
@@ -141,37 +130,6 @@ def best_schedule(
             f"{steps} updates, {warmup} of them warm-up, leave {max(steps - warmup, 0)} to search, and at least {FEWEST} are "
             f"needed: give steps={warmup + FEWEST} or more{', or a shorter warm-up' if warmup else ''}."
         )
-    warm = np.linspace(0.0, peak, warmup) if warmup else np.empty(0)
-    counted = np.full(warmup, peak) if conventions.get("warmup") == "max" else warm  # as the law counts its area
-    loss = FinalLoss(values, counted, bool(conventions.get("warmup_in_ld")))
-    n = steps - warmup
-    stride = max(1, n // COARSE)
-    coarse = FinalLoss(values, counted, stride=stride)
-    best_power, best_decay = _best_power(coarse, n // stride, peak, lowest)
-    parametric = rates = _power(n, best_decay, best_power, peak, lowest)
-    if kind == "free":
-        given = None if start is None else schedule(start).rates[-n:]
-        rates = rates if given is None else np.clip(given, lowest * peak, peak)
-        if stride > 1:
-            few = _descend(coarse, peak, rates[: n // stride * stride : stride], lowest, 3000)
-            rates = np.interp(np.arange(n), np.arange(len(few)) * stride, few)
-        rates = np.minimum.accumulate(_descend(loss, peak, rates, lowest, 3000 if stride == 1 else 60))
-    value = loss.with_rises(rates)
-    decay, power = _shape(rates, peak, steps)
-    full = Schedule(np.concatenate([warm, rates]))
-    rows = [("free" if kind == "free" else "parametric", value)]
-    rows.append(
-        (
-            f"constant, then (fraction left)^{best_power:.2f} over {best_decay * n / steps:.1%}",
-            loss.with_rises(parametric),
-        )
-    )
-    for name, m in _usual(n).items():
-        rows.append((name, loss.with_rises(np.maximum(peak * m, lowest * peak))))
-    table = pd.DataFrame(rows, columns=["schedule", "loss"])
-    failed = () if isinstance(fit, Published) else fit.verdict.failures
-    warnings = tuple(f"the fit behind this schedule is not trustworthy: {reason}" for reason in failed)
-    return BestSchedule(full, value, decay, power, table, warnings + _warnings(rates, peak, rates_seen, steps))
 
 
 def _values(fit: Any) -> tuple[dict[str, float], Mapping[str, Any]]:
@@ -201,14 +159,15 @@ def _rates_seen(fit: Any) -> tuple[float, float, int] | None:
 def _best_power(loss: FinalLoss, n: int, peak: float, lowest: float) -> tuple[float, float]:
     """Power and decay (a fraction of the n rates) of the best "constant, then peak (fraction left)^power"."""
     grid = [(power, decay) for power in np.arange(1.0, 2.6, 0.25) for decay in np.arange(0.04, 0.5, 0.02)]
-    value = lambda x: loss(_power(n, min(max(x[1], 0.01), 1.0), max(x[0], 0.2), peak, lowest))[0]
-    start = min(grid, key=value)
-    found = minimize(value, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-9, "maxiter": 80})
+    value = lambda x: loss(_power(n, x[1], x[0], peak, lowest))[0]
+    start = min([*grid, (1.0, 0.0), (1.0, 1.0)], key=value)  # a rate that never falls, and one that falls all along
+    found = minimize(value, start, method="Nelder-Mead", bounds=[(0.2, None), (0.0, 1.0)],
+                     options={"xatol": 1e-3, "fatol": 1e-9, "maxiter": 80})  # fmt: skip
     return float(found.x[0]), float(found.x[1])
 
 
 def _power(n: int, decay: float, power: float, peak: float, lowest: float) -> np.ndarray:
-    left = np.clip(np.arange(n, 0, -1) / (decay * n), 0.0, 1.0)
+    left = np.clip(np.arange(n, 0, -1) / max(decay * n, 1.0), 0.0, 1.0)
     return peak * np.maximum(left**power, lowest)
 
 
@@ -222,38 +181,6 @@ def _usual(n: int) -> dict[str, np.ndarray]:
         "wsd, linear over the last 20 %": 1 - last,
         "wsd, 1-sqrt over the last 20 %": 1 - np.sqrt(last),
     }
-
-
-def _descend(loss: FinalLoss, peak: float, start: np.ndarray, lowest: float, rounds: int) -> np.ndarray:
-    """Minimise over rates that never rise: at knots, dense towards the end, rate - lowest = (peak - lowest) exp(-sum c),
-    c >= 0; between knots straight."""
-    n, low = len(start), lowest * peak
-    knots = np.unique(np.r_[0, (n - 1) * (1 - np.linspace(1, 0, KNOTS) ** 2)].round().astype(int))
-    left = np.clip(np.searchsorted(knots, np.arange(n), side="right") - 1, 0, len(knots) - 2)
-    share = (np.arange(n) - knots[left]) / np.diff(knots)[left]
-
-    width = np.diff(knots) / n
-
-    def at_knots(c: np.ndarray) -> np.ndarray:
-        return (peak - low) * np.exp(-np.r_[0.0, np.cumsum(c)])
-
-    def objective(c: np.ndarray) -> tuple[float, np.ndarray]:
-        excess = at_knots(c)
-        rates = low + (1 - share) * excess[left] + share * excess[left + 1]
-        value, g = loss(rates)
-        g_knots = np.bincount(left, g * (1 - share), len(knots)) + np.bincount(left + 1, g * share, len(knots))
-        fall = np.diff(excess) / peak
-        value += GENTLE * float((fall**2 / width).sum())
-        push = 2 * GENTLE * fall / width / peak
-        g_knots += np.r_[0.0, push] - np.r_[push, 0.0]
-        return value, -np.cumsum((g_knots * excess)[::-1])[::-1][1:]
-
-    excess = np.maximum(start[knots] - low, 1e-6 * (peak - low)) / (peak - low)
-    c = np.maximum(-np.diff(np.log(np.minimum.accumulate(np.r_[1.0, excess[1:]]))), 0.0)
-    found = minimize(objective, c, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(c),
-                     options={"maxiter": rounds, "maxfun": 2 * rounds, "ftol": 1e-12, "gtol": 1e-9, "maxcor": 30})  # fmt: skip
-    excess = at_knots(found.x)
-    return low + (1 - share) * excess[left] + share * excess[left + 1]
 
 
 def _shape(rates: np.ndarray, peak: float, steps: int) -> tuple[float, float]:

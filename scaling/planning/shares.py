@@ -57,7 +57,7 @@ def most_help(C, gamma, lo=0.0, hi=1.0, names=None) -> Solved:
     """Maximise sum_i C_i h_i^gamma_i, 0 < gamma_i < 1: the best mixture for one target of `mixture_additive`."""
     C, gamma = _positive(C, "C", names), _positive(gamma, "gamma", names)
     if (gamma >= 1).any():
-        raise FitError("the sum of C h^gamma is concave for gamma below 1 only; use scaling.planning.search.")
+        raise FitError("the sum of C h^gamma is concave for gamma below 1 only; use scaling.planning.whole_shares.")
     return _solve(np.log(C * gamma), 1 / (1 - gamma), lo, hi, names)
 
 
