@@ -168,6 +168,15 @@ def test_moments_of_a_target_are_the_delta_method_and_the_noise():
     assert np.isnan(Target(lost, {"N": [1e7]}).deviation()).all()
 
 
+@pytest.mark.parametrize("what", ["tokens", "n_params", "steps"])
+def test_the_only_input_orders_the_rows_whatever_it_is(what):
+    """A table with a column x, by which a law of one input is extrapolated, whatever its convention says that x is."""
+    law = scaling.laws["power_law"].using(x=what)
+    fit = scaling.fit(pd.DataFrame({"x": N, "loss": bent()}), law)
+    row = fit.predict({"x": [1e10]}).iloc[0]
+    assert row["lower"] < row["prediction"] < row["upper"]
+
+
 def test_distance_counts_from_the_edge_of_the_data():
     fit, *_ = trial(bent())
     said = extrapolation(fit.design, Target(fit, {"N": [5e5, 4e9]}).rows)

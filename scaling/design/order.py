@@ -44,13 +44,11 @@ def order(made: Design, by: str) -> np.ndarray:
             x = None if N is None or D is None else compute(N, D)
     elif by == "size":
         x = column(*SIZE)
-    elif by == "tokens":
-        x = column(*TOKENS)
     elif by == "step":
         x = column("step", "S")
     else:
-        x = column(by)
-        if x is None and len(made.inputs) == 1:
+        x = column(*TOKENS) if by == "tokens" else column(by)
+        if x is None and len(made.inputs) == 1:  # a convention says what the only input is
             x = np.asarray(next(iter(made.inputs.values())), float)
     if x is None:
         raise FitError(

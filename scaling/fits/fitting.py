@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def fit(
         ``run`` if there are several). Optional: ``weight`` counts rows, ``loss_se`` is the standard error of a loss.
     law : a Law, its name, or text with conventions such as ``"annealing:lam=0.995"``.
     objective : summed over rows: "log_huber" (Huber loss of ln prediction - ln loss), "log_squares", "log_soft_l1",
-        "log_student_t", "log_one_sided", and the same without "log_" for prediction - loss; see `fitting.losses.Loss`.
+        "log_student_t", "log_one_sided", and the same without "log_" for prediction - loss; see `engine.losses.Loss`.
     delta : threshold of the robust losses, in the units of the residual; "mad" for one robust standard deviation of the
         residuals, found by refitting until it settles.
     fixed : parameters held at given values.
@@ -65,20 +66,8 @@ def fit(
     if isinstance(delta, str):
         if delta != "mad":
             raise ArgumentError(f"delta='{delta}' is unknown; give a number, or 'mad' to scale it to the residuals.")
-        return _scaled_to_residuals(
-            lambda delta: fit(
-                data,
-                law,
-                objective=objective,
-                delta=delta,
-                fixed=fixed,
-                params=params,
-                seed=seed,
-                where=where,
-                min_step=min_step,
-                top_budgets=top_budgets,
-            )
-        )
+        again = partial(fit, data, law, objective=objective, fixed=fixed, params=params, seed=seed)
+        return _scaled_to_residuals(partial(again, where=where, min_step=min_step, top_budgets=top_budgets))
     loss = Loss.parse(objective, delta)
     if law.over_schedules and isinstance(data, (pd.DataFrame, Mapping)):
         data = Runs.from_frame(pd.DataFrame(data))  # whole schedules, whatever rows are then fitted
@@ -111,18 +100,18 @@ def _over_domains(law: Law, data: Any) -> Law:
     if not law.domains or law is not find(law.name):
         return law
     frame = data.joined() if isinstance(data, Runs) else data
-    return law.over_columns(frame) if isinstance(frame, (Mapping, pd.DataFrame)) else law
+    return law.over_columns(map(str, frame)) if isinstance(frame, (Mapping, pd.DataFrame)) else law
 
 
-def _scaled_to_residuals(refit: Callable[[float], Fit]) -> Fit:
+def _scaled_to_residuals(refit: Callable[..., Fit]) -> Fit:
     """Refit with delta = 1.4826 median |r| until it changes by less than 1 %."""
-    found = refit(1e-2)
+    found = refit(delta=1e-2)
     for _ in range(20):
         made = found.design
         r = found.loss.link(found.law(*made.inputs.values(), **found.values)) - found.loss.link(made.loss)
         delta = max(1.4826 * float(np.median(np.abs(r))), 1e-12)
         settled = abs(delta / found.loss.delta - 1) < 0.01
-        found = refit(delta)
+        found = refit(delta=delta)
         if settled:
             break
     return found

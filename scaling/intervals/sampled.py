@@ -55,7 +55,7 @@ def profile(target: Target, level: float) -> Ends:
     delta = np.sqrt(chi2.ppf(level, 1)) * fit.cov.noise
     with threadpool_limits(1):
         for k, row in enumerate(rows):
-            both = _with_row(fit, target.rows.take([row]))
+            both = _with_row(fit, target.rows.take(rows[k : k + 1]))
             model = fit.model(both)
             for side, sign in enumerate((-1, 1)):
                 low, high = 1e-4, 1e4
