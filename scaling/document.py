@@ -7,7 +7,7 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +163,13 @@ class Fields:
             raise self.wrong(name, "must be 0 or more")
         return value
 
-    def number(self, name: str, *, finite: bool = True) -> float:
-        """A number; if not `finite`, also an infinity or NaN, which are texts in JSON."""
-        return float(self.array(name, finite=finite))
+    def number(self, name: str) -> float:
+        """A finite number."""
+        return float(self.array(name))
+
+    def unbounded(self, name: str) -> float:
+        """A number, an infinity or NaN: texts in JSON."""
+        return float(self.array(name, finite=False))
 
     def numbers(self, name: str) -> dict[str, float]:
         """Finite numbers by name."""
@@ -181,6 +185,18 @@ class Fields:
         except (ValueError, OverflowError):
             raise self.wrong(name, f"must be {what}{', all finite' if finite else ''}") from None
         return made
+
+    def all(self, schema: Schema) -> dict[str, Any]:
+        """The fields of a schema."""
+        return {name: read(self, name) for name, read in schema.items()}
+
+
+Schema = Mapping[str, Callable[[Fields, str], Any]]  # name of a field -> how it is read
+
+
+def named(record: object, schema: Schema) -> dict[str, Any]:
+    """The attributes of a record that a schema names."""
+    return {name: getattr(record, name) for name in schema}
 
 
 def _nested(found: Any, shape: tuple[int | None, ...], finite: bool) -> Any:

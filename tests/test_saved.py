@@ -103,7 +103,8 @@ def test_what_is_damaged_is_answered_with_file_and_field(name, tmp_path):
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
-        (("covariance", "root"), [[1.0], [2.0, 3.0]], r"field 'covariance.root' must be a list of 5 x n numbers"),
+        (("covariance", "root"), [[1.0], [2.0, 3.0]], r"field 'covariance.root' must be a list of n x n numbers"),
+        (("covariance", "root"), [[1.0], [2.0]], r"field 'covariance.root' must be a list of 5 x n numbers"),
         (("internal", "t"), [1.0, 2.0], r"field 'internal.t' must be a list of 5 numbers"),
         (("internal", "params", 1, "log"), 1, r"field 'internal.params.1.log' must be true or false"),
         (("internal", "params", 1, "name"), "Q", r"field 'internal.params' are not the parameters of law 'chinchilla'"),
@@ -127,6 +128,16 @@ def test_fields_are_named(place, value, said, tmp_path):
     path.write_text(json.dumps(document.signed(saved)))
     with pytest.raises(DataError, match=re.escape(str(path)) + ": " + said):
         scaling.load(path)
+
+
+def test_infinite_bounds_survive(tmp_path):
+    rows = pd.DataFrame({"x": np.linspace(1, 3, 9)}).assign(loss=lambda r: 2 - 0.3 * np.log(r["x"]))
+    law = scaling.law(name="straight_line_in_ln_x")(lambda x, *, a, b: a + b * np.log(x))
+    fit = scaling.fit(rows, law, objective="squares")
+    fit.save(tmp_path / "fit.json")
+    again = scaling.load(tmp_path / "fit.json")
+    assert np.isinf(fit.coordinates.upper).all() and np.isinf(again.coordinates.upper).all()
+    pd.testing.assert_frame_equal(again.predict(rows), fit.predict(rows))
 
 
 def test_what_is_no_document_is_refused(tmp_path):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from scaling.counting import KINDS, counted
 from scaling.design.inputs import Design, design
-from scaling.document import Fields
+from scaling.document import Fields, Schema, named
 from scaling.engine.coordinates import Coordinates, straight
 from scaling.engine.diagnostics import Verdict
 from scaling.engine.fitted import Fitted
@@ -19,12 +19,26 @@ from scaling.errors import ArgumentError, LawError, ScalingError
 from scaling.formula import Domain, Law, Parameter, find
 from scaling.logs import Runs
 
+LOSS: Schema = {"name": Fields.text, "log": Fields.flag, "delta": Fields.number}
+VERDICT: Schema = {
+    "converged": Fields.flag, "agree": Fields.whole, "tried": Fields.whole, "rival": Fields.unbounded,
+    "at_bound": Fields.texts, "condition": Fields.unbounded, "failures": Fields.texts, "warnings": Fields.texts,
+    "iterations": Fields.whole,
+}  # fmt: skip
+COVARIANCE: Schema = {
+    "root": lambda cov, name: cov.array(name, None, None), "noise": Fields.number, "dof": Fields.number,
+    "condition": Fields.unbounded, "autocorrelation": Fields.number, "weakest": Fields.texts,
+}  # fmt: skip
+DOMAIN: Schema = {
+    "lo": Fields.unbounded, "hi": Fields.unbounded, "log": Fields.flag,
+    "grid": lambda domain, name: tuple(domain.array(name, 2).tolist()),
+}  # fmt: skip
 FOREIGN = (ArithmeticError, AttributeError, LookupError, NameError, SyntaxError, TypeError, ValueError)
 
 
 def to_saved(fit: Fitted) -> dict[str, Any]:
     """Everything needed to predict and to refit."""
-    loss, verdict, inner, cov = fit.loss, fit.verdict, fit.coordinates, fit.cov
+    inner = fit.coordinates
     return {
         "law": fit.law.name,
         "conventions": fit.law.conventions,
@@ -33,20 +47,10 @@ def to_saved(fit: Fitted) -> dict[str, Any]:
         "values": fit.values,
         "fixed": fit.fixed,
         "objective": fit.objective,
-        "loss": {"name": loss.name, "log": loss.log, "delta": loss.delta},
+        "loss": named(fit.loss, LOSS),
         "seed": fit.seed,
         "ok": fit.ok,
-        "verdict": {
-            "converged": verdict.converged,
-            "agree": verdict.agree,
-            "tried": verdict.tried,
-            "rival": verdict.rival,
-            "at_bound": verdict.at_bound,
-            "condition": verdict.condition,
-            "failures": verdict.failures,
-            "warnings": verdict.warnings,
-            "iterations": verdict.iterations,
-        },
+        "verdict": named(fit.verdict, VERDICT),
         "standard_errors": fit.errors().to_dict(),
         "internal": {
             "t": fit.t,
@@ -54,23 +58,11 @@ def to_saved(fit: Fitted) -> dict[str, Any]:
             "c": inner.c,
             "lower": inner.lower,
             "upper": inner.upper,
-            "params": [_parameter(p) for p in inner.params],
+            "params": [{"name": p.name, "start": p.start, **named(p.domain, DOMAIN)} for p in inner.params],
         },
-        "covariance": {
-            "root": cov.root,
-            "noise": cov.noise,
-            "dof": cov.dof,
-            "condition": cov.condition,
-            "autocorrelation": cov.autocorrelation,
-            "weakest": cov.weakest,
-        },
+        "covariance": named(fit.cov, COVARIANCE),
         "data": _rows(fit),
     }
-
-
-def _parameter(p: Parameter) -> dict[str, Any]:
-    d = p.domain
-    return {"name": p.name, "start": p.start, "lo": d.lo, "hi": d.hi, "log": d.log, "grid": d.grid}
 
 
 def _rows(fit: Fitted) -> dict[str, Any]:
@@ -92,49 +84,29 @@ def from_saved(saved: Fields) -> Fitted:
     DataError : a field is missing or not as it was written. LawError : the law is not registered here.
     """
     law, fixed, loss = _law(saved), saved.numbers("fixed"), _loss(saved.part("loss"))
-    inner, cov, v = saved.part("internal"), saved.part("covariance"), saved.part("verdict")
-    params = tuple(_made(p) for p in inner.parts("params"))
-    names, p = [one.name for one in params], len(params)
-    if names != [k for k in law.params if k not in fixed]:
+    inner, values = saved.part("internal"), saved.numbers("values")
+    params = tuple(Parameter(p.text("name"), Domain(**p.all(DOMAIN)), p.number("start")) for p in inner.parts("params"))
+    p = len(params)
+    if [one.name for one in params] != [k for k in law.params if k not in fixed]:
         raise inner.wrong("params", f"are not the parameters of law '{law.name}' without those in fixed")
-    values = saved.numbers("values")
     if set(values) != {*law.params, *law.ties}:
         raise saved.wrong("values", f"are not of the parameters of law '{law.name}'")
+    cov = Covariance(**saved.part("covariance").all(COVARIANCE))
+    if len(cov.root) != p:
+        raise saved.wrong("covariance.root", f"must be a list of {p} x n numbers")
     runs, made = _designed(saved, law, loss)
+    lower, upper = (inner.array(name, p, finite=False) for name in ("lower", "upper"))
+    M, c, t = inner.array("M", p, p), inner.array("c", p), inner.array("t", p)
     return Fitted(
         law=law,
         values={name: values[name] for name in (*law.params, *law.ties)},
         objective=saved.number("objective"),
         loss=loss,
         fixed=fixed,
-        coordinates=Coordinates(
-            params,
-            inner.array("M", p, p),
-            inner.array("c", p),
-            inner.array("lower", p, finite=False),
-            inner.array("upper", p, finite=False),
-            straight(law, made.inputs, fixed),
-        ),
-        t=inner.array("t", p),
-        cov=Covariance(
-            cov.array("root", p, None),
-            cov.number("noise"),
-            cov.number("dof"),
-            cov.number("condition", finite=False),
-            cov.number("autocorrelation"),
-            cov.texts("weakest"),
-        ),
-        verdict=Verdict(
-            v.flag("converged"),
-            v.whole("agree"),
-            v.whole("tried"),
-            v.number("rival", finite=False),
-            v.texts("at_bound"),
-            v.number("condition", finite=False),
-            v.texts("failures"),
-            v.texts("warnings"),
-            v.whole("iterations"),
-        ),
+        coordinates=Coordinates(params, M, c, lower, upper, straight(law, made.inputs, fixed)),
+        t=t,
+        cov=cov,
+        verdict=Verdict(**saved.part("verdict").all(VERDICT)),
         design=made,
         runs=runs,
         seed=saved.whole("seed"),
@@ -153,18 +125,11 @@ def _law(saved: Fields) -> Law:
 
 
 def _loss(saved: Fields) -> Loss:
-    log = saved.flag("log")
+    made = Loss(**saved.all(LOSS))
     try:
-        return Loss.parse(("log_" if log else "") + saved.text("name"), saved.number("delta"))
+        return Loss.parse(("log_" if made.log else "") + made.name, made.delta)
     except ArgumentError as error:
         raise saved.wrong("name", f"and delta are those of no objective ({error})") from error
-
-
-def _made(saved: Fields) -> Parameter:
-    lo, hi = (saved.number(k, finite=False) for k in ("lo", "hi"))
-    low, high = saved.array("grid", 2)
-    domain = Domain(lo, hi, saved.flag("log"), (float(low), float(high)))
-    return Parameter(saved.text("name"), domain, saved.number("start"))
 
 
 def _designed(saved: Fields, law: Law, loss: Loss) -> tuple[Runs | None, Design]:

@@ -29,20 +29,9 @@ from scaling.training.spec import RunSpec
 from scaling.words import did_you_mean, parse_number
 
 _SETTINGS = {field.name for field in fields(RunSpec)} | {"peak", "horizon", "qat_fraction"}
-_RESULTS = set(
-    [
-        "run_id",
-        "status",
-        "steps",
-        "tokens",
-        "n_params",
-        "final_val_loss",
-        "val_se",
-        "initial_loss",
-        "elapsed_s",
-        "sha256",
-    ]
-)
+_RESULTS = {
+    "run_id", "status", "steps", "tokens", "n_params", "final_val_loss", "val_se", "initial_loss", "elapsed_s", "sha256",
+}  # fmt: skip
 MOST_STEPS = 100_000_000  # the table of rates is in memory
 
 

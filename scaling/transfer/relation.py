@@ -169,7 +169,7 @@ class Relation(Result):
             how=saved.text("how"),
             fit=Fit.of(saving.from_saved(saved.part("fit"))) if saved.maybe("fit") else None,
             pairs=pairs,
-            r2=saved.number("r2", finite=False),
+            r2=saved.unbounded("r2"),
             warnings=saved.texts("warnings"),
             carried={name: tuple(carried.array(name, len(PARAMS)).tolist()) for name in carried.found},
         )
