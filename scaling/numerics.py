@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.optimize import elementwise
 
 STEP = 1e-30  # of the complex step: nothing is subtracted, so it may be as small as one likes
 
@@ -19,6 +18,8 @@ def root(f: Callable[[np.ndarray, np.ndarray], Any], low: Any, high: Any) -> np.
     f : of points (m,) and the numbers (m,) of the functions they belong to; values (m,), finite.
     low, high : ends, one pair for each function, in any shape; the roots have it too.
     """
+    from scipy.optimize import elementwise  # slow, and `scaling train --help` finds no root
+
     low, high = np.broadcast_arrays(np.asarray(low, float), np.asarray(high, float))
     found = elementwise.find_root(f, (low.ravel(), high.ravel()), args=(np.arange(low.size),))
     (left, right), (f_left, f_right) = found.bracket, found.f_bracket

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from scaling.counting.conventions import FLOPS, PARAMETERS, Count, Shape, convert_parameters, flops_per_token, known
 from scaling.errors import DataError
+
+if TYPE_CHECKING:  # slow, and `scaling train --help` has no table
+    import pandas as pd
 
 # what a table counts: its columns, the column that says how, and the ways there are
 KINDS: dict[str, tuple[tuple[str, ...], str, Mapping[str, Count]]] = {
@@ -88,7 +90,7 @@ def recounted(table: pd.DataFrame, wanted: str, what: str = "parameters") -> pd.
 
 
 def _shape(row: Mapping[str, Any]) -> Shape | None:
-    given = {k: row[k] for k in Shape.__dataclass_fields__ if pd.notna(row.get(k, np.nan))}
+    given = {k: v for k in Shape.__dataclass_fields__ if (v := row.get(k)) is not None and v == v}  # gaps are NaN
     return Shape(**given) if {"d_model", "n_layer"} <= set(given) else None
 
 
@@ -114,12 +116,8 @@ def alike(**tables: pd.DataFrame) -> None:
 
 def matched(data: Any, fitted: pd.DataFrame, inputs: Any) -> Any:
     """Data (Runs or a table) for a law with these inputs, counted as the rows it was fitted to, where both say how."""
-    if (
-        isinstance(data, Mapping)
-        and not isinstance(data, pd.DataFrame)
-        and any(said in data for _, said, _ in KINDS.values())
-    ):
-        data = pd.DataFrame({**data})
+    if isinstance(data, Mapping) and any(said in data for _, said, _ in KINDS.values()):
+        data = type(fitted)({**data})
     for what, (columns, _, _) in KINDS.items():
         table = getattr(data, "facts", data)
         if not set(columns) & set(inputs) or not hasattr(table, "columns"):

@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scaling import training
 from scaling.counting import flops_per_token
@@ -26,6 +24,9 @@ from scaling.training.progress import Progress, Watch
 from scaling.training.records import LOST, RunFiles, checkpoint_path, write_run_table, writing
 from scaling.training.spec import RunSpec
 from scaling.training.tree import Segment, forest, parts
+
+if TYPE_CHECKING:  # slow, and `scaling sweep --help` has no table
+    import pandas as pd
 
 Records = dict[str, dict[str, Any]]
 LOOK = 1.0  # seconds between two looks at how far the runs are
@@ -81,6 +82,8 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
         run, n_params, steps, tokens, flops (6 N D, all parameters), own_steps (updates that no earlier run of the
         table does for it), seconds, status.
     """
+    import pandas as pd
+
     todo = {n: r.spec for n, r in runs.items() if out_dir is None or not RunFiles(out_dir, n).record.exists()}
     own = dict.fromkeys(runs, 0)
     for tree in forest(todo):

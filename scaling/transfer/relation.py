@@ -126,7 +126,9 @@ class Relation(Result):
     def variance(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Variance of the relation at x from what was fitted and from the irreducible losses, and of one loss around it."""
         x = np.asarray(x, float)
-        shift = not self.evidence.fixed.get("E0", 1) and not self.evidence.fixed.get("E1", 1)  # fitted on reducible losses
+        shift = not self.evidence.fixed.get("E0", 1) and not self.evidence.fixed.get(
+            "E1", 1
+        )  # fitted on reducible losses
         target = Target(self.evidence, {"x": x - self.E0 if shift else x})
         variance, noise = target.deviation() ** 2, target.noise() ** 2
         for moved in self.carried.values():
