@@ -186,6 +186,10 @@ class Law:
         """Decorator: hook(**params) -> dict of quantities that follow from the parameters, for `Fit.identified`."""
         return self._hook("derived", hook)
 
+    def convex(self, hook: Hook) -> Hook:
+        """Decorator: hook(**params) -> is the law of a mixture convex in the shares, so that a minimum is the lowest?"""
+        return self._hook("convex", hook)
+
     def rivals(self, hook: Hook) -> Hook:
         """Decorator: hook() -> list of rival laws (text), or of changes such as ``{"lam": 0.99}`` or ``{"E": 0.0}``.
 

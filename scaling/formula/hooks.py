@@ -28,6 +28,7 @@ class Hooks:
     simpler: str | None = None
     needs: Callable[..., list[str]] | None = None
     derived: Callable[..., Values] | None = None
+    convex: Callable[..., bool] | None = None
     rivals: Callable[[], list[str | Mapping[str, Any]]] | None = None
 
     def changed(self, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Hooks:

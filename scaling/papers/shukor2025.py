@@ -86,6 +86,11 @@ def mixture_additive_components(N, D, h, *, E, A, B, alpha, beta, C, gamma):
 mixture_additive.sample(_sample)
 
 
+@mixture_additive.convex
+def mixture_additive_convex(*, gamma, **others):
+    return all(g <= 1 for g in gamma)
+
+
 @mixture_additive.contains("chinchilla")
 def mixture_additive_contains(N, D, h, *, E, A, B, alpha, beta):
     """Every domain helps alike: a mixture term that takes some part of E, bent little or much."""

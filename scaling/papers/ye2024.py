@@ -30,6 +30,11 @@ def mixture_exponential_components(r, *, c, t):
     return {"c": c, "exp(sum t r)": np.exp(sum(a * x for a, x in zip(t, r, strict=True)))}
 
 
+@mixture_exponential.convex
+def mixture_exponential_convex(*, c, t):
+    return True
+
+
 @mixture_exponential.sample
 def mixture_exponential_sample(rng, n, domains):
     return {"r": tuple(rng.dirichlet(np.ones(len(domains)), n).T)}

@@ -23,7 +23,6 @@ from scaling.words import check_level
 
 OBJECTIVES = ("normalised", "sum", "worst")
 DRAWS = 400  # parameter vectors drawn from the fits' covariances, for the intervals
-WHOLE, REDUCIBLE = "multilingual", "multilingual_reducible"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,10 +132,11 @@ def own_shares(
     if objective not in OBJECTIVES:
         raise ArgumentError(f"objective '{objective}' is unknown; use one of {', '.join(OBJECTIVES)}.")
     for name, one in fits.items():
-        if one.law.name not in (WHOLE, REDUCIBLE):
+        if one.law.own_share is None:
             raise FitError(
                 f"{name}: law '{one.law.name}' does not say how a family's loss depends on its own share; fit "
-                f"'{WHOLE}' or '{REDUCIBLE}', or use scaling.planning.mix, which knows laws of the whole mixture too."
+                "'multilingual' or 'multilingual_reducible', or use scaling.planning.mix, which knows laws of the whole "
+                "mixture too."
             )
     w = np.array(by_name(weights if weights is not None else 1.0, names, 1.0, "weights"))
     lo = np.array(by_name(floors, names, 0.0, "floors"))
@@ -154,6 +154,7 @@ def own_shares(
     solved = centre.best(objective, w, lo, hi, names)
     spread = np.array([one.best(objective, w, lo, hi, names).p for one in drawn])
     gains = [one.value(objective, w, ref) - one.value(objective, w, solved.p) for one in drawn]
+    same_anywhere = objective == "normalised" and not centre.rest.any()
     tails = [50 * (1 - level), 50 * (1 + level)]
     (lower, upper), (low, high) = np.percentile(spread, tails, 0), np.percentile(gains, tails)
     bound = np.where(solved.at_floor, "floor", np.where(solved.at_cap, "cap", ""))
@@ -163,7 +164,7 @@ def own_shares(
         pd.DataFrame(columns, index=names),
         pd.DataFrame({"loss": centre.at(solved.p), "reference": centre.at(ref)}, index=names),
         _words(objective), centre.value(objective, w, solved.p), centre.value(objective, w, ref), float(low), float(high),
-        level, solved.residual, pd.DataFrame(others, index=names), tuple(_notes(fits, solved, objective)),
+        level, solved.residual, pd.DataFrame(others, index=names), tuple(_notes(fits, solved, same_anywhere)),
     )  # fmt: skip
 
 
@@ -263,15 +264,16 @@ def _level(a, g, rest, lo, hi, names) -> Solved:
     return Solved(p, float(np.log(top)), (p <= low) & (low < high), (p >= high) & (low < high), abs(p.sum() - 1), 0)
 
 
-def _notes(fits: Mapping[str, Fit], solved: Solved, objective: str) -> list[str]:
+def _notes(fits: Mapping[str, Fit], solved: Solved, same_anywhere: bool) -> list[str]:
     out = []
     for (name, one), p in zip(fits.items(), solved.p, strict=True):
         if not one.ok:
             out.append(f"{name}: its fit is not trustworthy ({one.warnings[0]})")
-        least, most = one.data["p"].min(), one.data["p"].max()
+        seen = one.data[one.law.own_share]
+        least, most = seen.min(), seen.max()
         if p < least * (1 - 1e-9) or p > most * (1 + 1e-9):
             out.append(f"{name}: share {p:.3f} lies outside the shares it was fitted on ({least:.3g} to {most:.3g})")
-    if objective == "normalised" and all(one.law.name == WHOLE for one in fits.values()):
+    if same_anywhere:
         out.append(
             "these shares depend on no N, D, E, A or B: a property of normalised losses, not evidence for the law"
         )

@@ -59,7 +59,7 @@ def whole_shares(
     def gradient(h: np.ndarray) -> np.ndarray:
         return complex_step(total, h[:, None], np.eye(len(h)))  # over all shares at once
 
-    convex = all(_convex(f) for f in fits.values())
+    convex = all(f.law.hooks.convex is not None and f.law.hooks.convex(**f.values) for f in fits.values())
     more = 0 if convex else starts - 1
     begin = [ref, *np.random.default_rng(seed).dirichlet(np.ones(len(names)), more)]
     ends = [_descend(total, gradient, b, lo, hi) for b in begin]
@@ -113,7 +113,7 @@ def mix(
     """
     check(fits, level)
     how: dict[str, Any] = {"weights": weights, "floors": floors, "caps": caps, "reference": reference, "level": level}
-    if all(one.law.layout is not None for one in fits.values()):
+    if all(one.law.domains for one in fits.values()):
         if objective is not None:
             raise ArgumentError(
                 f"objective '{objective}' is for families; mixture laws minimise the weighted sum of losses."
@@ -127,7 +127,7 @@ def mix(
 def _domains(fits: Mapping[str, Fit], given: Mapping[str, float | None]) -> list[str]:
     """Of all the laws; or why they cannot be planned with together, or with what is given."""
     laws = [one.law for one in fits.values()]
-    if any(law.layout is None or law.domains != laws[0].domains for law in laws):
+    if any(not law.domains or law.domains != laws[0].domains for law in laws):
         raise FitError(
             "whole_shares needs fits of mixture laws (additive, joint, exponential) over the same domains; for laws of the "
             "own share use scaling.planning.own_shares."
@@ -165,12 +165,6 @@ def _loss_of(fit: Fit, plain: dict[str, float | None]) -> Callable[[np.ndarray, 
         return fit.law(*args, **{**fit.fixed, **theta})
 
     return loss
-
-
-def _convex(fit: Fit) -> bool:
-    if fit.law.name == "mixture_exponential":
-        return True
-    return fit.law.name == "mixture_additive" and all(v <= 1 for k, v in fit.values.items() if k.startswith("gamma_"))
 
 
 def _descend(total, gradient, start, lo, hi) -> np.ndarray:
