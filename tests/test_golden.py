@@ -6,7 +6,7 @@ import pytest
 from scaling import counting
 from scaling.counting import Shape
 from scaling.errors import ArgumentError, DataError, ScheduleError
-from scaling.schedules import schedule
+from scaling.schedules import Schedule, schedule
 from scaling.schedules.drops import RateDrops
 
 # ------------------------------------------------------------------------------------------------ counts
@@ -144,12 +144,78 @@ def test_a_drop_to_nothing_is_floored_and_has_no_area():
         plan.blocks(0)
 
 
+def test_the_floor_of_the_rate_is_the_one_asked_for():
+    plan = schedule([1.0, 0.5, 1e-5, 1e-5])
+    for floor in (1e-2, 1e-3):
+        np.testing.assert_allclose(before(plan, [4], block=1, lr_floor=floor).eta, [0.5, floor])
+    stairs = schedule([1.0, 0.5, 0.5, 1e-5]).blocks()  # each a jump by itself
+    assert stairs.drop.tolist() == [0.5, 0.5 - 1e-5]
+    np.testing.assert_allclose(stairs.log_rate, np.log([0.5, 1e-3]))
+
+
+def test_two_updates_a_block_are_no_exact_drops():
+    plan = linear(2000)
+    assert before(plan, [plan.last], block=2).count.tolist() == [1000]
+
+
+def test_sums_keep_the_kind_of_their_terms():
+    plan = schedule([4.0, 4.0, 3.0, 3.0, 1.0, 2.0, 2.0])
+    behind = before(plan, [1, 5], block=1)
+    whole = behind.sum(lambda d, eta, S: d * eta + 1j * S)
+    assert whole.tolist() == [0, 1 * 3 + 2 * 1 + 1j * (7 + 1)]
+
+
 def test_the_warm_up_counts_where_a_law_says_so():
     plan = schedule("constant:peak=1,steps=20,warmup=4")
     assert before(plan, [20], block=1).count.tolist() == [0]
     rises = before(plan, [20], block=1, warmup_in_ld=True)
     np.testing.assert_allclose(rises.d, [-0.25] * 3)
     np.testing.assert_allclose(rises.eta, [0.5, 0.75, 1.0])
+    # a constant rate after a long warm-up: 600 rises, two a block; without them nothing changes
+    long = schedule("constant:peak=1,steps=700,warmup=601")
+    assert before(long, [700], warmup_in_ld=True).count.tolist() == [300]
+
+
+def test_labels_of_steps():
+    """Steps are labelled from 1 where a step is an update done, and from 0 where it is the index of one."""
+    for first in (0, 1):
+        for plan in (
+            schedule([1.0, 0.5, 0.25], first=first),
+            schedule(schedule([1.0, 0.5, 0.25]), first=first),
+            schedule("table:steps=3,at=0/1/2,rates=1/0.5/0.25", first=first),
+        ):
+            assert plan.first == first and plan.last == first + 2 and plan.rates.tolist() == [1, 0.5, 0.25]
+            assert plan.index([first, first + 2]).tolist() == [0, 2] and plan.index(first + 1).dtype == np.int64
+            for wrong in (first - 1, first + 3, first + 0.5):
+                with pytest.raises(ScheduleError, match=f"step {wrong:g} is not in the schedule of steps {first} to"):
+                    plan.index([first, wrong])
+    text, table = schedule("constant:peak=1,steps=5"), schedule(np.ones(5))
+    assert text.first == table.first == 1 and schedule(text) is text
+    assert text == table and hash(text) == hash(table) and text.rates.dtype == schedule([1, 2]).rates.dtype == np.float64
+    assert table != schedule(np.ones(5), first=0) and table != schedule(np.full(5, 2.0)) and table != 1.0
+    assert len({text, table, schedule(np.ones(6)), schedule(np.ones(5), first=0)}) == 3
+    assert repr(text) == "Schedule(constant:peak=1,steps=5; 5 updates, peak 1)"
+    assert repr(table) == "Schedule(table; 5 updates, peak 1)"
+    with pytest.raises(ScheduleError, match="first=2: step labels begin at 1"):
+        schedule(np.ones(5), first=2)
+    for rates in (text.rates, table.area, table.drops(), table.drops(True), table.blocks(1).drop):
+        with pytest.raises(ValueError, match="read-only"):
+            rates[:1] = 7.0
+
+
+def test_labels_of_rows(tmp_path):
+    """Rows that begin at step 2: the first label is 1 unless it is said, in a table and in a file."""
+    (tmp_path / "rates.csv").write_text("step,lr\n2,1.0\n3,1.0\n4,0.5\n")
+    for plan, first in (
+        (Schedule.from_rows([2, 3, 4], [1.0, 1.0, 0.5]), 1),
+        (Schedule.from_rows([2, 3, 4], [1.0, 1.0, 0.5], first=0), 0),
+        (schedule(str(tmp_path / "rates.csv")), 1),
+        (schedule(str(tmp_path / "rates.csv"), first=0), 0),
+    ):
+        assert plan.first == first and plan.last == 4
+        np.testing.assert_allclose(plan.rates, np.array([0, 0.5, 1, 1, 0.5])[first:])
+    with pytest.raises(ScheduleError, match=r"a row has a rate at step 0, before first=1; pass first=0"):
+        Schedule.from_rows([0, 1], [1.0, 1.0], first=1)
 
 
 @pytest.mark.parametrize(("times", "alone"), [(7.9, False), (8.1, True)])

@@ -17,18 +17,27 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRATCH = REPOSITORY / ".mutants"
 ROOMS: dict[str, tuple[list[str], list[str]]] = {  # what is broken, and the tests that should see it
-    "losses": (["scaling/engine/losses.py"], ["tests/test_golden.py"]),
-    "solver": (["scaling/engine/solver.py", "scaling/engine/steps.py"], ["tests/test_golden.py", "tests/test_nist.py"]),
-    "drops": (["scaling/schedules/drops.py", "scaling/schedules/table.py"], ["tests/test_golden.py", "tests/test_schedules.py"]),
+    "losses": (["scaling/engine/losses.py"], ["tests/test_golden.py", "tests/test_engine_golden.py"]),
+    "solver": (
+        ["scaling/engine/solver.py", "scaling/engine/steps.py"],
+        ["tests/test_golden.py", "tests/test_engine_golden.py", "tests/test_nist.py"],
+    ),
+    "drops": (
+        ["scaling/schedules/drops.py", "scaling/schedules/table.py"],
+        ["tests/test_golden.py", "tests/test_schedules.py"],
+    ),
     "schedules": (
         ["scaling/schedules/rows.py", "scaling/schedules/shapes.py", "scaling/schedules/text.py"],
         ["tests/test_golden.py", "tests/test_schedules.py"],
     ),
     "counting": (["scaling/counting/*"], ["tests/test_golden.py", "tests/test_counting.py"]),
-    "calibration": (["scaling/intervals/calibrate.py"], ["tests/test_forecasting.py"]),
+    "calibration": (
+        ["scaling/intervals/calibrate.py"],
+        ["tests/test_golden.py", "tests/test_intervals_golden.py", "tests/test_forecasting.py"],
+    ),
     "allocation": (
         ["scaling/planning/compute.py", "scaling/planning/surface.py", "scaling/planning/shares.py"],
-        ["tests/test_planning.py", "tests/test_mixtures.py"],
+        ["tests/test_golden.py", "tests/test_planning.py", "tests/test_mixtures.py"],
     ),
 }
 
@@ -58,14 +67,14 @@ def run(room: str) -> dict[str, int]:
         line = [sys.executable, "-m", "mutmut", *words]
         done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise SystemExit(f"mutmut {' '.join(words)} failed in {folder}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+            raise SystemExit(
+                f"mutmut {' '.join(words)} failed in {folder}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+            )
         return done.stdout
 
     mutmut("run", "--max-children", "2")
-    for line in mutmut("results").splitlines():
-        name = line.split(":")[0].strip()
-        if name:
-            print(f"\n# {line.strip()}\n{mutmut('show', name)}")
+    for line in filter(str.strip, mutmut("results").splitlines()):
+        print(mutmut("show", line.split(":")[0].strip()))
     mutmut("export-cicd-stats")
     found: dict[str, int] = json.loads((folder / "mutants/mutmut-cicd-stats.json").read_text())
     return found
