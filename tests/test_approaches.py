@@ -38,6 +38,19 @@ def test_isoflop_bias(p, spread, off):
     assert found.a == pytest.approx(p["beta"] / (p["alpha"] + p["beta"]), abs=1e-6)
 
 
+def test_the_vertex_of_every_parabola():
+    """Losses that are parabolas in ln N, off the centre of the sizes run: the points are their vertices, to rounding."""
+    rows = []
+    for C, best, least, bend in ((1e18, 3e8, 3.1, 0.02), (1e20, 2e9, 2.6, 0.05), (1e22, 1.7e10, 2.2, 0.03)):
+        N = best * np.geomspace(0.3, 8, 7)
+        rows.append(pd.DataFrame({"N": N, "D": C / 6 / N, "loss": least + bend * np.log(N / best) ** 2}))
+    points = approaches.isoflop(pd.concat(rows, ignore_index=True)).points
+    np.testing.assert_allclose(points["flops"], [1e18, 1e20, 1e22], rtol=1e-12)
+    np.testing.assert_allclose(points["N"], [3e8, 2e9, 1.7e10], rtol=1e-9)
+    np.testing.assert_allclose(points["D"], [1e18 / 18e8, 1e20 / 12e9, 1e22 / 10.2e10], rtol=1e-9)
+    np.testing.assert_allclose(points["loss"], [3.1, 2.6, 2.2], rtol=1e-12)
+
+
 def test_a_drifting_grid_bends_the_exponent():
     found = approaches.isoflop(levels(UNEQUAL, 16, shift=0.2), 1e24)
     assert abs(found.a - 0.25) > 0.005

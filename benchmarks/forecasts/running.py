@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.forecasts.tasks import curves
-from scaling.running.jobs import forecast
+from scaling.running import References, forecast
 
 TARGETS = ["cosine_72000", "cosine_24000", "wsd_20000_24000", "wsdld_20000_24000", "constant_72000"]
 FRACTIONS = (0.25, 0.5, 0.75, 0.9)
@@ -21,7 +21,7 @@ def stopped(runs, name: str, fraction: float):
     frame = one.frame
     end, truth = frame["step"].iloc[-1], frame["loss"].iloc[-1]
     frame.loc[frame["step"] > fraction * end, "loss"] = np.nan
-    return type(one)(frame, one._facts, one._schedules, one.notes), float(truth)
+    return one.part(frame), float(truth)
 
 
 def table(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -31,7 +31,11 @@ def table(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         runs = curves(data, size)
         smaller = curves(data, other)
         train = smaller.select("run in ['cosine_24000', 'constant_24000', 'wsdcon_9']")
-        for label, references in (("reference", smaller), ("kernel", train), ("own prefix", None)):
+        for label, references in (
+            ("reference", References(smaller)),
+            ("kernel", References(train)),
+            ("own prefix", None),
+        ):
             for name in TARGETS:
                 for fraction in FRACTIONS:
                     run, truth = stopped(runs, name, fraction)

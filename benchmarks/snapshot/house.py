@@ -45,9 +45,9 @@ PLACES: dict[str, tuple[str, ...]] = {
     "Live": ("scaling.running", "scaling.running.live", "scaling.forecasting.live"),
     # what to run next
     "own_shares": ("scaling.planning", "scaling.planning.mixture"),
-    "search": ("scaling.planning", "scaling.planning.mixture_search"),
+    "search": ("scaling.planning:whole_shares", "scaling.planning:search", "scaling.planning.mixture_search"),
     "best_schedule": ("scaling.planning", "scaling.planning.schedules"),
-    "FinalLoss": ("scaling.planning.schedules", "scaling.planning"),
+    "FinalLoss": ("scaling.planning.descent", "scaling.planning.schedules", "scaling.planning"),
     "plan_next": ("scaling.planning", "scaling.planning.experiments"),
     "sequentially": ("scaling.planning", "scaling.planning.experiments"),
     "least_sum": ("scaling.planning.shares", "scaling.planning"),

@@ -46,7 +46,7 @@ def multilingual_reducible(
     """L(N, D, p) = E + (A / N^alpha + B / D^beta) p^-gamma
 
     A variant of `multilingual` in which the share moves the reducible loss alone: at infinite N and D the loss no longer
-    depends on the share. Not the paper's form; `scaling.transfer.family` compares the two.
+    depends on the share. Not the paper's form; `scaling.procedures.families` compares the two.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ def lr_batch(N, D, *, K: Positive = 1.8, alpha: Exponent = 0.7, beta: Exponent =
     """lr(N, D) = K D^beta / N^alpha
 
     Peak learning rate at which the loss is lowest, with the batch chosen by 'batch_size'. When fitting, the column `loss`
-    holds the best rates; `scaling.planning.fit_lr_batch` finds them in a grid of runs. With the batch held fixed instead the
+    holds the best rates; `scaling.procedures.step_law` finds them in a grid of runs. With the batch held fixed instead the
     best rate falls with D (about D^-0.3, arXiv:2409.19913), so the sign of beta belongs to the protocol.
 
     Parameters

@@ -36,7 +36,7 @@ def whole(name: str, value: Any) -> int:
     return int(value)
 
 
-def check(flops, loss, N, D, served, unique, level, inputs) -> None:
+def check(flops: Any, loss: Any, N: Any, D: Any, served: Any, unique: Any, level: Any, inputs: Any) -> None:
     """Refuse what contradicts itself, and values that are no budget, size, loss, ..."""
     if (flops is not None and loss is not None) or (flops is None and sum(x is not None for x in (loss, N, D)) != 1):
         raise ArgumentError("a plan needs one of flops=, loss=, N= or D=; with flops= one of N= and D= may be held.")

@@ -11,13 +11,15 @@ one row: two runs that differ by their seed alone are apart all along, by about 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from scaling.design.inputs import Design, design
 from scaling.engine import model as models
+from scaling.engine.coordinates import Coordinates
 from scaling.engine.losses import Loss
 from scaling.engine.refit import refit
 from scaling.engine.starts import linear_params, search_range
@@ -26,6 +28,7 @@ from scaling.formula import Law, Parameter
 from scaling.logs import Runs
 from scaling.planning.curves import looks, spread, way
 
+Model = models.MonomialModel | models.GeneralModel
 NOISE, MISFIT = 0.005, 0.01  # relative sd of one loss and of the law, until runs say otherwise; within a factor of e
 NOISES, MISFITS = np.geomspace(5e-4, 0.064, 8), np.geomspace(3e-4, 0.1, 6)
 WIGGLES, LANDMARKS = 24, 200  # functions the misfit is made of, rows they are built from
@@ -45,13 +48,13 @@ class Belief:
     """
 
     def __init__(
-        self, law: Law, pool, target, done=None, *, fixed: Mapping[str, float] | None = None,
+        self, law: Law, pool: Any, target: Any, done: Any = None, *, fixed: Mapping[str, float] | None = None,
         misfit: bool = True, seed: int = 0,
     ) -> None:  # fmt: skip
         self.law, self.fixed, self.curves = law, dict(fixed or {}), law.over_schedules
         params = tuple(p for k, p in law.params.items() if k not in self.fixed)
         self.pool, self.target = _inputs(pool, law, "pool"), _inputs(target, law, "target")
-        self.made = design(done, law, fitting=True) if done is not None and len(done) else self.pool.take([])
+        self.made = design(done, law, fitting=True) if done is not None and len(done) else self.pool.take(np.arange(0))
         if self.curves and len(self.made):
             self.made = self.made.take(spread(self.made.runs))
         self.coordinates = models.build(law, params, self.pool.inputs, self.fixed, LOSS).coordinates
@@ -60,27 +63,23 @@ class Belief:
         )
         self.t, self.noise, self.misfit = self.centre, NOISE, MISFIT if misfit else 0.0
         parts = [self.pool, self.target, self.made]
-        if not misfit:
-            x = []
-        elif self.curves:
-            x = list(
-                np.concatenate(
-                    [way(part.frame, runs) for part, runs in zip(parts, (pool, target, done), strict=True)]
-                ).T
-            )
-        else:
-            x = [np.concatenate([np.asarray(part.inputs[k], float) for part in parts]) for k in law.inputs]
-        F = _wiggles(x, sum(map(len, parts)))
+        places = [self._places(part, runs) for part, runs in zip(parts, (pool, target, done), strict=True)]
+        F = _wiggles(np.concatenate(places).T if misfit else [], sum(map(len, parts)))
         self.F, self.target_F, self.made_F = np.split(F, np.cumsum([len(part) for part in parts])[:-1])
         if len(self.made):
             self._learn(seed)
         (self.J, _), (self.target_J, self.prediction) = self._slopes(self.pool), self._slopes(self.target)
         self.made_J = self._slopes(self.made)[0] if len(self.made) else np.zeros((0, len(params)))
 
-    def _model(self, rows: Design):
-        return models.build(
-            self.law, self.coordinates.params, rows.inputs, self.fixed, LOSS, coordinates=self.coordinates
-        )
+    def _places(self, rows: Design, runs: Any) -> np.ndarray:
+        """Where rows lie, (n, inputs), so that the misfit is alike where they are near; runs: what they were made of."""
+        if self.curves:
+            return way(rows.frame, runs)
+        return np.stack([np.asarray(rows.inputs[k], float) for k in self.law.inputs], 1)
+
+    def _model(self, rows: Design) -> Model:
+        build, coordinates = models.build, self.coordinates
+        return build(self.law, coordinates.params, rows.inputs, self.fixed, LOSS, coordinates=coordinates)
 
     def _slopes(self, rows: Design) -> tuple[np.ndarray, np.ndarray]:
         """Slopes of ln law in parameters over prior sd (n, p), and the law (n,), at t."""
@@ -94,7 +93,7 @@ class Belief:
         """x (n, ...) of these rows in units in which their errors are independent, of sd `noise` each."""
         w = rows.weights.reshape(-1, *[1] * (x.ndim - 1))
         if not self.curves:
-            return np.sqrt(w) * x
+            return np.asarray(np.sqrt(w) * x)
         # inverse root of diag(1 / w) + 1 1^T in every run: less a share of the run's mean
         codes, out = rows.runs, np.empty_like(x)
         for code in np.unique(codes):
@@ -132,7 +131,7 @@ class Belief:
             starts = [self.t]
         self.t = self._mode(model, y, self.t)[1]
 
-    def _starts(self, model, y: np.ndarray, seed: int) -> list[np.ndarray]:
+    def _starts(self, model: Model, y: np.ndarray, seed: int) -> list[np.ndarray]:
         """The prior's centre with its scales moved to the losses, and the best fit without a prior if there is one."""
         t = self.centre.copy()
         if scales := [j for j in linear_params(model) if self.coordinates.logs[j]]:
@@ -160,11 +159,11 @@ class Belief:
             )
 
     @np.errstate(all="ignore")
-    def _mode(self, model, y: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray]:
+    def _mode(self, model: Model, y: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray]:
         """Damped Gauss-Newton over parameters and misfit from one start: minus twice the log posterior, and where."""
         p, G = len(start), self.misfit * self.made_F
 
-        def at(z):
+        def at(z: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, float]:
             terms = model.terms((self.centre + self.sd * z[:p])[None])
             value = model.value(terms)
             r = self.white(y - np.log(value[0]) - G @ z[p:], self.made) / self.noise
@@ -215,7 +214,7 @@ class Belief:
                     best, self.noise, self.misfit = cost, float(noise), float(misfit)
 
 
-def _inputs(data, law: Law, what: str) -> Design:
+def _inputs(data: Any, law: Law, what: str) -> Design:
     if isinstance(data, Runs) and law.over_schedules:
         return design(looks(data), law, fitting=False)
     if not hasattr(data, "columns") or not len(data):
@@ -227,7 +226,9 @@ def _inputs(data, law: Law, what: str) -> Design:
 
 
 @np.errstate(all="ignore")
-def _prior(params: tuple[Parameter, ...], coordinates, there: list) -> tuple[np.ndarray, np.ndarray]:
+def _prior(
+    params: tuple[Parameter, ...], coordinates: Coordinates, there: list[Model]
+) -> tuple[np.ndarray, np.ndarray]:
     """Centre and sd: a quarter of the range starts are sought in (arXiv:2604.22753), around terms of order one.
 
     `there` are the models at pool and target: where one has no slopes at the centre it is the law's plain start, and no term
@@ -254,7 +255,7 @@ def _prior(params: tuple[Parameter, ...], coordinates, there: list) -> tuple[np.
     )
 
 
-def _wiggles(inputs: list[np.ndarray], n: int) -> np.ndarray:
+def _wiggles(inputs: Iterable[np.ndarray], n: int) -> np.ndarray:
     """Functions (n rows, q) whose random sums are once differentiable (Matern 3/2), as long as the range of the inputs (n,)."""
     columns = []
     for x in inputs:
@@ -266,11 +267,11 @@ def _wiggles(inputs: list[np.ndarray], n: int) -> np.ndarray:
     U = np.stack(columns, 1)
     marks = U[np.linspace(0, len(U) - 1, min(len(U), LANDMARKS)).round().astype(int)]
 
-    def kernel(a, b):
+    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         r = np.sqrt(3 * ((a[:, None] - b[None]) ** 2).sum(-1))
-        return (1 + r) * np.exp(-r)
+        return np.asarray((1 + r) * np.exp(-r))
 
     size, V = np.linalg.eigh(kernel(marks, marks))
     size, V = size[::-1][:WIGGLES], V[:, ::-1][:, :WIGGLES]
     kept = size > 1e-9 * size[0]
-    return kernel(U, marks) @ (V[:, kept] / np.sqrt(size[kept]))
+    return np.asarray(kernel(U, marks) @ (V[:, kept] / np.sqrt(size[kept])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,15 +12,13 @@ import pandas as pd
 from scaling.counting import PARAMETERS, Shape, counted, named_in
 from scaling.design.inputs import design
 from scaling.errors import FitError, LawError
+from scaling.fits import Fit
 from scaling.formula import Law, Published, constants
 from scaling.intervals.distance import extrapolation
 from scaling.numerics import root
 from scaling.planning import asked
 from scaling.planning.rates import recommended
 from scaling.planning.surface import COSTS, Budget, Surface
-
-if TYPE_CHECKING:
-    from scaling.fits import Fit
 
 FLAT = 1e-3  # a loss within this fraction of the best counts as equally good
 
@@ -92,8 +90,10 @@ def plan(
         surfaces.append(Surface.of(law, draws, extra))
     rows = []
     for C in [None] if flops is None else asked.budgets(flops):
-        found = [_solve(s, budget, C, loss, N, D) for s in surfaces]
-        rows.append(_row(found, surfaces[0], budget, level, held=flops is not None and (N or D) is not None))
+        found = [_solve(s, budget, Asked(C, loss, N, D)) for s in surfaces]
+        rows.append(_row(found, level))
+        if "wasted" not in found[0]:
+            rows[-1] |= _flat(surfaces[0], budget, rows[-1])
     out = pd.DataFrame(rows)
     if unique is not None:
         out.insert(4, "epochs", out["D"] / unique)
@@ -116,22 +116,21 @@ def plan(
     return out
 
 
-def _source(source: Any) -> tuple[Law, dict[str, float], str, Any]:
+def _source(source: Any) -> tuple[Law, dict[str, float], str, Fit | None]:
+    """Law, constants, what N counts in words, and the fit that they come from, if any."""
+    if isinstance(source, Fit):
+        return source.law, dict(source.values), "as in the data of the fit", source
     if isinstance(source, str):
         source = constants(source)
-    if not isinstance(source, Published) and not hasattr(source, "bootstrap"):
+    if not isinstance(source, Published):
         raise LawError(f"a plan needs a Fit, published constants, or their name as law/constants; not {source!r}.")
-    if isinstance(source, Published):
-        assert source.law is not None
-        if not source.verified:
-            warnings.warn(
-                f"these constants are not verified against the primary source ({source.source})", stacklevel=3
-            )
-        return source.law, dict(source), source.counts, None
-    return source.law, dict(source.values), "as in the data of the fit", source
+    assert source.law is not None
+    if not source.verified:
+        warnings.warn(f"these constants are not verified against the primary source ({source.source})", stacklevel=3)
+    return source.law, dict(source), source.counts, None
 
 
-def _counts(said: str, fit: Any, given: str | None) -> tuple[str, str | None]:
+def _counts(said: str, fit: Fit | None, given: str | None) -> tuple[str, str | None]:
     """What N counts, in words and as a convention, from the constants or the data of the fit, or else as given."""
     known = named_in(said) if fit is None else counted(fit.data)
     if given is not None and given not in PARAMETERS:
@@ -152,107 +151,120 @@ def _extra(law: Law, unique: float | None, inputs: Mapping[str, float] | None) -
     return {**({} if unique is None else {"U": float(unique)}), **(inputs or {})}
 
 
-def _draws(fit, replicates: int, seed: int) -> dict[str, np.ndarray] | None:
+def _draws(fit: Fit | None, replicates: int, seed: int) -> dict[str, np.ndarray] | None:
     if fit is None or replicates < 1:
         return None
     boot = fit.bootstrap(replicates, seed=seed)
     boot = boot[boot.pop("converged")]
-    return {k: boot[k].to_numpy() for k in boot}
+    return {str(k): boot[k].to_numpy() for k in boot}
 
 
-def _solve(s: Surface, budget: Budget, C, loss, N, D) -> dict[str, np.ndarray]:
+class Asked(NamedTuple):
+    """What one row of a plan is asked for: a cost, a loss, a size or tokens; beside a cost one of size and tokens is held."""
+
+    C: float | None
+    loss: float | None
+    N: float | None
+    D: float | None
+
+
+def _solve(s: Surface, budget: Budget, asked: Asked) -> dict[str, np.ndarray]:
     """flops, N, D, loss (B,) and, where something is held, the share of compute it wastes."""
-    if C is None:
-        C = s.compute_for(loss, budget) if loss is not None else _budget_of(s, budget, N, D)
-        if not np.isfinite(C).any():
-            raise FitError(
-                f"loss={loss} is out of reach: below what the law gives at 1e36 FLOP (its irreducible loss?)."
-            )
-        if (C == 0).all():
-            raise FitError(f"loss={loss} is reached by any run: the law gives less at 1e6 FLOP.")
-        C = np.maximum(C, COSTS[0])
-        ever = np.isfinite(C)
-        n, best = s.best(np.where(ever, C, COSTS[1]), budget)
-        n, best = np.where(ever, n, np.nan), np.where(ever, best, np.nan)
-        held, there = ("N", n) if N is not None else ("D", budget.tokens(n, C))
-        if loss is None and not (np.abs(np.log(there / (N or D))) < 1e-3).any():
-            raise FitError(f"{held}={N or D:g} is optimal at no budget between 1e6 and 1e36 FLOP under this law.")
-        if loss is None:  # exactly what was asked for, not what the search came to
-            n = np.where(ever, float(N) if N is not None else C / budget.flops(1.0, float(D)), np.nan)
-        return {"flops": C, "N": n, "D": budget.tokens(n, C), "loss": best}
-    if budget.flops(1.0, 1.0) >= C:
+    if asked.C is None:
+        return _cheapest(s, budget, asked)
+    if budget.flops(1.0, 1.0) >= asked.C:
         served = f", and to serve {budget.served:g} tokens" if budget.served else ""
-        raise FitError(f"flops={C:g} is too little to train one parameter on one token{served}.")
-    C = np.full(s.sets, float(C))
-    if N is None and D is None:
-        n, best = s.best(
-            C, budget, ends=s.sets > 1
-        )  # a replicate without a best size counts as at the end it points to
-        if np.isnan(n).all():
-            raise FitError(
-                f"law '{s.law.name}' has no best size at {C[0]:g} FLOP: what it predicts falls up to a single parameter or "
-                "token. Is it a loss, and are its constants meant for such a budget?"
-            )
-        return {"flops": C, "N": n, "D": budget.tokens(n, C), "loss": best}
-    n = np.full(s.sets, float(N)) if N is not None else C / (budget.train * float(D) + budget.serve * budget.served)
+        raise FitError(f"flops={asked.C:g} is too little to train one parameter on one token{served}.")
+    C = np.full(s.sets, asked.C)
+    if asked.N is not None or asked.D is not None:
+        return _held(s, budget, C, asked)
+    # a replicate without a best size counts as at the end it points to
+    n, best = s.best(C, budget, ends=s.sets > 1)
+    if np.isnan(n).all():
+        raise FitError(
+            f"law '{s.law.name}' has no best size at {C[0]:g} FLOP: what it predicts falls up to a single parameter or "
+            "token. Is it a loss, and are its constants meant for such a budget?"
+        )
+    return {"flops": C, "N": n, "D": budget.tokens(n, C), "loss": best}
+
+
+def _cheapest(s: Surface, budget: Budget, asked: Asked) -> dict[str, np.ndarray]:
+    """The least cost at which a loss is reached, or at which a size, or tokens, are optimal."""
+    loss, N, D = asked.loss, asked.N, asked.D
+    C = s.compute_for(loss, budget) if loss is not None else _budget_of(s, budget, N, D)
+    if not np.isfinite(C).any():
+        raise FitError(f"loss={loss} is out of reach: below what the law gives at 1e36 FLOP (its irreducible loss?).")
+    if (C == 0).all():
+        raise FitError(f"loss={loss} is reached by any run: the law gives less at 1e6 FLOP.")
+    C = np.maximum(C, COSTS[0])
+    ever = np.isfinite(C)
+    n, best = (np.where(ever, x, np.nan) for x in s.best(np.where(ever, C, COSTS[1]), budget))
+    for name, held, there in (("N", N, n), ("D", D, budget.tokens(n, C))):
+        if held is not None and not (np.abs(np.log(there / held)) < 1e-3).any():
+            raise FitError(f"{name}={held:g} is optimal at no budget between 1e6 and 1e36 FLOP under this law.")
+    if loss is None:  # exactly what was asked for, not what the search came to
+        n = np.where(ever, N if N is not None else C / budget.flops(1.0, D), np.nan)
+    return {"flops": C, "N": n, "D": budget.tokens(n, C), "loss": best}
+
+
+def _held(s: Surface, budget: Budget, C: np.ndarray, asked: Asked) -> dict[str, np.ndarray]:
+    """The run of cost C (B,) with its size or its tokens given."""
+    n = np.full(s.sets, asked.N) if asked.N is not None else C / budget.flops(1.0, asked.D)
     d = budget.tokens(n, C)
     if (n < 1).any():
-        raise FitError(f"D={D:g} leaves less than one parameter at {C[0]:g} FLOP; hold fewer tokens.")
+        raise FitError(f"D={asked.D:g} leaves less than one parameter at {C[0]:g} FLOP; hold fewer tokens.")
     if (d <= 0).any():
-        raise FitError(f"N={N:g} leaves no compute to train on {C[0]:g} FLOP once {budget.served:g} tokens are served.")
+        raise FitError(
+            f"N={asked.N:g} leaves no compute to train on {C[0]:g} FLOP once {budget.served:g} tokens are served."
+        )
     lost = s(n[:, None], d[:, None])[:, 0]
     return {"flops": C, "N": n, "D": d, "loss": lost, "wasted": 1 - s.compute_for(lost, budget) / C}
 
 
-def _budget_of(s: Surface, budget: Budget, N, D) -> np.ndarray:
+def _budget_of(s: Surface, budget: Budget, N: float | None, D: float | None) -> np.ndarray:
     """Cost C (B,) at which the optimal N, or D, is the given one."""
 
     def beyond(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
         n, _ = s.take(rows).best(np.exp(x), budget, ends=True)
-        return np.log(n / N if N is not None else np.maximum(budget.tokens(n, np.exp(x)) / D, 1e-300))
+        return np.asarray(np.log(n / N if N is not None else np.maximum(budget.tokens(n, np.exp(x)) / D, 1e-300)))
 
-    return np.exp(root(beyond, np.full(s.sets, np.log(COSTS[0])), np.log(COSTS[1])))
+    return np.asarray(np.exp(root(beyond, np.full(s.sets, np.log(COSTS[0])), np.log(COSTS[1]))))
 
 
-def _row(found: list[dict[str, np.ndarray]], s: Surface, budget: Budget, level: float, held: bool) -> dict[str, float]:
+def _row(found: list[dict[str, np.ndarray]], level: float) -> dict[str, float]:
+    """What was found for the constants, with intervals from replicates, if there are any."""
     for part in found:
         part["tokens_per_param"] = part["D"] / part["N"]
     order = [k for k in ("flops", "N", "D", "tokens_per_param", "loss", "wasted") if k in found[0]]
     row: dict[str, float] = {k: float(found[0][k][0]) for k in order}
-    for part in found[1:]:
-        for k in order:
-            known = part[k][
-                ~np.isnan(part[k])
-            ]  # replicates that never reach the loss have an infinite cost, and no size
-            if len(known) and known.max() - known.min() > 1e-9 * row[k]:  # what was asked for does not vary
-                if not np.isfinite(known).all():
-                    ends = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2], method="inverted_cdf")
-                else:
-                    ends = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2])
-                row[f"{k}_lower"], row[f"{k}_upper"] = ends
-    if not held:
-        row["flat_N_lower"], row["flat_N_upper"] = _flat(s, budget, row["flops"], row["N"], row["loss"])
+    tails = [0.5 - level / 2, 0.5 + level / 2]
+    for name, x in ((k, part[k]) for part in found[1:] for k in order):
+        known = x[~np.isnan(x)]  # replicates that never reach the loss have an infinite cost, and no size
+        if len(known) and known.max() - known.min() > 1e-9 * row[name]:  # what was asked for does not vary
+            ends = np.quantile(known, tails, method="linear" if np.isfinite(known).all() else "inverted_cdf")
+            row[f"{name}_lower"], row[f"{name}_upper"] = ends
     return row
 
 
-def _flat(s: Surface, budget: Budget, C: float, N: float, best: float) -> tuple[float, float]:
+def _flat(s: Surface, budget: Budget, row: Mapping[str, float]) -> dict[str, float]:
+    """The sizes below and above the best one at which the loss is still as good."""
     most = np.array([-1.0, 1.0]) * np.log(1e4)
 
     def over(x: np.ndarray, _: np.ndarray) -> np.ndarray:
-        n = N * np.exp(x)
-        d = budget.tokens(n, C)
+        n = row["N"] * np.exp(x)
+        d = budget.tokens(n, row["flops"])
         loss = s(n[None], np.maximum(d, 1e-300)[None])[0]
-        return np.where(d > 0, np.minimum(loss, 1e300), 1e300) - best * (1 + FLAT)
+        return np.where(d > 0, np.minimum(loss, 1e300), 1e300) - row["loss"] * (1 + FLAT)
 
-    low, high = N * np.exp(root(over, 0.0, most))
-    return float(low), float(high)
+    low, high = row["N"] * np.exp(root(over, 0.0, most))
+    return {"flat_N_lower": float(low), "flat_N_upper": float(high)}
 
 
-def _said(draws, level: float) -> str:
+def _said(draws: Mapping[str, np.ndarray] | None, level: float) -> str:
     n = 0 if draws is None else len(next(iter(draws.values())))
     return f"{level:.0%} of {n} bootstrap refits: assumes that the law is exact" if n else "none: replicates=0"
 
 
-def _distance(fit, out: pd.DataFrame, extra: Mapping[str, float]) -> str:
+def _distance(fit: Fit, out: pd.DataFrame, extra: Mapping[str, float]) -> str:
     rows = out.assign(M=out["tokens_per_param"], **extra)
     return extrapolation(fit.design, design(rows[list(fit.law.inputs)], fit.law, fitting=False))

@@ -30,7 +30,8 @@ class FinalLoss:
 
     def __call__(self, rates: np.ndarray) -> tuple[float, np.ndarray]:
         """rates (n,) after the warm-up, beginning at the peak: loss, gradient (n,) (that of rates[0] as if it had no rise)."""
-        return rate_slopes(rates, self.warm.sum(), self.stride, **self.p)
+        loss, slopes = rate_slopes(rates, self.warm.sum(), self.stride, **self.p)
+        return loss, slopes
 
     def with_rises(self, rates: np.ndarray) -> float:
         """The loss in the law's own convention: with the rises of the warm-up where they count, so far back that no search
@@ -59,10 +60,10 @@ class Falling:
 
     def excess(self, c: np.ndarray) -> np.ndarray:
         """What the rates have over `low` at the knots."""
-        return (self.peak - self.low) * np.exp(-np.r_[0.0, np.cumsum(c)])
+        return np.asarray((self.peak - self.low) * np.exp(-np.r_[0.0, np.cumsum(c)]))
 
     def rates(self, excess: np.ndarray) -> np.ndarray:
-        return self.low + (1 - self.share) * excess[self.left] + self.share * excess[self.left + 1]
+        return np.asarray(self.low + (1 - self.share) * excess[self.left] + self.share * excess[self.left + 1])
 
     def nearest(self, rates: np.ndarray) -> np.ndarray:
         """c of rates (n,) at the knots, as far as these do not rise."""
@@ -73,9 +74,10 @@ class Falling:
         """Gradient (knots,) in the excess, from that (n,) in the rates, and with it that of steepness."""
         k, fall = len(self.knots), np.diff(excess) / self.peak
         push = 2 * GENTLE * fall / self.width / self.peak
-        by_knots = np.bincount(self.left, by_rates * (1 - self.share), k)
-        by_knots += np.bincount(self.left + 1, by_rates * self.share, k)
-        return by_knots + np.r_[0.0, push] - np.r_[push, 0.0]
+        by_knots = np.bincount(self.left, by_rates * (1 - self.share), k) + np.bincount(
+            self.left + 1, by_rates * self.share, k
+        )
+        return np.asarray(by_knots + (np.r_[0.0, push] - np.r_[push, 0.0]))
 
     def steepness(self, excess: np.ndarray) -> float:
         """Nats that a steep fall counts as."""

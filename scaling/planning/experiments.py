@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting import alike, compute
-from scaling.errors import ArgumentError, DataError, FitError
+from scaling.errors import ArgumentError, DataError
 from scaling.fits import Fit
 from scaling.formula import Law, find
 from scaling.logs import Runs
@@ -77,7 +77,7 @@ def plan_next(
     if criterion not in CRITERIA:
         raise ArgumentError(f"criterion='{criterion}' is unknown; use one of {', '.join(CRITERIA)}.")
     if not isinstance(cost_exponent, numbers.Real) or not 0 <= cost_exponent < np.inf:
-        raise FitError(
+        raise ArgumentError(
             f"cost_exponent={cost_exponent!r} must be a number, not negative; 1 buys per FLOP, 0 ignores the price."
         )
     table, told, whole = pool, [], base.over_schedules
@@ -165,12 +165,12 @@ class Purchase:
         """Fall of the target's mean square error by each of these runs; for "D", of the log volume."""
         JS, total = self._update(self.J[rows])
         if criterion == "D":
-            return np.linalg.slogdet(total)[1]
+            return np.asarray(np.linalg.slogdet(total)[1])
         K = np.linalg.solve(total, JS)
         shift = K.swapaxes(1, 2) @ self.left[rows]  # of the parameters by the misfit (n, p, q)
         drag = np.einsum("npq,pq->n", shift, self.T.T @ self.dragged / self.m)
         moved = np.einsum("npq,npq->n", self.TT @ shift, shift)
-        return np.einsum("nmp,nmp->n", K @ self.TT, JS) - self.misfit2 * (2 * drag + moved)
+        return np.asarray(np.einsum("nmp,nmp->n", K @ self.TT, JS) - self.misfit2 * (2 * drag + moved))
 
     def buy(self, k: int) -> None:
         JS, total = self._update(self.J[k])
@@ -186,13 +186,14 @@ class Purchase:
         return JS, np.eye(J.shape[-2]) + JS @ J.swapaxes(-1, -2)
 
 
-def _in_order(state: Purchase, order, prices: np.ndarray, budget: float) -> tuple[list[int], list[float]]:
+def _in_order(state: Purchase, order: np.ndarray, prices: np.ndarray, budget: float) -> tuple[list[int], list[float]]:
+    """Every run that is still affordable, as they come."""
     chosen, sds = [], []
-    for k in order:
+    for k in map(int, order):
         if prices[k] <= budget:
             state.buy(k)
             budget -= prices[k]
-            chosen.append(int(k))
+            chosen.append(k)
             sds.append(state.target_sd)
     return chosen, sds
 
@@ -243,10 +244,11 @@ def sequentially(
     """
     table, whole = pool, isinstance(pool, Runs)
     if whole:
-        pool, target, _, table, _, _ = candidates(pool, target, None, False)
+        known = candidates(pool, target, None, False)
+        pool, target, table = known.pool, known.target, known.table
         cost = next(c for c in UNITS if c in table) if cost is None else cost
 
-    def some(rows) -> Any:
+    def some(rows: Sequence[int] | np.ndarray) -> Any:
         return pool.select(f"run in {[pool.names[k] for k in rows]}") if whole else pool.iloc[rows]
 
     prices = _prices(table, cost, budget)
@@ -255,7 +257,7 @@ def sequentially(
     while len(left):
         done = some(bought) if bought else None
         if whole:
-            left = left[candidates(some(left), target, done, False)[4]]  # what was bought may contain others
+            left = left[candidates(some(left), target, done, False).useful]  # what was bought may contain others
         if not len(left) or prices[left].min() > budget:
             break
         rest = some(left) if whole else some(left).reset_index(drop=True)

@@ -176,7 +176,7 @@ class Losses(NamedTuple):
     rest: np.ndarray
 
     def at(self, p: np.ndarray) -> np.ndarray:
-        return self.a * p**-self.gamma + self.rest
+        return np.asarray(self.a * p**-self.gamma + self.rest)
 
     def value(self, objective: str, w: np.ndarray, p: np.ndarray) -> float:
         """The objective at shares p (k,), with weights w (k,)."""
@@ -187,7 +187,7 @@ class Losses(NamedTuple):
 
     def best(self, objective: str, w: np.ndarray, lo: np.ndarray, hi: np.ndarray, names: list[str]) -> Solved:
         """Exact shares; the worst family of a law with a constant needs its level found first."""
-        w = w if objective == "sum" else w / (self.a + self.rest)
+        w = w if objective == "sum" else w * (1 / (self.a + self.rest))
         if objective != "worst":
             return least_sum(w * self.a, self.gamma, lo, hi, names)
         if not self.rest.any():
@@ -234,7 +234,7 @@ def mixture_of(given: Mapping[str, float] | None, names: list[str]) -> np.ndarra
     p = np.array(by_name(given, names, 0.0, "reference"))
     if not (p >= 0).all() or abs(p.sum() - 1) > 0.005:
         raise FitError(f"the reference shares sum to {p.sum():.4g}; they must be at least 0 and sum to 1.")
-    return p / p.sum()
+    return np.asarray(p / p.sum())
 
 
 def draws(fit: Fit, seed: int) -> np.ndarray:
@@ -242,10 +242,11 @@ def draws(fit: Fit, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     values, vectors = np.linalg.eigh(fit.cov.matrix)
     root = vectors * np.sqrt(np.maximum(values, 0))
-    return np.clip(fit.t + rng.normal(size=(DRAWS, len(fit.t))) @ root.T, fit.coordinates.lower, fit.coordinates.upper)
+    drawn = fit.t + rng.normal(size=(DRAWS, len(fit.t))) @ root.T
+    return np.asarray(np.clip(drawn, fit.coordinates.lower, fit.coordinates.upper))
 
 
-def _level(a, g, rest, lo, hi, names) -> Solved:
+def _level(a: np.ndarray, g: np.ndarray, rest: np.ndarray, lo: np.ndarray, hi: np.ndarray, names: list[str]) -> Solved:
     """min max_i (a_i p_i^-g_i + rest_i): the least level that shares of sum 1 can reach, by bisection."""
     low, high = bounds(len(a), lo, hi, names)
 

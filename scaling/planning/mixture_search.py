@@ -53,7 +53,7 @@ def whole_shares(
     ref = mixture_of(reference, names)
     losses = [_loss_of(f, {"N": N, "D": D}) for f in fits.values()]
 
-    def total(h: np.ndarray) -> np.ndarray:
+    def total(h: np.ndarray) -> Any:
         return sum(weight * loss(h, None) for weight, loss in zip(w, losses, strict=True))
 
     def gradient(h: np.ndarray) -> np.ndarray:
@@ -155,9 +155,10 @@ def _notes(fits: Mapping[str, Fit], convex: bool, values: np.ndarray) -> list[st
 
 def _loss_of(fit: Fit, plain: dict[str, float | None]) -> Callable[[np.ndarray, np.ndarray | None], Any]:
     """h (k,) or (k, m) -> loss at the fit's values; at internal parameter vectors t (B, p) -> (B,)."""
-    inputs = fit.law.layout.inputs  # type: ignore[union-attr]
+    assert fit.law.layout is not None
+    inputs = fit.law.layout.inputs
 
-    def loss(h: np.ndarray, t: np.ndarray | None):
+    def loss(h: np.ndarray, t: np.ndarray | None) -> Any:
         args = [x for name, each in inputs for x in (h if each else [plain[name]])]
         if t is None:
             return fit.law(*args, **fit.values)
@@ -167,7 +168,10 @@ def _loss_of(fit: Fit, plain: dict[str, float | None]) -> Callable[[np.ndarray, 
     return loss
 
 
-def _descend(total, gradient, start, lo, hi) -> np.ndarray:
+def _descend(
+    total: Callable[[np.ndarray], float], gradient: Callable[[np.ndarray], np.ndarray], start: np.ndarray,
+    lo: np.ndarray, hi: np.ndarray,
+) -> np.ndarray:  # fmt: skip
     """Sequential quadratic programming on the simplex; shares stay 1e-9 above zero, where powers lose their slope."""
     low = np.maximum(lo, np.minimum(1e-9, hi))
     begin = np.clip(start, low, hi)
@@ -181,7 +185,7 @@ def _descend(total, gradient, start, lo, hi) -> np.ndarray:
         options={"ftol": 1e-15, "maxiter": 500},
     )
     p = np.clip(found.x, low, hi)
-    return p / p.sum()
+    return np.asarray(p / p.sum())
 
 
 def _first_order(slope: np.ndarray, p: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from scaling.formula import Published, constants
 from scaling.papers.luo2025 import multi_power
 from scaling.planning.descent import FinalLoss, freely
 from scaling.rendering import Result
-from scaling.schedules import Schedule
+from scaling.schedules import Schedule, schedule
 
 if TYPE_CHECKING:
     from scaling.fits import Fit
@@ -70,6 +70,7 @@ def best_schedule(
     warmup: int = 0,
     kind: str = "free",
     lowest: float = LOWEST,
+    start: Any = None,
 ) -> BestSchedule:
     """Find the schedule of `steps` updates with the lowest predicted final loss.
 
@@ -80,6 +81,7 @@ def best_schedule(
     warmup : updates of linear warm-up (the rate of the first is 0, of the last the peak); they are not searched.
     kind : "free": any rates that never rise; "wsd": constant, then a power-shaped fall.
     lowest : smallest rate allowed, as a fraction of the peak.
+    start : schedule from which the free search starts (default: the best of the parametric family).
 
     Raises
     ------
@@ -101,10 +103,12 @@ def best_schedule(
     parametric = _power(n, decay, power, peak, lowest)
     fall = f"constant, then (fraction left)^{power:.2f} over {decay * n / steps:.1%}"
     usual = {name: np.maximum(peak * shape, lowest * peak) for name, shape in _usual(n).items()}
-    found = {"free": freely(loss, coarse, parametric, peak, lowest)} if kind == "free" else {"parametric": parametric}
+    begin = parametric if start is None else np.clip(schedule(start).rates[-n:], lowest * peak, peak)
+    found = {"free": freely(loss, coarse, begin, peak, lowest)} if kind == "free" else {"parametric": parametric}
     plans = {**found, fall: parametric, **usual}
-    table = pd.DataFrame({"schedule": list(plans), "loss": [loss.with_rises(rates) for rates in plans.values()]})
-    best = plans[table["schedule"][table["loss"].idxmin()]] if kind == "free" else parametric  # none of these rises
+    losses = {name: loss.with_rises(rates) for name, rates in plans.items()}
+    best = plans[min(losses, key=lambda name: losses[name])] if kind == "free" else parametric  # none of these rises
+    table = pd.DataFrame({"schedule": list(losses), "loss": list(losses.values())})
     failed = () if isinstance(fit, Published) else fit.verdict.failures
     warnings = tuple(f"the fit behind this schedule is not trustworthy: {reason}" for reason in failed)
     return BestSchedule(

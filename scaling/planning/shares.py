@@ -7,12 +7,15 @@ of the additive mixture law. Each is convex, so the solution is the optimum; its
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from scaling.errors import FitError
 
+Names = Sequence[str] | None  # of the families, for messages
 TIGHT = 4e-16  # |ln sum p| at which the shares sum to 1 as well as doubles can
 MOST = 200
 
@@ -32,7 +35,7 @@ class Solved:
     iterations: int
 
 
-def least_sum(a, g, lo=0.0, hi=1.0, names=None) -> Solved:
+def least_sum(a: ArrayLike, g: ArrayLike, lo: ArrayLike = 0.0, hi: ArrayLike = 1.0, names: Names = None) -> Solved:
     """Minimise sum_i a_i p_i^-g_i over shares p that sum to 1, lo <= p <= hi.
 
     Parameters
@@ -47,13 +50,13 @@ def least_sum(a, g, lo=0.0, hi=1.0, names=None) -> Solved:
     return _solve(np.log(a * g), 1 / (1 + g), lo, hi, names)
 
 
-def least_worst(a, g, lo=0.0, hi=1.0, names=None) -> Solved:
+def least_worst(a: ArrayLike, g: ArrayLike, lo: ArrayLike = 0.0, hi: ArrayLike = 1.0, names: Names = None) -> Solved:
     """Minimise max_i a_i p_i^-g_i over the same shares; without active bounds all losses come out equal, exp(u)."""
     a, g = _positive(a, "a", names), _positive(g, "gamma", names)
     return _solve(np.log(a), 1 / g, lo, hi, names)
 
 
-def most_help(C, gamma, lo=0.0, hi=1.0, names=None) -> Solved:
+def most_help(C: ArrayLike, gamma: ArrayLike, lo: ArrayLike = 0.0, hi: ArrayLike = 1.0, names: Names = None) -> Solved:
     """Maximise sum_i C_i h_i^gamma_i, 0 < gamma_i < 1: the best mixture for one target of `mixture_additive`."""
     C, gamma = _positive(C, "C", names), _positive(gamma, "gamma", names)
     if (gamma >= 1).any():
@@ -61,8 +64,8 @@ def most_help(C, gamma, lo=0.0, hi=1.0, names=None) -> Solved:
     return _solve(np.log(C * gamma), 1 / (1 - gamma), lo, hi, names)
 
 
-def _positive(x, name: str, names) -> np.ndarray:
-    x = np.atleast_1d(np.asarray(x, float))
+def _positive(given: ArrayLike, name: str, names: Names) -> np.ndarray:
+    x = np.atleast_1d(np.asarray(given, float))
     fine = (x > 0) & (x < np.inf)
     if not fine.all():
         i = int(np.argmin(fine))
@@ -71,9 +74,9 @@ def _positive(x, name: str, names) -> np.ndarray:
     return x
 
 
-def bounds(k: int, lo, hi, names=None) -> tuple[np.ndarray, np.ndarray]:
+def bounds(k: int, floor: ArrayLike, cap: ArrayLike, names: Names = None) -> tuple[np.ndarray, np.ndarray]:
     """Floors and caps as arrays (k,), or FitError with the reason why no shares satisfy them."""
-    lo, hi = np.zeros(k) + lo, np.minimum(np.zeros(k) + hi, 1.0)
+    lo, hi = np.zeros(k) + np.asarray(floor, float), np.minimum(np.zeros(k) + np.asarray(cap, float), 1.0)
     fine = (lo >= 0) & (lo <= hi)
     if fine.all() and lo.sum() <= 1 + 1e-12 and hi.sum() >= 1 - 1e-12:
         return lo, hi
@@ -94,9 +97,9 @@ def bounds(k: int, lo, hi, names=None) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def _solve(c: np.ndarray, e: np.ndarray, lo, hi, names) -> Solved:
+def _solve(c: np.ndarray, e: np.ndarray, floor: ArrayLike, cap: ArrayLike, names: Names) -> Solved:
     k = len(c)
-    lo, hi = bounds(k, lo, hi, names)
+    lo, hi = bounds(k, floor, cap, names)
     ceiling, bottom = np.log(np.maximum(hi, 1e-300)), np.maximum(lo, 1e-300)
     left = float((c - ceiling / e).min())  # every share at its cap: sum >= 1
     right = float((c - np.log(lo + max(1 - lo.sum(), 1e-300) / k) / e).max())  # sum <= 1

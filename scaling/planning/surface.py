@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from scaling.counting import SERVE, TRAIN
 from scaling.errors import LawError
@@ -24,10 +26,12 @@ class Budget:
     train: float = TRAIN
     serve: float = SERVE
 
-    def flops(self, N, D):
+    def flops(self, N: Any, D: Any) -> Any:
+        """Cost of N parameters and D tokens, numbers or arrays."""
         return N * (self.train * D + self.serve * self.served)
 
-    def tokens(self, N, C):
+    def tokens(self, N: Any, C: Any) -> Any:
+        """Tokens that N parameters leave at cost C, numbers or arrays."""
         return (C / N - self.serve * self.served) / self.train
 
 
@@ -61,7 +65,7 @@ class Surface:
         """Of some of the parameter sets."""
         return replace(self, values={k: v if len(v) == 1 else v[rows] for k, v in self.values.items()})
 
-    def __call__(self, N, D) -> np.ndarray:
+    def __call__(self, N: np.ndarray, D: np.ndarray) -> np.ndarray:
         """Loss (B, k) for N and D that broadcast with (B, k)."""
         known = {"N": N, "D": D, "M": D / N, **self.extra}
         shape = np.broadcast_shapes((self.sets, 1), np.shape(N), np.shape(D))
@@ -69,7 +73,7 @@ class Surface:
             loss = self.law(*(known[k] for k in self.law.inputs), **self.values)
         return np.broadcast_to(np.nan_to_num(loss, nan=np.inf), shape)
 
-    def best(self, C, budget: Budget, ends: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    def best(self, C: ArrayLike, budget: Budget, ends: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """N and loss (B,) that minimise the loss at cost C (B,), by zooming in on ln N.
 
         The lowest dip counts, not the ends: laws with many exponents may fall there again, far from any data. Where there
@@ -77,34 +81,23 @@ class Surface:
         """
         C = np.broadcast_to(np.asarray(C, float), (self.sets,))
         # from one parameter to the size at which a single token is left
-        low = np.zeros(self.sets)
-        high = np.log(C / (budget.train + budget.serve * budget.served))
-        nodes = np.linspace(0, 1, ZOOM)
-        rows, none = np.arange(self.sets), np.zeros(self.sets, bool)
+        low, high = np.zeros(self.sets), np.log(C / budget.flops(1.0, 1.0))
+        rows, nodes, none = np.arange(self.sets), np.linspace(0, 1, ZOOM), high <= low
         for level in range(LEVELS):
             x = low[:, None] + (high - low)[:, None] * nodes
             N = np.exp(x)
             loss = self(N, np.maximum(budget.tokens(N, C[:, None]), 1e-300))
+            at = loss.argmin(1)
             if level == 0:
                 dips = (loss[:, 1:-1] < loss[:, :-2]) & (loss[:, 1:-1] <= loss[:, 2:])
-                none = ~dips.any(1) | (high <= low)
-                at = np.where(none, loss.argmin(1), np.where(dips, loss[:, 1:-1], np.inf).argmin(1) + 1)
-                at = np.clip(at, 1, ZOOM - 2)
-            else:
-                at = np.clip(loss.argmin(1), 1, ZOOM - 2)
+                none |= ~dips.any(1)
+                at = np.where(none, at, np.where(dips, loss[:, 1:-1], np.inf).argmin(1) + 1)
+            at = np.clip(at, 1, ZOOM - 2)
             low, high = x[rows, at - 1], x[rows, at + 1]
-        # the last three nodes carry a parabola
-        x3 = x[rows[:, None], at[:, None] + [-1, 0, 1]]
-        y3 = loss[rows[:, None], at[:, None] + [-1, 0, 1]]
-        bend = y3[:, 0] - 2 * y3[:, 1] + y3[:, 2]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shift = 0.5 * (y3[:, 0] - y3[:, 2]) / bend * (x3[:, 2] - x3[:, 1])
-        trusted = (bend > 1e-12 * np.abs(y3[:, 1])) & (np.abs(shift) < x3[:, 2] - x3[:, 1])
-        N = np.exp(x3[:, 1] + np.where(trusted, shift, 0.0))
-        N = N if ends else np.where(none, np.nan, N)
-        return N, self(N[:, None], budget.tokens(N, C)[:, None])[:, 0]
+        best = N[rows, at] if ends else np.where(none, np.nan, N[rows, at])
+        return best, self(best[:, None], budget.tokens(best, C)[:, None])[:, 0]
 
-    def compute_for(self, loss, budget: Budget) -> np.ndarray:
+    def compute_for(self, loss: ArrayLike, budget: Budget) -> np.ndarray:
         """Least cost C (B,) at which the best run reaches `loss` (B,); infinite where no run does, 0 where any does."""
         target = np.broadcast_to(np.asarray(loss, float), (self.sets,))
         grid = np.linspace(np.log(COSTS[0]), np.log(COSTS[1]), 16)
@@ -113,7 +106,7 @@ class Surface:
         low, high = grid[np.maximum(first - 1, 0)], grid[first]
 
         def over(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
-            return np.minimum(self.take(rows).best(np.exp(x), budget)[1], 1e300) - target[rows]
+            return np.asarray(np.minimum(self.take(rows).best(np.exp(x), budget)[1], 1e300) - target[rows])
 
-        C = np.exp(root(over, low, high))
+        C: np.ndarray = np.exp(root(over, low, high))
         return np.where(met.any(0), np.where(met[0], 0.0, C), np.inf)

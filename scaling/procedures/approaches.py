@@ -6,6 +6,7 @@ with the bias measured on the parametric fit's own surface, and with that fit be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,7 +102,7 @@ def isoflop(runs: pd.DataFrame, flops: float | None = None) -> Optima:
     return Optima(**{**vars(found), "bias": _bias(runs, flops)})
 
 
-def parametric(runs: pd.DataFrame, law: str = "chinchilla", flops=None) -> Optima:
+def parametric(runs: pd.DataFrame, law: str = "chinchilla", flops: float | Sequence[float] | None = None) -> Optima:
     """Approach 3: fit the law, read off the optimum at the budgets of the runs (or at `flops`)."""
     _columns(runs, "N", "D", "loss")
     fit = fits.fit(runs[["N", "D", "loss"]], law)

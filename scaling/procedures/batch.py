@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from scaling import fits
 from scaling.errors import DataError
@@ -11,7 +12,7 @@ from scaling.errors import DataError
 DEFINITIONS = ("overhead", "ratio", "overhead_small")
 
 
-def steps_and_examples(S, B, B_crit) -> dict[str, np.ndarray]:
+def steps_and_examples(S: ArrayLike, B: ArrayLike, B_crit: ArrayLike) -> dict[str, np.ndarray]:
     """S_min = S / (1 + B_crit / B), E_min = B S / (1 + B / B_crit) and the share of compute that batch B wastes.
 
     (S / S_min - 1)(E / E_min - 1) = 1 with E = B S (arXiv:1812.06162); S_min is the limit of large, E_min of small batches.
@@ -82,7 +83,7 @@ def critical_batches(
     return out
 
 
-def power_of_size(N, B_crit) -> tuple[float, float]:
+def power_of_size(N: ArrayLike, B_crit: ArrayLike) -> tuple[float, float]:
     """(factor, exponent) of B_crit = factor N^exponent by least squares of logarithms."""
     exponent, log_factor = np.polyfit(np.log(np.asarray(N, float)), np.log(np.asarray(B_crit, float)), 1)
     return float(np.exp(log_factor)), float(exponent)

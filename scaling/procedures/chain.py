@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
 from scaling.errors import FitError
@@ -34,8 +35,11 @@ class Chain(Result):
                 f"{', '.join(self.second.law.inputs)}."
             )
 
-    def __call__(self, *inputs):
-        return self.second.law(self.first.law(*inputs, **self.first.values), **self.second.values)
+    def __call__(self, *inputs: ArrayLike) -> np.ndarray:
+        """Error at the inputs of the first law."""
+        loss = self.first.law(*inputs, **self.first.values)
+        found: np.ndarray = self.second.law(loss, **self.second.values)
+        return found
 
     @property
     def ok(self) -> bool:

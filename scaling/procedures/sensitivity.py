@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from scaling.errors import DataError
 from scaling.rendering import Result
@@ -14,7 +15,7 @@ RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)  # the paper's seven, nearly 
 DIVERGED = 1e4  # attention logit above which every run of the paper diverged
 
 
-def lr_sensitivity(lr, loss, initial: float) -> dict[str, float]:
+def lr_sensitivity(lr: ArrayLike, loss: ArrayLike, initial: float) -> dict[str, float]:
     """How much is lost by a wrong learning rate, on average over a range of them.
 
     Parameters
@@ -75,12 +76,14 @@ class Growth(Result):
     crosses_at: float
     facts = ("c2", "c1", "c0", "crosses_at")
 
-    def at(self, N):
+    def at(self, N: ArrayLike) -> np.ndarray:
+        """The quantity at a size."""
         x = np.log(np.asarray(N, float))
-        return np.exp((self.c2 * x + self.c1) * x + self.c0)
+        found: np.ndarray = np.exp((self.c2 * x + self.c1) * x + self.c0)
+        return found
 
 
-def extrapolate_logits(N, y, threshold: float = DIVERGED) -> Growth:
+def extrapolate_logits(N: ArrayLike, y: ArrayLike, threshold: float = DIVERGED) -> Growth:
     """Quadratic in logarithms of the largest attention logit (or any positive probe) against size, at one learning rate.
 
     Parameters

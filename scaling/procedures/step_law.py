@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.interpolate import LinearNDInterpolator
 
 from scaling.counting import counted
 from scaling.errors import DataError, FitError
+from scaling.papers.li2025steplaw import batch_size, lr_batch
 from scaling.rendering import Result
 
 COLUMNS = ("N", "D", "lr", "batch", "loss")
@@ -34,15 +36,16 @@ class StepLaw(Result):
     at_edge: int
     facts = ("values", "spread_groups", "spread_rows", "r2", "at_edge")
 
-    def lr(self, N, D):
-        return (
-            self.values["K"]
-            * np.asarray(N, float) ** -self.values["alpha"]
-            * np.asarray(D, float) ** self.values["beta"]
-        )
+    def lr(self, N: ArrayLike, D: ArrayLike) -> np.ndarray:
+        """Best learning rate."""
+        constants = {k: self.values[k] for k in lr_batch.params}
+        found: np.ndarray = lr_batch(np.asarray(N, float), np.asarray(D, float), **constants)
+        return found
 
-    def batch(self, D):
-        return self.values["K_B"] * np.asarray(D, float) ** self.values["gamma"]
+    def batch(self, D: ArrayLike) -> np.ndarray:
+        """Best batch in tokens."""
+        found: np.ndarray = batch_size(np.asarray(D, float), K=self.values["K_B"], gamma=self.values["gamma"])
+        return found
 
 
 def fit_lr_batch(
@@ -96,12 +99,13 @@ def regret(rule: StepLaw, runs: pd.DataFrame) -> pd.Series:
     NaN where the setting lies outside the runs of the group.
     """
     out = {}
-    for (N, D), g in runs.groupby(["N", "D"]):
+    for at, g in runs.groupby(["N", "D"]):
+        N, D = np.array(at, float)
         surface = LinearNDInterpolator(
             np.log(g[["lr", "batch"]].to_numpy(float)), g["loss"].to_numpy(float), rescale=True
         )
         here = float(surface(np.log(rule.lr(N, D)), np.log(rule.batch(D))))
-        out[N, D] = here / float(g["loss"].min()) - 1
+        out[at] = here / float(g["loss"].min()) - 1
     return pd.Series(out, name="regret").rename_axis(["N", "D"])
 
 
@@ -128,7 +132,7 @@ def _edge(g: pd.DataFrame) -> bool:
     return any(best[k] in (g[k].min(), g[k].max()) for k in ("lr", "batch"))
 
 
-def _paraboloid(g: pd.DataFrame):
+def _paraboloid(g: pd.DataFrame) -> dict[str, float] | None:
     if len(g) < 6:
         return None
     x, y = np.log(g["lr"].to_numpy(float)), np.log(g["batch"].to_numpy(float))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from scaling import fits
 from scaling.counting import recounted
@@ -36,31 +38,36 @@ class Trajectory(Result):
     levels: pd.DataFrame | None = None
     facts = ("values", "levels")
 
-    def loss(self, N, B, S) -> np.ndarray:
+    def loss(self, N: ArrayLike, B: ArrayLike, S: ArrayLike) -> np.ndarray:
         """Loss of N parameters after S steps at batch B."""
-        return kaplan_trajectory(*(np.asarray(v, float) for v in (N, B, S)), **self.values)
+        found: np.ndarray = kaplan_trajectory(*(np.asarray(v, float) for v in (N, B, S)), **self.values)
+        return found
 
     def _constants(self, law: Law) -> dict[str, float]:
         return {name: self.values[name] for name in law.params}
 
-    def lowest_loss(self, N):
+    def lowest_loss(self, N: ArrayLike) -> np.ndarray:
         """Loss of a converged model."""
-        return kaplan_steps(np.asarray(N, float), np.inf, **self._constants(kaplan_steps))
+        found: np.ndarray = kaplan_steps(np.asarray(N, float), np.inf, **self._constants(kaplan_steps))
+        return found
 
-    def critical_batch(self, loss):
+    def critical_batch(self, loss: ArrayLike) -> np.ndarray:
         """Batch at which twice the fewest steps and twice the fewest tokens are needed for a loss."""
-        return critical_batch(np.asarray(loss, float), **self._constants(critical_batch))
+        found: np.ndarray = critical_batch(np.asarray(loss, float), **self._constants(critical_batch))
+        return found
 
-    def steps_to(self, loss, N, B=np.inf):
+    def steps_to(self, loss: ArrayLike, N: ArrayLike, B: ArrayLike = np.inf) -> np.ndarray:
         """Steps to a loss at batch B (inf: the fewest there can be); NaN where the model never reaches it."""
         loss = np.asarray(loss, float)
         fewest = steps_to(loss, np.asarray(N, float), **self._constants(kaplan_steps))
-        return batch_tradeoff(np.asarray(B, float), S_min=fewest, B_crit=self.critical_batch(loss))
+        found: np.ndarray = batch_tradeoff(np.asarray(B, float), S_min=fewest, B_crit=self.critical_batch(loss))
+        return found
 
-    def tokens_to(self, loss, N, B=0.0):
+    def tokens_to(self, loss: ArrayLike, N: ArrayLike, B: ArrayLike = 0.0) -> np.ndarray:
         """Tokens to a loss at batch B (0: the fewest there can be)."""
         fewest = self.critical_batch(loss) * self.steps_to(loss, N)
-        return fewest * (1 + np.asarray(B, float) / self.critical_batch(loss))
+        found: np.ndarray = fewest * (1 + np.asarray(B, float) / self.critical_batch(loss))
+        return found
 
 
 def curves_of(runs: Runs) -> pd.DataFrame:
@@ -84,9 +91,8 @@ def curves_of(runs: Runs) -> pd.DataFrame:
     if "lr" in frame:
         frame = frame[frame["lr"] > 0.999 * frame.groupby("run")["lr"].transform("max")]
     frame = frame.rename(columns={"n_params": "N", "batch_tokens": "B", "step": "S"}).sort_values("S")
-    lowest = (
-        frame.assign(loss=frame.groupby("run")["loss"].cummin()).groupby(["N", "B", "S"], as_index=False)["loss"].min()
-    )
+    frame = frame.assign(loss=frame.groupby("run")["loss"].cummin())
+    lowest: pd.DataFrame = frame.groupby(["N", "B", "S"], as_index=False).agg({"loss": "min"})
     return lowest.assign(run=[f"{n:g} at {b:g}" for n, b in zip(lowest["N"], lowest["B"], strict=True)])[list(COLUMNS)]
 
 
@@ -136,7 +142,7 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
     )
 
 
-def joint(curves: pd.DataFrame, **options) -> tuple[Trajectory, object]:
+def joint(curves: pd.DataFrame, **options: Any) -> tuple[Trajectory, fits.Fit]:
     """All six constants at once from all rows (`scaling.fit` of kaplan_trajectory, with its options); also the Fit."""
     _checked("curves", curves, COLUMNS)
     fit = fits.fit(curves[["N", "B", "S", "loss"]], "kaplan_trajectory", **options)

@@ -79,7 +79,7 @@ def trainer_callback(schedule: Any, references: Runs | None = None, level: float
 
     live = Live(schedule, references, level, every)
 
-    class ForecastCallback(TrainerCallback):
+    class ForecastCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             for row in state.log_history:
                 if "eval_loss" in row and not (live.steps and row["step"] <= live.steps[-1]):

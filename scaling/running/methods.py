@@ -12,9 +12,9 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 from scaling.fits import Fit, fit
-from scaling.formula import Hooks, Law, find
+from scaling.formula import Hooks, Law
 from scaling.logs import Runs
-from scaling.papers.luo2025 import with_known_kernel
+from scaling.papers.luo2025 import multi_power, multi_power_features, multi_power_jacobian, with_known_kernel
 from scaling.schedules import Schedule
 
 Curve = Callable[[np.ndarray], np.ndarray]
@@ -71,7 +71,10 @@ def means(step: np.ndarray, loss: np.ndarray, plan: Schedule) -> tuple[np.ndarra
 
 def scatter(loss: np.ndarray) -> float:
     """sd of a logged loss about its trend: what changes from row to row, and what wanders over longer stretches."""
-    sd = lambda x: float(np.median(np.abs(np.diff(x, 3)))) / 0.6745 / np.sqrt(20) if len(x) > 3 else np.nan
+
+    def sd(x: np.ndarray) -> float:
+        return float(np.median(np.abs(np.diff(x, 3)))) / 0.6745 / np.sqrt(20) if len(x) > 3 else np.nan
+
     row, size = sd(loss), len(loss) // STRETCHES
     if size < 4:
         return row
@@ -102,7 +105,7 @@ class Kernel:
 
 def published_kernel() -> Kernel:
     """The kernel to assume where nothing else is known: luo2025_25M of multi_power, at its peak rate of 3e-4."""
-    return Kernel.of(find("multi_power").published["luo2025_25M"], 3e-4)
+    return Kernel.of(multi_power.published["luo2025_25M"], 3e-4)
 
 
 def fallen(prefix: Prefix) -> float:
@@ -124,26 +127,28 @@ def transferred(prefix: Prefix, known: Kernel) -> Curve:
 
 
 def _inputs(law: Law, prefix: Prefix, step: np.ndarray) -> tuple[Any, ...]:
+    assert law.hooks.features is not None
     return tuple(law.hooks.features(step, prefix.plan, **law.conventions).values())
 
 
 def _fitted(prefix: Prefix, known: Kernel) -> Fit:
     """With the kernel known, annealing saves a known multiple of A, the area term after 1000 updates at the peak."""
-    base, peak = find("multi_power"), prefix.plan.peak
+    peak = prefix.plan.peak
 
-    def features(steps, schedule, **conventions):
-        S1, drops = base.hooks.features(steps, schedule, **conventions).values()
-        return {"S1": S1 / (LONG * peak), "saved": -base(S1, drops, L0=0, A=0, alpha=1, **known.at(1.0, peak))}
+    def features(steps: np.ndarray, schedule: Schedule, **conventions: Any) -> dict[str, Any]:
+        S1, drops = multi_power_features(steps, schedule, **conventions).values()
+        saved = -multi_power(S1, drops, L0=0, A=0, alpha=1, **known.at(1.0, peak))
+        return {"S1": S1 / (LONG * peak), "saved": saved}
 
-    params, hooks = {k: base.params[k] for k in ("L0", "A", "alpha")}, Hooks(features=features)
-    law = replace(base, fn=with_known_kernel, inputs=("S1", "saved"), params=params, hooks=hooks, published={})
+    params, hooks = {k: multi_power.params[k] for k in ("L0", "A", "alpha")}, Hooks(features=features)
+    law = replace(multi_power, fn=with_known_kernel, inputs=("S1", "saved"), params=params, hooks=hooks, published={})
     return fit(prefix.runs(), law)
 
 
 def drawn(prefix: Prefix, known: Kernel) -> Curve:
     """A multi-power law whose kernel is known to within a factor: L0, A, alpha, B and C minimise the Huber loss of ln loss
     plus a row for ln(B / A) and one for ln C. The search begins at the best fit with the known kernel."""
-    law, peak = find("multi_power"), prefix.plan.peak
+    law, peak = multi_power, prefix.plan.peak
     unit = LONG * peak
 
     def values(x: np.ndarray) -> dict[str, Any]:
@@ -155,15 +160,16 @@ def drawn(prefix: Prefix, known: Kernel) -> Curve:
     noise = np.fmax(NOISE, prefix.noise / np.median(prefix.loss))
 
     def residuals(x: np.ndarray) -> np.ndarray:
-        return np.r_[np.log(prefix.loss / np.maximum(law(*rows, **values(x)), TINY)), noise * x[3:]]
+        fitted = np.maximum(law(*rows, **values(x)), TINY)
+        return np.concatenate([np.log(prefix.loss / fitted), noise * x[3:]])
 
     def slopes(x: np.ndarray) -> np.ndarray:
         v = values(x)
-        by = law.hooks.jacobian(*rows, **v)
+        by = multi_power_jacobian(*rows, **v)
         A, B, C = (by[k] * v[k] for k in "ABC")
         J = np.stack([by["L0"], A + B, by["alpha"] + A * np.log(unit), KNOWN * B, KNOWN * C], axis=1)
         value = v["L0"] + A + B  # the law is linear in these
-        return np.r_[-J / np.maximum(value, TINY)[:, None], noise * np.eye(5)[3:]]
+        return np.concatenate([-J / np.maximum(value, TINY)[:, None], noise * np.eye(5)[3:]])
 
     at = _fitted(prefix, known).values
     start = np.array([at["L0"], np.log(at["A"]), at["alpha"], 0, 0])

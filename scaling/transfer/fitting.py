@@ -58,7 +58,8 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
         found = fit(pd.DataFrame({"x": x, "loss": y}), "loss_to_loss", fixed=known, objective="squares")
         values = found.values
         how = f"{listed(n for n in ('E0', 'E1') if n not in known)} estimated from these pairs"
-    relation = Relation(**{name: values[name] for name in PARAMS}, how=how, fit=found, pairs=pairs)
+    K, kappa, E0, E1 = (values[name] for name in PARAMS)
+    relation = Relation(K, kappa, E0, E1, how, found, pairs)
     residual = y - relation(x)
     r2 = float(1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum())
     said += [*found.warnings, *_doubts(relation, y, known)]
