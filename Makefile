@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test test-all bench lint notebooks clean
+.PHONY: help demo test test-all bench mutants lint notebooks clean
 .NOTPARALLEL:
 
 help:
@@ -14,7 +14,8 @@ help:
 	@echo "make test       tests, without those marked slow"
 	@echo "make test-all   every test"
 	@echo "make bench      benchmarks: ratios to a yardstick"
-	@echo "make lint       ruff and mypy"
+	@echo "make mutants    break every line of the numbers' rooms and tell which breaks no test sees (hours)"
+	@echo "make lint       ruff, its format, mypy and the floors of imports"
 	@echo "make notebooks  execute the notebooks and write their .ipynb twins"
 	@echo "make clean      remove .venv and caches"
 
@@ -36,15 +37,21 @@ bench: .venv/dev
 	@set -e; for file in $$(grep -rl --include='*.py' '^if __name__' benchmarks); do \
 	  echo "== $$file"; $(BIN)/python -m $$(echo $${file%.py} | tr / .); done
 
+mutants: .venv/dev
+	@$(INSTALL) -e '.[mutants]'
+	$(BIN)/python -m benchmarks.mutants
+
 notebooks: .venv/dev
 	$(BIN)/python -W ignore tests/make_notebooks.py
 
 lint: .venv/dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis demo_output
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants demo_output
 
 # Stamps: `core` is what a user installs, `dev` adds torch, the test tools and the linters.
 .venv/bin/python:

@@ -139,7 +139,7 @@ def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> No
 
 def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level: float) -> pd.DataFrame:
     """Return the rows of the steps asked for, or the last row of each run."""
-    import pandas as pd
+    import pandas as pd  # noqa: PLC0415 - slow, and the options of this verb need none
 
     if not at:
         return curve.groupby("run", sort=False).tail(1)

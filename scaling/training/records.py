@@ -231,7 +231,7 @@ def write_run_table(out_dir: str | Path) -> None:
 
 def conditions(spec: RunSpec, corpus: Corpus, device: torch.device) -> dict[str, Any]:
     """What bitwise equality needs besides the spec; a run resumes only where these are unchanged."""
-    import torch
+    import torch  # noqa: PLC0415 - slow, and a plan of runs needs none
 
     return {
         "corpus_sha256": corpus.sha256,
