@@ -1,6 +1,7 @@
 """Golden numbers of lines that no other test would miss: each was broken by hand, or by `make mutants`, and is seen here."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from scaling import counting
@@ -77,6 +78,75 @@ def test_a_shape_grows_in_width_and_depth_alike():
             by = made.d_model / 64
             assert made.n_layer / 3 == pytest.approx(by) and made.ff / one.ff == pytest.approx(by)
             assert made.attn / one.attn == pytest.approx(by) and made.vocab == one.vocab
+
+
+def test_tables_that_show_what_they_count():
+    """Beside the trainer's own counts a column of sizes is told by its numbers; otherwise it has to be said."""
+    own = pd.DataFrame({"n_params": [10, 20], "n_params_nonemb": [6, 12], "loss": 1.0})
+    assert counting.counted(own) == "total" and counting.counted(own[["n_params", "loss"]]) is None
+    assert counting.counted(own.assign(N=[6, 12])) == "non_embedding"
+    assert counting.counted(own.assign(N=[10, 20])) == "total"
+    assert counting.counted(own.assign(N=[10, 12])) is None and counting.counted(own.assign(N=[6, 20])) is None
+    few = own.drop(columns="n_params")
+    assert (
+        counting.counted(few.assign(N=[6, 12])) == "non_embedding" and counting.counted(few.assign(N=[10, 20])) is None
+    )
+    assert counting.counted(own.assign(flops=1.0), "FLOP") is None
+    assert counting.counted(own.assign(flops=1.0, flops_counted="kaplan"), "FLOP") == "kaplan"
+    with pytest.raises(DataError, match="unknown convention 'mine' for FLOP; there are 6ND"):
+        counting.counted(own.assign(flops_counted="mine"), "FLOP")
+    with pytest.raises(
+        DataError, match=r"column 'params_counted': the rows count parameters in 2 ways \(total, unsaid\)"
+    ):
+        counting.counted(own.assign(params_counted=["total", None]))
+
+
+def test_tables_counted_anew():
+    own = pd.DataFrame({"N": [6.0, 12.0], "n_params": [10, 20], "n_params_nonemb": [6, 12]})
+    there = counting.recounted(own, "total")  # without a shape: the counts are there
+    assert there["N"].tolist() == [10, 20] and set(there["params_counted"]) == {"total"}
+    back = counting.recounted(there, "non_embedding")
+    assert back["N"].tolist() == [6, 12] and back["n_params"].tolist() == [10, 20]
+    pd.testing.assert_frame_equal(counting.recounted(back, "non_embedding"), back)
+    with pytest.raises(DataError, match="non_embedding parameters and active_with_head are needed"):
+        counting.recounted(own, "active_with_head")
+    for unsaid in (own.drop(columns="n_params_nonemb"), own.assign(params_counted=["total", None])):
+        row = int(unsaid.get("params_counted", pd.Series([None]))[0] == "total")
+        with pytest.raises(
+            DataError, match=f"row {row} does not say how it counts parameters; add a column params_counted"
+        ):
+            counting.recounted(unsaid, "active_with_head" if row == 0 else "total")
+    with pytest.raises(DataError, match=r"no column N or n_params to count anew; the table has loss"):
+        counting.recounted(pd.DataFrame({"loss": [1.0]}), "total")
+    with pytest.raises(ArgumentError, match="unknown convention 'mine' for FLOP"):
+        counting.recounted(own, "mine", "FLOP")
+    with pytest.raises(DataError, match="unknown convention 'mine' for parameters"):
+        counting.recounted(own.assign(params_counted="mine"), "total")
+    shape = {"d_model": 64, "n_layer": 3, "vocab": 1000, "context": 128, "n_head": 4}
+    flops = pd.DataFrame({"flops": [1e12, 2e12], "flops_counted": ["6ND", "kaplan"], **shape})
+    other = counting.recounted(flops, "deepseek", "FLOP")
+    np.testing.assert_allclose(other["flops"], [1e12 * 1_179_648 / 1_701_888, 2e12 * 1_179_648 / 1_032_192])
+    with pytest.raises(DataError, match="FLOP are counted as 6ND and needed as deepseek; give the shape"):
+        counting.recounted(flops.drop(columns="n_layer"), "deepseek", "FLOP")
+    tied = pd.DataFrame({"N": [147_456], "params_counted": "non_embedding", **shape, "tied": True, "d_ff": [np.nan]})
+    assert counting.recounted(tied, "total")["N"].tolist() == [147_456 + 72_192]
+
+
+def test_data_are_counted_as_the_fit_was():
+    fitted = pd.DataFrame({"N": [6.0, 12.0], "C": 1.0, "params_counted": "non_embedding", "flops_counted": "kaplan"})
+    own = pd.DataFrame({"N": [10.0, 20.0], "n_params": [10, 20], "n_params_nonemb": [6, 12]})
+    assert counting.matched(own, fitted, ("N", "D"))["N"].tolist() == [6, 12]
+    assert counting.matched({k: list(v) for k, v in own.items()}, fitted, ("N",))["N"] == [10, 20]  # it says nothing
+    said = {k: list(v) for k, v in own.assign(params_counted="total").items()}
+    assert counting.matched(said, fitted, ("N", "D"))["N"].tolist() == [6, 12]
+    assert counting.matched(own, fitted, ("M",)) is own and counting.matched(own, own, ("N",)) is own
+    assert counting.matched(own, fitted.drop(columns="params_counted"), ("N",)) is own
+    assert counting.matched(3.0, fitted, ("N",)) == 3.0
+    counting.alike(source=own, target=own, other=fitted.drop(columns="params_counted"))
+    with pytest.raises(
+        DataError, match=r"different ways: source total, target non_embedding.*\n.*recounted\(table, 'total'\)"
+    ):
+        counting.alike(source=own, target=fitted)
 
 
 # ------------------------------------------------------------------------------------------------ drops
@@ -191,7 +261,9 @@ def test_labels_of_steps():
                     plan.index([first, wrong])
     text, table = schedule("constant:peak=1,steps=5"), schedule(np.ones(5))
     assert text.first == table.first == 1 and schedule(text) is text
-    assert text == table and hash(text) == hash(table) and text.rates.dtype == schedule([1, 2]).rates.dtype == np.float64
+    assert (
+        text == table and hash(text) == hash(table) and text.rates.dtype == schedule([1, 2]).rates.dtype == np.float64
+    )
     assert table != schedule(np.ones(5), first=0) and table != schedule(np.full(5, 2.0)) and table != 1.0
     assert len({text, table, schedule(np.ones(6)), schedule(np.ones(5), first=0)}) == 3
     assert repr(text) == "Schedule(constant:peak=1,steps=5; 5 updates, peak 1)"
