@@ -70,6 +70,47 @@ def test_counts_may_be_two_percent_off():
         counting.convert_parameters(1.0, None, given="mine", wanted="mine")
 
 
+def test_conventions_that_are_not_there():
+    for count, what in ((counting.parameters, "parameters"), (counting.flops_per_token, "FLOP")):
+        with pytest.raises(ArgumentError, match=f"unknown convention 'mine' for {what}; there are"):
+            count(PLAIN, "mine")
+        with pytest.raises(DataError, match="counts the vocabulary, and the shape gives none"):
+            count(Shape(64, 3))  # by default the total, and six times it
+    with pytest.raises(ArgumentError, match="'kaplan' is for decoders alone; with an encoder: 6ND, 6ND_non_embedding"):
+        counting.flops_per_token(TRANSLATOR, "kaplan")
+    with pytest.raises(ArgumentError, match="unknown convention 'mine' for parameters"):
+        counting.convert_parameters(1.0, PLAIN, given="mine", wanted="total")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"d_model": 0}, {"n_layer": 0}, {"vocab": -1}, {"context": np.inf}, {"n_head": "4"}, {"d_ff": -1}, {"vocab": None},
+     {"qk_norm": True}],
+)  # fmt: skip
+def test_shapes_that_cannot_be(wrong):
+    with pytest.raises(DataError, match="widths and depths are positive numbers"):
+        Shape(**{"d_model": 64, "n_layer": 3, **wrong})
+    assert Shape(np.int64(64), 1.5, 0, 0, n_head=1, qk_norm=True, gated=True, tied=True).n_layer == 1.5
+
+
+def test_products_of_large_counts_are_floating_point():
+    """9.2e18 is the largest whole number of 64 bits; lists and whole numbers count as well as arrays."""
+    assert counting.compute([10**10, 2], [10**12, 3]).tolist() == [6e22, 36.0]
+    assert counting.tokens([10**22, 36], [10**10, 2]).tolist() == [1e22 / 6e10, 3.0]
+    assert counting.compute(np.int64(10**10), np.int64(10**12)) == 6e22
+    assert counting.tokens(10**22, np.int64(3 * 10**18)) == pytest.approx(1e22 / 1.8e19)
+
+
+def test_words_of_published_constants_name_a_convention():
+    for words, convention in {
+        "M: non-embedding FLOP per token": "deepseek",
+        "N: non-embedding parameters": "non_embedding",
+        "N: total parameters": "total",
+        "N: parameters": None,
+    }.items():
+        assert counting.named_in(words) == convention
+
+
 def test_a_shape_grows_in_width_and_depth_alike():
     for one in (PLAIN, Shape(64, 3, d_ff=160, d_attn=48, gated=True)):
         for N in (1e5, 1e9):
@@ -142,6 +183,17 @@ def test_data_are_counted_as_the_fit_was():
     assert counting.matched(own, fitted, ("M",)) is own and counting.matched(own, own, ("N",)) is own
     assert counting.matched(own, fitted.drop(columns="params_counted"), ("N",)) is own
     assert counting.matched(3.0, fitted, ("N",)) == 3.0
+    work = pd.DataFrame(
+        {"C": [1e12], "flops_counted": "6ND", "d_model": 64, "n_layer": 3, "vocab": 1000, "context": 128}
+    )
+    np.testing.assert_allclose(counting.matched(work, fitted, ("C",))["C"], 1e12 * 1_032_192 / 1_701_888)
+    assert counting.matched(work, fitted.drop(columns="flops_counted"), ("C",)) is work
+    both = counting.matched(work.assign(N=[1.0], params_counted="non_embedding"), fitted, ("N", "C"))
+    assert both["flops_counted"].tolist() == ["kaplan"] and both["N"].tolist() == [1.0]
+    least = pd.DataFrame({"N": [147_456.0], "params_counted": "non_embedding", "d_model": 64, "n_layer": 3})
+    assert counting.recounted(least, "non_embedding")["N"].tolist() == [147_456]
+    with pytest.raises(DataError, match="set vocab="):
+        counting.recounted(least, "total")
     counting.alike(source=own, target=own, other=fitted.drop(columns="params_counted"))
     with pytest.raises(
         DataError, match=r"different ways: source total, target non_embedding.*\n.*recounted\(table, 'total'\)"
