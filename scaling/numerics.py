@@ -18,7 +18,7 @@ def root(f: Callable[[np.ndarray, np.ndarray], Any], low: Any, high: Any) -> np.
     f : of points (m,) and the numbers (m,) of the functions they belong to; values (m,), finite.
     low, high : ends, one pair for each function, in any shape; the roots have it too.
     """
-    from scipy.optimize import elementwise  # slow, and `scaling train --help` finds no root
+    from scipy.optimize import elementwise  # noqa: PLC0415 - slow, and `scaling train --help` finds no root
 
     low, high = np.broadcast_arrays(np.asarray(low, float), np.asarray(high, float))
     found = elementwise.find_root(f, (low.ravel(), high.ravel()), args=(np.arange(low.size),))

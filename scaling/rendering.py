@@ -28,11 +28,11 @@ class Result:
     Attributes
     ----------
     ok : may it be trusted? None where it has no verdict; colours the line "verdict" in HTML.
-    facts : names of the attributes that `to_dict` holds.
+    fields : names of the attributes that `to_dict` holds.
     widths : characters of the table's first columns, so that results printed one below the other line up.
     """
 
-    facts: ClassVar[tuple[str, ...]] = ()
+    fields: ClassVar[tuple[str, ...]] = ()
     widths: ClassVar[tuple[int, ...]] = ()
 
     @property
@@ -40,17 +40,17 @@ class Result:
         return None
 
     def head(self) -> list[tuple[str, str]]:
-        """Lines above the table, (label, text): the facts, unless a kind says it in words."""
-        told = ((name, getattr(self, name)) for name in self.facts)
+        """Lines above the table, (label, text): the fields, unless a kind says it in words."""
+        told = ((name, getattr(self, name)) for name in self.fields)
         return [(name, _said(value)) for name, value in told if value is not None and not hasattr(value, "columns")]
 
     def table(self) -> pd.DataFrame | None:
-        """The numbers below: a frame among the facts. Cells are text where an error says how many digits are known."""
-        return next((value for name in self.facts if hasattr(value := getattr(self, name), "columns")), None)
+        """The numbers below: a frame among the fields. Cells are text where an error says how many digits are known."""
+        return next((value for name in self.fields if hasattr(value := getattr(self, name), "columns")), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything the text says as plain JSON types, numbers in full; those that are not finite are None."""
-        return {name: plain(getattr(self, name)) for name in self.facts}
+        return {name: plain(getattr(self, name)) for name in self.fields}
 
     def __str__(self) -> str:
         return text(self)

@@ -16,7 +16,7 @@ from scaling.words import digits
 class Summary(Fitted, Result):
     """The report of `Fit`, as lines, table and plain data."""
 
-    facts = ("ok", "warnings", "objective", "values")
+    fields = ("ok", "warnings", "objective", "values")
     widths = (LABEL, 14, 26)
 
     def summary(self) -> pd.DataFrame:

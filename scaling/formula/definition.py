@@ -82,13 +82,7 @@ class Law:
             conventions={**(conventions or {}), **domains},
             ranges=ranges,
             layout=layout,
-        )._bound()
-
-    def _bound(self) -> Law:
-        """The law to which its published constants are handed when they are called."""
-        for constants in self.published.values():
-            constants.law = self
-        return self
+        )
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         return self.fn(*inputs, **self.held, **params)
@@ -202,35 +196,21 @@ class Law:
         if unknown := set(conventions) - set(self.conventions):
             raise LawError(f"law '{self.name}' has no convention {sorted(unknown)}; it has {sorted(self.conventions)}.")
         made = replace(self, conventions={**self.conventions, **conventions})
-        return made if self.layout is None or "domains" not in conventions else made._over(conventions["domains"])
+        if self.layout is None or "domains" not in conventions:
+            return made
+        return _over(made, self.layout, conventions["domains"])
 
     def over_columns(self, columns: Iterable[str]) -> Law:
         """A law of mixtures over the domains for which there are columns (h_web, h_code, ...); any other as it is."""
         domains = () if self.layout is None else self.layout.found_in([str(c) for c in columns])
         return self.using(domains=domains) if domains else self
 
-    def _over(self, domains: str | Iterable[str]) -> Law:
-        """The same formula written out for other domains of a mixture."""
-        assert self.layout is not None
-        layout = self.layout.over(domains)
-        return replace(
-            self,
-            fn=layout.wrap(inspect.unwrap(self.fn)),
-            params=layout.parameters(self.layout.gathered(self.params, self.layout.params)),
-            published={},
-            ranges=layout.spread(self.layout.gathered(self.ranges, self.layout.inputs), layout.inputs),
-            inputs=tuple(layout.flat(layout.inputs)),
-            hooks=self.hooks.changed(lambda hook: layout.wrap(inspect.unwrap(hook))),
-            layout=layout,
-            conventions={**self.conventions, "domains": layout.domains},
-        )
-
     def hold(self, name: str, *, published: Mapping[str, Published] | None = None, **values: float) -> Law:
         """A variant with its own registry name in which some parameters are held at given values."""
         self.check_names(values)
         params = {k: p for k, p in self.params.items() if k not in values}
         variant = replace(self, name=name, params=params, held={**self.held, **values}, published=dict(published or {}))
-        return register(variant._bound())
+        return register(variant)
 
     def tie(self, **expressions: str) -> Law:
         """The law with parameters computed from others, for example ``laws["chinchilla"].tie(beta="alpha")``."""
@@ -261,6 +241,22 @@ class Law:
         return _restore, (self.name, dict(self.conventions))
 
 
+def _over(law: Law, written: Layout, domains: str | Iterable[str]) -> Law:
+    """The same formula written out for other domains of a mixture."""
+    layout = written.over(domains)
+    return replace(
+        law,
+        fn=layout.wrap(inspect.unwrap(law.fn)),
+        params=layout.parameters(written.gathered(law.params, written.params)),
+        published={},
+        ranges=layout.spread(written.gathered(law.ranges, written.inputs), layout.inputs),
+        inputs=tuple(layout.flat(layout.inputs)),
+        hooks=law.hooks.changed(lambda hook: layout.wrap(inspect.unwrap(hook))),
+        layout=layout,
+        conventions={**law.conventions, "domains": layout.domains},
+    )
+
+
 def _restore(name: str, conventions: dict[str, Any]) -> Law:
     found = laws[name]
     return found if conventions == dict(found.conventions) else found.using(**conventions)
@@ -276,6 +272,8 @@ def register(law: Law) -> Law:
     known = laws.present(law.name)
     if known is not None and known.fn.__module__.startswith(HOME + ".") and law.fn.__module__ != known.fn.__module__:
         raise LawError(f"there is a built-in law '{law.name}' ({known.cite}); choose another name.")
+    for constants in law.published.values():
+        constants.law = law
     return laws.add(law.name, law)
 
 

@@ -42,7 +42,7 @@ class Backtest(Result):
     law: str
     by: str
     level: float
-    facts = ("law", "by", "level")
+    fields = ("law", "by", "level")
 
     def metrics(self, horizons: Sequence[float] = HORIZONS) -> pd.DataFrame:
         """One row per range of horizons: cutoffs, rows, error and |error| (relative, means), coverage, width, score.

@@ -50,7 +50,7 @@ class Mixture(Result):
     residual: float
     others: pd.DataFrame
     notes: tuple[str, ...]
-    facts = (
+    fields = (
         "objective", "value", "at_reference", "gain", "gain_lower", "gain_upper", "level", "worth_it", "residual",
         "losses", "others", "notes",
     )  # fmt: skip

@@ -46,7 +46,7 @@ class BestSchedule(Result):
     power: float
     compared: pd.DataFrame
     warnings: tuple[str, ...] = ()
-    facts = ("loss", "decay", "power", "compared", "warnings")
+    fields = ("loss", "decay", "power", "compared", "warnings")
 
     def head(self) -> list[tuple[str, str]]:
         fall = f"a fall over the last {self.decay:.1%} of {self.schedule.steps} updates"

@@ -39,7 +39,7 @@ class Optima(Result):
     points: pd.DataFrame
     notes: tuple[str, ...] = ()
     bias: float | None = None
-    facts = ("a", "b", "log_N", "log_D", "bias", "points", "notes")
+    fields = ("a", "b", "log_N", "log_D", "bias", "points", "notes")
 
     def at(self, flops: float) -> dict[str, float]:
         """N and D at a budget."""

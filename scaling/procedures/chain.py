@@ -26,7 +26,7 @@ class Chain(Result):
 
     first: Fit
     second: Fit
-    facts, widths = ("ok", "first", "second"), Fit.widths
+    fields, widths = ("ok", "first", "second"), Fit.widths
 
     def __post_init__(self) -> None:
         if len(self.second.law.inputs) != 1:

@@ -41,7 +41,7 @@ class Family(Result):
     surface: Fit
     aic: dict[str, float]
     warnings: tuple[str, ...]
-    facts = ("ok", "slope", "slope_error", "cells", "equal_slopes", "aic", "warnings", "fit", "rival", "surface")
+    fields = ("ok", "slope", "slope_error", "cells", "equal_slopes", "aic", "warnings", "fit", "rival", "surface")
     widths = Fit.widths
 
     @property

@@ -31,7 +31,7 @@ class Independence(Result):
     reason: str
     own: Fit | None = None
     additive: Fit | None = None
-    facts = ("verdict", "p_value", "ratio", "reason", "own", "additive")
+    fields = ("verdict", "p_value", "ratio", "reason", "own", "additive")
 
     @property
     def ok(self) -> bool | None:

@@ -74,7 +74,7 @@ class Growth(Result):
     c1: float
     c0: float
     crosses_at: float
-    facts = ("c2", "c1", "c0", "crosses_at")
+    fields = ("c2", "c1", "c0", "crosses_at")
 
     def at(self, N: ArrayLike) -> np.ndarray:
         """The quantity at a size."""

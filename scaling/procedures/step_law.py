@@ -34,7 +34,7 @@ class StepLaw(Result):
     r2: tuple[float, float]
     rows: pd.DataFrame
     at_edge: int
-    facts = ("values", "spread_groups", "spread_rows", "r2", "at_edge")
+    fields = ("values", "spread_groups", "spread_rows", "r2", "at_edge")
 
     def lr(self, N: ArrayLike, D: ArrayLike) -> np.ndarray:
         """Best learning rate."""

@@ -36,7 +36,7 @@ class Trajectory(Result):
 
     values: Mapping[str, float]
     levels: pd.DataFrame | None = None
-    facts = ("values", "levels")
+    fields = ("values", "levels")
 
     def loss(self, N: ArrayLike, B: ArrayLike, S: ArrayLike) -> np.ndarray:
         """Loss of N parameters after S steps at batch B."""

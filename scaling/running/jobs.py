@@ -49,7 +49,7 @@ class Forecast(Result):
     cuts: tuple[float, ...]
     log: pd.DataFrame
     ok: bool = True
-    facts = ("run", "step", "last", "level", "noise", "end", "method", "cuts", "ok", "warnings")
+    fields = ("run", "step", "last", "level", "noise", "end", "method", "cuts", "ok", "warnings")
 
     @property
     def end(self) -> dict[str, float]:

@@ -82,7 +82,7 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
         run, n_params, steps, tokens, flops (6 N D, all parameters), own_steps (updates that no earlier run of the
         table does for it), seconds, status.
     """
-    import pandas as pd
+    import pandas as pd  # noqa: PLC0415 - slow, and only the table of costs needs it
 
     todo = {n: r.spec for n, r in runs.items() if out_dir is None or not RunFiles(out_dir, n).record.exists()}
     own = dict.fromkeys(runs, 0)

@@ -49,7 +49,7 @@ class Relation(Result):
     r2: float = np.nan
     warnings: tuple[str, ...] = field(default=())
     carried: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    facts = ("values", "how", "r2", "ok", "warnings")
+    fields = ("values", "how", "r2", "ok", "warnings")
 
     @property
     def law(self) -> Law:
@@ -213,7 +213,7 @@ class Translated(Result):
 
     relation: Relation
     source: Fit
-    facts = ("ok", "relation", "source")
+    fields = ("ok", "relation", "source")
 
     def __post_init__(self) -> None:
         if not np.isclose(self.relation.E0, self.source.values.get("E", np.nan), rtol=1e-9):
