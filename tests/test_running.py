@@ -12,8 +12,7 @@ import pytest
 
 import scaling
 from scaling.errors import ArgumentError, DataError, MissingExtra
-from scaling.running import References, methods
-from scaling.running.live import Live, trainer_callback
+from scaling.running import Live, References, methods, trainer_callback
 
 PLAN = "wsd:peak=3e-4,steps=4000,warmup=200,decay=0.2,shape=linear,final=0.1"
 OWN = "own prefix with the published kernel"

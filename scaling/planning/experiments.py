@@ -68,9 +68,10 @@ def plan_next(
 
     Raises
     ------
-    DataError, FitError, LawError
-        Empty tables, columns that are missing, budgets and costs that are not positive, unknown criteria or schedules,
-        schedules of several peaks.
+    DataError, FitError, LawError, ScheduleError
+        Empty tables, columns that are missing, costs that are not positive, unknown schedules, schedules of several peaks.
+    ArgumentError
+        A budget or an exponent that is none, an unknown criterion.
     """
     fixed = law.fixed if isinstance(law, Fit) else {}
     base = law.law if isinstance(law, Fit) else find(law)

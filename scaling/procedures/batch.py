@@ -16,6 +16,10 @@ def steps_and_examples(S: ArrayLike, B: ArrayLike, B_crit: ArrayLike) -> dict[st
     """S_min = S / (1 + B_crit / B), E_min = B S / (1 + B / B_crit) and the share of compute that batch B wastes.
 
     (S / S_min - 1)(E / E_min - 1) = 1 with E = B S (arXiv:1812.06162); S_min is the limit of large, E_min of small batches.
+
+    Parameters
+    ----------
+    S, B, B_crit : array_like, shape (n,), steps, batch and critical batch, the latter two in one unit.
     """
     S, B, B_crit = (np.asarray(v, float) for v in (S, B, B_crit))
     return {"S_min": S / (1 + B_crit / B), "E_min": B * S / (1 + B / B_crit), "wasted": 1 - 1 / (1 + B / B_crit)}
