@@ -11,6 +11,7 @@ from scaling import counting, synthetic
 from scaling.cli import main
 from scaling.counting import Shape
 from scaling.errors import ArgumentError, FitError, LawError
+from scaling.planning import compute
 from scaling.planning.surface import Budget, Surface
 
 CHINCHILLA = scaling.laws["chinchilla"]
@@ -179,6 +180,8 @@ def test_a_fit_counts_as_its_data():
         ({"flops": [1e22, np.nan]}, ArgumentError, "nan must be"),
         ({"flops": 1e22, "N": np.inf}, ArgumentError, "N=inf"),
         ({"flops": 1e22, "D": 1e30}, FitError, "less than one parameter"),
+        ({"flops": 1e22, "D": 1e22 / 6 / 0.9}, FitError, "less than one parameter"),
+        ({"flops": 2e18, "N": 1e9, "served": 1e9}, FitError, "leaves no compute"),
         ({"flops": 1e22, "served": -1}, ArgumentError, "served=-1"),
         ({"flops": 1e22, "served": None}, ArgumentError, "served=None"),
         ({"flops": 1e22, "level": 1.0}, ArgumentError, "between 0 and 1"),
@@ -225,11 +228,42 @@ def test_replicates_that_never_reach_a_loss(epoch_fit, recwarn):
     assert not recwarn
 
 
+def test_of_several_dips_the_lowest_counts():
+    """Two wells in ln N, the deeper one at the larger size; along a budget, whatever the tokens."""
+
+    class Wells:
+        name, inputs = "wells", ("N", "D")
+
+        def __call__(self, N, D, *, deep):
+            return 3 - np.exp(-((np.log(N) - 12) ** 2)) - deep * np.exp(-((np.log(N) - 20) ** 2)) + 0 * D
+
+    s = Surface.of(Wells(), {"deep": np.array([1.5, 0.5])}, {})
+    N, loss = s.best(1e22, Budget())
+    np.testing.assert_allclose(np.log(N), [20, 12], atol=1e-6)
+    np.testing.assert_allclose(loss, [1.5, 2.0], rtol=1e-12)
+
+
+def test_a_replicate_without_a_best_size_counts_as_at_the_end_it_points_to():
+    sets = {k: np.array([v, 0.0 if k == "B" else v]) for k, v in BESIROGLU.items()}  # tokens that teach nothing
+    s = Surface.of(CHINCHILLA, sets, {})
+    found = compute._solve(s, Budget(), compute.Asked(1e22, None, None, None))
+    assert found["N"][0] == pytest.approx(scaling.plan(BESIROGLU, 1e22)["N"][0], rel=1e-9)
+    assert found["N"][1] > 1e20 and np.isnan(s.best(1e22, Budget())[0][1])
+
+
+def test_a_size_that_is_optimal_just_outside_all_budgets_is_refused():
+    least = CHINCHILLA.hooks.optimum(1e6, **BESIROGLU)["N"]
+    assert scaling.plan(BESIROGLU, N=1.05 * least)["flops"][0] == pytest.approx(1.1e6, rel=0.05)
+    with pytest.raises(FitError, match="optimal at no budget"):
+        scaling.plan(BESIROGLU, N=0.95 * least)
+    assert scaling.plan("farseer/li2025", N=6.41e9)["flops"][0] == pytest.approx(1e22, rel=0.05)
+
+
 def test_what_is_held_alone_is_kept_exactly(epoch_fit):
     rows = scaling.plan(epoch_fit, N=1e10, replicates=20)
     assert rows["N"][0] == 1e10
     assert "N_lower" not in rows
-    assert "flops_lower" in rows
+    assert "flops_lower" in rows and rows["loss_lower"][0] < rows["loss"][0] < rows["loss_upper"][0]  # within 1 %
     assert scaling.plan(BESIROGLU, D=1e12)["D"][0] == pytest.approx(1e12, rel=1e-12)
 
 
