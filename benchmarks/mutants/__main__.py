@@ -17,27 +17,27 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRATCH = REPOSITORY / ".mutants"
 ROOMS: dict[str, tuple[list[str], list[str]]] = {  # what is broken, and the tests that should see it
-    "losses": (["scaling/engine/losses.py"], ["tests/test_golden.py", "tests/test_engine_golden.py"]),
+    "losses": (["scaling/engine/losses.py"], ["tests/test_engine_golden.py"]),
     "solver": (
         ["scaling/engine/solver.py", "scaling/engine/steps.py"],
-        ["tests/test_golden.py", "tests/test_engine_golden.py", "tests/test_nist.py"],
+        ["tests/test_engine_golden.py", "tests/test_nist.py"],
     ),
     "drops": (
         ["scaling/schedules/drops.py", "scaling/schedules/table.py"],
-        ["tests/test_golden.py", "tests/test_schedules.py"],
+        ["tests/test_golden_schedules.py", "tests/test_schedules.py"],
     ),
     "schedules": (
         ["scaling/schedules/rows.py", "scaling/schedules/shapes.py", "scaling/schedules/text.py"],
-        ["tests/test_golden.py", "tests/test_schedules.py"],
+        ["tests/test_golden_schedules.py", "tests/test_schedules.py"],
     ),
-    "counting": (["scaling/counting/*"], ["tests/test_golden.py", "tests/test_counting.py"]),
+    "counting": (["scaling/counting/*"], ["tests/test_golden_counts.py", "tests/test_counting.py"]),
     "calibration": (
         ["scaling/intervals/calibrate.py"],
-        ["tests/test_golden.py", "tests/test_intervals_golden.py", "tests/test_forecasting.py"],
+        ["tests/test_intervals_golden.py", "tests/test_forecasting.py"],
     ),
     "allocation": (
         ["scaling/planning/compute.py", "scaling/planning/surface.py", "scaling/planning/shares.py"],
-        ["tests/test_golden.py", "tests/test_planning.py", "tests/test_mixtures.py"],
+        ["tests/test_planning.py", "tests/test_mixtures.py"],
     ),
 }
 
