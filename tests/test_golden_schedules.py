@@ -298,3 +298,95 @@ def test_files_of_rates(tmp_path):
         file.write_text(text)
         with pytest.raises(ScheduleError, match=said):
             schedule(str(file))
+
+
+R = 2**-0.5
+SHAPES = {  # rate of every update, worked out by hand
+    "constant:steps=3": [1, 1, 1],
+    "linear:steps=4": [1, 0.75, 0.5, 0.25],
+    "linear:steps=6,warmup=2,final=0.5": [0.5, 1, 1, 0.875, 0.75, 0.625],
+    "linear:steps=4,horizon=2,final=0.5": [1, 0.75, 0.5, 0.5],
+    "linear:steps=2,horizon=4": [1, 0.75],
+    "cosine:steps=4": [1, 0.5 + R / 2, 0.5, 0.5 - R / 2],
+    "cosine:steps=6,warmup=2,final=0.2": [0.5, 1, 1, 0.6 + 0.4 * R, 0.6, 0.6 - 0.4 * R],
+    "cosine:steps=4,horizon=2,final=0.2": [1, 0.6, 0.2, 0.2],
+    "cosine_restarts:steps=8,cycles=2": [1, 0.5 + R / 2, 0.5, 0.5 - R / 2] * 2,
+    "cosine_restarts:steps=10,warmup=2,cycles=4,final=0.2": [0.5, 1, *[1, 0.6] * 4],
+    "cosine_restarts:steps=7,cycles=1.75": [1, 0.5 + R / 2, 0.5, 0.5 - R / 2, 1, 0.5 + R / 2, 0.5],
+    "cosine_restarts:steps=6,period=2": [1, 0.5] * 3,
+    "cosine_restarts:steps=8,warmup=1,period=1,growth=2": [1, 1, 1, 0.5, 1, 0.5 + R / 2, 0.5, 0.5 - R / 2],
+    "cosine_restarts:steps=13,period=1,growth=3": [
+        1, 1, 0.75, 0.25, *[0.5 + 0.5 * np.cos(np.pi * k / 9) for k in range(9)]],
+    "inverse_sqrt:steps=10,warmup=2": [0.5, 1, 1, *[(2 / k) ** 0.5 for k in range(3, 10)]],
+    "inverse_sqrt:steps=5,timescale=1": [1, R, 3**-0.5, 0.5, 5**-0.5],
+    "inverse_sqrt:steps=5,timescale=0.5,final=0.4": [1, 3**-0.5, 5**-0.5, 0.4, 0.4],
+    "inverse_sqrt:steps=6,warmup=2,timescale=1": [0.5, 1, 1, R, 3**-0.5, 0.5],
+    "polynomial:steps=4,power=2": [1, 9 / 16, 1 / 4, 1 / 16],
+    "polynomial:steps=5,warmup=1,power=3,final=0.2": [1, 1, 0.2 + 0.8 * 27 / 64, 0.3, 0.2125],
+    "polynomial:steps=4,power=0.5,horizon=2": [1, R, 0, 0],
+    "exponential:steps=4,final=0.0625": [1, 0.5, 0.25, 0.125],
+    "exponential:steps=4,final=0.25,horizon=2": [1, 0.5, 0.25, 0.25],
+    "multi_step:steps=6,milestones=2/4,factors=0.5": [1, 1, 0.5, 0.5, 0.25, 0.25],
+    "multi_step:steps=5,milestones=1/3,factors=0.5/0.1": [1, 0.5, 0.5, 0.05, 0.05],
+    "wsd:steps=10": [*[1] * 8, 1, 0.5],
+    "wsd:steps=8,decay=4,final=0.2": [1, 1, 1, 1, 1, 0.8, 0.6, 0.4],
+    "wsd:steps=5,decay=1": [1, 0.8, 0.6, 0.4, 0.2],
+    "wsd:steps=5,decay=1.6": [1, 1, 1, 1, 0.5],
+    "wsd:steps=4,decay=4,shape=1-square": [1, 15 / 16, 3 / 4, 7 / 16],
+    "wsd:steps=4,warmup=2,decay=2": [0.5, 1, 1, 0.5],
+    "wsd:steps=3,decay=0": [1, 1, 1],
+    "wsd_s:steps=20,periods=10/10": [*[1] * 9, 1, *[1] * 9, 1],
+    "wsd_s:steps=8,warmup=1,periods=4/4,decay=0.5,levels=1/0.5,final=0.2": [1, 1, 1, 0.6, 0.5, 0.5, 0.5, 0.3],
+    "wsd_s:steps=6,periods=2/4,decay=2,shape=cosine": [1, 0.5, 1, 1, 1, 0.5],
+    "cyclic:steps=6,cycle=4": [0, 0.5, 1, 0.5, 0, 0.5],
+    "cyclic:steps=5,cycle=4,up=0.25,final=0.4": [0.4, 1, 0.8, 0.6, 0.4],
+    "cyclic:steps=2,cycle=1": [0, 0],
+    "power:steps=5,a=2,b=-0.5,batch_tokens=4": [1, 1, R, 3**-0.5, 0.5],
+    "power:steps=6,a=2,b=-0.5,batch_tokens=4,decay=2,final=0.2": [1, 1, R, 3**-0.5, 0.5, 0.5 * 0.6],
+    "power:steps=4,warmup=2,a=1,b=-1,batch_tokens=1,decay=0.25,shape=1-sqrt": [0.5, 1, 0.5, 1 / 3],
+    "two_stage:steps=4,switch=2,then=0.25": [1, 1, 0.25, 0.25],
+    "two_stage:steps=4,warmup=2,switch=2,then=0.25": [0.5, 1, 0.25, 0.25],
+    "table:steps=5,at=1/3,rates=1/0.5": [1, 1, 0.75, 0.5, 0.5],
+    "constant:steps=4,warmup=2,warmup_init=0.2": [0.6, 1, 1, 1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SHAPES)
+def test_every_shape_by_hand(text):
+    for peak in (1.0, 3e-4):  # a second rate of two stages, and those of a table, are rates
+        scale = 1.0 if text.startswith("table") else peak
+        full = text if text.startswith("table") else text.replace(":", f":peak={peak!r},")
+        full = full.replace("then=0.25", f"then={0.25 * peak!r}")
+        np.testing.assert_allclose(schedule(full).rates, scale * np.array(SHAPES[text]), rtol=1e-12, atol=1e-15 * scale)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("wsd:steps=5,decay=6", "decay=6 must be a fraction of the run or a number of updates up to 5"),
+        ("wsd:steps=5,decay=-0.1", "decay=-0.1 must be a fraction"),
+        ("wsd:steps=5,warmup=4,decay=2", "the decay starts at update 3, inside the warm-up of 4; shorten one"),
+        ("wsd:steps=5,shape=reciprocal", "decay shape 'reciprocal' needs final > 0"),
+        ("linear:steps=5,warmup=3,horizon=3", "the decay ends at update 3, before it starts at 3; shorten the warm-up"),
+        ("cosine_restarts:steps=5", "needs either cycles"),
+        ("cosine_restarts:steps=5,cycles=2,period=2", "needs either cycles"),
+        ("cosine_restarts:steps=5,period=0", "period, growth >= 1; got period=0, growth=1"),
+        ("cosine_restarts:steps=5,period=2,growth=0.9", "period, growth >= 1; got period=2, growth=0.9"),
+        ("inverse_sqrt:steps=5", "inverse_sqrt needs warmup or timescale"),
+        ("multi_step:steps=5,milestones=1,factors=1/2", "multi_step has 1 milestones, 2 factors"),
+        (
+            "wsd_s:steps=5,periods=2/2",
+            r"periods must add to steps=5, got 4; and 2 periods need as many levels \(or one\), got 2",
+        ),
+        ("wsd_s:steps=4,periods=2/2,levels=1/2/3", "2 periods need as many levels"),
+        ("cyclic:steps=5,cycle=0", "cyclic needs cycle >= 1 and 0 < up < 1, got cycle=0, up=0.5"),
+        ("cyclic:steps=5,cycle=2,up=0", "got cycle=2, up=0"),
+        ("cyclic:steps=5,cycle=2,up=1", "got cycle=2, up=1"),
+        ("power:steps=5,a=0,b=-1,batch_tokens=1", "power needs a > 0 > b and batch_tokens > 0; got a=0, b=-1, 1"),
+        ("power:steps=5,a=1,b=0,batch_tokens=1", "got a=1, b=0, 1"),
+        ("two_stage:steps=5,warmup=3,switch=2,then=0.1", "two_stage switches at update 2, inside the warm-up of 3"),
+    ],
+)
+def test_shapes_that_cannot_be(text, said):
+    with pytest.raises(ScheduleError, match=said):
+        schedule(text.replace(":", ":peak=1,"))

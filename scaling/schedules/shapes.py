@@ -59,9 +59,9 @@ def _start(N: int, decay: float) -> int:
     return N - round(decay * N if decay <= 1 else decay)
 
 
-def _progress(s: Array, start: int, end: int, what: str) -> Array:
+def _progress(s: Array, start: int, end: int) -> Array:
     if end <= start:
-        raise ScheduleError(f"{what} ends at update {end}, before it starts at {start}; shorten the warm-up")
+        raise ScheduleError(f"the decay ends at update {end}, before it starts at {start}; shorten the warm-up")
     return np.clip((s - start) / (end - start), 0, 1)
 
 
@@ -70,7 +70,7 @@ def _stable_then(s: Array, start: int, end: int, W: int, shape: str, r: float) -
         raise ScheduleError(f"the decay starts at update {start}, inside the warm-up of {W}; shorten one")
     if start == end:
         return np.ones_like(s)
-    return np.where(s >= start, _decay(shape, _progress(s, start, end, "the decay"), r), 1.0)
+    return np.where(s >= start, _decay(shape, _progress(s, start, end), r), 1.0)
 
 
 def constant(s: Array, N: int, W: int) -> Array:
@@ -78,12 +78,12 @@ def constant(s: Array, N: int, W: int) -> Array:
 
 
 def linear(s: Array, N: int, W: int, *, final: float = 0.0, horizon: int | None = None) -> Array:
-    return DECAYS["linear"](_progress(s, W, horizon or N, "the decay"), final)
+    return DECAYS["linear"](_progress(s, W, horizon or N), final)
 
 
 def cosine(s: Array, N: int, W: int, *, final: float = 0.0, horizon: int | None = None) -> Array:
     """`horizon` is where the cosine ends (default: the run's end); after it the rate stays at `final`."""
-    return DECAYS["cosine"](_progress(s, W, horizon or N, "the decay"), final)
+    return DECAYS["cosine"](_progress(s, W, horizon or N), final)
 
 
 def cosine_restarts(
@@ -114,11 +114,11 @@ def inverse_sqrt(s: Array, N: int, W: int, *, timescale: float | None = None, fi
 
 
 def polynomial(s: Array, N: int, W: int, *, power: float, final: float = 0.0, horizon: int | None = None) -> Array:
-    return final + (1 - final) * (1 - _progress(s, W, horizon or N, "the decay")) ** power
+    return final + (1 - final) * (1 - _progress(s, W, horizon or N)) ** power
 
 
 def exponential(s: Array, N: int, W: int, *, final: float, horizon: int | None = None) -> Array:
-    return _decay("exponential", _progress(s, W, horizon or N, "the decay"), final)
+    return _decay("exponential", _progress(s, W, horizon or N), final)
 
 
 def multi_step(s: Array, N: int, W: int, *, milestones: tuple[int, ...], factors: tuple[float, ...]) -> Array:
