@@ -58,7 +58,7 @@ def _law(name):
     found = {
         "formula": law.formula,
         "cite": law.cite,
-        "title": law.title,
+        "title": getattr(law, "title", law.formula),
         "reference": law.reference,
         "repr": repr(law),
         "inputs": list(law.inputs),
@@ -155,7 +155,7 @@ def _made():
     over = laws["mixture_additive"].using(domains="web/code")
     tied = laws["chinchilla"].tie(beta="alpha")
     found = {
-        "over": [list(over.inputs), list(over.params), over.title],
+        "over": [list(over.inputs), list(over.params), getattr(over, "title", over.formula)],
         "annealing": dict(laws["annealing"].using(lam=0.99).conventions),
         "text": dict(house.find("annealing:lam=0.995").conventions),
         "x": list(house.find("power_law:x=N").inputs),
