@@ -74,8 +74,7 @@ def genuine(saved: Mapping[str, Any]) -> bool:
 
 
 def write_atomically(path: Path, content: bytes, *, alone: bool = True) -> None:
-    """
-    Replace a file in one move: a reader sees the old bytes or the new ones, also after a power cut.
+    """Replace a file in one move: a reader sees the old bytes or the new ones, also after a power cut.
 
     If others may write the same file at the same time (not `alone`), drafts have names of their own.
     """

@@ -61,8 +61,7 @@ class Corpus:
                 )
 
     def places(self, update: int, batch: int, span: int, seed: int) -> np.ndarray:
-        """
-        Where in `text` the sequences of one update begin, int64 (batch,): a pure function of (seed, update).
+        """Where in `text` the sequences of one update begin, int64 (batch,): a pure function of (seed, update).
 
         `update` is the 0-based index in the table of rates, `span` the bytes of a sequence. Places are drawn with
         replacement; in a mixture each sequence draws its source first.
@@ -100,8 +99,7 @@ def shares(text: str) -> list[tuple[str, float]]:
 
 
 def read_corpus(text: str = "python") -> Corpus:
-    """
-    Read a corpus into memory.
+    """Read a corpus into memory.
 
     Parameters
     ----------
@@ -171,8 +169,7 @@ def _read(source: str, share: float) -> Source:
 
 
 def validation_windows(data: np.ndarray, tokens: int, context: int, span: int | None = None) -> np.ndarray:
-    """
-    The fixed validation set, uint8 (tokens // context, span): windows evenly spread, no byte predicted twice.
+    """The fixed validation set, uint8 (tokens // context, span): windows evenly spread, no byte predicted twice.
 
     `tokens` and `context` are bytes to predict in all and in a window, `span` the bytes of a window where more than
     `context + 1` are read. Raises TrainingDataError if the text is too short.

@@ -29,8 +29,7 @@ class Judged(NamedTuple):
 
 
 def evaluation_steps(rates: np.ndarray, every: int) -> np.ndarray:
-    """
-    Steps (updates done) with a row: 1, 2, 4, .. below `every`, its multiples, the last step, the cooldown.
+    """Steps (updates done) with a row: 1, 2, 4, .. below `every`, its multiples, the last step, the cooldown.
 
     The cooldown is what follows the last update at the peak of `rates`, if it is at most half of the run. There the
     loss moves fastest and laws learn most, so rows are five times denser, with one just before and one just after
@@ -47,8 +46,7 @@ def evaluation_steps(rates: np.ndarray, every: int) -> np.ndarray:
 
 @torch.no_grad()
 def evaluate(model: Model, weights: Mapping[str, Tensor], judges: Sequence[Judge]) -> list[Judged]:
-    """
-    Mean losses of K members, whose named tensors are `weights` (K, ..), on fixed windows.
+    """Mean losses of K members, whose named tensors are `weights` (K, ..), on fixed windows.
 
     Every byte of a source has the same weight. The standard error is by sequence: bytes of one window are far from
     independent, windows nearly are.

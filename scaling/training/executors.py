@@ -19,8 +19,7 @@ PATIENCE = 10.0  # seconds that a scheduler has to answer
 
 @contextmanager
 def open_executor(where: str | None = None, jobs: int | None = None) -> Iterator[Executor]:
-    """
-    An executor by its name.
+    """An executor by its name.
 
     Parameters
     ----------

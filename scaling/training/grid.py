@@ -44,8 +44,7 @@ class Planned:
 
 
 def read_sweep(path: str | Path) -> dict[str, Planned]:
-    """
-    The runs of a sweep file.
+    """The runs of a sweep file.
 
     Returns
     -------

@@ -51,8 +51,7 @@ class Lane:
 
 
 class Group:
-    """
-    Runs of one kind on one device.
+    """Runs of one kind on one device.
 
     `records` are those of the runs that have ended; more are added. `parts` are other groups' work from their branch
     points on, and `elsewhere` the names of those of their runs that have reached it.

@@ -85,8 +85,7 @@ class Model:
         return table | ({"encoder_norm": gain} if s.n_encoder else {}) | {"norm": gain}
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
-        """
-        The named tensors (K, *shape) that a buffer (K, P) holds, without copying.
+        """The named tensors (K, *shape) that a buffer (K, P) holds, without copying.
 
         Block matrices come transposed, as (K, inputs, outputs): that is how they are multiplied, and learned, with the
         fewest operations.
@@ -113,8 +112,7 @@ class Model:
         return (2 if self.shape.n_encoder else 1) * self.shape.context + 1
 
     def logits(self, weights: Weights, windows: Tensor, watch: Watch | None = None) -> Tensor:
-        """
-        Logits (K, batch * context, vocab) of the last `context` bytes of every window (K, batch, span).
+        """Logits (K, batch * context, vocab) of the last `context` bytes of every window (K, batch, span).
 
         `weights` are named tensors as `views` gives them. `watch` is shown (name, tensor) along the way: attention
         scores and what each block leaves in the stream.
@@ -191,8 +189,7 @@ def _norm(x: Tensor, gain: Tensor) -> Tensor:
 
 
 def fake_quantised(weight: Tensor, levels: Tensor) -> Tensor:
-    """
-    Weights (K, inputs, outputs) rounded to 2 `levels` + 1 values an output; gradients pass as if they were not.
+    """Weights (K, inputs, outputs) rounded to 2 `levels` + 1 values an output; gradients pass as if they were not.
 
     `levels` (K,) is 0 for members still in full precision: their weights come back bit by bit.
     """
@@ -215,8 +212,7 @@ def token_losses(logits: Tensor, windows: Tensor) -> Tensor:
 
 
 class CrossEntropy(torch.autograd.Function):
-    """
-    `token_losses` for training, and log Z of each byte: one pass of exponentials serves the loss and its gradient.
+    """`token_losses` for training, and log Z of each byte: one pass of exponentials serves the loss and its gradient.
 
     Differentiable once, so probes that look at curvature use `token_losses`.
     """

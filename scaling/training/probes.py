@@ -55,8 +55,7 @@ class Bench:
 
 @torch.no_grad()
 def forward_probes(bench: Bench, windows: Tensor) -> dict[str, float]:
-    """
-    Attention logits, activations and log Z of a member.
+    """Attention logits, activations and log Z of a member.
 
     Returns
     -------
@@ -114,8 +113,7 @@ def top_eigenvalue(apply: Callable[[Tensor], Tensor], size: int, *, tolerance: f
 
 
 def sharpness(bench: Bench, windows: Tensor, *, preconditioned: bool = False) -> float:
-    """
-    Top eigenvalue of the Hessian of the loss on fixed windows (Noci et al., 2402.17457).
+    """Top eigenvalue of the Hessian of the loss on fixed windows (Noci et al., 2402.17457).
 
     `preconditioned`: of P^-1/2 H P^-1/2 with AdamW's P = sqrt(v) + eps, whose edge of stability is 38 / rate at
     beta1 = 0.9; without, that of gradient descent is 2 / rate.
@@ -140,8 +138,7 @@ def sharpness(bench: Bench, windows: Tensor, *, preconditioned: bool = False) ->
 def coordinate_check(
     spec: RunSpec, widths: Sequence[int], corpus: Corpus, *, updates: int = 10, seeds: Sequence[int] = (0, 1, 2)
 ) -> pd.DataFrame:
-    """
-    Mean |activation| of every layer over training, for several widths: layer, width, step, activation (mean over seeds).
+    """Mean |activation| of every layer over training, for several widths: layer, width, step, activation (mean over seeds).
 
     The width of `spec` is replaced, and its heads so that theirs stays; its schedule has at least so many `updates`.
     `slopes` makes one number a layer of what is returned.

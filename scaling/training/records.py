@@ -170,8 +170,7 @@ class RunFiles:
 
 
 class Curve:
-    """
-    The curve file of a run, open for appending.
+    """The curve file of a run, open for appending.
 
     `keep` is the length in bytes that a checkpoint vouches for: what lies behind it is cut off, and will be made
     again. None starts a new file.

@@ -33,8 +33,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # from, to below
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """
-    One run: model, data order, optimiser, schedule, and when it is evaluated.
+    """One run: model, data order, optimiser, schedule, and when it is evaluated.
 
     Two runs with equal specs on one machine write the same curve, byte for byte. Where the files go and
     the device are arguments of `train`.

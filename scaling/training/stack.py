@@ -48,8 +48,7 @@ def model_of(spec: RunSpec) -> Model:
 
 
 class Stack:
-    """
-    K members of one kind on a device; member k trains nothing sensible before `start`.
+    """K members of one kind on a device; member k trains nothing sensible before `start`.
 
     `spec` is for all that they share (`RunSpec.kind`), `longest` the updates of the longest run that will come,
     `text` what is learned from, `quantise` whether any member will ever be in quantised training.
@@ -180,8 +179,7 @@ class Stack:
 
 
 def _constants(spec: RunSpec) -> np.ndarray:
-    """
-    What AdamW needs of each update: the factor on the weights, epsilon, divisor, levels of a weight; (n_updates, 4).
+    """What AdamW needs of each update: the factor on the weights, epsilon, divisor, levels of a weight; (n_updates, 4).
 
     A weight changes by -m / ((sqrt(v) + epsilon) divisor): the rate and both bias corrections are in the last two.
     """

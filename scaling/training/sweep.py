@@ -43,8 +43,7 @@ class Unit(NamedTuple):
 
 
 def groups(runs: Mapping[str, Planned], lanes: int = 1) -> list[Unit]:
-    """
-    Units of work, the longest first: runs that share a prefix, and `lanes` such trees of one kind side by side.
+    """Units of work, the longest first: runs that share a prefix, and `lanes` such trees of one kind side by side.
 
     They follow from runs and `lanes` alone, so that an interrupted sweep finds its checkpoints.
     """
@@ -64,8 +63,7 @@ def groups(runs: Mapping[str, Planned], lanes: int = 1) -> list[Unit]:
 
 
 def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, seconds: bool = False) -> pd.DataFrame:
-    """
-    What a sweep would do, one row a run.
+    """What a sweep would do, one row a run.
 
     Parameters
     ----------
@@ -161,8 +159,7 @@ def sweep(
     device: str | None = None,
     notify: Callable[[Progress], None] = lambda progress: None,
 ) -> list[dict[str, Any]]:
-    """
-    Train all runs that are not finished.
+    """Train all runs that are not finished.
 
     Parameters
     ----------

@@ -25,8 +25,7 @@ def train(
     labels: Mapping[str, str] | None = None,
     checkpoint_seconds: float = 30.0,
 ) -> dict[str, Any]:
-    """
-    Train one model and write its curve; resume it if it was interrupted; do nothing if it is finished.
+    """Train one model and write its curve; resume it if it was interrupted; do nothing if it is finished.
 
     Parameters
     ----------
@@ -78,8 +77,7 @@ def train_group(
     wanted: Callable[[], bool] = lambda: True,
     parts: Sequence[Sequence[str]] = (),
 ) -> dict[str, dict[str, Any]]:
-    """
-    Train several runs of one kind (`RunSpec.kind`): what they share once, and `lanes` members at a time.
+    """Train several runs of one kind (`RunSpec.kind`): what they share once, and `lanes` members at a time.
 
     Every file is what `train` would have written for the run alone, bit by bit on the CPU, except where its record
     says how it was made (`parent_run`, `branch_step`, `elapsed_s`).

@@ -31,8 +31,7 @@ class Segment:
 
 
 def parts(tree: Segment, lanes: int, least: float) -> list[list[str]]:
-    """
-    Subtrees that other processes can take: for each part the names of its runs, which leave the rest at one step.
+    """Subtrees that other processes can take: for each part the names of its runs, which leave the rest at one step.
 
     A part has at least `lanes` subtrees, to be trained side by side, and `least` updates, or it would not pay. The
     longest of what follows a segment is never in one, so that nobody waits for another on the longest path.
@@ -50,8 +49,7 @@ def parts(tree: Segment, lanes: int, least: float) -> list[list[str]]:
 
 
 def forest(specs: Mapping[str, RunSpec]) -> list[Segment]:
-    """
-    The prefix trees of some runs, one for each set of settings that must agree for anything to be shared.
+    """The prefix trees of some runs, one for each set of settings that must agree for anything to be shared.
 
     Runs share a segment if their `trunk` is equal and their `updates` (rate, decay, quantisation) are equal to the
     last bit in all rows up to its end.
