@@ -103,21 +103,14 @@ def read_corpus(text: str = "python") -> Corpus:
 
     Parameters
     ----------
-    text : str
-        A source, or a mixture of sources with their shares. A source is `python` (the standard library of the
-        running interpreter), `headers` (C and C++ headers of the installed packages), or a folder, of which every
-        file is read as bytes.
-
-    Returns
-    -------
-    Corpus
-        A file belongs to the validation side if the CRC-32 of its path below the folder is a multiple of ten,
-        so the split needs no random numbers and stays put when other files come or go.
+    text : a source, or a mixture of sources with their shares. A source is `python` (the standard library of the running
+        interpreter), `headers` (C and C++ headers of the installed packages), or a folder, of which every file is read as
+        bytes. A file belongs to the validation side if the CRC-32 of its path below the folder is a multiple of ten, so
+        the split needs no random numbers and stays put when other files come or go.
 
     Raises
     ------
-    TrainingDataError
-        If a folder is missing, one of the two sides stays empty, or shares do not sum to one.
+    TrainingDataError : a folder is missing, one of the two sides stays empty, or shares do not sum to one.
     """
     return Corpus(tuple(_read(name, share) for name, share in shares(text)))
 
@@ -131,9 +124,8 @@ def _files(source: str) -> tuple[Path, Iterator[Path]]:
     }.get(source, (source, ("",)))
 
     def walk() -> Iterator[Path]:
-        for folder, inner, names in os.walk(
-            root
-        ):  # Path.rglob would take five times as long, and every process does it
+        # Path.rglob would take five times as long, and every process does it
+        for folder, inner, names in os.walk(root):
             if source == "python":
                 inner[:] = [name for name in inner if name not in _NOT_STDLIB]
             yield from (Path(folder, name) for name in names if name.endswith(suffixes))

@@ -23,12 +23,10 @@ def open_executor(where: str | None = None, jobs: int | None = None) -> Iterator
 
     Parameters
     ----------
-    where : {None, 'dask:ADDRESS'}
-        None: spawned processes here. `dask:tcp://..`: the scheduler of a Dask cluster whose workers see the same
-        folder and have scaling and torch installed (one thread a worker: `dask worker ADDRESS --nthreads 1`).
-        On Slurm and its like, `dask_jobqueue.SLURMCluster(cores=1, ..)` starts such workers.
-    jobs : int, optional
-        Processes here; default one for each core this process may use.
+    where : None: spawned processes here. `dask:tcp://..`: the scheduler of a Dask cluster whose workers see the same folder
+        and have scaling and torch installed (one thread a worker: `dask worker ADDRESS --nthreads 1`). On Slurm and its
+        like, `dask_jobqueue.SLURMCluster(cores=1, ..)` starts such workers.
+    jobs : processes here; default one for each core this process may use.
     """
     if jobs is not None and jobs < 1:
         raise ArgumentError(f"jobs = {jobs}: must be 1 or more")

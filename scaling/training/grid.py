@@ -48,13 +48,11 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
 
     Returns
     -------
-    dict
-        Name -> run, in the order of the file. A name is made of the values of all axes that have more than one.
+    name -> run, in the order of the file. A name is made of the values of all axes that have more than one.
 
     Raises
     ------
-    TrainingDataError
-        For a file that is missing or no TOML, unknown settings, values that cannot be named, or equal names.
+    TrainingDataError : a file that is missing or no TOML, unknown settings, values that cannot be named, or equal names.
     """
     path = Path(path)
     content = _read(path)

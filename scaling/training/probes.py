@@ -57,11 +57,8 @@ class Bench:
 def forward_probes(bench: Bench, windows: Tensor) -> dict[str, float]:
     """Attention logits, activations and log Z of a member.
 
-    Returns
-    -------
-    dict
-        `logit_max/<attention>`: largest |score|; `activation/<block>`: mean |x| in the residual stream after it;
-        `activation/logits`; `log_z`: mean log of the sum of exponentiated logits (2309.14322, section 3).
+    `logit_max/<attention>`: largest |score|; `activation/<block>`: mean |x| in the residual stream after it;
+    `activation/logits`; `log_z`: mean log of the sum of exponentiated logits (2309.14322, section 3).
     """
     seen: dict[str, float] = {}
 

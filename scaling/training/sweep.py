@@ -67,12 +67,9 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
 
     Parameters
     ----------
-    runs : mapping
-        Of `read_sweep`.
-    out_dir : path, optional
-        Where runs may have been finished already; these cost nothing.
-    seconds : bool
-        Time three updates of every size here and estimate seconds from them, evaluation included (needs torch).
+    runs : of `read_sweep`.
+    out_dir : where runs may have been finished already; these cost nothing.
+    seconds : time some updates of every size here and estimate seconds from them, evaluation included (needs torch).
 
     Returns
     -------
@@ -163,35 +160,22 @@ def sweep(
 
     Parameters
     ----------
-    runs : mapping
-        Of `read_sweep`.
-    out_dir : path
-        As for `train`; seen by all workers.
-    executor : concurrent.futures.Executor, optional
-        Where the groups run; any will do, also `dask.distributed.Client(..).get_executor()`. A group may be
-        started twice, as after the loss of a worker: it goes on from its checkpoint. Default: `jobs` processes here.
-    jobs : int, optional
-        Processes, default one a core.
-    lanes : int
-        Members that learn side by side in a group; keep it when an interrupted sweep is run again.
-    device : {'cpu', 'cuda'}, optional
-        Default: cuda if there is one.
-    notify : callable
-        Is told how far the sweep is: at once, every second or so, and at its end.
+    runs : of `read_sweep`.
+    out_dir, device : as for `train`; the folder is seen by all workers.
+    executor : where the groups run; any will do, also `dask.distributed.Client(..).get_executor()`. A group may be started
+        twice, as after the loss of a worker: it goes on from its checkpoint. Default: `jobs` processes here.
+    jobs : processes, default one a core.
+    lanes : members that learn side by side in a group; keep it when an interrupted sweep is run again.
+    notify : is told how far the sweep is: at once, every second or so, and at its end.
 
     Returns
     -------
-    list of dict
-        Rows of `runs.csv`, in the order of `runs`.
+    Rows of `runs.csv`, in the order of `runs`.
 
     Raises
     ------
-    ArgumentError
-        For less than one lane.
-    MachineError
-        If `out_dir` cannot be written.
-    TrainingError
-        After all other groups have ended, if any failed; of the kind of the first failure.
+    ArgumentError : less than one lane; MachineError : `out_dir` cannot be written;
+    TrainingError : after all other groups have ended, if any failed; of the kind of the first failure.
     """
     if executor is None:
         with open_executor(None, jobs) as pool:

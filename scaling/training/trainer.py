@@ -29,38 +29,26 @@ def train(
 
     Parameters
     ----------
-    spec : RunSpec
-        Everything that decides the numbers.
-    out_dir : path
-        Folder for `curves/<name>.csv`, `curves/<name>.json`, `runs.csv` and, while training, `checkpoints/`.
-    name : str, optional
-        Name of the run and its files; default `spec.default_name`, made of size, schedule and length.
-    device : {'cpu', 'cuda'}, optional
-        Default: cuda if there is one.
-    labels : mapping, optional
-        Further columns for the run's row in `runs.csv`, for example `{'role': 'short'}`.
-    checkpoint_seconds : float
-        At least this long between two checkpoints.
+    spec : everything that decides the numbers.
+    out_dir : folder for `curves/<name>.csv`, `curves/<name>.json`, `runs.csv` and, while training, `checkpoints/`.
+    name : of the run and its files; default `spec.default_name`, made of size, schedule and length.
+    device : "cpu" or "cuda"; default cuda if there is one.
+    labels : further columns for the run's row in `runs.csv`, for example `{'role': 'short'}`.
+    checkpoint_seconds : at least this long between two checkpoints.
 
     Returns
     -------
-    dict
-        The run's row of `runs.csv`. `status` is `finished`, or `diverged` if the loss stopped being finite:
-        then the curve ends at the last finite row and `final_val_loss` is None.
+    The run's row of `runs.csv`. `status` is `finished`, or `diverged` if the loss stopped being finite: then the curve ends
+    at the last finite row and `final_val_loss` is None.
 
     Raises
     ------
-    TrainingDataError
-        For a corpus too small, files of another spec under this name, a changed corpus or machine on resume.
-    MachineError
-        For no space left or a folder that cannot be written.
-    TrainingError
-        For a device that is not there.
+    TrainingDataError : a corpus too small, files of another spec under this name, a changed corpus or machine on resume;
+    MachineError : no space left, or a folder that cannot be written; TrainingError : a device that is not there.
     """
     name = name or spec.default_name
-    return train_group(
-        {name: spec}, out_dir, device=device, labels={name: labels or {}}, checkpoint_seconds=checkpoint_seconds
-    )[name]
+    own = {name: labels or {}}
+    return train_group({name: spec}, out_dir, device=device, labels=own, checkpoint_seconds=checkpoint_seconds)[name]
 
 
 def train_group(
@@ -84,26 +72,18 @@ def train_group(
 
     Parameters
     ----------
-    specs, labels : mapping
-        Name -> spec, and further columns.
-    lanes : int
-        Members that learn side by side. On a GPU as many as fit; on the CPU 1 to 8, more for smaller models.
-    quiet : bool
-        Show no progress bar.
-    corpus_sha256 : str, optional
-        Hash of the text that runs to be compared with these were trained on.
-    patience : float
-        Seconds to wait for another process that is at these runs and may be on its way out.
-    wanted : callable
-        Asked at every checkpoint; the group stops there when it says no.
-    parts : sequence of sequences of names
-        Of `tree.parts`: runs left to other calls, one a part, from where they branch off. There a checkpoint is
+    specs, labels : name -> spec, and further columns.
+    lanes : members that learn side by side. On a GPU as many as fit; on the CPU 1 to 8, more for smaller models.
+    quiet : show no progress bar.
+    corpus_sha256 : hash of the text that runs to be compared with these were trained on.
+    patience : seconds to wait for another process that is at these runs and may be on its way out.
+    wanted : asked at every checkpoint; the group stops there when it says no.
+    parts : of `tree.parts`: runs left to other calls, one a part, from where they branch off. There a checkpoint is
         written that `train_group` of these runs goes on from.
 
     Returns
     -------
-    dict
-        Name -> the run's row of `runs.csv`, of all runs that are finished.
+    name -> the run's row of `runs.csv`, of all runs that are finished.
     """
     checkpoint, records = checkpoint_path(out_dir, specs), _finished(specs, out_dir)
     if len({spec.kind for spec in specs.values()}) > 1:
