@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from scaling.design.bins import binned
 from scaling.design.inputs import Design
@@ -17,6 +16,7 @@ from scaling.engine.fitted import Fitted
 from scaling.engine.losses import Loss
 from scaling.engine.solver import Solution, minimise, polish
 from scaling.engine.starts import seeds
+from scaling.engine.threads import one_thread
 from scaling.engine.uncertainty import covariance
 from scaling.errors import FitError
 from scaling.formula import Law, Parameter, find
@@ -51,7 +51,7 @@ def estimate(
     runs : what the rows were made from, kept with the result.
     given : are the starts in `specs` a user's, to be tried beside our own?
     """
-    with threadpool_limits(1):
+    with one_thread():
         short = binned(made)
         made = replace(made, notes=short.notes)
         task = _Task(law, made, short, loss, specs, dict(fixed), models.build(law, specs, made.inputs, fixed, loss))

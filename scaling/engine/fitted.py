@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from scaling.design.bins import binned
 from scaling.design.inputs import Design
@@ -17,6 +16,7 @@ from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.diagnostics import Verdict
 from scaling.engine.losses import Loss
+from scaling.engine.threads import one_thread
 from scaling.engine.uncertainty import Covariance, bootstrap, deviation
 from scaling.formula import Law
 from scaling.logs import Runs
@@ -89,7 +89,7 @@ class Fitted:
         def make() -> tuple[np.ndarray, np.ndarray]:
             made = binned(self.design)
             y, drawn = self.loss.link(made.loss), groups(made, by)
-            with threadpool_limits(1):
+            with one_thread():
                 return bootstrap(self.model(made), self.t, y, made.weights, self.loss, count, seed, drawn)
 
         return self.memory.once(("replicates", count, seed, by), make)

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
-from threadpoolctl import threadpool_limits
 
 from scaling.design.bins import axis, binned
 from scaling.design.inputs import Design
 from scaling.engine import model as models
 from scaling.engine.fitted import Fitted
 from scaling.engine.solver import costs, minimise
+from scaling.engine.threads import one_thread
 from scaling.engine.uncertainty import slopes_for_errors
 from scaling.errors import FitError
 from scaling.numerics import STEP, complex_step
@@ -51,7 +51,7 @@ class Explore(Fitted):
         spread = min(spread, 3.0) if np.isfinite(spread) and spread > 0 else 0.3 * (1.0 if log else max(abs(at), 1e-3))
         offsets = np.linspace(-4, 4, points | 1) * spread
         rows: list[dict[str, Any]] = []
-        with threadpool_limits(1):
+        with one_thread():
             best = minimise(self.model(made), y, self.t[None], made.weights, self.loss, damping=1e-3).cost[0]
             for side in (offsets[offsets <= 0][::-1], offsets[offsets > 0]):
                 warm = {k: v for k, v in self.values.items() if k in self.coordinates.names and k != name}
@@ -110,7 +110,7 @@ class Explore(Fitted):
             raise FitError(f"influence leaves out one run at a time and needs at least 3; there are {len(labels)}.")
         weights = made.weights * (runs[None, :] != np.arange(len(labels))[:, None])
         model, y = self.model(made), self.loss.link(made.loss)
-        with threadpool_limits(1):
+        with one_thread():
             found = minimise(model, y, np.tile(self.t, (len(labels), 1)), weights, self.loss, damping=1e-3)
         se = np.sqrt(np.maximum(np.diag(self.cov.matrix), 1e-300))
         shift = pd.DataFrame((found.t - self.t) / se, columns=[f"{n}" for n in self.coordinates.names])
@@ -140,7 +140,7 @@ class Explore(Fitted):
                 f"drift needs more than {2 * len(self.t)} rows below a cutoff; there are {inside.sum(1).max()}."
             )
         model, y = self.model(made), self.loss.link(made.loss)
-        with threadpool_limits(1):
+        with one_thread():
             found = minimise(model, y, np.tile(self.t, (enough.sum(), 1)), made.weights * inside[enough], self.loss)
         out = pd.DataFrame(model.coordinates.to_params(found.t), columns=self.coordinates.names)
         for column, values in (

@@ -16,12 +16,12 @@ import numpy as np
 from scipy.special import erf
 from scipy.stats import f as fisher
 from scipy.stats import t as student
-from threadpoolctl import threadpool_limits
 
 from scaling.design.inputs import design
 from scaling.engine import model as models
 from scaling.engine.losses import Loss
 from scaling.engine.starts import seeds
+from scaling.engine.threads import one_thread
 from scaling.errors import FitError
 from scaling.fits.explore import Explore
 from scaling.formula import Law, Parameter
@@ -62,7 +62,7 @@ def guess(law: Law, data: Any, *, objective: str = "log_huber", delta: float = 1
     loss = Loss.parse(objective, delta)
     made = design(data, law, fitting=True, positive=loss.log)
     params = tuple(law.params.values())
-    with threadpool_limits(1):
+    with one_thread():
         model = models.build(law, params, made.inputs, {}, loss)
         starts = seeds(model, loss.link(made.loss), made.loss, made.weights, loss, 1, seed, False)
     if not len(starts):

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import t as student
-from threadpoolctl import threadpool_limits
 
 from scaling.design.cuts import Cut, cuts, left_out
 from scaling.design.inputs import Design, design
@@ -23,6 +22,7 @@ from scaling.design.order import WORDS, natural_order, order
 from scaling.engine.losses import Loss
 from scaling.engine.model import Model
 from scaling.engine.refit import Refits, refit
+from scaling.engine.threads import one_thread
 from scaling.formula import Law, Parameter
 from scaling.intervals.rivals import Rival, rivals
 from scaling.logs import Runs
@@ -102,7 +102,7 @@ def calibrate(
         splits += left_out(used, o)
     trial = _Trial(loss, splits, o, float(made.weights.sum() / used.weights.sum()), seed)
     members: list[Member] = []
-    with threadpool_limits(1):
+    with one_thread():
         for rival in [Rival(law, dict(fixed), law.name), *rivals(law, fixed)]:
             theirs = aligned(made, data, rival.law)
             # the later rows of curves under several schedules need not show what determines a law of schedules

@@ -6,13 +6,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
-from threadpoolctl import threadpool_limits
 
 from scaling.design.inputs import Design
 from scaling.design.resampling import groups, unit
 from scaling.engine.fitted import Fitted
 from scaling.engine.refit import refit
 from scaling.engine.solver import minimise
+from scaling.engine.threads import one_thread
 from scaling.errors import ArgumentError, FitError
 from scaling.intervals.target import Target
 from scaling.schedules.drops import RateDrops
@@ -31,7 +31,7 @@ def bootstrapped(target: Target, level: float) -> Ends:
     if not converged.any():
         raise FitError("interval='bootstrap': no refit to resampled data converged; use 'calibrated' or 'delta'.")
     rng = np.random.default_rng(fit.seed)
-    with threadpool_limits(1), np.errstate(all="ignore"):
+    with one_thread(), np.errstate(all="ignore"):
         drawn = fit.loss.link(there.value(there.terms(t[converged])))
     drawn = drawn + fit.cov.noise * rng.standard_normal((len(drawn), 1))
     low, high = np.nanquantile(drawn, [0.5 - level / 2, 0.5 + level / 2], axis=0)
@@ -53,7 +53,7 @@ def profile(target: Target, level: float) -> Ends:
     half = np.zeros((2, len(rows)))
     y, w = fit.loss.link(fit.design.loss), fit.design.weights
     delta = np.sqrt(chi2.ppf(level, 1)) * fit.cov.noise
-    with threadpool_limits(1):
+    with one_thread():
         for k, row in enumerate(rows):
             both = _with_row(fit, target.rows.take(rows[k : k + 1]))
             model = fit.model(both)
@@ -93,7 +93,7 @@ def conformal(target: Target, level: float) -> Ends:
         left, what = groups(fit.design, "block"), UNITS["block"]
     codes = np.arange(left.max() + 1)
     w = fit.design.weights
-    with threadpool_limits(1):
+    with one_thread():
         fits = refit(
             fit.law, fit.design, fit.loss, np.array([(left != c) * w for c in codes]), fixed=fit.fixed,
             params=fit.coordinates.params, seed=fit.seed,

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
-from threadpoolctl import threadpool_limits
 
 from scaling.design.cuts import FRACTIONS, Cut, cuts, left_out
 from scaling.design.inputs import Design, design
 from scaling.design.order import WORDS, natural_order, order
 from scaling.engine.losses import Loss
 from scaling.engine.refit import Refits, refit
+from scaling.engine.threads import one_thread
 from scaling.errors import ArgumentError, FitError
 from scaling.formula import Law, find
 from scaling.intervals.calibrate import aligned, bounds, calibrate
@@ -139,7 +139,7 @@ def backtest(
     if not splits:
         raise FitError(f"{len(made)} rows are too few to hold some back for '{law.name}' by {by}; add runs or rows.")
     parts = []
-    with threadpool_limits(1):
+    with one_thread():
         fits = refit(law, made, loss, np.array([c.train * made.weights for c in splits]), seed=seed)
         for f, cut in enumerate(splits):
             if fits.ok[f]:

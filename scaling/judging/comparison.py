@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from scaling.design.cuts import FRACTIONS, Cut, cuts, left_out
 from scaling.design.inputs import Design
 from scaling.design.order import SIZE, TOKENS, WORDS, natural_order, order
 from scaling.engine.refit import refit
+from scaling.engine.threads import one_thread
 from scaling.errors import ArgumentError, FitError, ScalingError
 from scaling.fits import Fit, fit
 from scaling.formula import Law, find
@@ -225,7 +225,7 @@ def _errors(found: Fit, place: np.ndarray, by: str, holdout: Any, seed: int) -> 
     if not all(c.test.any() for c in splits):
         raise FitError(f"no row lies beyond a cutoff by {by}, so there is nothing to predict; say another holdout=")
     weights = np.array([c.train * made.weights for c in splits])
-    with threadpool_limits(1):
+    with one_thread():
         fits = refit(found.law, made, found.loss, weights, params=found.coordinates.params, seed=seed)
         middle = fits.predict(fits.model(made))[0]
     back = np.exp(middle) if found.loss.log else middle
