@@ -40,9 +40,7 @@ class Explore(Fitted):
         """
         self.law.check_names([name])
         if name not in self.coordinates.names:
-            raise FitError(
-                f"'{name}' is fixed; a profile needs a free parameter ({', '.join(self.coordinates.names)})."
-            )
+            raise FitError(f"'{name}' is fixed; a profile needs a free one ({', '.join(self.coordinates.names)}).")
         made = binned(self.design)
         y = self.loss.link(made.loss)
         at = self.values[name]
@@ -59,26 +57,22 @@ class Explore(Fitted):
                     value = at * np.exp(offset) if log else at + offset
                     if not self.law.params[name].domain.lo <= value <= self.law.params[name].domain.hi:
                         break
-                    cost, warm = self._held(made, y, name, value, warm)
+                    cost, warm = self._held(made, name, value, warm)
                     rows.append({"value": value, "objective": cost * self.loss.scale, **warm})
         out = pd.DataFrame(rows).sort_values("value", ignore_index=True)
         out.insert(2, "excess", out["objective"] / (best * self.loss.scale) - 1)
-        out.insert(
-            3, "ratio", np.maximum(out["objective"] / self.loss.scale - best, 0) * self._likelihood_scale(made, y, best)
-        )
+        rise = np.maximum(out["objective"] / self.loss.scale - best, 0)
+        out.insert(3, "ratio", rise * self._likelihood_scale(made, y, best))
         out.attrs["interval"] = _crossings(out["value"].to_numpy(), out["ratio"].to_numpy(), at, chi2.ppf(level, 1))
         out.attrs["level"] = level
         return out
 
-    def _held(
-        self, made: Design, y: np.ndarray, name: str, value: float, warm: dict[str, float]
-    ) -> tuple[float, dict[str, float]]:
-        params = tuple(p for p in self.coordinates.params if p.name != name)
+    def _held(self, made: Design, name: str, value: float, warm: dict[str, float]) -> tuple[float, dict[str, float]]:
+        params, y = tuple(p for p in self.coordinates.params if p.name != name), self.loss.link(made.loss)
         if not params:
             model = models.build(self.law, self.coordinates.params, made.inputs, self.fixed, self.loss)
-            return float(
-                costs(model, y, model.coordinates.from_params(np.array([[value]])), made.weights, self.loss)[0]
-            ), {}
+            t = model.coordinates.from_params(np.array([[value]]))
+            return float(costs(model, y, t, made.weights, self.loss)[0]), {}
         model = models.build(self.law, params, made.inputs, {**self.fixed, name: value}, self.loss)
         start = model.coordinates.from_params(np.array([warm[p.name] for p in params]))
         found = minimise(model, y, start[None], made.weights, self.loss, damping=1e-3)
@@ -113,9 +107,8 @@ class Explore(Fitted):
         with one_thread():
             found = minimise(model, y, np.tile(self.t, (len(labels), 1)), weights, self.loss, damping=1e-3)
         se = np.sqrt(np.maximum(np.diag(self.cov.matrix), 1e-300))
-        shift = pd.DataFrame((found.t - self.t) / se, columns=[f"{n}" for n in self.coordinates.names])
-        shift.insert(0, "largest", shift.abs().max(axis=1))
-        shift.insert(0, "run", labels)
+        shift = pd.DataFrame((found.t - self.t) / se, columns=self.coordinates.names)
+        shift = pd.DataFrame({"run": labels, "largest": shift.abs().max(axis=1), **shift})
         return shift.sort_values("largest", ascending=False, ignore_index=True)
 
     def drift(self, cutoffs: Any = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)) -> pd.DataFrame:
@@ -136,21 +129,13 @@ class Explore(Fitted):
         inside = order[None, :] <= cuts[:, None]
         enough = inside.sum(1) > 2 * len(self.t)
         if not enough.any():
-            raise FitError(
-                f"drift needs more than {2 * len(self.t)} rows below a cutoff; there are {inside.sum(1).max()}."
-            )
+            raise FitError(f"drift needs more than {2 * len(self.t)} rows below a cutoff, not {inside.sum(1).max()}.")
         model, y = self.model(made), self.loss.link(made.loss)
         with one_thread():
             found = minimise(model, y, np.tile(self.t, (enough.sum(), 1)), made.weights * inside[enough], self.loss)
-        out = pd.DataFrame(model.coordinates.to_params(found.t), columns=self.coordinates.names)
-        for column, values in (
-            ("converged", found.converged),
-            ("rows", inside.sum(1)[enough]),
-            ("upto", cuts[enough]),
-            ("cutoff", np.asarray(cutoffs, float)[enough]),
-        ):
-            out.insert(0, column, values)
-        return out
+        known = {"cutoff": np.asarray(cutoffs, float)[enough], "upto": cuts[enough], "rows": inside.sum(1)[enough]}
+        params = dict(zip(self.coordinates.names, model.coordinates.to_params(found.t).T, strict=True))
+        return pd.DataFrame({**known, "converged": found.converged, **params})
 
     def identified(self) -> pd.DataFrame:
         """Parameters in the form the data determine: each scale as its whole term at the data's geometric mean.
@@ -174,8 +159,7 @@ class Explore(Fitted):
                 rows[f"{p.name}'" if shifted else p.name] = (np.exp(t), np.exp(t - half), np.exp(t + half), what)
             else:
                 rows[p.name] = (t, t - half, t + half, p.name)
-        if self.law.hooks.derived is not None:
-            hook = self.law.hooks.derived
+        if (hook := self.law.hooks.derived) is not None:
             value = hook(**self.law.held, **self.values)
             slopes = self.coordinates.slopes(self.t)
             for name, at in value.items():
@@ -194,18 +178,14 @@ class Explore(Fitted):
             moved = self.influence().iloc[0]
             if moved["largest"] > 1:
                 worst = moved.drop(["run", "largest"]).astype(float).abs().idxmax()
-                found.append(
-                    f"leaving out {moved['run']} alone moves {worst} by {moved['largest']:.1f} standard errors"
-                )
+                found += [f"leaving out {moved['run']} alone moves {worst} by {moved['largest']:.1f} standard errors"]
         except FitError as error:
             found.append(f"influence not checked: {error}")
         try:
             path = self.drift((0.7, 1.0))
             if len(path) == 2:
-                scale = self.errors()
-                moves = {
-                    n: abs(path[n].iloc[0] - self.values[n]) / scale[n] for n in self.coordinates.names if scale[n] > 0
-                }
+                se = self.errors()
+                moves = {n: abs(path[n].iloc[0] - self.values[n]) / se[n] for n in self.coordinates.names if se[n] > 0}
                 worst = max(moves, key=lambda n: moves[n], default=None)
                 if worst is not None and moves[worst] > 2:
                     found.append(
@@ -219,14 +199,11 @@ class Explore(Fitted):
 
 def growth(made: Design) -> np.ndarray:
     """What grows towards the target (n,): compute, the product of the inputs, or the step of a curve."""
-    order = axis(made)
-    if order is not None:
+    if (order := axis(made)) is not None:
         return order
     arrays = {k: v for k, v in made.inputs.items() if isinstance(v, np.ndarray)}
-    for names in (("C",), ("N", "D")):
-        if set(names) <= set(arrays):
-            return np.asarray(np.prod([arrays[n] for n in names], axis=0))
-    return np.asarray(np.prod(list(arrays.values()), axis=0))
+    known = [names for names in (["C"], ["N", "D"], [*arrays]) if {*names} <= {*arrays}]
+    return np.asarray(np.prod([arrays[n] for n in known[0]], axis=0))
 
 
 def _crossings(x: np.ndarray, ratio: np.ndarray, best: float, level: float) -> tuple[float, float]:
@@ -234,11 +211,7 @@ def _crossings(x: np.ndarray, ratio: np.ndarray, best: float, level: float) -> t
     for side in (x <= best, x >= best):
         xs, rs = x[side], ratio[side]
         order = np.argsort(np.abs(xs - best), kind="stable")
-        xs, rs = xs[order], rs[order]
-        above = np.flatnonzero(rs >= level)
-        if not len(above) or above[0] == 0:
-            ends.append(np.nan)
-            continue
-        k = above[0]
-        ends.append(float(np.interp(np.sqrt(level), np.sqrt([rs[k - 1], rs[k]]), [xs[k - 1], xs[k]])))
+        xs, rs = xs[order], np.sqrt(rs[order])
+        k = int(next(iter(np.flatnonzero(rs >= np.sqrt(level))), 0))
+        ends.append(float(np.interp(np.sqrt(level), rs[k - 1 : k + 1], xs[k - 1 : k + 1])) if k else np.nan)
     return ends[0], ends[1]

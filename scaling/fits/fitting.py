@@ -74,7 +74,7 @@ def fit(
     chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
     made = design(chosen, law, fitting=True, positive=loss.log)
     made = replace(made, notes=(*notes, *made.notes))
-    law, fixed, specs = _free(law, fixed, params)
+    law, fixed, specs = _free(law, fixed or {}, params)
     if not specs:
         raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
     if len(made) <= len(specs):
@@ -107,8 +107,7 @@ def _scaled_to_residuals(refit: Callable[..., Fit]) -> Fit:
     """Refit with delta = 1.4826 median |r| until it changes by less than 1 %."""
     found = refit(delta=1e-2)
     for _ in range(20):
-        made = found.design
-        r = found.loss.link(found.law(*made.inputs.values(), **found.values)) - found.loss.link(made.loss)
+        r = found.loss.link(found.eval()) - found.loss.link(found.design.loss)
         delta = max(1.4826 * float(np.median(np.abs(r))), 1e-12)
         settled = abs(delta / found.loss.delta - 1) < 0.01
         found = refit(delta=delta)
@@ -117,26 +116,23 @@ def _scaled_to_residuals(refit: Callable[..., Fit]) -> Fit:
     return found
 
 
-def _free(
-    law: Law, fixed: Mapping[str, float] | None, params: Any
-) -> tuple[Law, dict[str, float], tuple[Parameter, ...]]:
+def _free(law: Law, fixed: Mapping[str, float], params: Any) -> tuple[Law, dict[str, float], tuple[Parameter, ...]]:
     """The law with its ties, which parameters are held, and the specifications of the free ones."""
     if params is not None and not all(hasattr(p, "vary") for p in getattr(params, "values", lambda: [None])()):
         raise ArgumentError(f"params must be lmfit.Parameters, not {type(params).__name__}; use fixed= to hold values.")
-    law.check_names(params or {})
-    if tied := {name: p.expr for name, p in (params or {}).items() if p.expr}:
+    given = dict(params or {})
+    law.check_names(given)
+    if tied := {name: p.expr for name, p in given.items() if p.expr}:
         law = law.tie(**tied)
-    if not isinstance(fixed or {}, Mapping) or not all(isinstance(v, numbers.Real) for v in (fixed or {}).values()):
+    if not isinstance(fixed, Mapping) or not all(isinstance(v, numbers.Real) for v in fixed.values()):
         raise ArgumentError(f"fixed={fixed!r} must map parameters to numbers, for example {{'alpha': 0.34}}.")
-    fixed = {k: float(v) for k, v in (fixed or {}).items()}
+    fixed = {k: float(v) for k, v in fixed.items()}
     law.check_names(fixed)
     specs = dict(law.params)
-    for name, p in (params or {}).items():
-        if p.expr:
-            continue
-        if not p.vary:
+    for name, p in given.items():
+        if not p.expr and not p.vary:
             fixed[name] = float(p.value)
-        else:
+        elif not p.expr:
             d = specs[name].domain
             domain = replace(d, lo=max(d.lo, p.min), hi=min(d.hi, p.max))
             specs[name] = replace(specs[name], domain=domain, start=float(np.clip(p.value, domain.lo, domain.hi)))

@@ -36,12 +36,9 @@ class Formula:
     def __init__(self, law: Law) -> None:
         self.law, self.__name__, self.__doc__ = law, law.name, law.fn.__doc__
         kinds = inspect.Parameter
-        self.__signature__ = inspect.Signature(
-            [
-                *(kinds(i, kinds.POSITIONAL_OR_KEYWORD) for i in law.inputs),
-                *(kinds(p.name, kinds.KEYWORD_ONLY, default=p.start) for p in law.params.values()),
-            ]
-        )
+        inputs = [kinds(i, kinds.POSITIONAL_OR_KEYWORD) for i in law.inputs]
+        params = [kinds(p.name, kinds.KEYWORD_ONLY, default=p.start) for p in law.params.values()]
+        self.__signature__ = inspect.Signature([*inputs, *params])
 
     def __call__(self, **named: Any) -> Any:
         return self.law(*(named[i] for i in self.law.inputs), **{p: named[p] for p in self.law.params})
@@ -74,8 +71,7 @@ def _parameters(params: Sequence[Parameter], values: Mapping[str, float]) -> lmf
     import lmfit
 
     out = lmfit.Parameters()
-    for p in params:
-        out.add(p.name, value=values[p.name], min=p.domain.lo, max=p.domain.hi)
+    out.add_many(*((p.name, values[p.name], True, p.domain.lo, p.domain.hi) for p in params))
     return out
 
 
@@ -95,11 +91,10 @@ class LmfitWords(Explore):
         for name, p in out.items():
             if name in self.fixed:
                 p.vary = False
-            if name not in known:
-                continue
-            p.stderr = float(se[name])
-            row = dict(zip(self.coordinates.names, covar[name], strict=True))
-            p.correl = {o: float(row[o] / se[name] / se[o]) for o in known if o != name}
+            if name in known:
+                p.stderr = float(se[name])
+                row = dict(zip(self.coordinates.names, covar[name], strict=True))
+                p.correl = {o: float(row[o] / se[name] / se[o]) for o in known if o != name}
         return out
 
     @property
@@ -216,8 +211,7 @@ class LmfitWords(Explore):
         )
         value, J = models.at(model, self.t)
         sd = self.deviation(J, np.abs(value))
-        lost = np.isnan(sd)
-        if lost.any():
+        if (lost := np.isnan(sd)).any():
             reasons = "; ".join(self.verdict.failures) or "a combination of parameters is not determined"
             warnings.warn(f"{lost.sum()} of {len(lost)} uncertainties are NaN: {reasons}", stacklevel=2)
         probability = sigma if sigma < 1 else erf(sigma / np.sqrt(2))

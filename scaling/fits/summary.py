@@ -59,9 +59,7 @@ class Summary(Fitted, Result):
         conventions = ", ".join(f"{k}={x}" for k, x in self.law.conventions.items())
         residual = f"{100 * self.cov.noise:.3g}%" if loss.log else f"{self.cov.noise:.3g}"
         agree = f"{v.agree} of {v.tried} starts agree, condition {v.condition:.3g}"
-        minimised = (
-            f"{loss.name}{' of log loss' if loss.log else ''}, delta {loss.delta:g}, objective {self.objective:.6g}"
-        )
+        name = f"{loss.name}{' of log loss' if loss.log else ''}"
         state, bound = "OK" if self.ok else "NOT TRUSTWORTHY", ", ".join(v.at_bound) or "no parameter"
         size, low, high = f"{len(rows)} rows, {self._runs} runs", np.nanmin(rows.loss), np.nanmax(rows.loss)
         return [
@@ -70,7 +68,11 @@ class Summary(Fitted, Result):
             *(("  failed", said) for said in v.failures),
             *(("  note", said) for said in v.warnings),
             ("data", f"{size}, loss {low:.4g} to {high:.4g}"),
-            ("fit", f"{minimised}, residual {residual}" + (f"; {conventions}" if conventions else "")),
+            (
+                "fit",
+                f"{name}, delta {loss.delta:g}, objective {self.objective:.6g}, residual {residual}"
+                + (f"; {conventions}" if conventions else ""),
+            ),
             *(("  note", said) for said in rows.notes if said not in v.warnings),
         ]
 

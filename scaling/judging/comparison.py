@@ -57,9 +57,7 @@ def compare(
     """
     given = [laws] if isinstance(laws, str | Law) else list(laws) if isinstance(laws, Iterable) else []
     if not given:
-        raise ArgumentError(
-            f"laws={laws!r}: compare needs at least one law, for example ['chinchilla', 'power_law:x=N']."
-        )
+        raise ArgumentError(f"laws={laws!r}: compare needs at least one law, such as ['chinchilla', 'power_law:x=N'].")
     chosen = _labelled([find(law) for law in given])
     _check_holdout(data, list(chosen.values()), holdout)
     if isinstance(data, Mapping):
@@ -134,9 +132,9 @@ def _check_holdout(data: Any, laws: list[Law], holdout: Any) -> None:
     if holdout is None or (isinstance(holdout, str) and holdout in WORDS):
         return
     table = getattr(data, "frame", data)
-    columns = {*map(str, table if isinstance(table, Mapping | pd.DataFrame) else ())} | {
-        i for law in laws for i in law.inputs
-    }
+    columns = {*map(str, table if isinstance(table, Mapping | pd.DataFrame) else ())}.union(
+        *(law.inputs for law in laws)
+    )
     if isinstance(holdout, str) and holdout not in columns:
         raise ArgumentError(
             f"holdout='{holdout}': no such column; say {', '.join(WORDS)}, a fraction, or one of "
@@ -178,9 +176,7 @@ def _labelled(laws: list[Law]) -> dict[str, Law]:
         label = f"{law.name}:{changed}" if changed else law.name
         twin = named.get(label)
         if twin is not None and (twin.fn, twin.held, twin.params) == (law.fn, law.held, law.params):
-            raise ArgumentError(
-                f"law '{label}' is given twice, and would be compared with itself; name every law once."
-            )
+            raise ArgumentError(f"law '{label}' is given twice, and would be compared with itself; name each law once.")
         named[label if twin is None else f"{label} ({len(named) + 1})"] = law
     return named
 
@@ -197,9 +193,7 @@ def _places(fits: dict[str, Fit]) -> dict[str, np.ndarray]:
     for names in named.values():
         shared = shared[shared.isin(names)]
     if not len(shared):
-        raise FitError(
-            f"{', '.join(fits)} are fitted to different rows, none in common; compare laws of the same rows."
-        )
+        raise FitError(f"{', '.join(fits)} are fitted to rows of which none is common; compare laws of the same rows.")
     shared = shared.sort_values()
     return {k: np.where(names.duplicated(), -1, shared.get_indexer(names)) for k, names in named.items()}
 
@@ -207,9 +201,7 @@ def _places(fits: dict[str, Fit]) -> dict[str, np.ndarray]:
 def _steps(frames: dict[str, pd.DataFrame]) -> dict[str, pd.Index]:
     """Rows of curves by run and step (a table of one curve need not name its run)."""
     if not all("step" in frame for frame in frames.values()):
-        raise FitError(
-            "laws of schedules know rows by their step; name that column step, or pass Runs.from_frame(data)."
-        )
+        raise FitError("laws of schedules know rows by step; name that column step, or pass Runs.from_frame(data).")
     runs = all("run" in frame for frame in frames.values())
     return {
         k: pd.MultiIndex.from_arrays([frame["run"].astype(str) if runs else np.full(len(frame), ""), frame["step"]])
@@ -231,14 +223,11 @@ def _errors(found: Fit, place: np.ndarray, by: str, holdout: Any, seed: int) -> 
     back = np.exp(middle) if found.loss.log else middle
     errors = back / made.loss - 1
     if not fits.ok.all() or not all(np.isfinite(errors[f][c.test]).all() for f, c in enumerate(splits)):
-        raise FitError(
-            "cannot be fitted to the smaller part of the data at every cutoff, so it cannot be compared there"
-        )
+        raise FitError("cannot be fitted to the smaller part of the data at every cutoff, so it cannot be compared")
     tested = [np.flatnonzero(c.test) for c in splits]  # in one order for all laws
     tested = [rows[np.argsort(place[rows])] for rows in tested]
-    return [
-        errors[f][tested[f]] for f in sorted(range(len(splits)), key=lambda f: (by == "schedule") * place[tested[f][0]])
-    ]
+    cutoffs = sorted(range(len(splits)), key=lambda f: (by == "schedule") * place[tested[f][0]])
+    return [errors[f][tested[f]] for f in cutoffs]
 
 
 def _splits(made: Design, by: str, holdout: Any) -> list[Cut]:
