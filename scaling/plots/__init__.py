@@ -7,8 +7,7 @@ touched: save with ``ax.figure.savefig(...)``.
 
 from scaling.plots.backtests import backtest
 from scaling.plots.curves import curve
-from scaling.plots.forecasts import forecast
-from scaling.plots.jobs import running
+from scaling.plots.forecasts import forecast, running
 from scaling.plots.style import figure_of, svg
 from scaling.plots.transfer import relation, shares
 

@@ -25,26 +25,23 @@ def backtest(found: Backtest, *, ax: Axes | Mapping[str, Axes] | None = None) ->
 
     Parameters
     ----------
-    found : Backtest
-        What `scaling.backtest` returns; ``interval="calibrated"`` there draws the bands that `Fit.predict` gives.
-    ax : Axes or dict of Axes, optional
-        One Axes takes the errors alone; a dict takes the panels it names, of "error", "coverage".
+    found : what `scaling.backtest` returns; ``interval="calibrated"`` there draws the bands that `Fit.predict` gives.
+    ax : one Axes takes the errors alone; a dict takes the panels it names, of "error", "coverage".
 
     Returns
     -------
-    dict of str to Axes
-        "error": measured / predicted - 1 in % against the ratio to the largest row fitted, one marker per predicted row
-        (hollow where it missed its own interval); the band is the median interval of the rows in a range of horizons.
-        "coverage": share of the rows inside their intervals, by range of horizons, beside the nominal level.
+    "error": measured / predicted - 1 in % against the ratio to the largest row fitted, one marker per predicted row
+    (hollow where it missed its own interval); the band is the median interval of the rows in a range of horizons.
+    "coverage": share of the rows inside their intervals, by range of horizons, beside the nominal level.
     """
     rows = _relative(found.frame)
     with style.styled():
         axes = style.panels(ax, PANELS)
         by_bin = _by_horizon(rows)
-        if (error := axes.get("error")) is not None:
-            _errors(error, rows, by_bin, found)
-        if (coverage := axes.get("coverage")) is not None:
-            _coverage(coverage, by_bin, found.level)
+        if "error" in axes:
+            _errors(axes["error"], rows, by_bin, found)
+        if "coverage" in axes:
+            _coverage(axes["coverage"], by_bin, found.level)
         last = list(axes.values())[-1]
         last.set_xlabel("beyond the largest row fitted (ratio" + (f", {found.by})" if found.by != "schedule" else ")"))
         for one in axes.values():
@@ -87,18 +84,14 @@ def _errors(ax: Axes, rows: pd.DataFrame, by_bin: pd.DataFrame, found: Backtest)
     pad = 0.08 * (high - low)
     ax.set_ylim(low - pad, high + pad)
     ax.set_ylabel("measured / predicted - 1 (%)")
-    cutoffs = rows["cutoff"].nunique()
-    ax.set_title(f"{found.law}: {cutoffs} backtests", fontsize=10)
+    ax.set_title(f"{found.law}: {rows['cutoff'].nunique()} backtests", fontsize=10)
     ax.legend(loc="best")
 
 
 def _coverage(ax: Axes, by_bin: pd.DataFrame, level: float) -> None:
     centre = np.sqrt(by_bin["left"] * by_bin["right"])
     ax.axhline(level, color="#444444", linewidth=0.8, linestyle=(0, (4, 1.8)), zorder=1)
-    ax.annotate(
-        f"nominal {level:.0%}", (1, level), xycoords=("axes fraction", "data"), xytext=(-2, -3),
-        textcoords="offset points", ha="right", va="top", fontsize=8.5, color="#444444",
-    )  # fmt: skip
+    style.note(ax, f"nominal {level:.0%}", (1, level), ("axes fraction", "data"), (-2, -3), ha="right", va="top")
     ax.plot(centre, by_bin["inside"], "-o", color=style.PREDICTION, markersize=4)
     ax.set_ylim(-0.04, 1.1)
     ax.set_yticks([0, 0.5, 1])
@@ -113,10 +106,8 @@ def _horizons(ax: Axes, horizon: np.ndarray) -> None:
     if high <= 1.02 * low:
         return
     ax.set_xscale("log")
-    decades = np.log10(high / low)
-    steps = (
-        (1, 1.2, 1.5, 2, 3, 5, 7) if decades < 0.6 else (1, 2, 5) if decades < 2 else (1, 3) if decades < 3.5 else (1,)
-    )
+    ticks = {0.6: (1, 1.2, 1.5, 2, 3, 5, 7), 2: (1, 2, 5), 3.5: (1, 3), np.inf: (1,)}  # up to so many decades
+    steps = next(steps for most, steps in ticks.items() if np.log10(high / low) < most)
     ax.xaxis.set_major_locator(FixedLocator([m * 10.0**e for e in range(-6, 12) for m in steps]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}x"))

@@ -25,22 +25,16 @@ def curve(fit: Fit, runs: Runs | None = None, *, ax: Axes | Mapping[str, Axes] |
 
     Parameters
     ----------
-    fit : Fit
-    runs : Runs, optional
-        What to draw; the runs of the fit unless given. Runs the fit has not seen get hollow markers.
-    ax : Axes or dict of Axes, optional
-        One Axes takes the loss alone; a dict takes the panels it names, of "loss", "residual", "lr".
+    runs : what to draw; the runs of the fit unless given. Runs the fit has not seen get hollow markers.
+    ax : one Axes takes the loss alone; a dict takes the panels it names, of "loss", "residual", "lr".
 
     Returns
     -------
-    dict of str to Axes
-        "loss" (nats/token), "residual" (prediction minus measured, 1e-3 nats/token) and, where a run has
-        rates, "lr".
+    "loss" (nats/token), "residual" (prediction minus measured, 1e-3 nats/token) and, where a run has rates, "lr".
 
     Raises
     ------
-    DataError
-        There is no run with steps and measured losses to draw.
+    DataError : there is no run with steps and measured losses to draw.
     """
     shown = fit.runs if runs is None else runs
     if shown is None:
@@ -54,11 +48,12 @@ def curve(fit: Fit, runs: Runs | None = None, *, ax: Axes | Mapping[str, Axes] |
     has_rates = "lr" in table and bool(table["lr"].notna().any())
     seen = set() if fit.runs is None else set(fit.runs.frame["run"])
     with style.styled():
-        axes = style.panels(ax, PANELS if has_rates else {k: v for k, v in PANELS.items() if k != "lr"})
+        axes = style.panels(ax, {name: height for name, height in PANELS.items() if has_rates or name != "lr"})
         names = list(table["run"].unique())
         for name, colour, marker in zip(names, style.palette(len(names)), style.MARKERS * len(names), strict=False):
             part = table[table["run"] == name]
-            _draw(axes, part, name, colour, marker, seen=name in seen)
+            look = {"linestyle": "none", "marker": marker, "color": colour, "markeredgewidth": 0.8}
+            _draw(axes, part, name, look | {"markerfacecolor": colour if name in seen else "none"})
         _finish(axes, table, fit.law.name)
     return axes
 
@@ -70,11 +65,8 @@ def compared(fit: Fit, runs: Runs) -> pd.DataFrame:
     return rows[rows["loss"].notna() & rows["prediction"].notna()]
 
 
-def _draw(
-    axes: Mapping[str, Axes], part: pd.DataFrame, name: str, colour: style.Color, marker: str, *, seen: bool
-) -> None:
-    look: dict[str, Any] = {"linestyle": "none", "marker": marker, "color": colour, "markeredgewidth": 0.8}
-    look["markerfacecolor"] = colour if seen else "none"
+def _draw(axes: Mapping[str, Axes], part: pd.DataFrame, name: str, look: dict[str, Any]) -> None:
+    colour = look["color"]
     every = part.iloc[style.decimate(part["step"].to_numpy())]
     few = part.iloc[:: len(part) // LOSS_POINTS + 1]
     if "loss" in axes:

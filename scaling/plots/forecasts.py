@@ -1,4 +1,4 @@
-"""The forecast of a run: what was known, what is predicted, how sure, and what happened."""
+"""Forecasts, of a planned run and of one still going: what was known, what is predicted, how sure, and what happened."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
     from scaling.fits import Fit
     from scaling.logs import Runs
+    from scaling.running.jobs import Forecast
     from scaling.schedules import Schedule
 
-CONTEXT_POINTS = 200  # per run of the fit: enough to show where the data were
+CONTEXT_POINTS = 200  # per run of the fit, or of a log: enough to show its shape and scatter
 TRUTH_POINTS, ZOOM_POINTS = 60, 25  # hollow markers need room
 ZOOM = 0.15  # part of the run that the inset shows
+NARROW = 0.05  # of the loss of a running job: a narrower band needs the inset to be seen
 
 
 class Look(NamedTuple):
@@ -33,29 +35,19 @@ class Look(NamedTuple):
 
 
 def forecast(
-    fit: Fit,
-    target: Runs | Schedule | str,
-    *,
-    interval: str = "calibrated",
-    level: float = 0.9,
-    ax: Axes | None = None,
+    fit: Fit, target: Runs | Schedule | str, *, interval: str = "calibrated", level: float = 0.9, ax: Axes | None = None
 ) -> Axes:
     """Draw the loss predicted for a run over its learning-rate schedule, beyond the data of the fit.
 
     Parameters
     ----------
-    fit : Fit
-    target : Runs, Schedule or schedule text
-        The run, or runs, to forecast. Measured losses they have are drawn as hollow markers.
-    interval, level
-        As in `Fit.predict`; the figure says in words what the interval assumes.
-    ax : Axes, optional
+    target : the run, or runs, to forecast. Measured losses they have are drawn as hollow markers.
+    interval, level : as in `Fit.predict`; the figure says in words what the interval assumes.
 
     Returns
     -------
-    Axes
-        The prediction, solid over the steps that were fitted and dashed past the line "end of data", its
-        band, the data of the fit in grey, and the last value with its interval.
+    The prediction, solid over the steps that were fitted and dashed past the line "end of data", its band, the data of the
+    fit in grey, and the last value with its interval.
     """
     predicted = fit.predict(target, interval=interval, level=level)
     names = list(predicted["run"].unique())
@@ -75,6 +67,31 @@ def forecast(
             else:
                 draw(ax, part, truth, Look(end, colour, colour, measured), f"{short}: {last_value(part)}")
         finish(ax, predicted, end)
+    return ax
+
+
+def running(found: Forecast, *, ax: Axes | None = None) -> Axes:
+    """Draw what `scaling.forecast` returns.
+
+    The log as markers, the curve of the method solid through it and dashed past the line "end of data", its band, and the
+    last value with its interval in an inset.
+    """
+    known = found.log.rename(columns={"fitted": "prediction"})
+    curve = pd.concat([known[known["step"] < found.step], found.frame], ignore_index=True).assign(run=found.run)
+    curve.attrs["interval"] = f"{found.level:.0%} interval; {found.method}"
+    log = known.iloc[style.decimate(known["step"].to_numpy(), CONTEXT_POINTS)]
+    with style.styled():
+        ax = style.new_axes(ax)
+        ax.plot(
+            log["step"], log["loss"], linestyle="none", marker="o", markersize=3, markeredgewidth=0, color=style.CONTEXT,
+            alpha=0.7, label=f"{found.run}, {found.step / found.last:.0%} done",
+        )  # fmt: skip
+        look, nothing = Look(found.step, style.PREDICTION, style.TRUTH, ""), log.iloc[:0]
+        draw(ax, curve, nothing, look, f"end: {last_value(curve)}")
+        end = found.end
+        if end["upper"] - end["lower"] < NARROW * end["prediction"]:
+            zoom(ax, curve, nothing, look)
+        finish(ax, curve, found.step)
     return ax
 
 
@@ -171,10 +188,7 @@ def finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
     ax.set_ylim(min(low, ends - 0.02 * (high - ends)) if np.isfinite(ends) else low, high)
     if end is not None and (predicted["step"] > end).any():
         ax.axvline(end, color="#444444", linewidth=0.8, zorder=1)
-        ax.annotate(
-            "end of data", (end, 0.015), xycoords=("data", "axes fraction"), xytext=(3, 0),
-            textcoords="offset points", ha="left", va="bottom", fontsize=8.5, color="#444444",
-        )  # fmt: skip
+        style.note(ax, "end of data", (end, 0.015), ("data", "axes fraction"), (3, 0), ha="left", va="bottom")
     style.label_steps(ax)
     ax.set_ylabel(style.LABELS["loss"])
     ax.legend(loc="upper right")

@@ -17,12 +17,7 @@ if TYPE_CHECKING:
     Color = str | tuple[float, ...]
 
 MARKERS = "osD^vP*X"
-LABELS = {
-    "step": "optimiser step",
-    "loss": "loss (nats/token)",
-    "lr": "learning rate",
-    "tokens": "training tokens",
-}
+LABELS = {"step": "optimiser step", "loss": "loss (nats/token)", "lr": "learning rate"}
 TRUTH = "#d55e00"  # measured values that the fit has not seen
 PREDICTION = "#0072b2"
 CONTEXT = "#8c8c8c"
@@ -81,6 +76,12 @@ def svg(axes: Axes | Mapping[str, Axes]) -> str:
     root.savefig(drawn, format="svg")
     plt.close(root)
     return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+
+
+def note(ax: Axes, text: str, at: tuple[float, float], coordinates: Any, off: tuple[float, float], **look: Any) -> None:
+    """Write small words at a place, so many points `off` it."""
+    look |= {"textcoords": "offset points", "fontsize": 8.5, "color": "#444444"}
+    ax.annotate(text, at, xycoords=coordinates, xytext=off, **look)
 
 
 def label_steps(ax: Axes) -> None:

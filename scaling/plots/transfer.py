@@ -20,17 +20,13 @@ def relation(found: Relation, *, level: float = 0.9, ax: Axes | None = None) -> 
 
     Parameters
     ----------
-    found : Relation
-        With data behind it, as `scaling.transfer.relate` makes it.
-    level
-        Of the band.
-    ax : Axes, optional
+    found : with data behind it, as `scaling.transfer.relate` makes it.
+    level : of the band.
 
     Returns
     -------
-    Axes
-        A relation of the law's form is a straight line of slope kappa here; the axes say which irreducible losses were
-        taken off.
+    A relation of the law's form is a straight line of slope kappa here; the axes say which irreducible losses were taken
+    off.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -61,15 +57,7 @@ def relation(found: Relation, *, level: float = 0.9, ax: Axes | None = None) -> 
 def shares(found: Mixture, *, ax: Axes | None = None) -> Axes:
     """Draw a mixture's shares beside those of the reference, with their intervals where there are any.
 
-    Parameters
-    ----------
-    found : Mixture
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-        The title says whether the gain is larger than its uncertainty.
+    The title says whether the gain is larger than its uncertainty.
     """
     table = found.frame
     place = np.arange(len(table))
@@ -83,10 +71,8 @@ def shares(found: Mixture, *, ax: Axes | None = None) -> Axes:
             ax.errorbar(place, table["share"], np.maximum(off, 0), fmt="none", ecolor="0.2", capsize=3)
         ax.set_xticks(place, list(table.index), rotation=30, ha="right")
         ax.set_ylabel("share of the tokens")
-        verdict = "more than" if found.worth_it else "not more than"
-        ax.set_title(
-            f"gain {found.gain:.3g} ({found.gain_lower:.2g} to {found.gain_upper:.2g}): {verdict} its uncertainty"
-        )
+        verdict = f"{'more' if found.worth_it else 'not more'} than its uncertainty"
+        ax.set_title(f"gain {found.gain:.3g} ({found.gain_lower:.2g} to {found.gain_upper:.2g}): {verdict}")
         ax.margins(y=0.25)  # room for the legend above the bars
         ax.set_ylim(bottom=0)
         ax.legend(ncols=2, loc="upper center")
