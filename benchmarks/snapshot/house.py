@@ -45,7 +45,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "Live": ("scaling.running", "scaling.running.live", "scaling.forecasting.live"),
     # what to run next
     "own_shares": ("scaling.planning", "scaling.planning.mixture"),
-    "search": ("scaling.planning:whole_shares", "scaling.planning:search", "scaling.planning.mixture_search"),
+    "whole_shares": ("scaling.planning", "scaling.planning.mixture_search:search"),
     "best_schedule": ("scaling.planning", "scaling.planning.schedules"),
     "FinalLoss": ("scaling.planning.descent", "scaling.planning.schedules", "scaling.planning"),
     "plan_next": ("scaling.planning", "scaling.planning.experiments"),
@@ -106,6 +106,7 @@ VERBS: dict[str, tuple[list[str], list[str]]] = {
 OPTIONS: dict[tuple[str, str], str] = {
     ("forecast", "--at-end"): "",
     ("search", "--schedule"): "--kind",
+    ("mix", "--mixture"): "",
 }
 
 
@@ -140,6 +141,12 @@ def simpler(law: Any) -> list[str]:
 def compared(found: Any) -> Any:
     """The schedules that a search compared: `table` was this frame before every result had a table()."""
     return found.compared if hasattr(found, "compared") else found.table
+
+
+def kept(runs: Any) -> Any:
+    """The runs after they were written and read back: to_dict is what --json prints since every result has one."""
+    kind = type(runs)
+    return kind.from_saved(runs.to_saved()) if hasattr(runs, "to_saved") else kind.from_dict(runs.to_dict())
 
 
 def lmfit_model(law: Any) -> Any:

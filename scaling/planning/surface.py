@@ -14,7 +14,9 @@ from scaling.errors import LawError
 from scaling.formula import Law
 from scaling.numerics import root
 
-ZOOM, LEVELS = 65, 6  # nodes per search and searches; each narrows ln N to two node distances
+# Nodes per search, and searches; each narrows ln N to two node distances. The last nodes are 2e-5 apart: the parabola through
+# three has its lowest point to 1e-9, through nearer ones it would follow the rounding of the losses.
+ZOOM, LEVELS = 65, 4
 COSTS = 1e6, 1e36  # budgets among which the cheapest is sought
 
 
@@ -94,7 +96,11 @@ class Surface:
                 at = np.where(none, at, np.where(dips, loss[:, 1:-1], np.inf).argmin(1) + 1)
             at = np.clip(at, 1, ZOOM - 2)
             low, high = x[rows, at - 1], x[rows, at + 1]
-        best = N[rows, at] if ends else np.where(none, np.nan, N[rows, at])
+        left, lowest, right = (loss[rows, at + k] for k in (-1, 0, 1))
+        with np.errstate(invalid="ignore", divide="ignore"):  # losses may be equal, or infinite
+            shift = np.clip(0.5 * (left - right) / (left - 2 * lowest + right), -1, 1)  # in node distances
+        best = np.exp(x[rows, at] + 0.5 * (high - low) * np.nan_to_num(shift))
+        best = best if ends else np.where(none, np.nan, best)
         return best, self(best[:, None], budget.tokens(best, C)[:, None])[:, 0]
 
     def compute_for(self, loss: ArrayLike, budget: Budget) -> np.ndarray:

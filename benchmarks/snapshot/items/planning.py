@@ -114,7 +114,7 @@ def mixture(found):
     },
 )
 def _search(targets, options):
-    return mixture(house.search({t: tables.fit_mixture(t) for t in targets}, N=1e9, D=1e10, **options))
+    return mixture(house.whole_shares({t: tables.fit_mixture(t) for t in targets}, N=1e9, D=1e10, **options))
 
 
 @item("mixture_search.regmix")
@@ -122,7 +122,7 @@ def _regmix():
     rows = tables.languages("de")
     cell = (rows["N"] == rows["N"].min()) & (rows["D"] == rows["D"].min())
     fits = {name: scaling.fit(tables.languages(name)[cell], "mixture_exponential") for name in ("en", "ru")}
-    return mixture(house.search(fits, starts=4))
+    return mixture(house.whole_shares(fits, starts=4))
 
 
 @item("shares")

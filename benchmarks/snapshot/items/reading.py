@@ -92,7 +92,7 @@ def _made():
         "text": {
             k: repr(v) for k, v in read(plain.drop(columns="lr"), schedule="wsd:peak=3e-4,steps=2k").schedules.items()
         },
-        "kept": attempt(lambda: scaling.Runs.from_dict(runs.to_dict()).table()),
+        "kept": attempt(lambda: house.kept(runs).table()),
         "facts": runs_of(runs.with_facts(runs.facts.assign(seed=[1, 2]))),
         "repr": repr(runs).splitlines(),
         "len": len(runs),
