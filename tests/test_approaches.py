@@ -43,7 +43,8 @@ def test_the_vertex_of_every_parabola():
     rows = []
     for C, best, least, bend in ((1e18, 3e8, 3.1, 0.02), (1e20, 2e9, 2.6, 0.05), (1e22, 1.7e10, 2.2, 0.03)):
         N = best * np.geomspace(0.3, 8, 7)
-        rows.append(pd.DataFrame({"N": N, "D": C / 6 / N, "loss": least + bend * np.log(N / best) ** 2}))
+        D = C / 6 / N * np.array([1.2, 1, 1 / 1.2, 1, 1.1, 1, 1 / 1.1])  # a budget is the geometric mean of its runs
+        rows.append(pd.DataFrame({"N": N, "D": D, "budget": C, "loss": least + bend * np.log(N / best) ** 2}))
     points = approaches.isoflop(pd.concat(rows, ignore_index=True)).points
     np.testing.assert_allclose(points["flops"], [1e18, 1e20, 1e22], rtol=1e-12)
     np.testing.assert_allclose(points["N"], [3e8, 2e9, 1.7e10], rtol=1e-9)

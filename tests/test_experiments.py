@@ -42,6 +42,14 @@ def test_updates_by_one_run_agree_with_all_at_once():
     assert state.target_sd**2 == pytest.approx(np.mean(variance + belief.misfit**2 * (drag**2).sum(1)), rel=1e-6)
 
 
+@pytest.mark.parametrize(("exponent", "k"), [(0.0, 35), (0.1, 21), (0.2, 14), (1.0, 0)])
+def test_gain_is_divided_by_a_power_of_the_price(exponent, k):
+    gains = Purchase(Belief(scaling.laws["chinchilla"], POOL, TARGET)).gains(np.arange(len(POOL)), "error")
+    prices = 6 * (POOL["N"] * POOL["D"]).to_numpy()
+    first = plan_next("chinchilla", POOL, TARGET, 2 * prices.max(), cost_exponent=exponent).index[0]
+    assert first == int(np.argmax(gains / prices**exponent)) == k
+
+
 def test_a_law_that_is_right_is_sharpened():
     rows = {c: plan_next("chinchilla", POOL, TARGET, BUDGET, criterion=c) for c in ("error", "V", "D")}
     for table in rows.values():
