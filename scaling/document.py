@@ -43,9 +43,7 @@ def read(path: str | Path) -> Fields:
         raise DataError(f"{path}: JSON, but not a saved fit. {REMEDY}")
     fields = Fields(saved, path)
     if fields.whole("schema") > SCHEMA:
-        raise DataError(
-            f"{path}: written by a newer version ({saved.get('scaling')}); upgrade scaling-laws to read it."
-        )
+        raise DataError(f"{path}: written by a newer version ({saved.get('scaling')}); upgrade scaling-laws for it.")
     if not genuine(saved) if "sha256" in saved else saved["schema"] > 1:
         raise DataError(f"{path}: field 'sha256' is not the digest of the rest: changed by hand, or damaged. {REMEDY}")
     return fields
@@ -180,10 +178,9 @@ class Fields:
         what = f"a list of {' x '.join('n' if n is None else str(n) for n in shape)} numbers" if shape else "a number"
         found = self.get(name, list if shape else (int, float, str), what)
         try:
-            made = np.array(_nested(found, shape, finite), float)
+            return np.array(_nested(found, shape, finite), float)
         except (ValueError, OverflowError):
             raise self.wrong(name, f"must be {what}{', all finite' if finite else ''}") from None
-        return made
 
     def all(self, schema: Schema) -> dict[str, Any]:
         """The fields of a schema."""

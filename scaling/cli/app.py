@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 import scaling
-from scaling.cli import moved, options, output
+from scaling.cli import options, output
 from scaling.errors import (
     ArgumentError,
     DataError,
@@ -66,6 +66,13 @@ VERBS = {
     "train": "Train one small model and write its loss curve; go on where an interrupted run stopped.",
     "sweep": "Train the runs of a sweep file; what runs share is trained once, and finished runs are left alone.",
 }
+OWNERS = {  # of options that a verb had: how their verb is written
+    ("plan", "--pool --target --budget --cost --branch"): "next FIT --pool RUNS --target RUNS --budget COST",
+    ("plan", "--mixture --objective --weight --floor --cap"): "mix NAME=FIT ... --N SIZE --D TOKENS",
+    ("plan", "--schedule --steps --warmup --peak --lowest --output -o"): "search FIT --kind free --steps STEPS",
+    ("predict", "--at-end --reference"): "forecast LOG --reference LOGS",
+    ("fit", "--source --target"): "relate --source RUNS --target RUNS",
+}
 
 app = App(
     name="scaling",
@@ -86,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in tokens
     try:
-        moved.check(tokens)
+        answer_old(tokens)
         if named := next((token for token in tokens if token in VERBS), None):
             app[named].help = None  # the page of a verb is its docstring
         with warnings.catch_warnings():
@@ -109,16 +116,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return report(problem)
 
 
+def answer_old(tokens: Sequence[str]) -> None:
+    """Answer a command line in an old spelling with the new one."""
+    verb, given = tokens[0] if tokens else "", [token.partition("=")[0] for token in tokens[1:]]
+    if verb == "plan" and sum(token.endswith(".json") for token in given) > 1:
+        given.insert(0, "--mixture")  # several fits mean nothing else
+    for token in given:
+        for (was, had), now in OWNERS.items():
+            if verb == was and token in had.split():
+                raise ArgumentError(f"was `scaling {was} {token}`; write `scaling {now}`")
+
+
 def report(problem: Exception) -> int:
     """Say what went wrong on stderr and return the exit code that stands for it."""
     if isinstance(problem, CycloptsError):
         output.error(f"{options.explain(problem)}\n`scaling --help` and `scaling VERB --help` show what there is")
         return 2
-    if isinstance(problem, ScalingError):
+    if isinstance(problem, ScalingError | OSError):
         output.error(str(problem))
         return next((code for kind, code in CODES.items() if isinstance(problem, kind)), 1)
-    if isinstance(problem, OSError):
-        output.error(str(problem))
-        return 1
     output.error(f"unexpected {type(problem).__name__}: {problem}\n--debug shows where it happened")
     return 1

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from scaling.formula import Law
 
 
+PROVENANCE = ("errors", "source", "counts", "conventions", "note", "verified")
+
+
 def run(name: str | None = None, /, *, printing: Printing = Printing()) -> int:
     """List the laws, or show one: formula, parameters, published constants.
 
@@ -51,18 +54,10 @@ def describe(law: Law) -> dict[str, Any]:
         "parameters": [
             {"name": p.name, "lower": p.domain.lo, "upper": p.domain.hi, "start": p.start} for p in law.params.values()
         ],
-        "held": dict(law.held),
-        "conventions": dict(law.conventions),
+        "held": law.held,
+        "conventions": law.conventions,
         "published": {
-            key: {
-                "values": dict(constants),
-                "errors": dict(constants.errors),
-                "source": constants.source,
-                "counts": constants.counts,
-                "conventions": dict(constants.conventions),
-                "note": constants.note,
-                "verified": constants.verified,
-            }
+            key: {"values": constants, **{name: getattr(constants, name) for name in PROVENANCE}}
             for key, constants in law.published.items()
         },
     }
@@ -76,10 +71,8 @@ def _lines(content: dict[str, Any], law: Law) -> list[tuple[str, str]]:
         if content[heading]:
             lines.append((heading, ", ".join(f"{key} = {value}" for key, value in content[heading].items())))
     for key, constants in content["published"].items():
-        lines.append(
-            ("published", key + ("" if constants["verified"] else "   NOT VERIFIED against the primary source"))
-        )
-        lines.append(("", ", ".join(f"{name} = {value:.8g}" for name, value in constants["values"].items())))
+        lines += [("published", key + ("" if constants["verified"] else "   NOT VERIFIED against the primary source"))]
+        lines += [("", ", ".join(f"{name} = {value:.8g}" for name, value in constants["values"].items()))]
         said = [constants["source"], constants["counts"], constants["note"]]
         said += [f"{k} = {v}" for k, v in constants["conventions"].items()]
         lines += [("", text) for text in said if text]

@@ -70,18 +70,11 @@ def run(
 
 def _told(runs: pd.DataFrame, facts: dict[str, Any], budget: float) -> output.Told:
     after = runs["target_sd"].iloc[-1] if len(runs) else facts["target_sd"]
-    lines = [
-        (
-            "plan",
-            f"error of the target's prediction: {_percent(facts['target_sd'])} now, {_percent(after)} expected after "
-            f"{len(runs)} runs for {facts['spent']:.3g} of {budget:.3g}{' ' * bool(facts['unit'])}{facts['unit']}",
-        ),
-        (
-            "believed now",
-            f"losses scatter by {_percent(facts['noise'])}, the law is off by {_percent(facts['misfit'])}; "
-            "plan again as losses come in",
-        ),
-    ]
+    now, noise, misfit = (_percent(facts[name]) for name in ("target_sd", "noise", "misfit"))
+    spent = f"{facts['spent']:.3g} of {budget:.3g} {facts['unit']}".rstrip()
+    said = f"error of the target's prediction: {now} now, {_percent(after)} expected after {len(runs)} runs for {spent}"
+    believed = f"losses scatter by {noise}, the law is off by {misfit}; plan again as losses come in"
+    lines = [("plan", said), ("believed now", believed)]
     shown = runs.drop(columns="target_sd").map(lambda x: f"{x:.4g}" if isinstance(x, float) else x)
     shown["target_error"] = [f"{100 * sd:.2g} %" for sd in runs["target_sd"]]
     return output.Told(lines, shown if len(runs) else None, {**facts, "runs": runs})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,42 +24,31 @@ DELTA = 1e-3  # where losses turn, unless told otherwise
 FIGURES = (".png", ".svg", ".pdf")
 
 
-def _number(_: Any, tokens: Sequence[Token]) -> float:
-    return parse_number(tokens[0].value)
+def _number(good: Callable[[float], bool], wanted: str, kind: type = float) -> Callable[[Any, Sequence[Token]], Any]:
+    """How a number that must be `good` is read."""
+
+    def read(_: Any, tokens: Sequence[Token]) -> Any:
+        if not good(number := parse_number(tokens[0].value)):
+            raise ValueError(wanted)
+        return kind(number)
+
+    return read
 
 
-def _above(value: float) -> float:
-    if not value > 0:
-        raise ValueError("a number above 0, like 1e22 or 7B")
-    return value
+_positive = _number(lambda x: x > 0, "a number above 0, like 1e22 or 7B")
 
 
-def _positive(_: Any, tokens: Sequence[Token]) -> float:
-    return _above(parse_number(tokens[0].value))
-
-
-def _positives(_: Any, tokens: Sequence[Token]) -> list[float]:
+def _positives(hint: Any, tokens: Sequence[Token]) -> list[float]:
     try:
-        return [_above(parse_number((token := t).value)) for t in tokens]
+        return [_positive(hint, [token := t]) for t in tokens]
     except ValueError as problem:  # of several values cyclopts does not name the wrong one
         raise problem if len(tokens) == 1 else ValueError(f"{token.keyword} {token.value}: must be {problem}") from None
 
 
-def _level(_: Any, tokens: Sequence[Token]) -> float:
-    level = parse_number(tokens[0].value)
-    if not 0 < level < 1:
-        raise ValueError("a probability between 0 and 1, like 0.9")
-    return level
+_level = _number(lambda x: 0 < x < 1, "a probability between 0 and 1, like 0.9")
+_count = _number(lambda x: x >= 0 and x == int(x), "a whole number like 24000 or 24k", int)
 
-
-def _count(_: Any, tokens: Sequence[Token]) -> int:
-    value = parse_number(tokens[0].value)
-    if value < 0 or value != int(value):
-        raise ValueError("a whole number like 24000 or 24k")
-    return int(value)
-
-
-Number = Annotated[float, Parameter(converter=_number)]
+Number = Annotated[float, Parameter(converter=lambda _, tokens: parse_number(tokens[0].value))]
 Positive = Annotated[float, Parameter(converter=_positive)]
 Positives = Annotated[Sequence[float], Parameter(converter=_positives, negative="", show_default=False)]
 Count = Annotated[int, Parameter(converter=_count)]
@@ -168,7 +157,7 @@ class Reading:
         names = self.columns() | ({} if self.loss is None else {"loss": self.loss})
         tables = law is None or not law.over_schedules
         headers = [scaling.logs.columns_of(path, names) for path in paths] if tables else []
-        needed = [{"loss", *_inputs(law, header)} for header in headers]
+        needed = [{"loss", *(law.over_columns(header).inputs if law else ("N", "D"))} for header in headers]
         if not headers or not all(need <= {*header} for need, header in zip(needed, headers, strict=True)):
             return self.read(paths, quiet=True)  # what the reader noticed is part of the report
         if self.warmup is not None:
@@ -177,17 +166,11 @@ class Reading:
         return scaling.logs.read_table(paths, columns=names, needed=[*needed[0], *absent], where=self.where)
 
 
-def _inputs(law: Law | None, columns: list[str]) -> tuple[str, ...]:
-    return ("N", "D") if law is None else law.over_columns(columns).inputs
-
-
 def saved_fit(path: str | Path) -> Fit:
     """A saved fit of a law; a saved relation between two data sets is refused."""
     found = scaling.load(path)
     if not isinstance(found, scaling.Fit):
-        raise ArgumentError(
-            f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit"
-        )
+        raise ArgumentError(f"{path} holds a relation between two data sets, which `scaling predict` takes; give a fit")
     return found
 
 

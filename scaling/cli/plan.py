@@ -10,16 +10,7 @@ from cyclopts.validators import LimitedChoice, mutually_exclusive
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import (
-    Count,
-    Level,
-    Many,
-    Number,
-    Positive,
-    Positives,
-    fit_or_constants,
-    values,
-)
+from scaling.cli.options import Count, Level, Many, Number, Positive, Positives, fit_or_constants, values
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError, ScalingError
 
@@ -115,8 +106,8 @@ def run(
         inputs=values(inputs, "--input") or None, rates=rates, counts=counts, shape=_shape(shape), **vars(bootstrap),
     )  # fmt: skip
     facts = {str(key): said for key, said in rows.attrs.items()}
-    content = {**facts, "level": bootstrap.level, "plan": rows}
-    return output.show(output.Told([*facts.items()], _tall(rows), content), printing)
+    told = output.Told([*facts.items()], _tall(rows), {**facts, "level": bootstrap.level, "plan": rows})
+    return output.show(told, printing)
 
 
 def _shape(text: str | None) -> Any:

@@ -121,19 +121,14 @@ def _said(now: Progress) -> list[str]:
 
 def _costs(table: pd.DataFrame) -> output.Told:
     requested, own = int(table["steps"][table["status"] == "to do"].sum()), int(table["own_steps"].sum())
-    seconds = float(table["seconds"].sum())
-    total = {
-        "runs": len(table),
-        "requested_steps": requested,
-        "executed_steps": own,
-        "share": own / requested if requested else 0.0,
-        "core_hours": seconds / 3600,
-    }
+    seconds, share = float(table["seconds"].sum()), own / requested if requested else 0.0
+    total = {"runs": len(table), "requested_steps": requested, "executed_steps": own, "share": share}
+    total["core_hours"] = seconds / 3600
     shown = table.drop(columns="seconds").assign(time=[_duration(each) for each in table["seconds"]])
     summary = f"{len(table)} runs, all finished"
     if requested:
         summary = (
-            f"{len(table)} runs; {own:,} updates for {requested:,} requested ({total['share']:.3f}); "
+            f"{len(table)} runs; {own:,} updates for {requested:,} requested ({share:.3f}); "
             f"about {_duration(seconds)} of one core as fast as this one"
         )
     return output.Told([("sweep", summary)], shown, {"runs": table, "total": total})

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.design.cuts import FRACTIONS, Cut, cuts, left_out
-from scaling.design.inputs import Design
+from scaling.design.cuts import FRACTIONS, cuts, left_out
 from scaling.design.order import SIZE, TOKENS, WORDS, natural_order, order
 from scaling.engine.refit import refit
 from scaling.engine.threads import one_thread
@@ -114,9 +113,9 @@ def _set_apart(rows: dict[str, dict[str, Any]], held: Mapping[str, list[np.ndarr
         row = rows[label]
         notes = [row["reason"]]
         if label == best:
-            close = [k for k in held if k != best and _near(*apart[k])]
+            close = [k for k in held if k != best and apart[k][0] <= NEAR * apart[k][1]]
             notes.insert(0, f"not clearly better than {', '.join(close)}" if close else "")
-        elif _near(difference, se):
+        elif difference <= NEAR * se:
             notes.insert(0, "no worse than the best within its standard error")
         if abs(row["bias"]) > 0.8 * row["error"]:
             notes.append(f"predicts too {'high' if row['bias'] > 0 else 'low'} nearly everywhere")
@@ -213,7 +212,8 @@ def _errors(found: Fit, place: np.ndarray, by: str, holdout: Any, seed: int) -> 
     """Relative errors of the held-out rows, one array per cutoff; every cutoff must be fittable."""
     made = found.design if (place >= 0).all() else found.design.take(np.flatnonzero(place >= 0))
     place = place[place >= 0]
-    splits = _splits(made, by, holdout)
+    shares = FRACTIONS if holdout is None or isinstance(holdout, str) else [1 - holdout]
+    splits = left_out(made, None) if by == "schedule" else cuts(order(made, by), shares)
     if not all(c.test.any() for c in splits):
         raise FitError(f"no row lies beyond a cutoff by {by}, so there is nothing to predict; say another holdout=")
     weights = np.array([c.train * made.weights for c in splits])
@@ -230,12 +230,6 @@ def _errors(found: Fit, place: np.ndarray, by: str, holdout: Any, seed: int) -> 
     return [errors[f][tested[f]] for f in cutoffs]
 
 
-def _splits(made: Design, by: str, holdout: Any) -> list[Cut]:
-    if by == "schedule":
-        return left_out(made, None)
-    return cuts(order(made, by), FRACTIONS if holdout is None or isinstance(holdout, str) else [1 - holdout])
-
-
 def _difference(one: list[np.ndarray], best: list[np.ndarray]) -> tuple[float, float]:
     """Mean difference of |error| and its standard error; cutoffs are nested, so they count as no more than what differs."""
     if len(one) > 1:
@@ -245,7 +239,3 @@ def _difference(one: list[np.ndarray], best: list[np.ndarray]) -> tuple[float, f
         d = np.array([part.mean() for part in parts if len(part)])
     mean = float(np.mean([np.abs(a).mean() for a in one]) - np.mean([np.abs(b).mean() for b in best]))
     return mean, float(d.std(ddof=1) / np.sqrt(len(d))) if len(d) > 1 else np.nan
-
-
-def _near(difference: float, se: float) -> bool:
-    return bool(difference <= NEAR * se)

@@ -150,14 +150,8 @@ def _read(source: str, share: float) -> Source:
             "the split is by file, about one in ten for validation: cut the text into more files"
         )
     digest = hashlib.sha256(hashlib.sha256(train).digest() + hashlib.sha256(validation).digest()).hexdigest()
-    return Source(
-        name=source,
-        share=share,
-        train=np.frombuffer(train, np.uint8),
-        validation=np.frombuffer(validation, np.uint8),
-        n_files=sum(map(len, sides)),
-        sha256=digest,
-    )
+    read, judged = (np.frombuffer(side, np.uint8) for side in (train, validation))
+    return Source(source, share, read, judged, sum(map(len, sides)), digest)
 
 
 def validation_windows(data: np.ndarray, tokens: int, context: int, span: int | None = None) -> np.ndarray:

@@ -61,9 +61,7 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
         _known(f"{path}, base", setting)
     for name, text in schedules.items():
         if not isinstance(text, str):
-            raise TrainingDataError(
-                f"{path}, schedules: {name} = {text!r} is no text such as 'wsd:warmup=100,decay=0.2'"
-            )
+            raise TrainingDataError(f"{path}, schedules: {name} = {text!r} is no text like 'wsd:warmup=100,decay=0.2'")
     grids = content.get("axes", {})
     runs: dict[str, Planned] = {}
     taken: set[str] = set()
@@ -113,9 +111,7 @@ def _known(where: str, setting: str) -> None:
         raise TrainingDataError(f"{where}: no setting {setting!r}{did_you_mean(setting, _SETTINGS)}")
 
 
-def _combinations(
-    where: str, axes: Mapping[str, Any], schedules: Mapping[str, str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _combinations(where: str, axes: dict[str, Any], schedules: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     values = {axis: value if isinstance(value, list) else [value] for axis, value in axes.items() if axis != "labels"}
     for axis, options in values.items():
         if not options:

@@ -157,6 +157,4 @@ def coordinate_check(
 def slopes(check: pd.DataFrame) -> pd.Series:
     """Slope of log activation on log width at the last step, by layer: near 0 under muP, growing under sp."""
     last = np.log(check[check["step"] == check["step"].max()].set_index("layer")[["width", "activation"]])
-    return pd.Series(
-        {layer: np.polyfit(rows["width"], rows["activation"], 1)[0] for layer, rows in last.groupby("layer")}
-    )
+    return pd.Series({layer: np.polyfit(x["width"], x["activation"], 1)[0] for layer, x in last.groupby("layer")})

@@ -163,10 +163,8 @@ class RunSpec:
     @property
     def shape(self) -> Shape:
         """The model's size, as the counting functions take it: a byte has 256 values, the head is the embedding."""
-        own = {
-            name: getattr(self, name) for name in ("d_model", "n_layer", "n_head", "context", "n_encoder", "qk_norm")
-        }
-        return Shape(**own, vocab=256, tied=True)
+        names = ("d_model", "n_layer", "n_head", "context", "n_encoder", "qk_norm")
+        return Shape(**{name: getattr(self, name) for name in names}, vocab=256, tied=True)
 
     @property
     def params(self) -> dict[str, int]:
@@ -208,14 +206,11 @@ class RunSpec:
             levels[self.qat_from :] = 2 ** (self.qat_bits - 1) - 1
         return np.column_stack([rates, decay, levels])
 
-    def agrees(self, *free: str) -> tuple[tuple[str, Any], ...]:
-        """All settings but those in `free`: equal for runs that may share what depends on them."""
-        return tuple((key, value) for key, value in asdict(self).items() if key not in free)
-
     @property
     def trunk(self) -> tuple[tuple[str, Any], ...]:
         """Equal for runs that train as one run for as long as their `updates` are equal."""
-        return self.agrees("schedule", "weight_decay", "independent_decay", "qat_bits", "qat_from", "eval_every")
+        free = ("schedule", "weight_decay", "independent_decay", "qat_bits", "qat_from", "eval_every")
+        return tuple((key, value) for key, value in asdict(self).items() if key not in free)
 
     @property
     def kind(self) -> tuple[tuple[str, Any], ...]:

@@ -127,9 +127,8 @@ def _work(unit: Unit, mark: tuple[str, str], settings: dict[str, Any]) -> Record
             f"worker on {platform.node()}: does not see {mark[0]}, or another sweep has taken its place\n"
             "results go through that folder: mount it on all machines under the same path"
         )
-    return training.train_group(
-        unit.specs, parts=unit.parts, **settings, quiet=True, patience=LOST, wanted=lambda: _says(*mark)
-    )
+    wanted = lambda: _says(*mark)
+    return training.train_group(unit.specs, parts=unit.parts, **settings, quiet=True, patience=LOST, wanted=wanted)
 
 
 def _corpora(records: Iterable[dict[str, Any]]) -> dict[str, str]:
@@ -195,11 +194,9 @@ def sweep(
 
         def submit(unit: Unit) -> Future[Records]:
             name, spec = next(iter(unit.specs.items()))
-            own = {
-                "corpus_sha256": corpora.get(spec.corpus),
-                "labels": {name: runs[name].labels for name in unit.specs},
-            }
-            future = executor.submit(_work, unit, mark, settings | own)
+            labels = {name: runs[name].labels for name in unit.specs}
+            own = settings | {"corpus_sha256": corpora.get(spec.corpus), "labels": labels}
+            future = executor.submit(_work, unit, mark, own)
             futures[future] = name
             later.extend((future, Unit({name: unit.specs[name] for name in part}, [])) for part in unit.parts)
             return future
