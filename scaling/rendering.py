@@ -126,17 +126,14 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     return frame if frame.index.dtype.kind in "iu" else frame.reset_index(names="name", allow_duplicates=True)
 
 
-def _shown(result: Result, rows: int | None = ROWS) -> list[Column]:
-    table = result.table()
-    return [] if table is None else _columns(table, rows, len(result.widths))
-
-
-def _columns(frame: pd.DataFrame, most: int | None = None, kept: int = 0) -> list[Column]:
-    """Columns with a value, and the first `kept`; of more than `most` rows their two ends."""
+def _shown(result: Result, most: int | None = ROWS) -> list[Column]:
+    """Columns of the table with a value or a width; of more than `most` rows their two ends."""
+    if (table := result.table()) is None:
+        return []
     columns = []
-    for k, (name, values) in enumerate(_flat(frame).items()):
+    for k, (name, values) in enumerate(_flat(table).items()):
         cells = _cells(plain(values))
-        if k < kept or any(cells):
+        if k < len(result.widths) or any(cells):
             right = all(map(NUMBERS.fullmatch, cells))
             if most is not None and len(cells) > most:
                 cells = [*cells[: most // 2], "...", *cells[-(most // 2) :]]

@@ -11,19 +11,8 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 import scaling
+from scaling import errors
 from scaling.cli import options, output
-from scaling.errors import (
-    ArgumentError,
-    DataError,
-    FitError,
-    LawError,
-    MachineError,
-    MissingExtra,
-    ScalingError,
-    ScheduleError,
-    TrainingDataError,
-    TrainingError,
-)
 
 EXAMPLES = """Examples:
 
@@ -39,15 +28,15 @@ EXIT_CODES = """Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad data, 4 fit not t
 errors are on stderr.
 """
 CODES: dict[type[Exception], int] = {
-    ArgumentError: 2,
-    LawError: 2,
-    ScheduleError: 2,
-    MachineError: 1,
-    TrainingDataError: 3,
-    TrainingError: 2,
-    DataError: 3,
-    FitError: 3,
-    MissingExtra: 5,
+    errors.ArgumentError: 2,
+    errors.LawError: 2,
+    errors.ScheduleError: 2,
+    errors.MachineError: 1,
+    errors.TrainingDataError: 3,
+    errors.TrainingError: 2,
+    errors.DataError: 3,
+    errors.FitError: 3,
+    errors.MissingExtra: 5,
 }
 # the first line of each verb's docstring, said again so that the overview imports no verb
 VERBS = {
@@ -124,7 +113,7 @@ def answer_old(tokens: Sequence[str]) -> None:
     for token in given:
         for (was, had), now in OWNERS.items():
             if verb == was and token in had.split():
-                raise ArgumentError(f"was `scaling {was} {token}`; write `scaling {now}`")
+                raise errors.ArgumentError(f"was `scaling {was} {token}`; write `scaling {now}`")
 
 
 def report(problem: Exception) -> int:
@@ -132,7 +121,7 @@ def report(problem: Exception) -> int:
     if isinstance(problem, CycloptsError):
         output.error(f"{options.explain(problem)}\n`scaling --help` and `scaling VERB --help` show what there is")
         return 2
-    if isinstance(problem, ScalingError | OSError):
+    if isinstance(problem, errors.ScalingError | OSError):
         output.error(str(problem))
         return next((code for kind, code in CODES.items() if isinstance(problem, kind)), 1)
     output.error(f"unexpected {type(problem).__name__}: {problem}\n--debug shows where it happened")

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import DELTA, Many, Number, Objective, Reading, check_delta
+from scaling.cli.options import DELTA, Delta, Many, Minimised, Reading, Seed, check_delta
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 from scaling.formula import find
@@ -20,9 +20,9 @@ def run(
     law: Annotated[Many, Parameter(name="--law")] = (),
     holdout: str | None = None,
     reading: Reading = Reading(),
-    objective: Objective = "log_huber",
-    delta: Number = DELTA,
-    seed: int = 0,
+    objective: Minimised = "log_huber",
+    delta: Delta = DELTA,
+    seed: Seed = 0,
     printing: Printing = Printing(),
 ) -> int:
     """Compare laws by their error on held-out data; never by how well they fit.
@@ -41,12 +41,6 @@ def run(
     holdout
         What is predicted from the rest: compute, size, tokens, step, a column, schedule (one run at a time), or a fraction
         of rows; one direction for all laws.
-    objective
-        What is minimised, summed over rows.
-    delta
-        Where the Huber loss turns from square to straight.
-    seed
-        Of the starts.
     """
     check_delta(objective, delta)
     if not law:

@@ -8,12 +8,13 @@ import scaling
 from scaling.cli import output
 from scaling.cli.options import (
     DELTA,
+    Delta,
     Flag,
     Many,
-    Number,
-    Objective,
+    Minimised,
     Output,
     Reading,
+    Seed,
     check_delta,
     check_figure,
     check_saved,
@@ -29,9 +30,9 @@ def run(
     law: str,
     reading: Reading = Reading(),
     fixed: Many = (),
-    objective: Objective = "log_huber",
-    delta: Number = DELTA,
-    seed: int = 0,
+    objective: Minimised = "log_huber",
+    delta: Delta = DELTA,
+    seed: Seed = 0,
     output_: Output = None,
     plot: Path | None = None,
     strict: Flag = False,
@@ -54,12 +55,6 @@ def run(
         Name of the law, with its conventions where they differ: annealing:lam=0.995.
     fixed
         Hold a parameter: `--fixed beta=0.5`; may be repeated.
-    objective
-        What is minimised, summed over rows.
-    delta
-        Where the Huber loss turns from square to straight.
-    seed
-        Of the starts.
     output_
         Save the fit as JSON.
     plot

@@ -37,8 +37,6 @@ def run(
         Learning rates of the whole run, where its log does not plan them: name:key=value,... or a CSV with columns step and lr.
     reference
         Logs of finished runs to learn from, all rows of them: --where picks rows of the job alone. May be repeated.
-    level
-        Probability that the interval is meant to cover.
     output_
         Save the curve to come as CSV.
     plot

@@ -49,8 +49,6 @@ def run(
         Smallest share of a family or domain: de=0.05, or 0.05 for all. May be repeated.
     cap
         Largest share, likewise.
-    level
-        Probability that the intervals are meant to cover.
     seed
         Of the draws behind the intervals.
     """

@@ -54,12 +54,16 @@ Positives = Annotated[Sequence[float], Parameter(converter=_positives, negative=
 Count = Annotated[int, Parameter(converter=_count)]
 Many = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
-Level = Annotated[float, Parameter(converter=_level)]
+Level = Annotated[float, Parameter(converter=_level, help="Probability that the interval is meant to cover.")]
+Seed = Annotated[int, Parameter(help="Of the starts.")]
+Delta = Annotated[Number, Parameter(help="Where the Huber loss turns from square to straight.")]
+Device = Annotated[Literal["cpu", "cuda"] | None, Parameter(help="cuda if there is one, if not given.")]
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 Objective = Literal[
     "log_huber", "huber", "log_squares", "squares", "log_soft_l1", "soft_l1", "log_student_t", "student_t",
     "log_one_sided", "one_sided",
 ]  # fmt: skip
+Minimised = Annotated[Objective, Parameter(help="What is minimised, summed over rows.")]
 
 
 def explain(problem: CycloptsError) -> str:
@@ -157,7 +161,7 @@ class Reading:
         names = self.columns() | ({} if self.loss is None else {"loss": self.loss})
         tables = law is None or not law.over_schedules
         headers = [scaling.logs.columns_of(path, names) for path in paths] if tables else []
-        needed = [{"loss", *(law.over_columns(header).inputs if law else ("N", "D"))} for header in headers]
+        needed = [{"loss", *(("N", "D") if law is None else law.over_columns(header).inputs)} for header in headers]
         if not headers or not all(need <= {*header} for need, header in zip(needed, headers, strict=True)):
             return self.read(paths, quiet=True)  # what the reader noticed is part of the report
         if self.warmup is not None:

@@ -29,8 +29,6 @@ class Bootstrap:
 
     Parameters
     ----------
-    level : Level
-        Probability that the intervals are meant to cover.
     replicates : Count
         Bootstrap refits behind the intervals.
     seed : int

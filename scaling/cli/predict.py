@@ -59,8 +59,6 @@ def run(
         Length of the run, if the schedule does not say it.
     at
         Steps to print; the last one if not given. May be repeated.
-    level
-        Probability that the interval is meant to cover.
     output_
         Save the whole predicted curve as CSV.
     plot

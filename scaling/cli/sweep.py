@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from scaling.cli import output
-from scaling.cli.options import Flag
+from scaling.cli.options import Device, Flag
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 from scaling.training import sweep as sweeps
@@ -33,7 +33,7 @@ def run(
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"])] = None,
     lanes: int = 1,
     executor: str | None = None,
-    device: Literal["cpu", "cuda"] | None = None,
+    device: Device = None,
     printing: Printing = Printing(),
 ) -> int:
     """Train the runs of a sweep file; what runs share is trained once, and finished runs are left alone.
@@ -59,8 +59,6 @@ def run(
         Models that learn side by side in one process; more than 1 pays for small models and on a GPU.
     executor
         dask:ADDRESS of a scheduler, for many machines; processes here, if not given.
-    device
-        cuda if there is one, if not given.
     """
     if dry_run and (jobs, lanes, executor, device) != (None, 1, None, None):
         raise ArgumentError("--jobs, --lanes, --executor and --device say how runs are trained; --dry-run trains none")

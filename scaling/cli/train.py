@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from scaling import training
 from scaling.cli import output
-from scaling.cli.options import Many, pairs
+from scaling.cli.options import Device, Many, pairs
 from scaling.cli.output import Printing
 
 
@@ -18,7 +18,7 @@ def run(
     *,
     spec: Annotated[training.RunSpec, Parameter(name="*")],
     name: str | None = None,
-    device: Literal["cpu", "cuda"] | None = None,
+    device: Device = None,
     label: Many = (),
     printing: Printing = Printing(),
 ) -> int:
@@ -35,8 +35,6 @@ def run(
         Folder for curves/NAME.csv, curves/NAME.json and runs.csv.
     name
         Name of the run and its files; made of size, schedule and length if not given.
-    device
-        cuda if there is one, if not given.
     label
         A further column of runs.csv: `--label role=short`; may be repeated.
     """

@@ -83,15 +83,9 @@ class Stack:
             self.updates[k].zero_()
             self.updates[k, : len(spec.updates)] = torch.tensor(_constants(spec), dtype=torch.float32)
             self.clip[k] = spec.clip
-            if state is None:
-                self.flat[k] = self.model.initial(spec.seed)
-                self.m[k].zero_()
-                self.v[k].zero_()
-                self.step[k] = 0
-            else:
-                for name in ("flat", "m", "v"):
-                    getattr(self, name)[k] = state[name]
-                self.step[k] = state["step"]
+            state = state or {"flat": self.model.initial(spec.seed), "m": 0.0, "v": 0.0, "step": 0}
+            for name in ("flat", "m", "v", "step"):
+                getattr(self, name)[k] = state[name]
 
     def state(self, k: int) -> dict[str, Any]:
         """All that member k has learned, on the host: weights, both moments, updates done."""
