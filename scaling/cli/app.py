@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             app[named].help = None  # the page of a verb is its docstring
         with warnings.catch_warnings():
             if not debug:
-                warnings.showwarning = output.show_warning
+                warnings.showwarning = lambda message, *_: output.warning(str(message))  # without its line of source
             code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
             sys.stdout.flush()
         return int(code or 0)

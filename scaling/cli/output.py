@@ -57,11 +57,6 @@ def warning(said: str) -> None:
     print(f"{_marked('warning:', YELLOW)} {said}", file=sys.stderr)
 
 
-def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Stand in for `warnings.showwarning`: the message without the line of source it came from."""
-    warning(str(message))
-
-
 def notes(texts: Iterable[str], *, quiet: bool) -> None:
     """Print notes on stderr, unless they are not wanted."""
     if not quiet:

@@ -152,13 +152,11 @@ class Explore(Fitted):
         sd = self.deviation(np.eye(len(self.t)))
         for i, p in enumerate(self.coordinates.params):
             half = 1.96 * sd[i] if sd[i] > 0 else np.nan
-            t = self.t[i]
+            ends = self.t[i] + np.array([0.0, -half, half])
             shifted = self.coordinates.c[i] != 0 or (self.coordinates.M[i] != np.eye(len(self.t))[i]).any()
-            if p.domain.log:
-                what = f"contribution of {p.name} at the data's geometric mean" if shifted else p.name
-                rows[f"{p.name}'" if shifted else p.name] = (np.exp(t), np.exp(t - half), np.exp(t + half), what)
-            else:
-                rows[p.name] = (t, t - half, t + half, p.name)
+            term = p.domain.log and shifted
+            what = f"contribution of {p.name} at the data's geometric mean" if term else p.name
+            rows[f"{p.name}'" if term else p.name] = (*(np.exp(ends) if p.domain.log else ends), what)
         if (hook := self.law.hooks.derived) is not None:
             value = hook(**self.law.held, **self.values)
             slopes = self.coordinates.slopes(self.t)

@@ -170,11 +170,9 @@ def _words(by: str, holdout: Any) -> str:
 def _labelled(laws: list[Law]) -> dict[str, Law]:
     named: dict[str, Law] = {}
     for law in laws:
-        plain = find(law.name).conventions
-        changed = ",".join(f"{k}={v}" for k, v in law.conventions.items() if plain.get(k) != v)
+        changed = ",".join(f"{k}={v}" for k, v in law.conventions.items() if find(law.name).conventions.get(k) != v)
         label = f"{law.name}:{changed}" if changed else law.name
-        twin = named.get(label)
-        if twin is not None and (twin.fn, twin.held, twin.params) == (law.fn, law.held, law.params):
+        if (twin := named.get(label)) and (twin.fn, twin.held, twin.params) == (law.fn, law.held, law.params):
             raise ArgumentError(f"law '{label}' is given twice, and would be compared with itself; name each law once.")
         named[label if twin is None else f"{label} ({len(named) + 1})"] = law
     return named

@@ -149,20 +149,21 @@ class Group:
     def _hand_over(self) -> None:
         """Write the checkpoints of the groups whose branch point is reached; what they have is not ours any more."""
         for part in self.parts:
-            theirs = [lane for lane in self.waiting if set(lane.segment.runs) <= set(part)]
-            if theirs:
+            if theirs := [lane for lane in self.waiting if set(lane.segment.runs) <= set(part)]:
                 runs = {name: self.runs.pop(name) for name in part if name in self.runs}
                 self.waiting = [lane for lane in self.waiting if lane not in theirs]
                 if runs:
                     self._write(checkpoint_path(self.out_dir, part), theirs, runs)
+
+    def _going(self) -> list[Lane]:
+        return [lane for lane in self.lanes if lane.step < lane.segment.end and self._alive(lane.segment)]
 
     def _alive(self, segment: Segment) -> list[str]:
         return [name for name in segment.runs if name in self.runs]
 
     def _fill(self, lanes: int) -> bool:
         """Give free lanes the next segments; the stack is built anew when the number of lanes changes."""
-        going = [lane for lane in self.lanes if lane.step < lane.segment.end and self._alive(lane.segment)]
-        new: list[Lane] = []
+        going, new = self._going(), list[Lane]()
         while self.waiting and len(going) + len(new) < lanes:
             lane = self.waiting.pop()
             if self._alive(lane.segment):
@@ -284,25 +285,21 @@ class Group:
         self.files[name].finish(self.records[name])
 
     def _save(self) -> None:
-        going = [lane for lane in reversed(self.lanes) if self._alive(lane.segment) and lane.step < lane.segment.end]
-        going = [replace(lane, state=self._state(lane)) for lane in going]
+        going = [replace(lane, state=self._state(lane)) for lane in reversed(self._going())]
         self._write(self.checkpoint, [*self.waiting, *going], self.runs)
 
     def _write(self, path: Path, lanes: list[Lane], runs: dict[str, Run]) -> None:
         """Write a checkpoint: rows are on disk before the state that counts on them."""
         content, waiting = io.BytesIO(), []
         for lane in lanes:  # known by a run and its step, because the trees of another group have other segments
-            name = next((name for name in lane.segment.runs if name in runs), None)
-            if name:
+            if name := next((name for name in lane.segment.runs if name in runs), None):
                 waiting.append((name, lane.state, lane.seconds))
-        torch.save(
-            {
-                "identity": {name: asdict(self.specs[name]) | self.conditions[name] for name in runs},
-                "waiting": waiting,
-                "runs": {name: (run.curve.sync(), run.window, run.z) for name, run in runs.items()},
-                "parents": self.parents,
-                "initial": self.initial,
-            },
-            content,
-        )
+        state = {
+            "identity": {name: asdict(self.specs[name]) | self.conditions[name] for name in runs},
+            "waiting": waiting,
+            "runs": {name: (run.curve.sync(), run.window, run.z) for name, run in runs.items()},
+            "parents": self.parents,
+            "initial": self.initial,
+        }
+        torch.save(state, content)
         write_atomically(path, sealed(content.getvalue()))

@@ -30,10 +30,8 @@ class Bench:
 
     def train(self, updates: int) -> Losses:
         """Do some updates, the same as `train` would; at most 128 at a time."""
-        step, span = int(self.stack.step[0]), self.stack.model.span()
-        spec = self.spec
-        at = range(step, step + updates)
-        places = [self.corpus.places(i, batch=spec.batch, span=span, seed=spec.data_seed) for i in at]
+        step, span, spec = int(self.stack.step[0]), self.stack.model.span(), self.spec
+        places = [self.corpus.places(step + i, spec.batch, span, spec.data_seed) for i in range(updates)]
         return self.stack.advance(np.stack(places)[:, None])
 
     def windows(self, batch: int, seed: int = 0) -> Tensor:

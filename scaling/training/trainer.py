@@ -123,12 +123,9 @@ def _finished(specs: Mapping[str, RunSpec], out_dir: str | Path) -> dict[str, di
 
 def _handed_over(out_dir: str | Path, parts: Sequence[Sequence[str]]) -> set[str]:
     """Runs of the parts that have their own checkpoint, or had it and are finished."""
-
-    def reached(part: Sequence[str]) -> bool:
-        done = (RunFiles(out_dir, name).record.exists() for name in part)
-        return checkpoint_path(out_dir, part).exists() or all(done)
-
-    return {name for part in parts if reached(part) for name in part}
+    ended = lambda name: RunFiles(out_dir, name).record.exists()
+    reached = [part for part in parts if checkpoint_path(out_dir, part).exists() or all(map(ended, part))]
+    return {name for part in reached for name in part}
 
 
 def seconds_per_update(spec: RunSpec) -> float:
