@@ -131,9 +131,8 @@ def _check_holdout(data: Any, laws: list[Law], holdout: Any) -> None:
     if holdout is None or (isinstance(holdout, str) and holdout in WORDS):
         return
     table = getattr(data, "frame", data)
-    columns = {*map(str, table if isinstance(table, Mapping | pd.DataFrame) else ())}.union(
-        *(law.inputs for law in laws)
-    )
+    names = map(str, table if isinstance(table, Mapping | pd.DataFrame) else ())
+    columns = {*names}.union(*(law.inputs for law in laws))
     if isinstance(holdout, str) and holdout not in columns:
         raise ArgumentError(
             f"holdout='{holdout}': no such column; say {', '.join(WORDS)}, a fraction, or one of "

@@ -39,15 +39,13 @@ def forecast(
 ) -> Axes:
     """Draw the loss predicted for a run over its learning-rate schedule, beyond the data of the fit.
 
+    The prediction is solid over the steps that were fitted and dashed past the line "end of data", with its band and last
+    value; the data of the fit are grey.
+
     Parameters
     ----------
     target : the run, or runs, to forecast. Measured losses they have are drawn as hollow markers.
     interval, level : as in `Fit.predict`; the figure says in words what the interval assumes.
-
-    Returns
-    -------
-    The prediction, solid over the steps that were fitted and dashed past the line "end of data", its band, the data of the
-    fit in grey, and the last value with its interval.
     """
     predicted = fit.predict(target, interval=interval, level=level)
     names = list(predicted["run"].unique())

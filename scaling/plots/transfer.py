@@ -18,15 +18,12 @@ if TYPE_CHECKING:
 def relation(found: Relation, *, level: float = 0.9, ax: Axes | None = None) -> Axes:
     """Draw paired losses and the fitted relation between two data sets, on logarithmic axes of reducible loss.
 
+    A relation of the law's form is a straight line of slope kappa here; the axes say which irreducible losses were taken off.
+
     Parameters
     ----------
     found : with data behind it, as `scaling.transfer.relate` makes it.
     level : of the band.
-
-    Returns
-    -------
-    A relation of the law's form is a straight line of slope kappa here; the axes say which irreducible losses were taken
-    off.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 

@@ -133,25 +133,23 @@ def _files(source: str) -> tuple[Path, Iterator[Path]]:
     return Path(root), walk()
 
 
-def _read(source: str, share: float) -> Source:
-    root, paths = _files(source)
+def _read(name: str, share: float) -> Source:
+    root, paths = _files(name)
     if not root.is_dir():
-        raise TrainingDataError(
-            f"corpus {source!r}: no such folder; give a folder of text files, 'python' or 'headers'"
-        )
+        raise TrainingDataError(f"corpus {name!r}: no such folder; give a folder of text files, 'python' or 'headers'")
     sides: tuple[list[bytes], list[bytes]] = ([], [])
-    for name in sorted(path.relative_to(root).as_posix() for path in paths if path.is_file()):
-        held_out = zlib.crc32(name.encode()) % VALIDATION_SHARE == 0
-        sides[held_out].append((root / name).read_bytes() + b"\0")
+    for file in sorted(path.relative_to(root).as_posix() for path in paths if path.is_file()):
+        held_out = zlib.crc32(file.encode()) % VALIDATION_SHARE == 0
+        sides[held_out].append((root / file).read_bytes() + b"\0")
     train, validation = (b"".join(side) for side in sides)
     if not train or not validation:
         raise TrainingDataError(
-            f"corpus {source!r}: {len(sides[0])} files to train on and {len(sides[1])} to validate on\n"
+            f"corpus {name!r}: {len(sides[0])} files to train on and {len(sides[1])} to validate on\n"
             "the split is by file, about one in ten for validation: cut the text into more files"
         )
     digest = hashlib.sha256(hashlib.sha256(train).digest() + hashlib.sha256(validation).digest()).hexdigest()
     read, judged = (np.frombuffer(side, np.uint8) for side in (train, validation))
-    return Source(source, share, read, judged, sum(map(len, sides)), digest)
+    return Source(name, share, read, judged, sum(map(len, sides)), digest)
 
 
 def validation_windows(data: np.ndarray, tokens: int, context: int, span: int | None = None) -> np.ndarray:

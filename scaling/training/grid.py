@@ -44,11 +44,7 @@ class Planned:
 
 
 def read_sweep(path: str | Path) -> dict[str, Planned]:
-    """The runs of a sweep file.
-
-    Returns
-    -------
-    name -> run, in the order of the file. A name is made of the values of all axes that have more than one.
+    """The runs of a sweep file by name, in its order. A name is made of the values of all axes that have more than one.
 
     Raises
     ------
@@ -168,29 +164,27 @@ def make_spec(settings: Mapping[str, Any], schedules: Mapping[str, str]) -> RunS
 
 
 def _steps(horizon: Any, spec: RunSpec) -> int:
-    kinds = {"steps", "tokens", "flops", "tokens_per_param"}
+    said, kinds = f"horizon = {horizon!r}", {"steps", "tokens", "flops", "tokens_per_param"}
     if not isinstance(horizon, dict) or len(kinds & horizon.keys()) != 1:
-        raise TrainingError(
-            f"horizon = {horizon!r}: give one of {{steps}}, {{tokens}}, {{flops}}, {{tokens_per_param}}"
-        )
+        raise TrainingError(f"{said}: give one of {{steps}}, {{tokens}}, {{flops}}, {{tokens_per_param}}")
     (kind,) = kinds & horizon.keys()
     choices = {"flops": {"convention"}, "tokens_per_param": {"params"}}.get(kind, set())
     if unknown := horizon.keys() - {kind} - choices:
-        raise TrainingError(f"horizon = {horizon!r}: {min(unknown)!r} says nothing about {kind}")
+        raise TrainingError(f"{said}: {min(unknown)!r} says nothing about {kind}")
     try:
         amount = parse_number(horizon[kind])
     except ValueError as problem:
-        raise TrainingError(f"horizon = {horizon!r}: must be {problem}") from None
+        raise TrainingError(f"{said}: must be {problem}") from None
     if kind == "flops":
         amount /= flops_per_token(spec.shape, horizon.get("convention", "6ND_with_gains"))
     elif kind == "tokens_per_param":
         counts, which = spec.params, horizon.get("params", "n_params")
         if which not in counts:
-            raise TrainingError(f"horizon = {horizon!r}: params is one of {', '.join(counts)}")
+            raise TrainingError(f"{said}: params is one of {', '.join(counts)}")
         amount *= counts[which]
     steps = round(amount if kind == "steps" else amount / spec.batch_tokens)
     if steps < 1:
-        raise TrainingError(f"horizon = {horizon!r}: less than one update of {spec.batch_tokens} tokens")
+        raise TrainingError(f"{said}: less than one update of {spec.batch_tokens} tokens")
     if steps > MOST_STEPS:
-        raise TrainingError(f"horizon = {horizon!r}: {steps:.3g} updates; a run has {MOST_STEPS:,} at most")
+        raise TrainingError(f"{said}: {steps:.3g} updates; a run has {MOST_STEPS:,} at most")
     return steps

@@ -15,7 +15,7 @@ from scaling.errors import TrainingError
 from scaling.schedules import Schedule
 from scaling.schedules import schedule as make_schedule
 
-PARAMETRIZATIONS = ("sp", "mup", "completep")
+RULES = ("sp", "mup", "completep")
 _KINDS: dict[Any, tuple[type, str]] = {
     int: (Integral, "a whole number"),
     float: (Real, "a number"),
@@ -151,10 +151,8 @@ class RunSpec:
         for name in ("eval_tokens", "val_tokens"):
             if getattr(self, name) % self.context:
                 raise TrainingError(f"{name} = {getattr(self, name)}: must be a multiple of context = {self.context}")
-        if self.parametrization not in PARAMETRIZATIONS:
-            raise TrainingError(
-                f"parametrization = {self.parametrization!r}: choose one of {', '.join(PARAMETRIZATIONS)}"
-            )
+        if self.parametrization not in RULES:
+            raise TrainingError(f"parametrization = {self.parametrization!r}: choose one of {', '.join(RULES)}")
         if self.qat_bits not in (0, *range(2, 17)):
             raise TrainingError(f"qat_bits = {self.qat_bits}: must be 2 to 16, or 0 for full precision throughout")
         if not self.clip > 0:

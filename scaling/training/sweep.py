@@ -155,7 +155,7 @@ def sweep(
     device: str | None = None,
     notify: Callable[[Progress], None] = lambda progress: None,
 ) -> list[dict[str, Any]]:
-    """Train all runs that are not finished.
+    """Train all runs that are not finished; returns the rows of `runs.csv`, in the order of `runs`.
 
     Parameters
     ----------
@@ -166,10 +166,6 @@ def sweep(
     jobs : processes, default one a core.
     lanes : members that learn side by side in a group; keep it when an interrupted sweep is run again.
     notify : is told how far the sweep is: at once, every second or so, and at its end.
-
-    Returns
-    -------
-    Rows of `runs.csv`, in the order of `runs`.
 
     Raises
     ------

@@ -68,7 +68,8 @@ def train_group(
     """Train several runs of one kind (`RunSpec.kind`): what they share once, and `lanes` members at a time.
 
     Every file is what `train` would have written for the run alone, bit by bit on the CPU, except where its record
-    says how it was made (`parent_run`, `branch_step`, `elapsed_s`).
+    says how it was made (`parent_run`, `branch_step`, `elapsed_s`). Returns rows of `runs.csv` by name, of all runs that
+    are finished.
 
     Parameters
     ----------
@@ -80,10 +81,6 @@ def train_group(
     wanted : asked at every checkpoint; the group stops there when it says no.
     parts : of `tree.parts`: runs left to other calls, one a part, from where they branch off. There a checkpoint is
         written that `train_group` of these runs goes on from.
-
-    Returns
-    -------
-    name -> the run's row of `runs.csv`, of all runs that are finished.
     """
     checkpoint, records = checkpoint_path(out_dir, specs), _finished(specs, out_dir)
     if len({spec.kind for spec in specs.values()}) > 1:
