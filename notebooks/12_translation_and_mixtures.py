@@ -15,7 +15,7 @@
 # between domains (arXiv:2507.09404, 2403.16952). **On our own runs the first law fails, and says so: an encoder that reads
 # the 64 bytes before those to predict adds nothing, so its exponent ends at zero. Of the mixture laws the exponential one,
 # fitted at one size and length, predicts unseen mixtures of four languages within 0.8 to 2.7 %; the additive one has too
-# many constants for thirteen mixtures, errs by up to 5 % on average, and two of its four fits say that they did not converge.
+# many constants for thirteen mixtures, errs by up to 5 % on average, and one of its four fits says that it did not converge.
 # On public runs both families do what their papers say.**
 
 # %%
