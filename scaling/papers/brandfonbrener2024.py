@@ -5,7 +5,8 @@ from typing import Annotated
 import numpy as np
 
 from scaling.formula import Domain, Exponent, Positive, law
-from scaling.papers.kaplan2020 import kaplan_jacobian, kaplan_optimum
+from scaling.papers.gordon2021 import mt_data_jacobian
+from scaling.papers.kaplan2020 import kaplan_optimum
 
 # an irreducible loss lies below every loss seen: in natural units between nothing and all of the smallest one
 Floor = Annotated[float, Domain(0.0, np.inf, log=True, grid=(0.02, 0.98))]
@@ -61,9 +62,9 @@ def kaplan_offset_natural(N, D):
 
 @kaplan_offset.jacobian
 def kaplan_offset_jacobian(N, D, *, E, A, B, alpha, beta):
-    by = kaplan_jacobian(N, D, N_c=A, D_c=B, alpha_N=alpha, alpha_D=beta)
-    E = np.ones_like(by["N_c"])
-    return {"E": E, "A": by["N_c"], "B": by["D_c"], "alpha": by["alpha_N"], "beta": by["alpha_D"]}
+    by = mt_data_jacobian(N, D, a_N=alpha, N_C=A, a_D=beta, D_C=B)
+    E = np.ones_like(by["N_C"])
+    return {"E": E, "A": by["N_C"], "B": by["D_C"], "alpha": by["a_N"], "beta": by["a_D"]}
 
 
 @kaplan_offset.components
