@@ -21,9 +21,8 @@ def number(name: str, value: Any, *, least: float = 0.0, what: str = "a positive
 def budgets(flops: Any) -> list[float]:
     """One budget or several."""
     many = isinstance(flops, Iterable) and not isinstance(flops, (str, Mapping))
-    found = [
-        number("flops", C, what="a positive number of FLOP, or a list of them") for C in (flops if many else [flops])
-    ]
+    what = "a positive number of FLOP, or a list of them"
+    found = [number("flops", C, what=what) for C in (flops if many else [flops])]
     if not found:
         raise ArgumentError("flops=[] holds no budget; give one, for example 1e22.")
     return found

@@ -11,7 +11,7 @@ one row: two runs that differ by their seed alone are apart all along, by about 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,9 +58,7 @@ class Belief:
         if self.curves and len(self.made):
             self.made = self.made.take(spread(self.made.runs))
         self.coordinates = models.build(law, params, self.pool.inputs, self.fixed, LOSS).coordinates
-        self.centre, self.sd = _prior(
-            params, self.coordinates, [self._model(rows) for rows in (self.pool, self.target)]
-        )
+        self.centre, self.sd = _prior(params, self.coordinates, [self._model(x) for x in (self.pool, self.target)])
         self.t, self.noise, self.misfit = self.centre, NOISE, MISFIT if misfit else 0.0
         parts = [self.pool, self.target, self.made]
         places = [self._places(part, runs) for part, runs in zip(parts, (pool, target, done), strict=True)]
@@ -102,11 +100,14 @@ class Belief:
             out[at] = np.sqrt(w[at]) * (x[at] - (1 - 1 / np.sqrt(1 + total)) * (w[at] * x[at]).sum(0) / total)
         return out
 
+    def _candidates(self) -> np.ndarray:
+        """Which candidate each row of the pool belongs to."""
+        return self.pool.runs if self.curves else np.arange(len(self.pool))
+
     def blocks(self, x: np.ndarray) -> np.ndarray:
         """x (n, k) of the pool's rows, in units of noise, by candidate: (candidates, rows of the longest, k)."""
-        codes = self.pool.runs if self.curves else np.arange(len(self.pool))
-        first = np.searchsorted(codes, codes)  # rows of a candidate lie together
-        place = np.arange(len(codes)) - first
+        codes = self._candidates()
+        place = np.arange(len(codes)) - np.searchsorted(codes, codes)  # rows of a candidate lie together
         out = np.zeros((codes[-1] + 1, place.max() + 1, x.shape[1]))
         out[codes, place] = self.white(x, self.pool) / self.noise
         return out
@@ -115,8 +116,8 @@ class Belief:
         """What the law needs to see, and neither the runs made nor these candidates show."""
         if self.law.hooks.needs is None:
             return []
-        codes = self.pool.runs if self.curves else np.arange(len(self.pool))
-        parts = [part for part in (self.made, self.pool.take(np.flatnonzero(np.isin(codes, chosen)))) if len(part)]
+        taken = self.pool.take(np.flatnonzero(np.isin(self._candidates(), chosen)))
+        parts = [part for part in (self.made, taken) if len(part)]
         found = [self.law.hooks.needs(*(part.inputs[name] for name in self.law.inputs)) for part in parts]
         return [f"even with the runs chosen: {reason}" for reason in found[0]] if all(found) else []
 
@@ -142,10 +143,8 @@ class Belief:
         if len(y) > len(t):
             fits = refit(self.law, self.made, LOSS, self.made.weights[None], fixed=self.fixed, seed=seed)
             if fits.ok[0]:
-                values = {
-                    **self.fixed,
-                    **dict(zip(fits.coordinates.names, fits.coordinates.to_params(fits.t[0]), strict=True)),
-                }
+                found = zip(fits.coordinates.names, fits.coordinates.to_params(fits.t[0]), strict=True)
+                values = {**self.fixed, **dict(found)}
                 starts.append(self.coordinates.from_params(np.array([values[name] for name in self.coordinates.names])))
                 self._doubt(y - fits.predict(fits.model(self.made))[0][0])
         return [np.clip(t, self.coordinates.lower, self.coordinates.upper) for t in starts]
@@ -154,9 +153,8 @@ class Belief:
         """Runs far from the robust fit, broken ones maybe, count as if they were three sd from it."""
         if len(r) > 2 * len(self.t):
             far = 3 * max(1.4826 * float(np.median(np.abs(r))), NOISE)
-            self.made = replace(
-                self.made, weights=self.made.weights * np.minimum(1.0, far / np.maximum(np.abs(r), far)) ** 2
-            )
+            counts = np.minimum(1.0, far / np.maximum(np.abs(r), far)) ** 2
+            self.made = replace(self.made, weights=self.made.weights * counts)
 
     @np.errstate(all="ignore")
     def _mode(self, model: Model, y: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray]:
@@ -226,9 +224,7 @@ def _inputs(data: Any, law: Law, what: str) -> Design:
 
 
 @np.errstate(all="ignore")
-def _prior(
-    params: tuple[Parameter, ...], coordinates: Coordinates, there: list[Model]
-) -> tuple[np.ndarray, np.ndarray]:
+def _prior(params: Sequence[Parameter], coordinates: Coordinates, there: list[Model]) -> tuple[np.ndarray, np.ndarray]:
     """Centre and sd: a quarter of the range starts are sought in (arXiv:2604.22753), around terms of order one.
 
     `there` are the models at pool and target: where one has no slopes at the centre it is the law's plain start, and no term
@@ -236,12 +232,8 @@ def _prior(
     """
     starts = np.array([p.start for p in params])
     plain = coordinates.from_params(starts)
-    centre = (
-        plain
-        if coordinates.straight
-        else np.clip(np.where(coordinates.logs, 0.0, starts), coordinates.lower, coordinates.upper)
-    )
-    if not all(np.isfinite(models.at(model, centre)[1]).all() for model in there):
+    centre = np.clip(np.where(coordinates.logs, 0.0, starts), coordinates.lower, coordinates.upper)
+    if coordinates.straight or not all(np.isfinite(models.at(model, centre)[1]).all() for model in there):
         centre = plain
     for model in there:
         value, J = models.at(model, centre)
@@ -250,9 +242,8 @@ def _prior(
                 less = np.nan_to_num(np.maximum(-J[j], 0.0) / (value - J[j]))
                 centre[j] -= np.log(max(2 * less.max(), 1.0))
     ranges = [np.log(search_range(p.domain)) if p.domain.log else search_range(p.domain) for p in params]
-    return centre, np.array(
-        [max((high - low) / 4, abs(at) / 2) for (low, high), at in zip(ranges, centre, strict=True)]
-    )
+    low, high = np.array(ranges).T
+    return centre, np.maximum((high - low) / 4, np.abs(centre) / 2)
 
 
 def _wiggles(inputs: Iterable[np.ndarray], n: int) -> np.ndarray:

@@ -97,20 +97,18 @@ def plan(
     out = pd.DataFrame(rows)
     if unique is not None:
         out.insert(4, "epochs", out["D"] / unique)
+    cost = "C = 6 N D" + (f" + 2 N x {served:g} tokens served" if served else "")
+    out.attrs.update(law=law.name, counts=said, cost=cost)
     if rates is not None:
         out = out.assign(**recommended(rates, out, counts, shape))
-    out.attrs.update(
-        law=law.name, counts=said, cost="C = 6 N D" + (f" + 2 N x {served:g} tokens served" if served else "")
-    )
-    if rates is not None:
-        out.attrs["rates"] = (
-            rates if shape is None else f"{rates}, fed what it counts, for models in proportion to {shape}"
-        )
+        fed = "" if shape is None else f", fed what it counts, for models in proportion to {shape}"
+        out.attrs["rates"] = rates + fed
     out.attrs["interval"] = _said(draws, level) if fit is not None else "none: published constants without their data"
     if draws is not None and (out.filter(like="flops_upper") == np.inf).any(axis=None):
         out.attrs["interval"] += f"; {np.isinf(found[1]['flops']).mean():.0%} of them never reach the loss"
     if fit is not None:
-        out.attrs["extrapolation"] = _distance(fit, out, extra)
+        asked_for = out.assign(M=out["tokens_per_param"], **extra)[list(law.inputs)]
+        out.attrs["extrapolation"] = extrapolation(fit.design, design(asked_for, law, fitting=False))
         for reason in fit.verdict.failures:
             warnings.warn(f"the fit behind this plan is not trustworthy: {reason}", stacklevel=2)
     return out
@@ -143,9 +141,7 @@ def _counts(said: str, fit: Fit | None, given: str | None) -> tuple[str, str | N
 
 def _extra(law: Law, unique: float | None, inputs: Mapping[str, float] | None) -> dict[str, float]:
     if unique is not None and "U" not in law.inputs:
-        raise LawError(
-            f"law '{law.name}' does not know what repeated tokens are worth; use 'data_constrained' with unique=."
-        )
+        raise LawError(f"law '{law.name}' does not know what repetition is worth; use 'data_constrained' with unique=.")
     if taken := sorted({"N", "D", "M", *({} if unique is None else {"U"})} & set(inputs or {})):
         raise LawError(f"inputs= gives {', '.join(taken)}, which the plan finds or has; use N=, D= or unique=.")
     return {**({} if unique is None else {"U": float(unique)}), **(inputs or {})}
@@ -215,7 +211,7 @@ def _held(s: Surface, budget: Budget, C: np.ndarray, asked: Asked) -> dict[str, 
         raise FitError(f"D={asked.D:g} leaves less than one parameter at {C[0]:g} FLOP; hold fewer tokens.")
     if (d <= 0).any():
         raise FitError(
-            f"N={asked.N:g} leaves no compute to train on {C[0]:g} FLOP once {budget.served:g} tokens are served."
+            f"N={asked.N:g} leaves no compute to train with {C[0]:g} FLOP once {budget.served:g} tokens are served."
         )
     lost = s(n[:, None], d[:, None])[:, 0]
     return {"flops": C, "N": n, "D": d, "loss": lost, "wasted": 1 - s.compute_for(lost, budget) / C}
@@ -263,8 +259,3 @@ def _flat(s: Surface, budget: Budget, row: Mapping[str, float]) -> dict[str, flo
 def _said(draws: Mapping[str, np.ndarray] | None, level: float) -> str:
     n = 0 if draws is None else len(next(iter(draws.values())))
     return f"{level:.0%} of {n} bootstrap refits: assumes that the law is exact" if n else "none: replicates=0"
-
-
-def _distance(fit: Fit, out: pd.DataFrame, extra: Mapping[str, float]) -> str:
-    rows = out.assign(M=out["tokens_per_param"], **extra)
-    return extrapolation(fit.design, design(rows[list(fit.law.inputs)], fit.law, fitting=False))

@@ -55,11 +55,8 @@ def _listed(given: Any) -> tuple[list[str], list[Any], pd.DataFrame | None]:
     """Names, schedules, and facts of what is given as schedules; nothing if it is something else."""
     if isinstance(given, pd.DataFrame) and "schedule" in given:
         names = given["run" if "run" in given else "schedule"].astype(str).tolist()
-        return (
-            names,
-            given["schedule"].tolist(),
-            given.drop(columns=["run", "schedule"], errors="ignore").set_axis(names),
-        )
+        facts = given.drop(columns=["run", "schedule"], errors="ignore").set_axis(names)
+        return names, given["schedule"].tolist(), facts
     if isinstance(given, Mapping):
         return [str(name) for name in given], list(given.values()), None
     if isinstance(given, (str, Schedule, list, tuple)):
@@ -133,9 +130,7 @@ def candidates(pool: Any, target: Any, done: Any, branch: bool) -> Candidates:
     _alike({"pool": pool, "target": target, **({} if done is None else {"done": done})})
     made = Made.of(done)
     wanted = {name: target.schedules[name] for name in target}
-    told = [
-        f"target '{t}' has been run already, as '{name}'" for t, plan in wanted.items() for name in made.whole(plan)
-    ]
+    told = [f"target '{t}' has been run already, as '{name}'" for t, x in wanted.items() for name in made.whole(x)]
     useful, new = np.ones(len(pool), bool), []
     for k, name in enumerate(pool):
         plan = pool.schedules[name]

@@ -72,11 +72,10 @@ class Falling:
 
     def slopes(self, by_rates: np.ndarray, excess: np.ndarray) -> np.ndarray:
         """Gradient (knots,) in the excess, from that (n,) in the rates, and with it that of steepness."""
-        k, fall = len(self.knots), np.diff(excess) / self.peak
+        k, left, fall = len(self.knots), self.left, np.diff(excess) / self.peak
         push = 2 * GENTLE * fall / self.width / self.peak
-        by_knots = np.bincount(self.left, by_rates * (1 - self.share), k) + np.bincount(
-            self.left + 1, by_rates * self.share, k
-        )
+        by_knots = np.bincount(left, by_rates * (1 - self.share), k)
+        by_knots = by_knots + np.bincount(left + 1, by_rates * self.share, k)
         return np.asarray(by_knots + (np.r_[0.0, push] - np.r_[push, 0.0]))
 
     def steepness(self, excess: np.ndarray) -> float:

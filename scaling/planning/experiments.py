@@ -78,9 +78,7 @@ def plan_next(
     if criterion not in CRITERIA:
         raise ArgumentError(f"criterion='{criterion}' is unknown; use one of {', '.join(CRITERIA)}.")
     if not isinstance(cost_exponent, numbers.Real) or not 0 <= cost_exponent < np.inf:
-        raise ArgumentError(
-            f"cost_exponent={cost_exponent!r} must be a number, not negative; 1 buys per FLOP, 0 ignores the price."
-        )
+        raise ArgumentError(f"cost_exponent={cost_exponent!r} must be 0 (ignores the price) or more (1 buys per FLOP).")
     table, told, whole = pool, [], base.over_schedules
     if done is None and isinstance(law, Fit):
         done = law.runs if whole and law.runs is not None else law.data
@@ -96,13 +94,7 @@ def plan_next(
     prices = _prices(table, cost, budget, useful)
     state = Purchase(belief)
     now = state.target_sd
-    if criterion in ("random", "cheapest"):
-        order = np.argsort(prices, kind="stable")
-        if criterion == "random":
-            order = np.random.default_rng(seed).permutation(len(prices))
-        chosen, sds = _in_order(state, order, prices, budget)
-    else:
-        chosen, sds = _greedy(state, prices, budget, cost_exponent, criterion)
+    chosen, sds = _bought(state, prices, budget, cost_exponent, criterion, seed)
     out = table.iloc[chosen].assign(cost=prices[chosen], target_sd=sds)
     unit = UNITS.get(cost or "flops", cost) if cost is None or isinstance(cost, str) else ""
     told = [*told, *belief.lacks(chosen)]
@@ -129,14 +121,11 @@ def _costs(pool: pd.DataFrame, cost: Any) -> np.ndarray:
     if isinstance(cost, str) and cost not in pool:
         raise DataError(f"cost='{cost}': the pool has no such column; it has {', '.join(map(str, pool.columns))}.")
     try:
-        prices = np.asarray(pool[cost] if isinstance(cost, str) else cost, float)
-        prices = np.broadcast_to(prices, len(pool))
+        prices = np.broadcast_to(np.asarray(pool[cost] if isinstance(cost, str) else cost, float), len(pool))
     except (TypeError, ValueError):
-        raise DataError(
-            f"cost: one number per row of the pool is needed, {len(pool)} in all, or one for all."
-        ) from None
-    if not ((prices > 0) & (prices < np.inf)).all():
-        raise DataError(f"cost: {prices[~((prices > 0) & (prices < np.inf))][0]:g} is not a positive number.")
+        raise DataError(f"cost: give one number per row of the pool, {len(pool)} in all, or one for all.") from None
+    if len(wrong := prices[~((prices > 0) & (prices < np.inf))]):
+        raise DataError(f"cost: {wrong[0]:g} is not a positive number.")
     return prices
 
 
@@ -187,31 +176,26 @@ class Purchase:
         return JS, np.eye(J.shape[-2]) + JS @ J.swapaxes(-1, -2)
 
 
-def _in_order(state: Purchase, order: np.ndarray, prices: np.ndarray, budget: float) -> tuple[list[int], list[float]]:
-    """Every run that is still affordable, as they come."""
-    chosen, sds = [], []
-    for k in map(int, order):
-        if prices[k] <= budget:
-            state.buy(k)
-            budget -= prices[k]
-            chosen.append(k)
-            sds.append(state.target_sd)
-    return chosen, sds
-
-
-def _greedy(
-    state: Purchase, prices: np.ndarray, budget: float, exponent: float, criterion: str
-) -> tuple[list[int], list[float]]:
-    """Always the run with the largest gain / price ** exponent, until none is affordable or helps."""
-    free = np.ones(len(prices), bool)
+def _bought(
+    state: Purchase, prices: np.ndarray, budget: float, exponent: float, criterion: str, seed: int
+) -> tuple[list[int], list[float]]:  # fmt: skip
+    """Always the run with the largest gain / price ** exponent, until none is affordable or helps; or all that are
+    affordable, by chance or price. Rows of the pool, and the target's sd after each."""
+    order = np.argsort(prices, kind="stable")
+    if criterion == "random":
+        order = np.random.default_rng(seed).permutation(len(prices))
+    free, place = np.ones(len(prices), bool), np.argsort(order)
     chosen: list[int] = []
     sds: list[float] = []
     while len(may := np.flatnonzero(free & (prices <= budget))):
-        gains = state.gains(may, criterion)
-        worth = np.where(gains > 0, gains / prices[may] ** exponent, 0.0)
-        if not worth.max() > 0:
-            break
-        k = int(may[np.argmax(worth)])
+        if criterion in ("random", "cheapest"):
+            k = int(may[place[may].argmin()])
+        else:
+            gains = state.gains(may, criterion)
+            worth = np.where(gains > 0, gains / prices[may] ** exponent, 0.0)
+            if not worth.max() > 0:
+                break
+            k = int(may[np.argmax(worth)])
         state.buy(k)
         free[k] = False
         budget -= prices[k]
@@ -221,17 +205,9 @@ def _greedy(
 
 
 def sequentially(
-    law: Law | str,
-    pool: Any,
-    target: Any,
-    budget: float,
-    *,
-    made: Sequence[int] = (),
-    cost: Any = None,
-    cost_exponent: float = 0.4,
-    criterion: str = "error",
-    seed: int = 0,
-) -> tuple[pd.DataFrame, np.ndarray]:
+    law: Law | str, pool: Any, target: Any, budget: float, *, made: Sequence[int] = (), cost: Any = None,
+    cost_exponent: float = 0.4, criterion: str = "error", seed: int = 0,
+) -> tuple[pd.DataFrame, np.ndarray]:  # fmt: skip
     """Play `plan_next` on a pool whose losses are known: learn them as they are bought, and plan the rest anew.
 
     Parameters
@@ -267,8 +243,7 @@ def sequentially(
             criterion=criterion, seed=seed,
         )  # fmt: skip
         fixed = criterion in ("random", "cheapest")  # they learn nothing
-        # a curve is worth a refit
-        many = 1 if whole else max(FIRST, int(np.ceil(GROWTH * len(bought))))
+        many = 1 if whole else max(FIRST, int(np.ceil(GROWTH * len(bought))))  # a curve is worth a refit
         now = plan.index[: None if fixed else many]
         if not len(now):
             break

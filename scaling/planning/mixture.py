@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,11 @@ from scaling.planning.shares import Solved, bounds, least_sum, least_worst
 from scaling.rendering import Result, plain
 from scaling.words import check_level
 
-OBJECTIVES = ("normalised", "sum", "worst")
+OBJECTIVES = {  # what is minimised, in words
+    "normalised": "sum of losses, each in units of its own loss alone,",
+    "sum": "sum of losses",
+    "worst": "largest loss in units of its own loss alone",
+}
 DRAWS = 400  # parameter vectors drawn from the fits' covariances, for the intervals
 
 
@@ -108,14 +112,8 @@ def own_shares(
     N, D : parameters and total tokens of the planned run, counted as in the fits.
     objective : "normalised" (each loss counts in units of its own loss when trained alone), "sum" (losses as they are), or
         "worst" (the largest normalised loss is made as small as it can be).
-    weights : family -> how much its loss counts (1 if not given).
-    floors, caps : a number for all, or family -> number (missing: 0 and 1).
+    weights, floors, caps, reference, level, seed : as in `mix`.
     unique_tokens, epochs : a family with U unique tokens gets at most epochs * U / D.
-    reference : the mixture to compare with; uniform if not given.
-
-    Returns
-    -------
-    Mixture
 
     Raises
     ------
@@ -128,7 +126,6 @@ def own_shares(
     """
     names = list(fits)
     check(fits, level)
-    alike(**{name: one.data for name, one in fits.items()})
     if objective not in OBJECTIVES:
         raise ArgumentError(f"objective '{objective}' is unknown; use one of {', '.join(OBJECTIVES)}.")
     for name, one in fits.items():
@@ -138,32 +135,29 @@ def own_shares(
                 "'multilingual' or 'multilingual_reducible', or use scaling.planning.mix, which knows laws of the whole "
                 "mixture too."
             )
-    w = np.array(by_name(weights if weights is not None else 1.0, names, 1.0, "weights"))
-    lo = np.array(by_name(floors, names, 0.0, "floors"))
-    hi = np.array(by_name(caps, names, 1.0, "caps"))
+    w, lo, hi = weights_of(weights, names), by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps")
     if unique_tokens is not None:
-        hi = np.minimum(hi, epochs * np.array(by_name(unique_tokens, names, np.inf, "unique_tokens")) / D)
+        hi = np.minimum(hi, epochs * by_name(unique_tokens, names, np.inf, "unique_tokens") / D)
     ref = mixture_of(reference, names)
     if not ref.all():
         raise FitError(
             f"the reference gives {names[int(ref.argmin())]} no share, where the own-share law has no finite loss; "
             "give every family a part."
         )
-    centre = _losses(fits, [one.t[None] for one in fits.values()], N, D)[0]
-    drawn = _losses(fits, [draws(one, seed + i) for i, one in enumerate(fits.values())], N, D)
+    centre = _losses(fits, [one.values for one in fits.values()], N, D)[0]
+    drawn = _losses(fits, draws(fits, seed), N, D)
     solved = centre.best(objective, w, lo, hi, names)
     spread = np.array([one.best(objective, w, lo, hi, names).p for one in drawn])
     gains = [one.value(objective, w, ref) - one.value(objective, w, solved.p) for one in drawn]
     same_anywhere = objective == "normalised" and not centre.rest.any()
-    tails = [50 * (1 - level), 50 * (1 + level)]
-    (lower, upper), (low, high) = np.percentile(spread, tails, 0), np.percentile(gains, tails)
-    bound = np.where(solved.at_floor, "floor", np.where(solved.at_cap, "cap", ""))
+    (lower, upper), (low, high) = tails(spread, level), tails(gains, level)
+    bound = bound_by(solved.at_floor, solved.at_cap)
     columns = {"share": solved.p, "lower": lower, "upper": upper, "reference": ref, "bound": bound}
     others = {o: centre.best(o, w, lo, hi, names).p for o in OBJECTIVES if o != objective}
     return Mixture(
         pd.DataFrame(columns, index=names),
         pd.DataFrame({"loss": centre.at(solved.p), "reference": centre.at(ref)}, index=names),
-        _words(objective), centre.value(objective, w, solved.p), centre.value(objective, w, ref), float(low), float(high),
+        OBJECTIVES[objective], centre.value(objective, w, solved.p), centre.value(objective, w, ref), float(low), float(high),
         level, solved.residual, pd.DataFrame(others, index=names), tuple(_notes(fits, solved, same_anywhere)),
     )  # fmt: skip
 
@@ -195,55 +189,63 @@ class Losses(NamedTuple):
         return _level(w * self.a, self.gamma, w * self.rest, lo, hi, names)
 
 
-def _losses(fits: Mapping[str, Fit], t: list[np.ndarray], N: float, D: float) -> list[Losses]:
-    """One for each of m parameter vectors of every family, t (m, p) each."""
+def _losses(fits: Mapping[str, Fit], values: Sequence[Mapping[str, Any]], N: float, D: float) -> list[Losses]:
+    """One for each of m sets of the constants of every family, arrays (m,) or one number each."""
     parts = []
-    for one, of_one in zip(fits.values(), t, strict=True):
-        theta = dict(zip(one.coordinates.names, one.coordinates.to_params(of_one).T, strict=True))
-        v = {**{k: np.full(len(of_one), x) for k, x in one.fixed.items()}, **theta}
-        rest = 0 * v["gamma"] + one.law(N, D, np.inf, **v)  # what no share could win
-        parts.append((one.law(N, D, 1.0, **v) - rest, v["gamma"], rest))
+    for one, v in zip(fits.values(), values, strict=True):
+        gamma = np.atleast_1d(v["gamma"])
+        rest = 0 * gamma + one.law(N, D, np.inf, **v)  # what no share could win
+        parts.append((one.law(N, D, 1.0, **v) - rest, gamma, rest))
     return [Losses(*row) for row in np.transpose(parts, (2, 1, 0))]
-
-
-def _words(objective: str) -> str:
-    return {
-        "normalised": "sum of losses, each in units of its own loss alone,",
-        "sum": "sum of losses",
-        "worst": "largest loss in units of its own loss alone",
-    }[objective]
 
 
 def check(fits: Mapping[str, Fit], level: float) -> None:
     if not fits:
         raise FitError("a mixture needs the fit of at least one family or target.")
     check_level(level)
+    alike(**{name: one.data for name, one in fits.items()})
 
 
-def by_name(given: Any, names: list[str], missing: float, what: str) -> list[float]:
+def by_name(given: Any, names: list[str], missing: float, what: str) -> np.ndarray:
     if not isinstance(given, Mapping):
-        return [float(given)] * len(names)
+        return np.full(len(names), float(given))
     if unknown := [n for n in given if n not in names]:
         raise FitError(f"{what} names {', '.join(map(repr, unknown))}; the families are {', '.join(names)}.")
-    return [float(given.get(n, missing)) for n in names]
+    return np.array([float(given.get(n, missing)) for n in names])
+
+
+def weights_of(given: Mapping[str, float] | None, names: list[str]) -> np.ndarray:
+    return by_name(1.0 if given is None else given, names, 1.0, "weights")
+
+
+def tails(drawn: Any, level: float) -> np.ndarray:
+    """The ends of the interval of each column of draws."""
+    return np.asarray(np.percentile(drawn, [50 * (1 - level), 50 * (1 + level)], axis=0))
+
+
+def bound_by(at_floor: np.ndarray, at_cap: np.ndarray) -> np.ndarray:
+    return np.where(at_floor, "floor", np.where(at_cap, "cap", ""))
 
 
 def mixture_of(given: Mapping[str, float] | None, names: list[str]) -> np.ndarray:
     if given is None:
         return np.full(len(names), 1 / len(names))
-    p = np.array(by_name(given, names, 0.0, "reference"))
+    p = by_name(given, names, 0.0, "reference")
     if not (p >= 0).all() or abs(p.sum() - 1) > 0.005:
         raise FitError(f"the reference shares sum to {p.sum():.4g}; they must be at least 0 and sum to 1.")
     return np.asarray(p / p.sum())
 
 
-def draws(fit: Fit, seed: int) -> np.ndarray:
-    """DRAWS internal parameter vectors from the fit's normal approximation, inside its box."""
-    rng = np.random.default_rng(seed)
-    values, vectors = np.linalg.eigh(fit.cov.matrix)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    drawn = fit.t + rng.normal(size=(DRAWS, len(fit.t))) @ root.T
-    return np.asarray(np.clip(drawn, fit.coordinates.lower, fit.coordinates.upper))
+def draws(fits: Mapping[str, Fit], seed: int) -> list[dict[str, Any]]:
+    """Of every fit DRAWS sets of constants, each an array (DRAWS,), from its normal approximation inside its box."""
+    found: list[dict[str, Any]] = []
+    for fit in fits.values():
+        values, vectors = np.linalg.eigh(fit.cov.matrix)
+        normal = np.random.default_rng(seed + len(found)).normal(size=(DRAWS, len(fit.t)))
+        drawn = fit.t + normal @ (vectors * np.sqrt(np.maximum(values, 0))).T
+        params = fit.coordinates.to_params(np.clip(drawn, fit.coordinates.lower, fit.coordinates.upper))
+        found.append({**fit.fixed, **dict(zip(fit.coordinates.names, params.T, strict=True))})
+    return found
 
 
 def _level(a: np.ndarray, g: np.ndarray, rest: np.ndarray, lo: np.ndarray, hi: np.ndarray, names: list[str]) -> Solved:
@@ -254,8 +256,8 @@ def _level(a: np.ndarray, g: np.ndarray, rest: np.ndarray, lo: np.ndarray, hi: n
         with np.errstate(divide="ignore"):
             return np.where(level > rest, (a / np.maximum(level - rest, 1e-300)) ** (1 / g), np.inf)
 
-    bottom, top = float((a * high**-g + rest).max()), float((a * np.maximum(low, 1e-12) ** -g + rest).max())
-    top = max(top, bottom)
+    bottom = float((a * high**-g + rest).max())
+    top = max(bottom, float((a * np.maximum(low, 1e-12) ** -g + rest).max()))
     over = np.vectorize(lambda level, _: np.clip(need(level), low, high).sum() - 1)
     top = float(root(over, bottom, top))
     p = np.clip(need(top), low, high)
@@ -270,13 +272,9 @@ def _notes(fits: Mapping[str, Fit], solved: Solved, same_anywhere: bool) -> list
     for (name, one), p in zip(fits.items(), solved.p, strict=True):
         if not one.ok:
             out.append(f"{name}: its fit is not trustworthy ({one.warnings[0]})")
-        seen = one.data[one.law.own_share]
-        least, most = seen.min(), seen.max()
+        least, most = one.data[one.law.own_share].agg(["min", "max"])
         if p < least * (1 - 1e-9) or p > most * (1 + 1e-9):
             out.append(f"{name}: share {p:.3f} lies outside the shares it was fitted on ({least:.3g} to {most:.3g})")
     if same_anywhere:
-        out.append(
-            "these shares depend on no N, D, E, A or B: a property of normalised losses, not evidence for the law"
-        )
-    out.append("rule of thumb: a family's share follows weight x loss x gamma")
-    return out
+        out.append("these shares depend on no N, D, E, A or B, by how losses are normalised: no evidence for the law")
+    return [*out, "rule of thumb: a family's share follows weight x loss x gamma"]

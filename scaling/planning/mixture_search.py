@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from scaling.counting import alike
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
 from scaling.numerics import complex_step
-from scaling.planning.mixture import Mixture, by_name, check, draws, mixture_of, own_shares
+from scaling.planning.mixture import Mixture, bound_by, by_name, check, draws, mixture_of, own_shares, tails, weights_of
 from scaling.planning.shares import bounds
 from scaling.words import listed
 
@@ -37,7 +36,7 @@ def whole_shares(
     ----------
     fits : target -> Fit of a mixture law; all over the same domains.
     N, D : size and tokens of the planned run, where the laws take them.
-    weights : target -> how much its loss counts (1 if not given). floors, caps : as in `own_shares`, by domain.
+    weights, floors, caps, reference, level, seed : as in `mix`.
     starts : where the problem is not convex, how many starts; their spread is reported.
 
     Returns
@@ -47,14 +46,13 @@ def whole_shares(
     """
     check(fits, level)
     names = _domains(fits, {"N": N, "D": D})
-    alike(**{name: one.data for name, one in fits.items()})
-    w = np.array(by_name(weights if weights is not None else 1.0, list(fits), 1.0, "weights"))
+    w, values = weights_of(weights, list(fits)), [f.values for f in fits.values()]
     lo, hi = bounds(len(names), by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps"), names)
     ref = mixture_of(reference, names)
     losses = [_loss_of(f, {"N": N, "D": D}) for f in fits.values()]
 
-    def total(h: np.ndarray) -> Any:
-        return sum(weight * loss(h, None) for weight, loss in zip(w, losses, strict=True))
+    def total(h: np.ndarray, constants: Sequence[Mapping[str, Any]] = values) -> Any:
+        return sum(weight * loss(h, v) for weight, loss, v in zip(w, losses, constants, strict=True))
 
     def gradient(h: np.ndarray) -> np.ndarray:
         return complex_step(total, h[:, None], np.eye(len(h)))  # over all shares at once
@@ -63,18 +61,17 @@ def whole_shares(
     more = 0 if convex else starts - 1
     begin = [ref, *np.random.default_rng(seed).dirichlet(np.ones(len(names)), more)]
     ends = [_descend(total, gradient, b, lo, hi) for b in begin]
-    values = np.array([total(p) for p in ends])
-    p = ends[int(values.argmin())]
-    drawn = [draws(f, seed + i) for i, f in enumerate(fits.values())]
-    gains = sum(weight * (loss(ref, t) - loss(p, t)) for weight, loss, t in zip(w, losses, drawn, strict=True))
-    low, high = np.percentile(gains, [50 * (1 - level), 50 * (1 + level)])
-    at_floor, at_cap = (p <= lo + 1e-9) & (lo < hi), (p >= hi - 1e-9) & (lo < hi)
-    bound = np.where(at_floor, "floor", np.where(at_cap, "cap", ""))
-    found = {"loss": [float(f(p, None)) for f in losses], "reference": [float(f(ref, None)) for f in losses]}
+    lows = np.array([total(p) for p in ends])
+    p = ends[int(lows.argmin())]
+    drawn = draws(fits, seed)
+    low, high = tails(total(ref, drawn) - total(p, drawn), level)
+    bound = bound_by((p <= lo + 1e-9) & (lo < hi), (p >= hi - 1e-9) & (lo < hi))
+    sides = {"loss": p, "reference": ref}
+    found = {k: [float(f(h, v)) for f, v in zip(losses, values, strict=True)] for k, h in sides.items()}
     return Mixture(
         pd.DataFrame({"share": p, "reference": ref, "bound": bound}, index=names), pd.DataFrame(found, index=list(fits)),
         "weighted sum of losses", float(total(p)), float(total(ref)), float(low), float(high), level,
-        _first_order(gradient(p), p, lo, hi), pd.DataFrame(index=names), tuple(_notes(fits, convex, values)),
+        _first_order(gradient(p), p, lo, hi), pd.DataFrame(index=names), tuple(_notes(fits, convex, lows)),
     )  # fmt: skip
 
 
@@ -115,9 +112,7 @@ def mix(
     how: dict[str, Any] = {"weights": weights, "floors": floors, "caps": caps, "reference": reference, "level": level}
     if all(one.law.domains for one in fits.values()):
         if objective is not None:
-            raise ArgumentError(
-                f"objective '{objective}' is for families; mixture laws minimise the weighted sum of losses."
-            )
+            raise ArgumentError(f"objective '{objective}' is for families; mixture laws minimise weighted losses.")
         return whole_shares(fits, N=N, D=D, seed=seed, **how)
     if N is None or D is None:
         raise ArgumentError("a mixture of families needs N and D of the planned run.")
@@ -141,31 +136,20 @@ def _domains(fits: Mapping[str, Fit], given: Mapping[str, float | None]) -> list
     return list(laws[0].domains)
 
 
-def _notes(fits: Mapping[str, Fit], convex: bool, values: np.ndarray) -> list[str]:
-    """What to know; values (starts,) : where the searches ended."""
+def _notes(fits: Mapping[str, Fit], convex: bool, lows: np.ndarray) -> list[str]:
+    """What to know; lows (starts,) : where the searches ended."""
     out = [f"{name}: its fit is not trustworthy ({f.warnings[0]})" for name, f in fits.items() if not f.ok]
-    agree, worst = int((values <= values.min() * (1 + 1e-8)).sum()), values.max() / values.min() - 1
-    out.append(
-        "convex: this is the only optimum"
-        if convex
-        else f"not convex: {agree} of {len(values)} starts agree; the worst ends {worst:.2%} higher"
-    )
-    return [*out, "no interval of single shares: neighbouring mixtures are nearly as good"]
+    agree, worst = int((lows <= lows.min() * (1 + 1e-8)).sum()), lows.max() / lows.min() - 1
+    starts = f"not convex: {agree} of {len(lows)} starts agree; the worst ends {worst:.2%} higher"
+    found = "convex: this is the only optimum" if convex else starts
+    return [*out, found, "no interval of single shares: neighbouring mixtures are nearly as good"]
 
 
-def _loss_of(fit: Fit, plain: dict[str, float | None]) -> Callable[[np.ndarray, np.ndarray | None], Any]:
-    """h (k,) or (k, m) -> loss at the fit's values; at internal parameter vectors t (B, p) -> (B,)."""
+def _loss_of(fit: Fit, plain: dict[str, float | None]) -> Callable[[np.ndarray, Mapping[str, Any]], Any]:
+    """Loss at shares h (k,) or (k, m) and constants that are numbers or, with h (k,), arrays (B,)."""
     assert fit.law.layout is not None
     inputs = fit.law.layout.inputs
-
-    def loss(h: np.ndarray, t: np.ndarray | None) -> Any:
-        args = [x for name, each in inputs for x in (h if each else [plain[name]])]
-        if t is None:
-            return fit.law(*args, **fit.values)
-        theta = dict(zip(fit.coordinates.names, fit.coordinates.to_params(t).T, strict=True))
-        return fit.law(*args, **{**fit.fixed, **theta})
-
-    return loss
+    return lambda h, v: fit.law(*(x for name, each in inputs for x in (h if each else [plain[name]])), **v)
 
 
 def _descend(
@@ -174,16 +158,9 @@ def _descend(
 ) -> np.ndarray:  # fmt: skip
     """Sequential quadratic programming on the simplex; shares stay 1e-9 above zero, where powers lose their slope."""
     low = np.maximum(lo, np.minimum(1e-9, hi))
-    begin = np.clip(start, low, hi)
-    found = minimize(
-        total,
-        begin,
-        jac=gradient,
-        method="SLSQP",
-        bounds=list(zip(low, hi, strict=True)),
-        constraints={"type": "eq", "fun": lambda p: p.sum() - 1, "jac": lambda p: np.ones(len(p))},
-        options={"ftol": 1e-15, "maxiter": 500},
-    )
+    whole = {"type": "eq", "fun": lambda p: p.sum() - 1, "jac": lambda p: np.ones(len(p))}
+    found = minimize(total, np.clip(start, low, hi), jac=gradient, method="SLSQP", bounds=list(zip(low, hi, strict=True)),
+                     constraints=whole, options={"ftol": 1e-15, "maxiter": 500})  # fmt: skip
     p = np.clip(found.x, low, hi)
     return np.asarray(p / p.sum())
 

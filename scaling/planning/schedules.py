@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
 from scaling.errors import LawError, ScheduleError
+from scaling.fits import Fit
 from scaling.formula import Published, constants
 from scaling.papers.luo2025 import multi_power
 from scaling.planning.descent import FinalLoss, freely
 from scaling.rendering import Result
 from scaling.schedules import Schedule, schedule
-
-if TYPE_CHECKING:
-    from scaling.fits import Fit
 
 LOWEST = 1e-3  # of the peak: the rate below which no schedule is searched, as the law divides by powers of it
 FEWEST = 11  # updates after the warm-up that are worth a search
@@ -106,9 +104,9 @@ def best_schedule(
     begin = parametric if start is None else np.clip(schedule(start).rates[-n:], lowest * peak, peak)
     found = {"free": freely(loss, coarse, begin, peak, lowest)} if kind == "free" else {"parametric": parametric}
     plans = {**found, fall: parametric, **usual}
-    losses = {name: loss.with_rises(rates) for name, rates in plans.items()}
-    best = plans[min(losses, key=lambda name: losses[name])] if kind == "free" else parametric  # none of these rises
-    table = pd.DataFrame({"schedule": list(losses), "loss": list(losses.values())})
+    losses = pd.Series({name: loss.with_rises(rates) for name, rates in plans.items()})
+    best = plans[str(losses.idxmin())] if kind == "free" else parametric  # none of these rises
+    table = losses.rename_axis("schedule").reset_index(name="loss")
     failed = () if isinstance(fit, Published) else fit.verdict.failures
     warnings = tuple(f"the fit behind this schedule is not trustworthy: {reason}" for reason in failed)
     return BestSchedule(
@@ -124,9 +122,7 @@ def _check(steps: int, warmup: int, kind: str, lowest: float) -> None:
         if not isinstance(x, (int, np.integer)):
             raise ScheduleError(f"{name}={x!r} is a number of updates: a whole number such as 24000.")
     if not 0 < lowest < 1:
-        raise ScheduleError(
-            f"lowest={lowest} is a fraction of the peak rate, between 0 and 1: the law divides by rates."
-        )
+        raise ScheduleError(f"lowest={lowest} is a fraction of the peak rate, from 0 to 1: the law divides by rates.")
     if warmup < 0:
         raise ScheduleError(f"warmup={warmup} is a number of updates, 0 or more.")
     if steps - warmup < FEWEST:

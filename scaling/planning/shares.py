@@ -83,13 +83,9 @@ def bounds(k: int, floor: ArrayLike, cap: ArrayLike, names: Names = None) -> tup
     names = [str(n) for n in names] if names is not None else [f"number {i}" for i in range(k)]
     if not fine.all():
         i = int(np.argmin(fine))
-        raise FitError(
-            f"{names[i]}: floor {lo[i]:g} and cap {hi[i]:g} leave no share; floors lie between 0 and the cap."
-        )
+        raise FitError(f"{names[i]}: floor {lo[i]:g} and cap {hi[i]:g} leave no share; floors lie from 0 to the cap.")
     if lo.sum() > 1 + 1e-12:
-        raise FitError(
-            f"the floors sum to {lo.sum():.4g}, more than 1: lower them, first of {names[int(lo.argmax())]}."
-        )
+        raise FitError(f"the floors sum to {lo.sum():.4g}, more than 1: lower that of {names[int(lo.argmax())]} first.")
     i = int(hi.argmin())
     raise FitError(
         f"the caps sum to {hi.sum():.4g}, less than 1: {1 - hi.sum():.2%} of the tokens have no data. "

@@ -22,19 +22,17 @@ COSTS = 1e6, 1e36  # budgets among which the cheapest is sought
 
 @dataclass(frozen=True)
 class Budget:
-    """Compute of a run: `train` N D for training, `serve` N T for the T = `served` tokens it will be asked for."""
+    """Compute of a run: TRAIN N D for training, SERVE N T for the T = `served` tokens it will be asked for."""
 
     served: float = 0.0
-    train: float = TRAIN
-    serve: float = SERVE
 
     def flops(self, N: Any, D: Any) -> Any:
         """Cost of N parameters and D tokens, numbers or arrays."""
-        return N * (self.train * D + self.serve * self.served)
+        return N * (TRAIN * D + SERVE * self.served)
 
     def tokens(self, N: Any, C: Any) -> Any:
         """Tokens that N parameters leave at cost C, numbers or arrays."""
-        return (C / N - self.serve * self.served) / self.train
+        return (C / N - SERVE * self.served) / TRAIN
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,8 @@ class Surface:
     def of(cls, law: Law, values: Mapping[str, np.ndarray], extra: Mapping[str, float]) -> Surface:
         free = [k for k in law.inputs if k not in ("N", "D", "M", *extra)]
         if "N" not in law.inputs or not {"D", "M"} & set(law.inputs) or free:
-            wants = (
-                f" Give inputs={{{', '.join(f'{k!r}: ...' for k in free)}}}."
-                if free and {"N", "D"} <= set(law.inputs)
-                else ""
-            )
+            fill = f" Give inputs={{{', '.join(f'{k!r}: ...' for k in free)}}}."
+            wants = fill if free and {"N", "D"} <= set(law.inputs) else ""
             raise LawError(f"a plan needs a law over N and D; '{law.name}' takes {', '.join(law.inputs)}.{wants}")
         if unknown := set(extra) - set(law.inputs):
             raise LawError(f"law '{law.name}' takes {', '.join(law.inputs)}, not {', '.join(sorted(unknown))}.")
