@@ -33,7 +33,7 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {  # what is broken, and the tes
     "counting": (["scaling/counting/*"], ["tests/test_golden_counts.py", "tests/test_counting.py"]),
     "calibration": (
         ["scaling/intervals/calibrate.py"],
-        ["tests/test_intervals_golden.py", "tests/test_forecasting.py"],
+        ["tests/test_golden_calibration.py", "tests/test_intervals_golden.py"],
     ),
     "allocation": (
         ["scaling/planning/compute.py", "scaling/planning/surface.py", "scaling/planning/shares.py"],
