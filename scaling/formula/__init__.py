@@ -20,3 +20,4 @@ from scaling.formula.hooks import Hooks as Hooks
 from scaling.formula.names import constants as constants
 from scaling.formula.names import find as find
 from scaling.formula.published import Published as Published
+from scaling.formula.sampling import drawn as drawn

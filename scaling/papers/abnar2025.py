@@ -2,9 +2,7 @@
 
 from typing import Annotated
 
-import numpy as np
-
-from scaling.formula import Domain, Exponent, Positive, Published, law
+from scaling.formula import Domain, Exponent, Positive, Published, drawn, law
 
 Either = Annotated[float, Domain(-3.0, 3.0, grid=(-0.8, 0.8))]
 Share = Annotated[float, Domain(0.0, 1.0, closed=True)]
@@ -36,10 +34,4 @@ def sparse_moe(
     return e + a / N**alpha + b / D**beta + c / active**lam + d / (active**delta * N**gamma)
 
 
-@sparse_moe.sample
-def sparse_moe_sample(rng, n):
-    return {
-        "N": np.exp(rng.uniform(np.log(1e8), np.log(1e10), n)),
-        "D": np.exp(rng.uniform(np.log(1e9), np.log(3e11), n)),
-        "active": rng.uniform(0.02, 1.0, n),
-    }
+sparse_moe.sample(drawn(N=(1e8, 1e10), D=(1e9, 3e11), active=lambda rng, n: rng.uniform(0.02, 1.0, n)))

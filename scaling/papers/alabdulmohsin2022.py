@@ -4,7 +4,7 @@ from typing import Annotated
 
 import numpy as np
 
-from scaling.formula import Domain, Exponent, Positive, law
+from scaling.formula import Domain, Exponent, Positive, drawn, law
 
 Bend = Annotated[float, Domain(0.01, 20.0, grid=(0.1, 4.0))]
 
@@ -49,6 +49,4 @@ def m4_natural(x, *, c):
     return {"beta": np.exp(-c * np.log(x).mean())}
 
 
-@m4.sample
-def m4_sample(rng, n):
-    return {"x": np.exp(rng.uniform(np.log(10.0), np.log(1e8), n))}
+m4.sample(drawn(x=(10.0, 1e8)))

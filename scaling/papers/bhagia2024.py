@@ -4,7 +4,7 @@ from typing import Annotated
 
 import numpy as np
 
-from scaling.formula import Domain, Positive, Unit, law
+from scaling.formula import Domain, Positive, Unit, drawn, law
 
 Slope = Annotated[float, Domain(0.0, np.inf, log=True, grid=(1.0, 100.0))]
 Drop = Annotated[float, Domain(-1.0, 0.0)]
@@ -34,6 +34,4 @@ def downstream_sigmoid_jacobian(L, *, a, L0, k, b):
     return {"a": s, "L0": -k * bell, "k": (L - L0) * bell, "b": np.ones_like(s)}
 
 
-@downstream_sigmoid.sample
-def downstream_sigmoid_sample(rng, n):
-    return {"L": rng.uniform(0.3, 1.6, n)}
+downstream_sigmoid.sample(drawn(L=lambda rng, n: rng.uniform(0.3, 1.6, n)))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import numpy as np
 
-from scaling.formula import Domain, Exponent, Positive, law
+from scaling.formula import Domain, Exponent, Positive, drawn, law
 from scaling.papers.gordon2021 import mt_data_jacobian
 from scaling.papers.kaplan2020 import kaplan_optimum
 
@@ -33,9 +33,7 @@ def loss_to_loss_natural(x):
     return {"E0": 1 / x.min(), "K": 1.0}
 
 
-@loss_to_loss.sample
-def loss_to_loss_sample(rng, n):
-    return {"x": rng.uniform(2.0, 5.0, n)}
+loss_to_loss.sample(drawn(x=lambda rng, n: rng.uniform(2.0, 5.0, n)))
 
 
 @law("arXiv:2411.12925")

@@ -59,9 +59,7 @@ def broken_natural(x, *, c0):
     return {"b": np.exp(-c0 * middle), "d1": np.exp(-middle)}
 
 
-@broken_2.natural
-def broken_2_natural(x, *, c0):
-    return broken_natural(x, c0=c0)
+broken_2.natural(broken_natural)
 
 
 def _places(x):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scaling.formula import Exponent, Positive, Published, law
+from scaling.formula import Exponent, Positive, Published, drawn, law
 
 
 @law(
@@ -35,10 +35,4 @@ def qat_error_natural(N, D, G, *, gamma_N, gamma_D, gamma_G):
     return {"k": np.exp(gamma_D * np.log(D).mean() + gamma_G * np.log(np.log2(G)).mean() - gamma_N * np.log(N).mean())}
 
 
-@qat_error.sample
-def qat_error_sample(rng, n):
-    return {
-        "N": np.exp(rng.uniform(np.log(7e7), np.log(6e8), n)),
-        "D": np.exp(rng.uniform(np.log(1e10), np.log(1e11), n)),
-        "G": 2.0 ** rng.integers(5, 9, n),
-    }
+qat_error.sample(drawn(N=(7e7, 6e8), D=(1e10, 1e11), G=lambda rng, n: 2.0 ** rng.integers(5, 9, n)))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import numpy as np
 
-from scaling.formula import Domain, Published, law
+from scaling.formula import Domain, Published, drawn, law
 
 Slope = Annotated[float, Domain(-2.0, 2.0, grid=(-0.3, 0.1))]
 Level = Annotated[float, Domain(-20.0, 20.0, grid=(0.0, 2.0))]
@@ -45,6 +45,4 @@ def routed(
     return 10 ** (a * n + b * e + c * n * e + d)
 
 
-@routed.sample
-def routed_sample(rng, n):
-    return {"N": np.exp(rng.uniform(np.log(1e7), np.log(1e9), n)), "E": 2.0 ** rng.integers(0, 10, n)}
+routed.sample(drawn(N=(1e7, 1e9), E=lambda rng, n: 2.0 ** rng.integers(0, 10, n)))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import numpy as np
 
-from scaling.formula import Domain, Exponent, Positive, law
+from scaling.formula import Domain, Exponent, Positive, drawn, law
 from scaling.papers.he2024 import Share
 
 Bend = Annotated[float, Domain(0.0, 10.0, grid=(0.2, 2.0))]
@@ -38,9 +38,4 @@ def multitask_natural(N, p, *, alpha):
     return {"beta": np.exp(-alpha * np.log(N).mean())}
 
 
-@multitask.sample
-def multitask_sample(rng, n):
-    return {
-        "N": np.exp(rng.uniform(np.log(2e7), np.log(1e9), n)),
-        "p": rng.choice([0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95], n),
-    }
+multitask.sample(drawn(N=(2e7, 1e9), p=[0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95]))

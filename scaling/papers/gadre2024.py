@@ -4,7 +4,7 @@ from typing import Annotated
 
 from numpy import exp, inf, log, ones_like, sqrt
 
-from scaling.formula import Domain, Exponent, Positive, Published, Unit, law
+from scaling.formula import Domain, Exponent, Positive, Published, Unit, drawn, law
 
 Rate = Annotated[float, Domain(0.0, inf, log=True, grid=(0.1, 10.0))]
 _COUNTS = "N = total parameters incl. embeddings; C = 6 N D; loss in nats/token on C4 validation"
@@ -56,9 +56,7 @@ def over_training_optimum(C, *, E, a, b, eta):
     return {"N": N, "D": M * N, "loss": over_training(N, M, E=E, a=a, b=b, eta=eta)}
 
 
-@over_training.sample
-def over_training_sample(rng, n):
-    return {"N": exp(rng.uniform(log(1e7), log(1e9), n)), "M": exp(rng.uniform(log(5), log(640), n))}
+over_training.sample(drawn(N=(1e7, 1e9), M=(5, 640)))
 
 
 @law("arXiv:2403.08540")
@@ -84,6 +82,4 @@ def downstream_error_jacobian(L, *, eps, k, gamma):
     return {"eps": ones_like(fall), "k": -fall, "gamma": k * L * fall}
 
 
-@downstream_error.sample
-def downstream_error_sample(rng, n):
-    return {"L": rng.uniform(2.0, 4.5, n)}
+downstream_error.sample(drawn(L=lambda rng, n: rng.uniform(2.0, 4.5, n)))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import numpy as np
 
-from scaling.formula import Domain, Exponent, Positive, law
+from scaling.formula import Domain, Exponent, Positive, drawn, law
 
 Knee = Annotated[float, Domain(0.0, np.inf, log=True, grid=(0.3, 1.5))]
 
@@ -74,6 +74,4 @@ def bleu_source_natural(L, *, p):
     return {"c": size**-p, "knee": 1 / size}
 
 
-@bleu_source.sample
-def bleu_source_sample(rng, n):
-    return {"L": rng.uniform(1.0, 4.0, n)}
+bleu_source.sample(drawn(L=lambda rng, n: rng.uniform(1.0, 4.0, n)))

@@ -2,7 +2,7 @@
 
 from numpy import exp, log, ones_like
 
-from scaling.formula import Exponent, Positive, Published, law
+from scaling.formula import Exponent, Positive, Published, drawn, law
 
 _COUNTS = "N = non-embedding parameters of encoder and decoder, D = bytes of training text; loss ent_dev as logged"
 _SOURCE = "refit of the public runs (mitchellgordon95/mt-scaling) by the authors' protocol; not printed there"
@@ -76,6 +76,4 @@ def bleu_exponential_jacobian(L, *, C, k):
     return {"C": decay, "k": -C * L * decay}
 
 
-@bleu_exponential.sample
-def bleu_exponential_sample(rng, n):
-    return {"L": rng.uniform(1.0, 6.0, n)}
+bleu_exponential.sample(drawn(L=lambda rng, n: rng.uniform(1.0, 6.0, n)))

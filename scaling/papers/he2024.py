@@ -2,18 +2,11 @@
 
 from typing import Annotated
 
-from scaling.formula import Domain, Exponent, Positive, law
+from scaling.formula import Domain, Exponent, Positive, drawn, law
 
 Share = Annotated[float, Domain(0.0, 1.0, part=True)]  # a share of 0 has no finite loss under these laws
 Gamma = Annotated[float, Domain(0.0, 10.0, grid=(0.02, 0.6))]
-
-
-def _sample(rng, n):
-    return {
-        "N": rng.choice([8.5e7, 3.97e8, 8.1e8, 1.2e9], n),
-        "D": rng.choice([5e9, 1.5e10, 5e10], n),
-        "p": rng.choice([0.1, 0.2, 0.4, 0.6, 1.0], n),
-    }
+_SAMPLE = drawn(N=[8.5e7, 3.97e8, 8.1e8, 1.2e9], D=[5e9, 1.5e10, 5e10], p=[0.1, 0.2, 0.4, 0.6, 1.0])
 
 
 @law("arXiv:2410.12883")
@@ -35,7 +28,7 @@ def multilingual(
     return (E + A / N**alpha + B / D**beta) * p**-gamma
 
 
-multilingual.sample(_sample)
+multilingual.sample(_SAMPLE)
 
 
 @law("arXiv:2410.12883")
@@ -55,4 +48,4 @@ def multilingual_reducible(
     return E + (A / N**alpha + B / D**beta) * p**-gamma
 
 
-multilingual_reducible.sample(_sample)
+multilingual_reducible.sample(_SAMPLE)

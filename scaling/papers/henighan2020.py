@@ -2,56 +2,41 @@
 
 from scaling.formula import Exponent, Positive, Published, law
 
-# table 1: name, domain, (L_inf, x0, alpha) of L(N) with N non-embedding parameters, the same of L(C) with C in PF-days
+# table 1: name, domain, (L_inf, x0, alpha) of L(N) with N non-embedding parameters, the same of L(C) with C in PF-days,
+# and (C0, beta) of N_opt(C) = (C / C0)^beta
 _TABLE = (
-    ("image8", "image 8x8", (3.12, 8.0e1, 0.24), (3.13, 1.8e-8, 0.19)),
-    ("image16", "image 16x16", (2.64, 2.8e2, 0.22), (2.64, 1.6e-8, 0.16)),
-    ("image32", "image 32x32", (2.20, 6.3e1, 0.13), (2.21, 3.6e-9, 0.10)),
-    ("image_vq16", "image VQ 16x16", (3.99, 2.7e4, 0.13), (4.09, 6.1e-7, 0.11)),
-    ("image_vq32", "image VQ 32x32", (3.07, 1.9e4, 0.14), (3.17, 2.6e-6, 0.12)),
-    ("text_to_image", "text to image, image part", (2.0, 5.1e3, 0.16), (1.93, 1.5e-6, 0.15)),
-    ("image_to_text", "image to text, image part", (2.0, 5.5e3, 0.15), (1.97, 1.5e-6, 0.16)),
-    ("video", "video VQ 16x16x16", (1.01, 3.7e4, 0.24), (0.95, 2.2e-5, 0.14)),
-    ("math", "math, extrapolate", (0.28, 1.1e4, 0.16), (0.14, 1.4e-5, 0.17)),
+    ("image8", "image 8x8", (3.12, 8.0e1, 0.24), (3.13, 1.8e-8, 0.19), (5.3e-14, 0.64)),
+    ("image16", "image 16x16", (2.64, 2.8e2, 0.22), (2.64, 1.6e-8, 0.16), (4.8e-12, 0.75)),
+    ("image32", "image 32x32", (2.20, 6.3e1, 0.13), (2.21, 3.6e-9, 0.10), (1.6e-13, 0.65)),
+    ("image_vq16", "image VQ 16x16", (3.99, 2.7e4, 0.13), (4.09, 6.1e-7, 0.11), (6.2e-14, 0.64)),
+    ("image_vq32", "image VQ 32x32", (3.07, 1.9e4, 0.14), (3.17, 2.6e-6, 0.12), (9.4e-13, 0.70)),
+    ("text_to_image", "text to image, image part", (2.0, 5.1e3, 0.16), (1.93, 1.5e-6, 0.15), (9.4e-13, 0.70)),
+    ("image_to_text", "image to text, image part", (2.0, 5.5e3, 0.15), (1.97, 1.5e-6, 0.16), (3.3e-12, 0.72)),
+    ("video", "video VQ 16x16x16", (1.01, 3.7e4, 0.24), (0.95, 2.2e-5, 0.14), (1.13e-12, 0.71)),
+    ("math", "math, extrapolate", (0.28, 1.1e4, 0.16), (0.14, 1.4e-5, 0.17), (2.3e-12, 0.69)),
+    # rows without an irreducible loss
+    ("language", "language", (0.0, 1.47e14, 0.070), (0.0, 3.47e8, 0.048), (3.3e-13, 0.73)),
+    ("text_to_image_text", "text to image, text part", (0.0, 5.6e8, 0.037), None, None),
+    ("image_to_text_text", "image to text, text part", (0.0, 7.0e8, 0.039), None, None),
 )
-_PURE = (  # rows of the same table without an irreducible loss
-    ("language", "language", (0.0, 1.47e14, 0.070), (0.0, 3.47e8, 0.048)),
-    ("text_to_image_text", "text to image, text part", (0.0, 5.6e8, 0.037), None),
-    ("image_to_text_text", "image to text, text part", (0.0, 7.0e8, 0.039), None),
-)
-# table 1, last column: N_opt(C) = (C / C0)^beta, C in PF-days
-OPTIMAL_SIZE = {
-    "language": (3.3e-13, 0.73),
-    "image8": (5.3e-14, 0.64),
-    "image16": (4.8e-12, 0.75),
-    "image32": (1.6e-13, 0.65),
-    "image_vq16": (6.2e-14, 0.64),
-    "image_vq32": (9.4e-13, 0.70),
-    "text_to_image": (9.4e-13, 0.70),
-    "image_to_text": (3.3e-12, 0.72),
-    "video": (1.13e-12, 0.71),
-    "math": (2.3e-12, 0.69),
-}
+OPTIMAL_SIZE = {name: optimum for name, _, _, _, optimum in _TABLE if optimum}
 
 
-def _published(rows) -> dict[str, Published]:
+def _published() -> dict[str, Published]:
     out = {}
-    for name, domain, of_N, of_C in rows:
+    for name, domain, of_N, of_C, _ in _TABLE:
         for x, numbers in (("N", of_N), ("C", of_C)):
             if numbers:
                 E, x0, alpha = numbers
                 counts = "x = non-embedding parameters" if x == "N" else "x = compute 6 N E in PF-days (8.64e19 FLOP)"
+                source = f"arXiv:2010.14701, table 1, {domain} ({x}0={x0:g})"
                 out[f"henighan2020_{name}_{x}"] = Published(
-                    E=E,
-                    A=x0**alpha,
-                    alpha=alpha,
-                    counts=f"{counts}; loss in nats/token",
-                    source=f"arXiv:2010.14701, table 1, {domain} ({x}0={x0:g})",
+                    E=E, A=x0**alpha, alpha=alpha, counts=f"{counts}; loss in nats/token", source=source
                 )
     return out
 
 
-@law("arXiv:2010.14701", conventions={"x": "tokens"}, published=_published(_TABLE + _PURE))
+@law("arXiv:2010.14701", conventions={"x": "tokens"}, published=_published())
 def power_law_offset(x, *, E: Positive = 2.0, A: Positive = 10.0, alpha: Exponent = 0.3):
     """L(x) = E + A / x^alpha
 
@@ -60,8 +45,6 @@ def power_law_offset(x, *, E: Positive = 2.0, A: Positive = 10.0, alpha: Exponen
     Parameters
     ----------
     x : array_like, shape (n,), > 0: parameters, tokens, compute or steps.
-    E : irreducible loss, the entropy of the data if the infinite limit models it perfectly.
-    A : reducible loss at x = 1.
-    alpha : exponent.
+    E : irreducible loss, the entropy of the data if the infinite limit models it perfectly. A : reducible loss at x = 1.
     """
     return E + A / x**alpha

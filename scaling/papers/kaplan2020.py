@@ -4,7 +4,7 @@ from typing import Annotated
 
 import numpy as np
 
-from scaling.formula import Domain, Exponent, Positive, Published, law
+from scaling.formula import Domain, Exponent, Positive, Published, drawn, law
 from scaling.papers.hoffmann2022 import chinchilla_optimum
 
 _N = "N = non-embedding parameters; C = 6 N D; loss in nats/token, WebText2"
@@ -45,9 +45,7 @@ def power_law(x, *, A: Positive = 10.0, alpha: Exponent = 0.1):
 
     Parameters
     ----------
-    x : array_like, shape (n,), > 0.
-    A : loss at x = 1.
-    alpha : exponent.
+    x : array_like, shape (n,), > 0. A : loss at x = 1. alpha : exponent.
     """
     return A / x**alpha
 
@@ -141,9 +139,7 @@ def critical_batch(L, *, B_star: Positive = 2e8, alpha_B: Exponent = 0.21):
     return B_star / L ** (1 / alpha_B)
 
 
-@critical_batch.sample
-def critical_batch_sample(rng, n):
-    return {"L": rng.uniform(2.0, 6.0, n)}
+critical_batch.sample(drawn(L=lambda rng, n: rng.uniform(2.0, 6.0, n)))
 
 
 @law(
@@ -181,30 +177,17 @@ def steps_to(L, N, *, N_c, alpha_N, S_c, alpha_S):
 @kaplan_steps.straight
 def kaplan_steps_straight(N, S):
     """Solver's coordinates: in place of N_c and S_c the two losses at the middle of the data."""
-    n, s = np.log(N).mean(), np.log(S).mean()
+    middles = (("N_c", "alpha_N", np.log(N).mean()), ("S_c", "alpha_S", np.log(S).mean()))
 
     def to(p):
-        return {
-            "N_c": np.exp(n + np.log(p["N_c"]) / p["alpha_N"]),
-            "alpha_N": p["alpha_N"],
-            "S_c": np.exp(s + np.log(p["S_c"]) / p["alpha_S"]),
-            "alpha_S": p["alpha_S"],
-        }
+        sizes = {k: np.exp(at + np.log(p[k]) / p[power]) for k, power, at in middles}
+        return {**p, **sizes}
 
     def back(p):
-        return {
-            "N_c": np.exp(p["alpha_N"] * (np.log(p["N_c"]) - n)),
-            "alpha_N": p["alpha_N"],
-            "S_c": np.exp(p["alpha_S"] * (np.log(p["S_c"]) - s)),
-            "alpha_S": p["alpha_S"],
-        }
+        losses = {k: np.exp(p[power] * (np.log(p[k]) - at)) for k, power, at in middles}
+        return {**p, **losses}
 
     return to, back
 
 
-@kaplan_steps.sample
-def kaplan_steps_sample(rng, n):
-    return {
-        "N": np.exp(rng.uniform(np.log(1e6), np.log(1e8), n)),
-        "S": np.exp(rng.uniform(np.log(2e3), np.log(1e5), n)),
-    }
+kaplan_steps_sample = kaplan_steps.sample(drawn(N=(1e6, 1e8), S=(2e3, 1e5)))

@@ -1,8 +1,6 @@
 """Krajewski et al. 2024, Scaling Laws for Fine-Grained Mixture of Experts, arXiv:2402.07871."""
 
-import numpy as np
-
-from scaling.formula import Exponent, Positive, Published, law
+from scaling.formula import Exponent, Positive, Published, drawn, law
 
 _SOURCE = "arXiv:2402.07871, as quoted by a summary of the paper"
 _COUNTS = "N = active non-embedding parameters, D = tokens, G = granularity; nats/token"
@@ -33,10 +31,4 @@ def granular_moe(
     return c + a / N**alpha + g / (G**gamma * N**alpha) + b / D**beta
 
 
-@granular_moe.sample
-def granular_moe_sample(rng, n):
-    return {
-        "N": np.exp(rng.uniform(np.log(1e7), np.log(4e9), n)),
-        "D": np.exp(rng.uniform(np.log(1e9), np.log(1e11), n)),
-        "G": 2.0 ** rng.integers(0, 5, n),
-    }
+granular_moe.sample(drawn(N=(1e7, 4e9), D=(1e9, 1e11), G=lambda rng, n: 2.0 ** rng.integers(0, 5, n)))

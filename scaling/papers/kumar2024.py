@@ -4,7 +4,7 @@ from typing import Annotated
 
 import numpy as np
 
-from scaling.formula import Domain, Exponent, Positive, Published, law
+from scaling.formula import Domain, Exponent, Positive, Published, drawn, law
 
 Bits = Annotated[float, Domain(0.05, 50.0, log=True)]
 
@@ -47,12 +47,8 @@ def precision_natural(N, D, P_w, P_a, P_kv, *, alpha, beta):
     return {"A": np.exp(-alpha * np.log(N).mean()), "B": np.exp(-beta * np.log(D).mean())}
 
 
-@precision.sample
-def precision_sample(rng, n):
-    sizes = {"N": (3e7, 2e9), "D": (1e9, 3e10)}
-    return {k: np.exp(rng.uniform(*np.log(v), n)) for k, v in sizes.items()} | {
-        k: rng.integers(2, 17, n).astype(float) for k in ("P_w", "P_a", "P_kv")
-    }
+_bits = lambda rng, n: rng.integers(2, 17, n).astype(float)
+precision_sample = precision.sample(drawn(N=(3e7, 2e9), D=(1e9, 3e10), P_w=_bits, P_a=_bits, P_kv=_bits))
 
 
 @law(

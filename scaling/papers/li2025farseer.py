@@ -4,7 +4,7 @@ from typing import Annotated
 
 import numpy as np
 
-from scaling.formula import Domain, Published, Real, law
+from scaling.formula import Domain, Published, Real, drawn, law
 
 # below 1e-3 the power of N has become its logarithm
 Power = Annotated[float, Domain(1e-3, 2.0, grid=(0.02, 0.5))]
@@ -45,18 +45,14 @@ def farseer_straight(N, D):
 
     def to(p):
         data = np.exp(p["E"])  # exponent of D at the middle
-        A = p["A"] / (p["a"] * np.exp(p["a"] * n))
         rise = p["B"] + data * p["A"] * d
-        level = p["Q"] + data * d
         return {
+            **p,
             "s": p["s"] / (p["q"] * np.exp(p["q"] * n)),
-            "q": p["q"],
             "S": p["S"] - p["s"] / p["q"],
             "B": rise / (p["b"] * np.exp(p["b"] * n)),
-            "b": p["b"],
-            "Q": level - rise / p["b"],
-            "A": A,
-            "a": p["a"],
+            "Q": p["Q"] + data * d - rise / p["b"],
+            "A": p["A"] / (p["a"] * np.exp(p["a"] * n)),
             "E": p["E"] - p["A"] / p["a"],
         }
 
@@ -64,26 +60,19 @@ def farseer_straight(N, D):
         grown = {k: np.exp(p[k] * n) for k in "qba"}
         E, slope = p["A"] * grown["a"] + p["E"], p["A"] * p["a"] * grown["a"]
         return {
+            **p,
             "s": p["s"] * p["q"] * grown["q"],
-            "q": p["q"],
             "S": p["s"] * grown["q"] + p["S"],
             "B": p["B"] * p["b"] * grown["b"] - np.exp(E) * slope * d,
-            "b": p["b"],
             "Q": p["B"] * grown["b"] + p["Q"] - np.exp(E) * d,
             "A": slope,
-            "a": p["a"],
             "E": E,
         }
 
     return to, back
 
 
-@farseer.sample
-def farseer_sample(rng, n):
-    return {
-        "N": np.exp(rng.uniform(np.log(1e8), np.log(6e9), n)),
-        "D": np.exp(rng.uniform(np.log(2e9), np.log(4e11), n)),
-    }
+farseer.sample(drawn(N=(1e8, 6e9), D=(2e9, 4e11)))
 
 
 @farseer.contains("chinchilla")
@@ -93,7 +82,6 @@ def farseer_contains(N, D, *, E, A, B, alpha, beta):
     for q in (0.05, 0.13, 0.3):
         s, S = np.polyfit(N**q, np.log(E + A / N**alpha), 1)
         for b in (-0.3, -0.15) if B > 0 and beta > 0 else ():
-            starts.append(
-                {"s": s, "q": q, "S": S, "B": 0.0, "b": b, "Q": np.log(B), "A": 0.0, "a": 0.05, "E": np.log(beta)}
-            )
+            size, data = {"s": s, "q": q, "S": S}, {"B": 0.0, "b": b, "Q": np.log(B)}
+            starts.append({**size, **data, "A": 0.0, "a": 0.05, "E": np.log(beta)})
     return starts

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from scaling.formula import Amounts, Bending, Domain, Each, EachPositive, Exponent, Positive, Real, law
+from scaling.formula import Amounts, Bending, Domain, Each, EachPositive, Exponent, Positive, Real, drawn, law
 
 Amount = Annotated[float, Domain(0.0, np.inf, closed=True)]
 UniqueAmount = Annotated[float, Domain(0.0, np.inf, closed=True, bends=True)]
@@ -77,13 +77,7 @@ def multilinguality(
     return L_inf + A * K**phi / N**alpha + B * K**psi / D_t**beta
 
 
-@multilinguality.sample
-def multilinguality_sample(rng, n):
-    return {
-        "K": rng.choice([1.0, 4.0, 16.0, 50.0], n),
-        "N": np.exp(rng.uniform(np.log(1e8), np.log(8e9), n)),
-        "D_t": np.exp(rng.uniform(np.log(1e9), np.log(1e11), n)),
-    }
+multilinguality.sample(drawn(K=[1.0, 4.0, 16.0, 50.0], N=(1e8, 8e9), D_t=(1e9, 1e11)))
 
 
 def same_loss(r: float, *, alpha: float, beta: float, phi: float = 0.11, psi: float = -0.04) -> dict[str, float]:

@@ -58,14 +58,11 @@ def data_constrained_sample(rng, n):
 
 @data_constrained.needs
 def data_constrained_needs(N, D, U):
-    return (
-        []
-        if np.any(D > U)
-        else [
-            "no run repeats its data (D > U nowhere), so the worth of repetition cannot be learned: "
-            "fit 'chinchilla', or add runs of several epochs"
-        ]
+    nowhere = (
+        "no run repeats its data (D > U nowhere), so the worth of repetition cannot be learned: "
+        "fit 'chinchilla', or add runs of several epochs"
     )
+    return [] if np.any(D > U) else [nowhere]
 
 
 @data_constrained.components

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from scaling.formula import Domain, Each, EachPositive, Exponent, Positive, Shares, law
+from scaling.formula import Domain, Each, EachPositive, Exponent, Positive, Shares, drawn, law
 
 # how fast a domain's help saturates in its own share; fitted values lie between 0.001 and 3
 Bend = Annotated[Any, Each(Domain(0.0, 10.0, grid=(0.1, 1.5)))]
@@ -34,12 +34,8 @@ def _typical(h, gamma):
 
 
 def _sample(rng, n, domains):
-    shares = rng.dirichlet(np.ones(len(domains)), n)
-    return {
-        "N": rng.choice([1e8, 3e8, 1e9, 3e9], n),
-        "D": np.exp(rng.uniform(np.log(1e9), np.log(5e10), n)),
-        "h": tuple(shares.T),
-    }
+    h = tuple(rng.dirichlet(np.ones(len(domains)), n).T)
+    return {**drawn(N=[1e8, 3e8, 1e9, 3e9], D=(1e9, 5e10))(rng, n), "h": h}
 
 
 @law("arXiv:2507.09404")
@@ -94,20 +90,10 @@ def mixture_additive_convex(*, gamma, **others):
 @mixture_additive.contains("chinchilla")
 def mixture_additive_contains(N, D, h, *, E, A, B, alpha, beta):
     """Every domain helps alike: a mixture term that takes some part of E, bent little or much."""
-    out = []
+    same, n, out = {"A": A, "B": B, "alpha": alpha, "beta": beta}, len(h), []
     for part, bend in ((0.3, 0.1), (0.3, 0.5), (0.7, 0.1), (0.7, 0.5)):
-        helped = sum(np.mean(x**bend) for x in h)
-        out.append(
-            {
-                "E": (1 - part) * E,
-                "A": A,
-                "B": B,
-                "alpha": alpha,
-                "beta": beta,
-                "C": (1 / (part * E * helped),) * len(h),
-                "gamma": (bend,) * len(h),
-            }
-        )
+        C = 1 / (part * E * sum(np.mean(x**bend) for x in h))
+        out.append({"E": (1 - part) * E, **same, "C": (C,) * n, "gamma": (bend,) * n})
     return out
 
 

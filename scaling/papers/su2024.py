@@ -100,15 +100,10 @@ def kaplan_trajectory_straight(N, B, S):
     b = np.log(B).mean()
 
     def to(p):
-        return {
-            **steps_to(p),
-            "B_star": p["B_star"] * np.exp(b + np.log(MIDDLE) / p["alpha_B"]),
-            "alpha_B": p["alpha_B"],
-        }
+        return {**steps_to(p), "B_star": p["B_star"] * np.exp(b + np.log(MIDDLE) / p["alpha_B"])}
 
     def back(p):
-        B_star = p["B_star"] * np.exp(-b - np.log(MIDDLE) / p["alpha_B"])
-        return {**steps_back(p), "B_star": B_star, "alpha_B": p["alpha_B"]}
+        return {**steps_back(p), "B_star": p["B_star"] * np.exp(-b - np.log(MIDDLE) / p["alpha_B"])}
 
     return to, back
 
