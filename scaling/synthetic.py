@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -17,7 +17,13 @@ from scaling.design.inputs import design
 from scaling.errors import DataError
 from scaling.formula import Law, Published, find
 
-NOISES = ("none", "normal", "student", "one_sided", "outliers", "by_run")
+NOISES: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
+    "none": lambda rng, n: np.zeros(n),
+    "normal": lambda rng, n: rng.normal(size=n),
+    "student": lambda rng, n: rng.standard_t(3, n) / np.sqrt(3),
+    "one_sided": lambda rng, n: rng.exponential(size=n),
+    "outliers": lambda rng, n: rng.normal(size=n) + 20 * (rng.random(n) < 0.05),
+}  # besides "by_run"
 Sums = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _EXACT, _NODES, _LAST = 2000, 3000, 1e40  # terms summed one by one, nodes for the rest, last term
 
@@ -58,8 +64,7 @@ def runs_of(
         if law.over_schedules:
             raise DataError(f"law '{law.name}' needs schedules: pass columns run, step, lr, or a schedule as text.")
         sample = law.hooks.sample or (lambda rng, n: {k: 10 ** rng.uniform(6, 9, n) for k in law.inputs})
-        drawn = sample(rng, inputs)
-        inputs = pd.DataFrame(drawn)
+        inputs = pd.DataFrame(sample(rng, inputs))
     made = design(inputs, law, fitting=False)
     exact = np.broadcast_to(law(*(made.inputs[k] for k in law.inputs), **values), (len(made),))
     inputs = made.frame
@@ -67,23 +72,14 @@ def runs_of(
 
 
 def _noise(kind: str, rows: pd.DataFrame, rng: np.random.Generator) -> Any:
-    n = len(rows)
-    if kind == "none":
-        return np.zeros(n)
-    if kind == "normal":
-        return rng.normal(size=n)
-    if kind == "student":
-        return rng.standard_t(3, n) / np.sqrt(3)
-    if kind == "one_sided":
-        return rng.exponential(size=n)
-    if kind == "outliers":
-        return rng.normal(size=n) + 20 * (rng.random(n) < 0.05)
     if kind == "by_run":
         if "run" not in rows:
             raise DataError("noise='by_run' needs a column run.")
         codes = pd.factorize(rows["run"])[0]
         return rng.normal(size=codes.max() + 1)[codes]
-    raise DataError(f"noise='{kind}' is unknown; use one of {', '.join(NOISES)}.")
+    if kind not in NOISES:
+        raise DataError(f"noise='{kind}' is unknown; use one of {', '.join(NOISES)}, by_run.")
+    return NOISES[kind](rng, len(rows))
 
 
 @dataclass(frozen=True)
@@ -185,19 +181,9 @@ class RandomFeatures:
         ----------
         n, k : samples and features (inf: a kernel). ridge : delta, 0 or more.
         """
-        low, high = self._least(n, k), 200.0
-        for _ in range(90):
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if self._error(np.exp([middle]), n, k)[1][0] < ridge else (low, middle)
-        return float(np.exp(high))
-
-    def _least(self, n: float, k: float) -> float:
-        """ln gamma below which there is no ridge: where the samples, or the features, are used up."""
-        low, high = -200.0 * self.alpha, 200.0
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if self._sums(np.exp([middle]))[0][0] > min(n, k) else (low, middle)
-        return high
+        # below the least gamma there is no ridge: the samples, or the features, are used up
+        least = _halved(lambda x: bool(self._sums(x)[0][0] > min(n, k)), -200.0 * self.alpha, 60)
+        return float(np.exp(_halved(lambda x: bool(self._error(x, n, k)[1][0] < ridge), least, 90)))
 
     def surface(self, N: ArrayLike, D: ArrayLike) -> pd.DataFrame:
         """Exact loss at the best ridge for every N (features) and D (samples), as data for a fit. True E = `noise`."""
@@ -219,6 +205,14 @@ class RandomFeatures:
             low, high = x[at - 1], x[at + 1]
         N = float(np.exp(x[at]))
         return {"N": N, "D": float(pairs / N), "loss": float(loss[at])}
+
+
+def _halved(below: Callable[[np.ndarray], bool], low: float, times: int, high: float = 200.0) -> float:
+    """ln gamma at the upper end of where `below`, which takes gamma (1,), stops to hold."""
+    for _ in range(times):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if below(np.exp([middle])) else (low, middle)
+    return high
 
 
 def rf_surface(alpha: float, beta: float, N: ArrayLike, D: ArrayLike, sigma2: float = 0.0) -> pd.DataFrame:

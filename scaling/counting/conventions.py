@@ -148,8 +148,7 @@ def flops_per_token(shape: Shape, convention: str = "6ND") -> float:
 
 def compute(N: Any, D: Any) -> np.ndarray:
     """C = 6 N D in floating point: as 64-bit integers it overflows silently at 9.2e18."""
-    C: np.ndarray = TRAIN * np.asarray(N, float) * np.asarray(D, float)
-    return C
+    return np.asarray(TRAIN * np.asarray(N, float) * np.asarray(D, float))
 
 
 def tokens(C: Any, N: Any) -> np.ndarray:
@@ -195,14 +194,8 @@ def known(table: Mapping[str, Count], convention: str, what: str, shape: Shape |
 
 def named_in(counts: str) -> str | None:
     """The convention that the `counts` text of published constants names, of parameters or else of FLOP; None if none."""
-    for words, convention in (
-        ("non-embedding FLOP per token", "deepseek"),
-        ("non-embedding", "non_embedding"),
-        ("total parameters", "total"),
-    ):
-        if words in counts:
-            return convention
-    return None
+    ways = {"non-embedding FLOP per token": "deepseek", "non-embedding": "non_embedding", "total parameters": "total"}
+    return next((convention for words, convention in ways.items() if words in counts), None)
 
 
 def grown(shape: Shape, N: float, convention: str) -> Shape:

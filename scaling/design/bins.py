@@ -43,16 +43,9 @@ def binned(made: Design) -> Design:
         mean = np.bincount(group, made.weights * (np.log(values) if positive else values)) / weight
         return np.asarray(np.exp(mean) if positive else mean)
 
-    inputs = {}
-    for name, values in made.inputs.items():
-        # a row in the middle of its bin stands for the drops behind it
-        inputs[name] = values[_middle(group)] if isinstance(values, RateDrops) else smooth(values)
+    ends = np.cumsum(np.bincount(group))  # a row in the middle of its bin stands for the drops behind it
+    middle = np.argsort(group, kind="stable")[(ends + np.append(0, ends[:-1])) // 2]
+    inputs = {k: v[middle] if isinstance(v, RateDrops) else smooth(v) for k, v in made.inputs.items()}
     note = f"{len(made):,} rows -> {len(first)} log-spaced bins for the search and the bootstrap; the optimum uses all rows"
     frame = made.frame.iloc[first].assign(**{k: v for k, v in inputs.items() if isinstance(v, np.ndarray)})
     return Design(frame, inputs, smooth(made.loss), weight, (*made.notes, note))
-
-
-def _middle(group: np.ndarray) -> np.ndarray:
-    order = np.argsort(group, kind="stable")
-    ends = np.cumsum(np.bincount(group))
-    return np.asarray(order[(ends + np.concatenate([[0], ends[:-1]])) // 2])

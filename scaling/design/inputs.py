@@ -154,8 +154,7 @@ def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
 def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
     frame, notes = runs.frame, list(runs.notes)
     if fitting:
-        planned = int(frame["loss"].isna().sum())
-        if planned:
+        if planned := int(frame["loss"].isna().sum()):
             notes.append(f"{planned} of {len(frame)} rows have no loss (planned or not evaluated) and are not fitted")
         frame = frame[frame["loss"].notna()]
     if not len(frame):
@@ -222,10 +221,9 @@ def _shared_once(made: Design, law: Law) -> Design:
 
 def _planned(plan: Schedule | str, law: Law, steps: Any) -> Design:
     plan = schedule(plan)
-    last = plan.first + plan.steps - 1
     if steps is None:
-        start = max(plan.first + plan.warmup - 1, 1)
-        steps = np.unique(np.linspace(min(start, last), last, PREDICTED_ROWS).round().astype(int))
+        start = min(max(plan.first + plan.warmup - 1, 1), plan.last)
+        steps = np.unique(np.linspace(start, plan.last, PREDICTED_ROWS).round().astype(int))
     try:
         steps = np.atleast_1d(np.asarray(steps, float))
     except (TypeError, ValueError):

@@ -10,8 +10,8 @@ from scaling.errors import FitError
 from scaling.formula import Law
 
 WORDS = {"compute": "compute", "size": "model size", "tokens": "tokens", "step": "steps", "schedule": "schedule"}
-SIZE = ("N", "n_params", "params")
-TOKENS = ("D", "tokens")
+SIZE, TOKENS = ("N", "n_params", "params"), ("D", "tokens")
+NAMES = {"compute": ("C", "flops"), "size": SIZE, "tokens": TOKENS, "step": ("step", "S")}
 
 
 def natural_order(law: Law) -> str | None:
@@ -37,19 +37,12 @@ def order(made: Design, by: str) -> np.ndarray:
                     return np.asarray(source[name], float)
         return None
 
-    if by == "compute":
-        x = column("C", "flops")
-        if x is None:
-            N, D = column(*SIZE), column(*TOKENS)
-            x = None if N is None or D is None else compute(N, D)
-    elif by == "size":
-        x = column(*SIZE)
-    elif by == "step":
-        x = column("step", "S")
-    else:
-        x = column(*TOKENS) if by == "tokens" else column(by)
-        if x is None and len(made.inputs) == 1:  # a convention says what the only input is
-            x = np.asarray(next(iter(made.inputs.values())), float)
+    x = column(*NAMES.get(by, (by,)))
+    if x is None and by == "compute":
+        N, D = column(*NAMES["size"]), column(*NAMES["tokens"])
+        x = None if N is None or D is None else compute(N, D)
+    elif x is None and by not in ("size", "step") and len(made.inputs) == 1:  # a convention says what the only input is
+        x = np.asarray(next(iter(made.inputs.values())), float)
     if x is None:
         raise FitError(
             f"cannot order these rows by {by}: there is no such column among {', '.join(map(str, frame.columns))}."

@@ -26,7 +26,11 @@ def arguments(
         domain = each.domain if each else next((m for m in marks if isinstance(m, Domain)), None)
         if p.kind is p.KEYWORD_ONLY:
             params.append((p.name, each is not None))
-            specs[p.name] = _parameter(fn, p, domain or Domain())  # without a domain it may be any real number
+            domain = domain or Domain()  # without a domain it may be any real number
+            start = 1.0 if p.default is p.empty else float(p.default)
+            if not domain.lo <= start <= domain.hi:
+                raise LawError(f"{fn.__name__}: start {start} of '{p.name}' is outside ({domain.lo}, {domain.hi}).")
+            specs[p.name] = Parameter(p.name, domain, start)
         elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
             inputs.append((p.name, each is not None))
             if domain is not None:
@@ -44,10 +48,3 @@ def arguments(
         layout.spread(ranges, layout.inputs),
         layout if over_domains else None,
     )
-
-
-def _parameter(fn: Callable[..., Any], p: inspect.Parameter, domain: Domain) -> Parameter:
-    start = 1.0 if p.default is p.empty else float(p.default)
-    if not domain.lo <= start <= domain.hi:
-        raise LawError(f"{fn.__name__}: start {start} of '{p.name}' is outside ({domain.lo}, {domain.hi}).")
-    return Parameter(p.name, domain, start)

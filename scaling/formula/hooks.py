@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 Values = dict[str, Any]
@@ -33,6 +33,5 @@ class Hooks:
 
     def changed(self, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Hooks:
         """The same hooks, each changed in one way."""
-        there = {f.name: getattr(self, f.name) for f in fields(self)}
-        changes: dict[str, Any] = {name: change(hook) for name, hook in there.items() if callable(hook)}
+        changes: dict[str, Any] = {name: change(hook) for name, hook in vars(self).items() if callable(hook)}
         return replace(self, **changes)

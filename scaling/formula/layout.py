@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -60,7 +60,8 @@ class Layout:
         @functools.wraps(fn)
         def written_out(*args: Any, **named: Any) -> Any:
             if takes_inputs:
-                args = tuple(self._gather(self.inputs, iter(args)))
+                left = iter(args)
+                args = tuple(tuple(next(left) for _ in self.domains) if e else next(left) for _, e in self.inputs)
             values = {name: named.pop(name) for name, each in self.params if not each and name in named}
             for name, each in self.params:
                 if each and f"{name}_{self.domains[0]}" in named:
@@ -69,9 +70,6 @@ class Layout:
 
         written_out.__signature__ = self._signature(fn)  # type: ignore[attr-defined]
         return written_out
-
-    def _gather(self, names: Names, values: Iterator[Any]) -> list[Any]:
-        return [tuple(next(values) for _ in self.domains) if each else next(values) for _, each in names]
 
     def _written(self, result: Any) -> Any:
         if isinstance(result, list):

@@ -42,10 +42,7 @@ def pieces(
     """
     found = resolve(list(sheet.columns), columns, loss, sheet.name, findings)
     frame = clean(sheet, found, findings) if found else None
-    if found is None or frame is None:
-        return []
-    chosen = _choose(frame, found, loss, sheet.name, findings)
-    if chosen is None:
+    if found is None or frame is None or (chosen := _choose(frame, found, loss, sheet.name, findings)) is None:
         return []
     run = frame["run"].to_numpy()
     left = {name: cells for name, cells in sheet.columns.items() if name and name not in found.values()}
@@ -74,18 +71,13 @@ def _choose(frame: pd.DataFrame, found: dict[str, str], loss: str | None, name: 
         kind = "val_loss" if evaluated.get("val_loss") or "train_loss" not in evaluated else "train_loss"
         if len(evaluated) == 2:
             other = "train_loss" if kind == "val_loss" else "val_loss"
-            findings.note(
-                f"two losses are logged; loss is {kind}; loss={other!r} takes the other",
-                name,
-            )
+            findings.note(f"two losses are logged; loss is {kind}; loss={other!r} takes the other", name)
     frame["loss"] = frame[kind]
     empty = int(frame["loss"].isna().sum())
     rated = int(frame.loc[frame["loss"].isna(), "lr"].notna().sum()) if "lr" in frame else 0
     if empty == len(frame) and not rated:
-        findings.problem(
-            name,
-            f"column {found[kind]!r} is empty in all {empty} rows, and there is no rate; nothing to read",
-        )
+        said = f"column {found[kind]!r} is empty in all {empty} rows, and there is no rate; nothing to read"
+        findings.problem(name, said)
         return None
     if rated:
         findings.note(f"{rated} rows have a rate but no loss (not evaluated): kept as planned schedule", name)

@@ -55,7 +55,7 @@ def resolve(
     for canonical, aliases in ALIASES.items():
         if canonical in found:
             continue
-        matches = [column for column in header if _matches(column, aliases)]
+        matches = [c for c in header if any(fnmatchcase(c.lower(), alias.lower()) for alias in aliases)]
         if found.get("loss") in matches:
             matches = [canonical] if canonical in matches else [found["loss"]]
         matches = [m for m in matches if m not in columns.values()]
@@ -83,10 +83,6 @@ def check_names(columns: Mapping[str, str] | None) -> dict[str, str]:
         if canonical not in ALIASES:
             raise DataError(f"columns: {canonical!r} is not a canonical name; use one of {', '.join(ALIASES)}")
     return dict(columns or {})
-
-
-def _matches(column: str, aliases: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(column.lower(), alias.lower()) for alias in aliases)
 
 
 def _missing(kind: str, names: tuple[str, ...], header: list[str], name: str, findings: Findings) -> bool:

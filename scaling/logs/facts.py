@@ -19,8 +19,6 @@ ALIASES_OF_FACTS = {
     "n_parameters": "n_params",
     "seq_len": "context",
 }
-
-
 Facts = dict[str, dict[str, Any]]
 
 
@@ -79,10 +77,8 @@ def joined(place: str, table: Mapping[str, Any], columns: Mapping[str, Any], fin
     """Facts of one run from both sources, which must agree."""
     for key in table.keys() & columns.keys():
         if table[key] != columns[key]:
-            findings.problem(
-                place,
-                f"{key} is {columns[key]!r} in the curve file but {table[key]!r} in {TABLE}; correct one",
-            )
+            said = f"{key} is {columns[key]!r} in the curve file but {table[key]!r} in {TABLE}; correct one"
+            findings.problem(place, said)
     return {**table, **columns}
 
 

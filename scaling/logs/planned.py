@@ -70,10 +70,7 @@ class Plan:
         source: Any = self.source
         if isinstance(source, Schedule):
             source = {"rates": source.rates.tolist(), "text": source.text, "first": source.first}
-        return {
-            "place": self.place, "step": self.step.tolist(), "lr": self.lr.tolist(), "last": self.last,
-            "source": source, "override": self.override, "warmup": self.warmup,
-        }  # fmt: skip
+        return {**vars(self), "step": self.step.tolist(), "lr": self.lr.tolist(), "source": source}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Plan":

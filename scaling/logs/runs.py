@@ -1,7 +1,8 @@
 """`Runs`: loss curves in one tidy table, the facts of every run, and the schedules behind them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,6 @@ class Runs(Result):
     _facts: pd.DataFrame
     _schedules: Schedules
     notes: tuple[str, ...] = ()
-    _names: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_names", tuple(self._facts.index))
 
     @classmethod
     def from_frame(
@@ -91,9 +88,9 @@ class Runs(Result):
         """
         return self._schedules
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        return self._names
+        return tuple(self._facts.index)
 
     def joined(self) -> pd.DataFrame:
         """The frame with the facts of its run in every row (a copy); a fact named like a column is `<name>_of_run`."""
@@ -168,10 +165,7 @@ class Runs(Result):
 
     def head(self) -> list[tuple[str, str]]:
         rows = f"{len(self._frame):,} row{'s' * (len(self._frame) != 1)}"
-        return [
-            ("runs", f"{len(self)} run{'s' * (len(self) != 1)}, {rows}"),
-            *(("  note", said) for said in self.notes),
-        ]
+        return [("runs", f"{len(self)} run{'s' * (len(self) != 1)}, {rows}"), *(("  note", n) for n in self.notes)]
 
     def to_dict(self) -> dict[str, Any]:
         return {"runs": plain(self.table()), "notes": list(self.notes)}
@@ -193,13 +187,10 @@ class Runs(Result):
             raise DataError(
                 f"saved runs have schema {data.get('schema')!r}, this version reads {SCHEMA!r}; read the logs"
             )
-        frame = pd.DataFrame({name: _column(values) for name, values in data["frame"].items()})
-        facts = pd.DataFrame(
-            {name: _column(values) for name, values in data["facts"].items()},
-            index=pd.Index(data["runs"], name="run"),
-        )
+        frame, facts = ({name: _column(values) for name, values in data[k].items()} for k in ("frame", "facts"))
         plans = {run: Plan.from_dict(plan) for run, plan in data["schedules"].items()}
-        return cls(frame, facts, Schedules(plans), tuple(data["notes"]))
+        table = pd.DataFrame(facts, index=pd.Index(data["runs"], name="run"))
+        return cls(pd.DataFrame(frame), table, Schedules(plans), tuple(data["notes"]))
 
 
 def _flags(done: pd.DataFrame, steps: int) -> Iterator[str]:

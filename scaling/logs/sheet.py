@@ -48,10 +48,9 @@ def from_file(path: Path, findings: Findings) -> Sheet | None:
     if torn and rows and len(rows[-1]) < len(header):
         findings.note(f"line {lines[-1]} is cut off at the end of the file and was dropped", name)
         rows, lines = rows[:-1], lines[:-1]
-    keep = [row != header for row in rows]
-    if not all(keep):
-        findings.note(f"{keep.count(False)} repeats of the header skipped (a resumed or joined log)", name)
-        lines = [line for line, ok in zip(lines, keep, strict=True) if ok]
+    if repeats := rows.count(header):
+        findings.note(f"{repeats} repeats of the header skipped (a resumed or joined log)", name)
+        lines = [line for line, row in zip(lines, rows, strict=True) if row != header]
         rows = [row for row in rows if row != header]
     if not rows:
         findings.problem(name, "no rows below the header, so there is no curve to read; log at least one step")
@@ -76,10 +75,8 @@ def _text(path: Path, findings: Findings) -> str | None:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        findings.problem(
-            f"{path}, line {line}",
-            f"not {encoding.removesuffix('-sig')} text; is it a CSV file? Save it as UTF-8",
-        )
+        said = f"not {encoding.removesuffix('-sig')} text; is it a CSV file? Save it as UTF-8"
+        findings.problem(f"{path}, line {line}", said)
         return None
     if nuls := text.count("\0"):
         findings.note(f"{nuls} NUL bytes left by a crash skipped", str(path))
@@ -156,12 +153,9 @@ def _good_rows(rows: list[list[str]], lines: list[int], width: int, name: str, f
         )
         return False
     for i in bad:
-        row, place = rows[i], f"{name}, line {lines[i]}"
-        seen = f"{len(row)} fields ({','.join(row)[:60]!r}) where the header has {width}"
-        if len(row) < width:
-            findings.problem(place, f"{seen}: the line is cut; complete it or remove it")
-        else:
-            findings.problem(place, f"{seen}: a decimal comma or a stray comma; correct the line")
+        cut, stray = "the line is cut; complete it or remove it", "a decimal comma or a stray comma; correct the line"
+        seen = f"{len(rows[i])} fields ({','.join(rows[i])[:60]!r}) where the header has {width}"
+        findings.problem(f"{name}, line {lines[i]}", f"{seen}: {cut if len(rows[i]) < width else stray}")
     return False
 
 

@@ -22,8 +22,7 @@ def chinchilla_outer(
 
     Parameters
     ----------
-    N : array_like, shape (n,), parameters (say which count).
-    D : array_like, shape (n,), training tokens.
+    N : array_like, shape (n,), parameters (say which count). D : array_like, shape (n,), training tokens.
     E : irreducible loss. A, alpha : finite model. B, beta : finite data. gamma : how the two shortages combine.
     """
     return E + (A / N**alpha + B / D**beta) ** gamma

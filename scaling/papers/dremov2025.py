@@ -47,11 +47,8 @@ def qat_fraction(N, D, bits, *, a: Delay = 6.7):
 @qat_fraction.sample
 def qat_fraction_sample(rng, n):
     N = np.exp(rng.uniform(np.log(1e8), np.log(2e9), n))
-    return {
-        "N": N,
-        "D": N * np.exp(rng.uniform(np.log(20), np.log(1e4), n)),
-        "bits": rng.integers(1, 7, n).astype(float),
-    }
+    D = N * np.exp(rng.uniform(np.log(20), np.log(1e4), n))
+    return {"N": N, "D": D, "bits": rng.integers(1, 7, n).astype(float)}
 
 
 @law("arXiv:2509.22935")

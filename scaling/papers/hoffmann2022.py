@@ -32,8 +32,7 @@ def chinchilla(
 
     Parameters
     ----------
-    N : array_like, shape (n,), parameters (say which count).
-    D : array_like, shape (n,), training tokens.
+    N : array_like, shape (n,), parameters (say which count). D : array_like, shape (n,), training tokens.
     E : irreducible loss. A, alpha : finite model. B, beta : finite data.
     """
     return E + A / N**alpha + B / D**beta

@@ -7,7 +7,7 @@ import numpy as np
 from scaling.formula import Domain, Exponent, Positive, Published, drawn, law
 from scaling.papers.hoffmann2022 import chinchilla_optimum
 
-_N = "N = non-embedding parameters; C = 6 N D; loss in nats/token, WebText2"
+_LOSS = "loss in nats/token, WebText2"
 # natural units: the size (data) at which either term alone would give a loss of one
 Critical = Annotated[float, Domain(0.0, np.inf, log=True, grid=(0.1, 3e7))]
 # in the solver's coordinates these are losses, and batches in units of the critical one
@@ -15,28 +15,25 @@ Share = Annotated[float, Domain(0.0, np.inf, log=True, grid=(0.02, 8.0))]
 Small = Annotated[float, Domain(0.005, 3.0, grid=(0.03, 1.2))]
 
 
+def _alone(x_c: float, alpha: float, equation: str, x: str) -> Published:
+    source = f"arXiv:2001.08361, eq. {equation}"
+    return Published(A=x_c**alpha, alpha=alpha, source=source, counts=f"x = {x}", verified=False)
+
+
 @law(
     "arXiv:2001.08361",
     conventions={"x": "tokens"},
     published={
-        "kaplan2020_N": Published(
-            A=8.8e13**0.076, alpha=0.076, source="arXiv:2001.08361, eq. 1.1 (N_c=8.8e13)",
-            counts="x = non-embedding parameters; loss in nats/token, WebText2", verified=False,
+        "kaplan2020_N": _alone(8.8e13, 0.076, "1.1 (N_c=8.8e13)", f"non-embedding parameters; {_LOSS}"),
+        "kaplan2020_D": _alone(5.4e13, 0.095, "1.2 (D_c=5.4e13)", f"tokens; {_LOSS}"),
+        "kaplan2020_C": _alone(
+            1.6e7, 0.057, "1.3, naive (C_c=1.6e7)", "training compute in PF-days (8.64e19 FLOP); batch not adjusted"
         ),
-        "kaplan2020_D": Published(
-            A=5.4e13**0.095, alpha=0.095, source="arXiv:2001.08361, eq. 1.2 (D_c=5.4e13)",
-            counts="x = tokens; loss in nats/token, WebText2", verified=False,
-        ),
-        "kaplan2020_C": Published(
-            A=1.6e7**0.057, alpha=0.057, source="arXiv:2001.08361, eq. 1.3, naive (C_c=1.6e7)",
-            counts="x = training compute in PF-days (8.64e19 FLOP); batch not adjusted", verified=False,
-        ),
-        "kaplan2020_Cmin": Published(
-            A=3.1e8**0.050, alpha=0.050, source="arXiv:2001.08361, eq. 1.3 (C_c^min=3.1e8)",
-            counts="x = compute in PF-days at batches far below the critical one", verified=False,
+        "kaplan2020_Cmin": _alone(
+            3.1e8, 0.050, "1.3 (C_c^min=3.1e8)", "compute in PF-days at batches far below the critical one"
         ),
     },
-)  # fmt: skip
+)
 def power_law(x, *, A: Positive = 10.0, alpha: Exponent = 0.1):
     """L(x) = A / x^alpha
 
@@ -60,7 +57,8 @@ def power_law_jacobian(x, *, A, alpha):
     "arXiv:2001.08361",
     published={
         "kaplan2020": Published(
-            N_c=6.4e13, D_c=1.8e13, alpha_N=0.076, alpha_D=0.103, counts=_N,
+            N_c=6.4e13, D_c=1.8e13, alpha_N=0.076, alpha_D=0.103,
+            counts=f"N = non-embedding parameters; C = 6 N D; {_LOSS}",
             source="arXiv:2001.08361, table 2, as coded in hadasah/scaling_laws",
         ),
     },
@@ -113,7 +111,7 @@ def kaplan_optimum(C, *, N_c, D_c, alpha_N, alpha_D):
     published={
         "kaplan2020": Published(
             B_star=2e8, alpha_B=0.21, source="arXiv:2001.08361, eq. 1.4",
-            counts="tokens; loss in nats/token, WebText2", note="2.1e8 in the summary table of the paper",
+            counts=f"tokens; {_LOSS}", note="2.1e8 in the summary table of the paper",
             verified=False,
         ),
         "minicpm2024": Published(

@@ -47,16 +47,9 @@ def atlas_natural(N, D_t, U_t, D, U, D_other, U_other, *, alpha, beta):
 
 @atlas.sample
 def atlas_sample(rng, n, domains):
-    amount = lambda: np.exp(rng.uniform(np.log(1e9), np.log(1e11), n))
-    return {
-        "N": np.exp(rng.uniform(np.log(1e8), np.log(8e9), n)),
-        "D_t": amount(),
-        "U_t": amount(),
-        "D": tuple(amount() for _ in domains),
-        "U": tuple(amount() for _ in domains),
-        "D_other": amount(),
-        "U_other": amount(),
-    }
+    x = (1e9, 1e11)
+    each = lambda rng, n: tuple(np.exp(rng.uniform(*np.log(x), n)) for _ in domains)
+    return drawn(N=(1e8, 8e9), D_t=x, U_t=x, D=each, U=each, D_other=x, U_other=x)(rng, n)
 
 
 @law("arXiv:2510.22037")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,7 @@ class RateDrops:
     d : (pairs,), drop of the rate in the block (a rise is negative).
     eta : (pairs,), rate after the drop, floored so that powers of it stay finite.
     S : (pairs,), area under the rate from the drop to the row.
-    count : (n,), pairs per row.
-    peak : (n,), peak rate of the row's run.
-    span : (n,), area under the rate since the first drop (0 where there was none yet).
+    count, peak, span : (n,), pairs per row, peak rate of its run, area since the first drop (0 where there was none yet).
     """
 
     d: np.ndarray
@@ -77,21 +75,13 @@ class RateDrops:
     def __getitem__(self, rows: Any) -> RateDrops:
         """The pairs of some rows, chosen as from an array."""
         rows = np.arange(len(self))[rows]
-        ends = np.cumsum(self.count)
-        # positions of the pairs of the chosen rows, in the order of the rows
-        within = np.arange(self.count[rows].sum()) - np.repeat(
-            np.cumsum(self.count[rows]) - self.count[rows], self.count[rows]
-        )
-        pairs = np.repeat((ends - self.count)[rows], self.count[rows]) + within
-        return RateDrops(
-            self.d[pairs], self.eta[pairs], self.S[pairs], self.count[rows], self.peak[rows], self.span[rows]
-        )
+        count, begin = self.count[rows], (np.cumsum(self.count) - self.count)[rows]
+        pairs = np.arange(count.sum()) + np.repeat(begin - np.cumsum(count) + count, count)  # in the order of the rows
+        return RateDrops(self.d[pairs], self.eta[pairs], self.S[pairs], count, self.peak[rows], self.span[rows])
 
     @classmethod
     def concatenate(cls, parts: list[RateDrops]) -> RateDrops:
-        return cls(
-            *(np.concatenate([getattr(p, f) for p in parts]) for f in ("d", "eta", "S", "count", "peak", "span"))
-        )
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
     def sum(self, term: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> np.ndarray:
         """Sum term(d, eta, S) over the drops behind each row: shape (..., pairs) -> (..., n)."""

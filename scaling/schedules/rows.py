@@ -8,14 +8,8 @@ from scaling.errors import ScheduleError
 def table(
     step: np.ndarray, lr: np.ndarray, warmup: int | None, first: int | None
 ) -> tuple[np.ndarray, int, tuple[str, ...]]:
-    """Rates of all steps first..step[-1], the label of the first one, and what had to be assumed.
+    """Rates of all steps first..step[-1], the label of the first one, and what had to be assumed; as in `Schedule.from_rows`.
 
-    Parameters
-    ----------
-    step, lr, warmup, first : as in `Schedule.from_rows`.
-
-    Notes
-    -----
     Between two rows the rate is linear, except where it jumps: a change whose neighbouring intervals do not
     change the same way (at least a fifth as fast) is a switch, which happens at the later row, one step wide.
     """

@@ -114,17 +114,13 @@ class Schedule:
 
     def drops(self, warmup_in_ld: bool = False) -> np.ndarray:
         """d_k = rates[k-1] - rates[k], d_0 = 0, shape (n_updates,); 0 over warm-up unless `warmup_in_ld`."""
-        return self._all_drops if warmup_in_ld else self._later_drops
+        return self._drops[warmup_in_ld]
 
     @cached_property
-    def _all_drops(self) -> np.ndarray:
-        return _frozen(np.append(0.0, -np.diff(self.rates)))
-
-    @cached_property
-    def _later_drops(self) -> np.ndarray:
-        drops = self._all_drops.copy()
-        drops[: self.warmup] = 0
-        return _frozen(drops)
+    def _drops(self) -> tuple[np.ndarray, np.ndarray]:
+        every = np.append(0.0, -np.diff(self.rates))
+        later = np.where(np.arange(self.steps) < self.warmup, 0.0, every)
+        return _frozen(later), _frozen(every)
 
     def blocks(self, size: int = 64, warmup_in_ld: bool = False, floor: float = 1e-3) -> Blocks:
         """Rate changes compressed to blocks. Rises and drops never share one, and a one-step jump is one exact block.
@@ -152,12 +148,12 @@ class Schedule:
         group = (k - k[0]) // size if len(k) else k
         label = np.where(jump, -k, 2 * group + (d > 0))  # k >= 1, so a jump's label is its own
         _, first, block = np.unique(label, return_index=True, return_inverse=True)
-        total = np.bincount(block, weight, len(first))
 
-        def mean(x: np.ndarray) -> np.ndarray:
-            return np.bincount(block, weight * x, len(first)) / total
+        def total(x: np.ndarray) -> np.ndarray:
+            return np.bincount(block, x, len(first))
 
-        parts = (np.bincount(block, d, len(first)), mean(np.log(rate)), mean(self.area[k - 1]), k[first])
+        log_rate, area = (total(weight * x) / total(weight) for x in (np.log(rate), self.area[k - 1]))
+        parts = (total(d), log_rate, area, k[first])
         order = np.argsort(k[first], kind="stable")
         return Blocks(*(_frozen(part[order]) for part in parts))
 

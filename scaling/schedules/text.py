@@ -14,23 +14,13 @@ from scaling.schedules.shapes import DECAYS, SHAPES, WARMUPS
 from scaling.words import did_you_mean, parse_number
 
 
-def _count(value: Any) -> int:
-    number = parse_number(value)
-    if number != int(number) or number < 0:
-        raise ValueError("a whole number of updates like 24000 or 24k")
-    return int(number)
+def _number(wanted: str, fits: Callable[[float], bool], kind: Callable[[float], Any] = float) -> Callable[[Any], Any]:
+    def parse(value: Any) -> Any:
+        if not fits(number := parse_number(value)):
+            raise ValueError(wanted)
+        return kind(number)
 
-
-def _positive(value: Any) -> float:
-    if (number := parse_number(value)) <= 0:
-        raise ValueError("a number above 0")
-    return number
-
-
-def _fraction(value: Any) -> float:
-    if not 0 <= (number := parse_number(value)) <= 1:
-        raise ValueError("a fraction of the peak, 0 to 1")
-    return number
+    return parse
 
 
 def _many(one: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
@@ -50,10 +40,11 @@ def _choice(names: Any) -> Callable[[Any], str]:
     return parse
 
 
+_count = _number("a whole number of updates like 24000 or 24k", lambda x: x == int(x) and x >= 0, int)
 _KINDS: dict[Callable[[Any], Any], str] = {
-    _positive: "peak timescale power batch_tokens",
+    _number("a number above 0", lambda x: x > 0): "peak timescale power batch_tokens",
     _count: "steps warmup horizon period cycle switch",
-    _fraction: "final warmup_init",
+    _number("a fraction of the peak, 0 to 1", lambda x: 0 <= x <= 1): "final warmup_init",
     parse_number: "cycles growth decay up a b then",
     _many(_count): "milestones periods at",
     _many(parse_number): "factors levels rates",

@@ -1,7 +1,8 @@
 """Public data sets in their authors' own file layout: a path of your clone in, a table of runs out.
 
 Every reader returns a DataFrame whose columns are named as the laws name their inputs (N parameters, D tokens, loss), so that
-it can be given to `scaling.fit` as it is, and says in `attrs["note"]` what N, D and the loss count.
+it can be given to `scaling.fit` as it is, and says in `attrs["note"]` what N, D and the loss count. It raises DataError where
+a file, its columns, or the loss or condition that is asked for are not there, and says what is.
 """
 
 from scaling.logs.formats.bhagia import ladder as ladder

@@ -25,10 +25,6 @@ def ladder(folder: str | Path, loss: str = "c4_en", *, last: int | None = 5, rer
     folder : the repository's folder ladder-runs. loss : the set, or the task's bpb, that becomes `loss`.
     last : checkpoints to average (the paper's 5); None for one row per checkpoint, with step, lr and D so far.
     reruns : also the files ``*-rerun.csv``, second runs of the same setting.
-
-    Raises
-    ------
-    DataError : no runs, or a loss that is not there.
     """
     paths = sorted(p for p in Path(folder).glob("*xC*.csv") if reruns or not p.stem.endswith("-rerun"))
     if not paths:
@@ -65,8 +61,6 @@ def _run(path: Path, loss: str, last: int | None) -> pd.DataFrame:
     if last is not None:
         ends = frame.tail(1)[["step", "D", "lr"]].iloc[0]
         frame = frame.tail(last).mean().to_frame().T.assign(**ends)
-    frame.insert(0, "N", float(SIZES[size]))
-    frame.insert(0, "xC", float(length.removesuffix("xC").removesuffix("C")))
-    frame.insert(0, "size", size)
-    frame.insert(0, "run", path.stem)
-    return frame
+    xC = float(length.removesuffix("xC").removesuffix("C"))
+    run = {"run": path.stem, "size": size, "xC": xC, "N": float(SIZES[size])}
+    return pd.DataFrame(run, index=frame.index).join(frame)

@@ -21,15 +21,10 @@ def loss_to_loss(path: str | Path) -> pd.DataFrame:
 
     Further columns ``<set>_val`` hold the validation loss on every set, ``<task>_test`` the test cross entropy of the answer.
     The file's own column `flops` is per sequence and is not used.
-
-    Raises
-    ------
-    DataError : a column or the file is missing.
     """
-    raw = table(path, ["id", "data", "params", "tokens", "iso_flop", "val_loss", "n_layers"])
-    out = raw[["id", "data", "params", "tokens", "iso_flop", "val_loss", "n_layers"]].set_axis(
-        ["run", "data", "N", "D", "C", "loss", "n_layers"], axis=1
-    )
+    names = ["id", "data", "params", "tokens", "iso_flop", "val_loss", "n_layers"]
+    raw = table(path, names)
+    out = raw[names].set_axis(["run", "data", "N", "D", "C", "loss", "n_layers"], axis=1)
     extra = {}
     for column in map(str, raw):
         if column.startswith("eval/downstream_ce_loss/") and column.endswith("_test_ce_loss"):

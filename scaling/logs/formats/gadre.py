@@ -23,10 +23,6 @@ def over_training(folder: str | Path, loss: str = "c4_val") -> pd.DataFrame:
     Parameters
     ----------
     folder : the repository's folder exp_data. loss : the validation set whose loss becomes `loss`.
-
-    Raises
-    ------
-    DataError : no runs, or a validation set that is not there.
     """
     folder = Path(folder)
     paths = sorted((folder / "models").glob("*.json"))

@@ -14,20 +14,15 @@ def chinchilla_figure(path: str | Path) -> pd.DataFrame:
 
     One row per point: N, D = C / (6 N), C, loss. Five points of the highest loss are usually left out (arXiv:2404.10102).
     """
-    raw = table(path, ["Model Size", "Training FLOP", "loss"])
-    out = raw[["Model Size", "Training FLOP", "loss"]].set_axis(["N", "C", "loss"], axis=1).astype(float)
+    names = ["Model Size", "Training FLOP", "loss"]
+    out = table(path, names)[names].set_axis(["N", "C", "loss"], axis=1).astype(float)
     out.insert(1, "D", tokens(out["C"], out["N"]))
     out.attrs["note"] = "N total parameters and C read off a figure, D = C / (6 N), loss in nats per token"
     return out
 
 
 def isoflops(path: str | Path, condition: str = "raw_loss") -> pd.DataFrame:
-    """Open-Athena/scaling-law-analysis, isoflops/*/isoflops.csv: one row per run with N, D, C (its budget), loss.
-
-    Raises
-    ------
-    DataError : the file has no such condition.
-    """
+    """Open-Athena/scaling-law-analysis, isoflops/*/isoflops.csv: one row per run with N, D, C (its budget), loss."""
     raw = table(path, ["params", "tokens", "budget", "loss", "condition"])
     rows = raw[raw["condition"] == condition]
     if rows.empty:

@@ -27,10 +27,6 @@ def scalebench(path: str | Path) -> pd.DataFrame:
 
     Units are the file's: `batch` of lr_bsz counts sequences of 2,048 tokens, and sparsity counts in thousands of millions.
     Mixtures of domains have their own reader, `scalebench_mixtures`. Reading parquet needs pyarrow.
-
-    Raises
-    ------
-    DataError : the columns are those of none of the tasks.
     """
     raw = table(path, ["group"])
     for task, names in TASKS.items():
