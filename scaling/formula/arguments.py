@@ -11,9 +11,7 @@ from scaling.formula.domains import Domain, Each, Parameter
 from scaling.formula.layout import Layout
 
 
-def arguments(
-    fn: Callable[..., Any],
-) -> tuple[dict[str, Parameter], tuple[str, ...], dict[str, Domain], Layout | None]:
+def arguments(fn: Callable[..., Any]) -> tuple[dict[str, Parameter], tuple[str, ...], dict[str, Domain], Layout | None]:
     """Parameters, names of inputs, their ranges, and the layout of a formula over several domains."""
     hints = get_type_hints(fn, include_extras=True)  # evaluates string annotations too
     inputs: list[tuple[str, bool]] = []  # name, is it one per domain?

@@ -22,9 +22,7 @@ _KAPLAN = "arXiv:2001.08361, compute-efficient frontier"
         "kaplan2020_N": Published(
             K=1.3e9, a=0.73, verified=False, source=_KAPLAN, counts="non-embedding parameters; C_min in PF-days",
         ),
-        "kaplan2020_D": Published(
-            K=2e10, a=0.27, verified=False, source=_KAPLAN, counts="tokens; C_min in PF-days",
-        ),
+        "kaplan2020_D": Published(K=2e10, a=0.27, verified=False, source=_KAPLAN, counts="tokens; C_min in PF-days"),
     },
 )  # fmt: skip
 def allocation(C, *, K: Positive = 0.2, a: Unit = 0.5):

@@ -111,8 +111,7 @@ def kaplan_optimum(C, *, N_c, D_c, alpha_N, alpha_D):
     published={
         "kaplan2020": Published(
             B_star=2e8, alpha_B=0.21, source="arXiv:2001.08361, eq. 1.4",
-            counts=f"tokens; {_LOSS}", note="2.1e8 in the summary table of the paper",
-            verified=False,
+            counts=f"tokens; {_LOSS}", note="2.1e8 in the summary table of the paper", verified=False,
         ),
         "minicpm2024": Published(
             B_star=1.21e9, alpha_B=1 / 6.24, source="arXiv:2404.06395, batch size 1.21e9 / L^6.24",
