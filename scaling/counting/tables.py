@@ -84,22 +84,19 @@ def recounted(table: pd.DataFrame, wanted: str, what: str = "parameters") -> pd.
             values[i] = rows[i][exact]
         elif what == "parameters":
             values[i] = convert_parameters(values[i], _shape(rows[i]), given=name, wanted=wanted)
+        elif (shape := _shape(rows[i])) is not None:
+            values[i] *= flops_per_token(shape, wanted) / flops_per_token(shape, name)
         else:
-            values[i] *= _ratio(_shape(rows[i]), name, wanted)
+            raise DataError(
+                f"FLOP are counted as {name} and needed as {wanted}; give the shape: "
+                "columns d_model, n_layer, vocab, context."
+            )
     return table.assign(**{column: values}).assign(**{said: wanted})
 
 
 def _shape(row: Mapping[str, Any]) -> Shape | None:
     given = {k: v for k in Shape.__dataclass_fields__ if (v := row.get(k)) is not None and v == v}  # gaps are NaN
     return Shape(**given) if {"d_model", "n_layer"} <= set(given) else None
-
-
-def _ratio(shape: Shape | None, given: str, wanted: str) -> float:
-    if shape is None:
-        raise DataError(
-            f"FLOP are counted as {given} and needed as {wanted}; give the shape: columns d_model, n_layer, vocab, context."
-        )
-    return flops_per_token(shape, wanted) / flops_per_token(shape, given)
 
 
 def alike(**tables: pd.DataFrame) -> None:

@@ -21,10 +21,9 @@ def slimpajama_mixtures(path: str | Path, *, paper_rows: bool = True) -> pd.Data
     needed = ["model_size", "n_tokens", *(f"weight_{d}" for d in DOMAINS), *(f"{d}_loss" for d in DOMAINS)]
     raw = table(path, needed)
     out = raw[["model_size", "n_tokens"]].set_axis(["N", "D"], axis=1)
-    out[[f"h_{d}" for d in DOMAINS]] = raw[[f"weight_{d}" for d in DOMAINS]].to_numpy()
-    losses = [str(c) for c in raw if str(c).endswith("_loss")]
+    shares, losses = [f"h_{d}" for d in DOMAINS], [str(c) for c in raw if str(c).endswith("_loss")]
+    out[shares] = raw[[f"weight_{d}" for d in DOMAINS]].to_numpy()
     out[losses] = raw[losses]
-    shares = [f"h_{d}" for d in DOMAINS]
     out.insert(0, "run", out.groupby(["N", *shares], sort=False).ngroup().map("mixture-{}".format))
     if paper_rows:
         out = out[out["D"] >= out["N"].map(LEAST_TOKENS).fillna(float("inf"))].reset_index(drop=True)
