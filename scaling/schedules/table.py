@@ -114,7 +114,7 @@ class Schedule:
 
     def drops(self, warmup_in_ld: bool = False) -> np.ndarray:
         """d_k = rates[k-1] - rates[k], d_0 = 0, shape (n_updates,); 0 over warm-up unless `warmup_in_ld`."""
-        return self._drops[warmup_in_ld]
+        return self._drops[bool(warmup_in_ld)]
 
     @cached_property
     def _drops(self) -> tuple[np.ndarray, np.ndarray]:
