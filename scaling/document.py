@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.errors import DataError
+from scaling.errors import ArgumentError, DataError
 from scaling.version import __version__
 
 SCHEMA = 2  # 1 had no digest
@@ -21,9 +21,12 @@ REMEDY = "Write it again with fit.save or `scaling fit -o`."
 
 
 def write(path: str | Path, kind: str, content: Mapping[str, Any]) -> None:
-    """One JSON document of this version; an interrupted write leaves the old file."""
+    """One JSON document of this version; an interrupted write leaves the old file. Folders are not made."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ArgumentError(f"{path}: there is no folder {path.parent} to save in; make it first.")
     saved = signed({"schema": SCHEMA, "kind": kind, "scaling": __version__, **content})
-    write_atomically(Path(path), json.dumps(saved, allow_nan=False).encode())
+    write_atomically(path, json.dumps(saved, allow_nan=False).encode())
 
 
 def read(path: str | Path) -> Fields:

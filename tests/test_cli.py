@@ -450,7 +450,7 @@ def test_an_option_of_another_verb_does_not_exist(line, capsys):
         ("plan chinchilla/besiroglu2024 --flops 1e20 --loss 2", "Mutually exclusive arguments: {--flops, --loss}"),
         ("plan chinchilla/besiroglu2024 --N 1B --D 1B", "Mutually exclusive arguments: {--N, --D}"),
         ("plan chinchilla/besiroglu2024 --loss 2 --N 1B", "Mutually exclusive arguments: {--loss, --N}"),
-        ("plan chinchilla/besiroglu2024 --served 1", "{--flops, --loss, --N, --D} must be specified"),
+        ("plan chinchilla/besiroglu2024 --served 1", "plan needs --flops, --loss, --N or --D"),
         ("fit {points} --law chinchilla --map N=size --warmup 5", "--warmup goes with loss curves"),
         ("compare {points} --law chinchilla --map N=size --warmup 5", "--warmup goes with loss curves"),
         ("fit {points} --law chinchilla --objective squares --delta 0.1", "least squares have no delta"),

@@ -12,7 +12,7 @@ import pytest
 
 import scaling
 from scaling import document
-from scaling.errors import DataError, LawError
+from scaling.errors import ArgumentError, DataError, LawError
 
 BEFORE = Path(__file__).parent / "saved"  # of version 0.1.0, schema 1, with what it predicted
 ASKED = {
@@ -157,3 +157,10 @@ def test_what_is_no_document_is_refused(tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match="not a saved fit"):
         scaling.load(path)
+
+
+def test_no_folder_is_made_for_a_document(tmp_path):
+    fit = scaling.load(BEFORE / "chinchilla.json")
+    with pytest.raises(ArgumentError, match="there is no folder"):
+        fit.save(tmp_path / "nowhere" / "fit.json")
+    assert not list(tmp_path.iterdir())

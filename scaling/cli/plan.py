@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
-from cyclopts.validators import LimitedChoice, mutually_exclusive
+from cyclopts.validators import mutually_exclusive
 
 import scaling
 from scaling.cli import output
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Optional = Positive | None
-ASKED = Group("Budget", help="One of these; with --flops also one of --N and --D.", validator=LimitedChoice(1, 2))
+ASKED = Group("Budget", help="One of these; with --flops also one of --N and --D.")
 ONE, HELD = (Group(validator=mutually_exclusive) for _ in range(2))
 
 
@@ -90,6 +90,8 @@ def run(
     shape
         Proportions of the models, to convert what the rates count: d_model=2048,n_layer=24,vocab=50257,context=2048.
     """
+    if not flops and (loss, size, tokens) == (None, None, None):
+        raise ArgumentError("plan needs --flops, --loss, --N or --D")
     if served < 0:
         raise ArgumentError(f"--served {served:g}: must be a number of tokens, 0 or more")
     if shape is not None and rates is None:

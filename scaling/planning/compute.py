@@ -243,16 +243,18 @@ def _row(found: list[dict[str, np.ndarray]], level: float) -> dict[str, float]:
 
 
 def _flat(s: Surface, budget: Budget, row: Mapping[str, float]) -> dict[str, float]:
-    """The sizes below and above the best one at which the loss is still as good."""
-    most = np.array([-1.0, 1.0]) * np.log(1e4)
+    """The sizes below and above the best one up to which the loss is as good: laws may fall again further out."""
+    far = np.log(1e4) * np.multiply.outer([-1.0, 1.0], np.linspace(0, 1, 65))
 
-    def over(x: np.ndarray, _: np.ndarray) -> np.ndarray:
+    def over(x: np.ndarray, _: Any = None) -> np.ndarray:
         n = row["N"] * np.exp(x)
         d = budget.tokens(n, row["flops"])
-        loss = s(n[None], np.maximum(d, 1e-300)[None])[0]
+        loss = s(n.reshape(1, -1), np.maximum(d, 1e-300).reshape(1, -1)).reshape(x.shape)
         return np.where(d > 0, np.minimum(loss, 1e300), 1e300) - row["loss"] * (1 + FLAT)
 
-    low, high = row["N"] * np.exp(root(over, 0.0, most))
+    worse = over(far) > 0
+    first = np.where(worse.any(1), worse.argmax(1), -1)  # else as far as is looked
+    low, high = row["N"] * np.exp(root(over, far[[0, 1], first - worse.any(1)], far[[0, 1], first]))
     return {"flat_N_lower": float(low), "flat_N_upper": float(high)}
 
 
