@@ -24,22 +24,12 @@ FLAT = 1e-3  # a loss within this fraction of the best counts as equally good
 
 
 def plan(
-    source: Fit | Published | str,
-    flops: float | Sequence[float] | None = None,
-    *,
-    loss: float | None = None,
-    N: float | None = None,
-    D: float | None = None,
-    served: float = 0.0,
-    unique: float | None = None,
-    rates: str | None = None,
-    level: float = 0.9,
-    replicates: int = 400,
-    seed: int = 0,
-    inputs: Mapping[str, float] | None = None,
-    counts: str | None = None,
-    shape: Shape | None = None,
-) -> pd.DataFrame:
+    source: Fit | Published | str, flops: float | Sequence[float] | None = None, *,
+    loss: float | None = None, N: float | None = None, D: float | None = None,
+    served: float = 0.0, unique: float | None = None, rates: str | None = None,
+    level: float = 0.9, replicates: int = 400, seed: int = 0,
+    inputs: Mapping[str, float] | None = None, counts: str | None = None, shape: Shape | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """The best size and number of tokens for a budget, or the cheapest run that reaches a loss.
 
     Parameters
@@ -103,9 +93,12 @@ def plan(
         out = out.assign(**recommended(rates, out, counts, shape))
         fed = "" if shape is None else f", fed what it counts, for models in proportion to {shape}"
         out.attrs["rates"] = rates + fed
-    out.attrs["interval"] = _said(draws, level) if fit is not None else "none: published constants without their data"
-    if draws is not None and (out.filter(like="flops_upper") == np.inf).any(axis=None):
-        out.attrs["interval"] += f"; {np.isinf(found[1]['flops']).mean():.0%} of them never reach the loss"
+    out.attrs["interval"] = "none: " + ("published constants without their data" if fit is None else "replicates=0")
+    if draws is not None:
+        refits = f"{level:.0%} of {surfaces[1].sets} bootstrap refits: assumes that the law is exact"
+        never = (out.filter(like="flops_upper") == np.inf).any(axis=None)
+        some = f"; {np.isinf(found[1]['flops']).mean():.0%} of them never reach the loss" if never else ""
+        out.attrs["interval"] = refits + some
     if fit is not None:
         asked_for = out.assign(M=out["tokens_per_param"], **extra)[list(law.inputs)]
         out.attrs["extrapolation"] = extrapolation(fit.design, design(asked_for, law, fitting=False))
@@ -211,7 +204,7 @@ def _held(s: Surface, budget: Budget, C: np.ndarray, asked: Asked) -> dict[str, 
         raise FitError(f"D={asked.D:g} leaves less than one parameter at {C[0]:g} FLOP; hold fewer tokens.")
     if (d <= 0).any():
         raise FitError(
-            f"N={asked.N:g} leaves no compute to train with {C[0]:g} FLOP once {budget.served:g} tokens are served."
+            f"N={asked.N:g} leaves no compute to train on {C[0]:g} FLOP once {budget.served:g} tokens are served."
         )
     lost = s(n[:, None], d[:, None])[:, 0]
     return {"flops": C, "N": n, "D": d, "loss": lost, "wasted": 1 - s.compute_for(lost, budget) / C}
@@ -256,8 +249,3 @@ def _flat(s: Surface, budget: Budget, row: Mapping[str, float]) -> dict[str, flo
     first = np.where(worse.any(1), worse.argmax(1), -1)  # else as far as is looked
     low, high = row["N"] * np.exp(root(over, far[[0, 1], first - worse.any(1)], far[[0, 1], first]))
     return {"flat_N_lower": float(low), "flat_N_upper": float(high)}
-
-
-def _said(draws: Mapping[str, np.ndarray] | None, level: float) -> str:
-    n = 0 if draws is None else len(next(iter(draws.values())))
-    return f"{level:.0%} of {n} bootstrap refits: assumes that the law is exact" if n else "none: replicates=0"

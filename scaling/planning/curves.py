@@ -87,8 +87,7 @@ def way(frame: pd.DataFrame, runs: Runs | None) -> np.ndarray:
     the mean of that over the area so far. In these a law of schedules is off alike, for what it sums over is the history.
     """
     out = np.zeros((len(frame), 3))
-    schedules = {} if runs is None else runs.schedules
-    for name, plan in schedules.items():
+    for name, plan in ({} if runs is None else runs.schedules).items():
         rows = np.flatnonzero(frame["run"] == name)
         given = np.where(np.arange(plan.steps) < plan.warmup, 0.0, 1 - plan.rates / plan.peak)
         past = np.cumsum(given * plan.rates) / np.maximum(plan.area, 1e-300)

@@ -28,18 +28,9 @@ FIRST, GROWTH = 2, 0.5  # runs before the first refit; share by which they grow 
 
 
 def plan_next(
-    law: Law | str | Fit,
-    pool: Any,
-    target: Any,
-    budget: float,
-    *,
-    done: Any = None,
-    cost: Any = None,
-    cost_exponent: float = 0.4,
-    criterion: str = "error",
-    branch: bool = False,
-    seed: int = 0,
-) -> pd.DataFrame:
+    law: Law | str | Fit, pool: Any, target: Any, budget: float, *, done: Any = None, cost: Any = None,
+    cost_exponent: float = 0.4, criterion: str = "error", branch: bool = False, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
     """Choose runs from a pool, one after the other, until the budget is spent or no run would help.
 
     Parameters
@@ -73,8 +64,7 @@ def plan_next(
     ArgumentError
         A budget or an exponent that is none, an unknown criterion.
     """
-    fixed = law.fixed if isinstance(law, Fit) else {}
-    base = law.law if isinstance(law, Fit) else find(law)
+    base, fixed = (law.law, law.fixed) if isinstance(law, Fit) else (find(law), {})
     if criterion not in CRITERIA:
         raise ArgumentError(f"criterion='{criterion}' is unknown; use one of {', '.join(CRITERIA)}.")
     if not isinstance(cost_exponent, numbers.Real) or not 0 <= cost_exponent < np.inf:

@@ -75,11 +75,10 @@ class Mixture(Result):
     ok = worth_it
 
     def head(self) -> list[tuple[str, str]]:
-        verdict = (
-            f"{'better than' if self.worth_it else 'indistinguishable from'} the reference: {self.objective} "
-            f"{self.value:.6g} against {self.at_reference:.6g}, gain {self.gain:.3g} "
-            f"({self.level:.0%} interval {self.gain_lower:.3g} to {self.gain_upper:.3g})"
-        )
+        than = "better than" if self.worth_it else "indistinguishable from"
+        values = f"{self.objective} {self.value:.6g} against {self.at_reference:.6g}, gain {self.gain:.3g}"
+        interval = f"({self.level:.0%} interval {self.gain_lower:.3g} to {self.gain_upper:.3g})"
+        verdict = f"{than} the reference: {values} {interval}"
         return [("verdict", verdict), *(("note", said) for said in self.notes)]
 
     def table(self) -> pd.DataFrame:
@@ -90,20 +89,11 @@ class Mixture(Result):
 
 
 def own_shares(
-    fits: Mapping[str, Fit],
-    *,
-    N: float,
-    D: float,
-    objective: str = "normalised",
-    weights: Mapping[str, float] | None = None,
-    floors: Any = 0.0,
-    caps: Any = 1.0,
-    unique_tokens: Mapping[str, float] | None = None,
-    epochs: float = 4.0,
-    reference: Mapping[str, float] | None = None,
-    level: float = 0.9,
-    seed: int = 0,
-) -> Mixture:
+    fits: Mapping[str, Fit], *, N: float, D: float, objective: str = "normalised",
+    weights: Mapping[str, float] | None = None, floors: Any = 0.0, caps: Any = 1.0,
+    unique_tokens: Mapping[str, float] | None = None, epochs: float = 4.0,
+    reference: Mapping[str, float] | None = None, level: float = 0.9, seed: int = 0,
+) -> Mixture:  # fmt: skip
     """Optimal shares of families whose loss depends on their own share.
 
     Parameters
@@ -135,23 +125,23 @@ def own_shares(
                 "'multilingual' or 'multilingual_reducible', or use scaling.planning.mix, which knows laws of the whole "
                 "mixture too."
             )
-    w, lo, hi = weights_of(weights, names), by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps")
+    w = by_name(weights or 1.0, names, 1.0, "weights")
+    lo, hi = by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps")
     if unique_tokens is not None:
         hi = np.minimum(hi, epochs * by_name(unique_tokens, names, np.inf, "unique_tokens") / D)
     ref = mixture_of(reference, names)
     if not ref.all():
-        raise FitError(
-            f"the reference gives {names[int(ref.argmin())]} no share, where the own-share law has no finite loss; "
-            "give every family a part."
-        )
+        none = names[int(ref.argmin())]
+        raise FitError(f"the reference gives {none} no share, where its loss is infinite; give every family a part.")
     centre = _losses(fits, [one.values for one in fits.values()], N, D)[0]
     drawn = _losses(fits, draws(fits, seed), N, D)
     solved = centre.best(objective, w, lo, hi, names)
     spread = np.array([one.best(objective, w, lo, hi, names).p for one in drawn])
     gains = [one.value(objective, w, ref) - one.value(objective, w, solved.p) for one in drawn]
     same_anywhere = objective == "normalised" and not centre.rest.any()
-    (lower, upper), (low, high) = tails(spread, level), tails(gains, level)
-    bound = bound_by(solved.at_floor, solved.at_cap)
+    tails = [50 * (1 - level), 50 * (1 + level)]
+    (lower, upper), (low, high) = np.percentile(spread, tails, 0), np.percentile(gains, tails)
+    bound = np.where(solved.at_floor, "floor", np.where(solved.at_cap, "cap", ""))
     columns = {"share": solved.p, "lower": lower, "upper": upper, "reference": ref, "bound": bound}
     others = {o: centre.best(o, w, lo, hi, names).p for o in OBJECTIVES if o != objective}
     return Mixture(
@@ -214,19 +204,6 @@ def by_name(given: Any, names: list[str], missing: float, what: str) -> np.ndarr
     return np.array([float(given.get(n, missing)) for n in names])
 
 
-def weights_of(given: Mapping[str, float] | None, names: list[str]) -> np.ndarray:
-    return by_name(1.0 if given is None else given, names, 1.0, "weights")
-
-
-def tails(drawn: Any, level: float) -> np.ndarray:
-    """The ends of the interval of each column of draws."""
-    return np.asarray(np.percentile(drawn, [50 * (1 - level), 50 * (1 + level)], axis=0))
-
-
-def bound_by(at_floor: np.ndarray, at_cap: np.ndarray) -> np.ndarray:
-    return np.where(at_floor, "floor", np.where(at_cap, "cap", ""))
-
-
 def mixture_of(given: Mapping[str, float] | None, names: list[str]) -> np.ndarray:
     if given is None:
         return np.full(len(names), 1 / len(names))
@@ -276,5 +253,5 @@ def _notes(fits: Mapping[str, Fit], solved: Solved, same_anywhere: bool) -> list
         if p < least * (1 - 1e-9) or p > most * (1 + 1e-9):
             out.append(f"{name}: share {p:.3f} lies outside the shares it was fitted on ({least:.3g} to {most:.3g})")
     if same_anywhere:
-        out.append("these shares depend on no N, D, E, A or B, by how losses are normalised: no evidence for the law")
+        out.append("shares depend on no N, D, E, A or B: a property of normalised losses, not evidence for the law")
     return [*out, "rule of thumb: a family's share follows weight x loss x gamma"]

@@ -12,24 +12,16 @@ from scipy.optimize import minimize
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
 from scaling.numerics import complex_step
-from scaling.planning.mixture import Mixture, bound_by, by_name, check, draws, mixture_of, own_shares, tails, weights_of
+from scaling.planning.mixture import Mixture, by_name, check, draws, mixture_of, own_shares
 from scaling.planning.shares import bounds
 from scaling.words import listed
 
 
 def whole_shares(
-    fits: Mapping[str, Fit],
-    *,
-    N: float | None = None,
-    D: float | None = None,
-    weights: Mapping[str, float] | None = None,
-    floors: Any = 0.0,
-    caps: Any = 1.0,
-    reference: Mapping[str, float] | None = None,
-    starts: int = 16,
-    level: float = 0.9,
-    seed: int = 0,
-) -> Mixture:
+    fits: Mapping[str, Fit], *, N: float | None = None, D: float | None = None,
+    weights: Mapping[str, float] | None = None, floors: Any = 0.0, caps: Any = 1.0,
+    reference: Mapping[str, float] | None = None, starts: int = 16, level: float = 0.9, seed: int = 0,
+) -> Mixture:  # fmt: skip
     """The mixture that minimises the weighted sum of predicted losses, for laws of the whole mixture.
 
     Parameters
@@ -46,7 +38,7 @@ def whole_shares(
     """
     check(fits, level)
     names = _domains(fits, {"N": N, "D": D})
-    w, values = weights_of(weights, list(fits)), [f.values for f in fits.values()]
+    w, values = by_name(weights or 1.0, list(fits), 1.0, "weights"), [f.values for f in fits.values()]
     lo, hi = bounds(len(names), by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps"), names)
     ref = mixture_of(reference, names)
     losses = [_loss_of(f, {"N": N, "D": D}) for f in fits.values()]
@@ -58,14 +50,13 @@ def whole_shares(
         return complex_step(total, h[:, None], np.eye(len(h)))  # over all shares at once
 
     convex = all(f.law.hooks.convex is not None and f.law.hooks.convex(**f.values) for f in fits.values())
-    more = 0 if convex else starts - 1
-    begin = [ref, *np.random.default_rng(seed).dirichlet(np.ones(len(names)), more)]
+    begin = [ref, *np.random.default_rng(seed).dirichlet(np.ones(len(names)), 0 if convex else starts - 1)]
     ends = [_descend(total, gradient, b, lo, hi) for b in begin]
     lows = np.array([total(p) for p in ends])
     p = ends[int(lows.argmin())]
     drawn = draws(fits, seed)
-    low, high = tails(total(ref, drawn) - total(p, drawn), level)
-    bound = bound_by((p <= lo + 1e-9) & (lo < hi), (p >= hi - 1e-9) & (lo < hi))
+    low, high = np.percentile(total(ref, drawn) - total(p, drawn), [50 * (1 - level), 50 * (1 + level)])
+    bound = np.where((p <= lo + 1e-9) & (lo < hi), "floor", np.where((p >= hi - 1e-9) & (lo < hi), "cap", ""))
     sides = {"loss": p, "reference": ref}
     found = {k: [float(f(h, v)) for f, v in zip(losses, values, strict=True)] for k, h in sides.items()}
     return Mixture(
@@ -76,18 +67,10 @@ def whole_shares(
 
 
 def mix(
-    fits: Mapping[str, Fit],
-    *,
-    N: float | None = None,
-    D: float | None = None,
-    objective: str | None = None,
-    weights: Mapping[str, float] | None = None,
-    floors: Any = 0.0,
-    caps: Any = 1.0,
-    reference: Mapping[str, float] | None = None,
-    level: float = 0.9,
-    seed: int = 0,
-) -> Mixture:
+    fits: Mapping[str, Fit], *, N: float | None = None, D: float | None = None, objective: str | None = None,
+    weights: Mapping[str, float] | None = None, floors: Any = 0.0, caps: Any = 1.0,
+    reference: Mapping[str, float] | None = None, level: float = 0.9, seed: int = 0,
+) -> Mixture:  # fmt: skip
     """The best shares of the tokens for families (`own_shares`) or domains (`whole_shares`), as the laws of the fits declare.
 
     Parameters
@@ -99,10 +82,6 @@ def mix(
     floors, caps : of the shares: a number for all, or family or domain -> number (missing: 0 and 1).
     reference : the mixture to compare with; uniform if not given.
     level, seed : of the intervals, from draws of the fits' parameters.
-
-    Returns
-    -------
-    Mixture
 
     Raises
     ------

@@ -61,15 +61,9 @@ class BestSchedule(Result):
 
 
 def best_schedule(
-    fit: Fit | Published | str,
-    steps: int,
-    *,
-    peak: float | None = None,
-    warmup: int = 0,
-    kind: str = "free",
-    lowest: float = LOWEST,
-    start: Any = None,
-) -> BestSchedule:
+    fit: Fit | Published | str, steps: int, *, peak: float | None = None, warmup: int = 0, kind: str = "free",
+    lowest: float = LOWEST, start: Any = None,
+) -> BestSchedule:  # fmt: skip
     """Find the schedule of `steps` updates with the lowest predicted final loss.
 
     Parameters
