@@ -14,8 +14,9 @@ import pandas as pd
 
 from scaling import fits
 from scaling.counting import compute, counted, tokens
-from scaling.errors import DataError, FitError
+from scaling.errors import FitError
 from scaling.planning.compute import plan
+from scaling.procedures.tables import needs_positive
 from scaling.rendering import Result
 
 ENVELOPE = 1500  # log-spaced values of compute at which the best curve is sought
@@ -59,7 +60,7 @@ def envelope(curves: pd.DataFrame, smooth: int = 1) -> Optima:
     -----
     A curve under a schedule longer than the budget has not annealed yet, so its loss at that budget is too high.
     """
-    _columns(curves, "run", "N", "D", "loss")
+    _checked("curves", curves, "run")
     lines = []
     for _, rows in curves.sort_values("D").groupby("run", sort=False):
         loss = rows["loss"].rolling(smooth, center=True, min_periods=1).mean().to_numpy(float)
@@ -72,10 +73,7 @@ def envelope(curves: pd.DataFrame, smooth: int = 1) -> Optima:
     # the best of all sizes run at this compute tells nothing if it is the smallest or the largest of them
     inside = (np.where(there, sizes[:, None], np.inf).min(0) < N) & (np.where(there, sizes[:, None], 0).max(0) > N)
     if inside.sum() < 3:
-        raise FitError(
-            "the curves share too little compute to bracket an optimal size; log more of each run, add sizes, "
-            "or use isoflop."
-        )
+        raise FitError("the curves share too little compute to bracket a best size: log more, add sizes or use isoflop")
     C = np.exp(grid)
     points = pd.DataFrame({"flops": C, "N": N, "D": tokens(C, N), "loss": losses.min(0)})[inside]
     note = (f"{(~inside).sum()} of {ENVELOPE} budgets left out: their best size is the smallest or largest run there",)
@@ -95,7 +93,7 @@ def isoflop(runs: pd.DataFrame, flops: float | None = None) -> Optima:
     Optima
         `bias`: what the same parabolas get wrong on the noiseless surface of a Chinchilla fit to the same runs.
     """
-    _columns(runs, "N", "D", "loss")
+    _checked("runs", runs)
     points, notes = _minima(runs)
     found = _power_laws(points, notes)
     flops = 10 * float(points["flops"].max()) if flops is None else flops
@@ -104,7 +102,7 @@ def isoflop(runs: pd.DataFrame, flops: float | None = None) -> Optima:
 
 def parametric(runs: pd.DataFrame, law: str = "chinchilla", flops: float | Sequence[float] | None = None) -> Optima:
     """Approach 3: fit the law, read off the optimum at the budgets of the runs (or at `flops`)."""
-    _columns(runs, "N", "D", "loss")
+    _checked("runs", runs)
     fit = fits.fit(runs[["N", "D", "loss"]], law)
     C = compute(runs["N"], runs["D"])
     rows = plan(fit, np.geomspace(C.min(), C.max(), 9).tolist() if flops is None else flops, replicates=0)
@@ -113,13 +111,11 @@ def parametric(runs: pd.DataFrame, law: str = "chinchilla", flops: float | Seque
 
 def compare(runs: pd.DataFrame, flops: float) -> pd.DataFrame:
     """Iso-FLOP parabolas and the parametric fits beside each other: exponents, and N and D at `flops`."""
-    rows = {}
-    for name, found in (
-        ("isoflop", isoflop(runs, flops)),
-        ("chinchilla", parametric(runs)),
-        ("chinchilla_outer", parametric(runs, "chinchilla_outer")),
-    ):
-        rows[name] = {"a": found.a, "b": found.b, **found.at(flops), "bias_of_D": found.bias}
+    found = {
+        "isoflop": isoflop(runs, flops),
+        **{law: parametric(runs, law) for law in ("chinchilla", "chinchilla_outer")},
+    }
+    rows = {name: {"a": one.a, "b": one.b, **one.at(flops), "bias_of_D": one.bias} for name, one in found.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -132,14 +128,12 @@ def _minima(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         if len(np.unique(x)) < 3:
             notes.append(f"budget {budget:g}: fewer than 3 sizes")
             continue
-        middle = x.mean()
-        c2, c1, c0 = np.polyfit(x - middle, level["loss"].to_numpy(float), 2)
-        best = middle - c1 / (2 * c2) if c2 > 0 else np.nan
+        c2, c1, c0 = np.polyfit(x - x.mean(), level["loss"].to_numpy(float), 2)
+        best = x.mean() - c1 / (2 * c2) if c2 > 0 else np.nan
         if not x.min() <= best <= x.max():
             notes.append(f"budget {budget:g}: the minimum is not bracketed by the sizes run")
             continue
-        flops = float(np.exp(np.log(level["flops"]).mean()))
-        N = np.exp(best)
+        flops, N = float(np.exp(np.log(level["flops"]).mean())), np.exp(best)
         rows.append((flops, N, float(tokens(flops, N)), c0 - c1**2 / (4 * c2)))
     if len(rows) < 2:
         raise FitError("fewer than two budgets have a minimum inside the sizes run; " + "; ".join(notes[:2]))
@@ -165,15 +159,6 @@ def _power_laws(points: pd.DataFrame, notes: tuple[str, ...]) -> Optima:
     return Optima(float(a), float(b), float(log_N), float(log_D), points.reset_index(drop=True), notes)
 
 
-def _columns(frame: pd.DataFrame, *names: str) -> None:
-    if missing := [n for n in names if n not in frame]:
-        raise DataError(f"needs columns {', '.join(names)}; missing {', '.join(missing)}.")
-    if not len(frame):
-        raise DataError("the table has no rows.")
-    for name in (n for n in names if n != "run"):
-        values = pd.to_numeric(frame[name], errors="coerce").to_numpy(float)
-        if bad := int((~np.isfinite(values) | (values <= 0)).sum()):
-            raise DataError(
-                f"column '{name}' must hold positive numbers; {bad} of {len(frame)} rows do not. Drop them."
-            )
+def _checked(name: str, frame: pd.DataFrame, *more: str) -> None:
+    needs_positive(name, frame, (*more, "N", "D", "loss"))
     counted(frame)  # refuses rows counted in several ways

@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 
 from scaling import fits
 from scaling.errors import DataError
+from scaling.papers.mccandlish2018 import batch_tradeoff
+from scaling.procedures.tables import needs
 
 DEFINITIONS = ("overhead", "ratio", "overhead_small")
 
@@ -40,13 +42,9 @@ def noise_scale(small: tuple[float, float], big: tuple[float, float]) -> dict[st
 
 
 def critical_batches(
-    runs: pd.DataFrame,
-    definition: str = "overhead",
-    *,
-    group: str = "model",
-    overhead: float = 0.2,
-    start: float = 256.0,
-) -> pd.DataFrame:
+    runs: pd.DataFrame, definition: str = "overhead", *, group: str = "model",
+    overhead: float = 0.2, start: float = 256.0,
+) -> pd.DataFrame:  # fmt: skip
     """Critical batch of every model from its steps to a target loss at several batches.
 
     Parameters
@@ -66,25 +64,21 @@ def critical_batches(
     """
     if definition not in DEFINITIONS:
         raise DataError(f"definition='{definition}' is unknown; use one of {', '.join(DEFINITIONS)}.")
-    if missing := {"B", "steps", group} - set(runs):
-        raise DataError(f"critical batches need columns B, steps, {group}; missing {', '.join(sorted(missing))}.")
+    needs("runs for critical batches", runs, ("B", "steps", group))
     rows = {}
     for name, g in runs.groupby(group, sort=False):
-        fit = fits.fit(
-            pd.DataFrame({"B": g["B"].astype(float), "loss": g["steps"].astype(float)}),
-            "batch_tradeoff",
-            objective="log_squares",
-        )
-        S_min, ratio = fit.values["S_min"], fit.values["B_crit"]
-        B_crit = {
-            "ratio": ratio,
-            "overhead_small": overhead * ratio,
-            "overhead": overhead * ratio + (1 + overhead) * start,
-        }[definition]
-        rows[name] = {"S_min": S_min, "E_min": S_min * ratio, "B_crit": B_crit}
-    out = pd.DataFrame.from_dict(rows, orient="index")
-    out.index.name = group
-    return out
+        rows[name] = tradeoff(g["B"], g["steps"])
+        ratio, more = rows[name]["B_crit"], overhead * rows[name]["B_crit"]
+        by = {"ratio": ratio, "overhead_small": more, "overhead": more + (1 + overhead) * start}
+        rows[name]["B_crit"] = by[definition]
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(group)
+
+
+def tradeoff(B: ArrayLike, steps: ArrayLike) -> dict[str, float]:
+    """S_min, E_min and B_crit = E_min / S_min of the steps (n,) to one loss at batches B (n,)."""
+    table = pd.DataFrame({"B": np.asarray(B, float), "loss": np.asarray(steps, float)})
+    found = fits.fit(table, batch_tradeoff, objective="log_squares").values
+    return {"S_min": found["S_min"], "E_min": found["S_min"] * found["B_crit"], "B_crit": found["B_crit"]}
 
 
 def power_of_size(N: ArrayLike, B_crit: ArrayLike) -> tuple[float, float]:

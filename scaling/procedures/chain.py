@@ -64,23 +64,14 @@ class Chain(Result):
         from_error = own.deviation() ** 2 + own.noise() ** 2
         dof = min(self.first.cov.dof, self.second.cov.dof)
         half = student.ppf(0.5 + level / 2, dof) * np.sqrt(from_loss + from_error)
-        out = target.rows.frame.reset_index(drop=True).assign(
-            loss_prediction=x,
-            prediction=own.value,
-            lower=own.value - half,
-            upper=own.value + half,
-            from_loss=np.sqrt(from_loss),
-            from_error=np.sqrt(from_error),
-        )
-        seen = self.second.design.inputs[name]
-        below = int((x < seen.min()).sum())
+        bounds = {"prediction": own.value, "lower": own.value - half, "upper": own.value + half}
+        parts = {"from_loss": np.sqrt(from_loss), "from_error": np.sqrt(from_error)}
+        out = target.rows.frame.reset_index(drop=True).assign(loss_prediction=x, **bounds, **parts)
+        least = self.second.design.inputs[name].min()
+        below = int((x < least).sum())
         out.attrs["interval"] = f"{level:.0%} interval, delta method through both steps, each assumed exact in form"
-        out.attrs["extrapolation"] = (
-            f"{below} of {len(x)} predicted losses lie below the smallest loss the error law has seen "
-            f"({seen.min():.4g})"
-            if below
-            else "inside the losses the error law has seen"
-        )
+        outside = f"{below} of {len(x)} predictions lie below the smallest loss the error law has seen ({least:.4g})"
+        out.attrs["extrapolation"] = outside if below else "inside the losses the error law has seen"
         return out
 
 
@@ -101,9 +92,7 @@ def predictable(frame: pd.DataFrame, tasks: list[str], law: str = "downstream_er
     if missing := [c for c in ["L", *tasks] if c not in frame]:
         raise FitError(f"judging tasks needs columns L and the tasks; missing {', '.join(missing)}.")
     if wrong := [t for t in tasks if not frame[t].dropna().between(0, 1).all()]:
-        raise FitError(
-            f"errors and accuracies lie between 0 and 1; {', '.join(wrong)} do not (percent? divide by 100)."
-        )
+        raise FitError(f"errors or accuracies lie between 0 and 1; {', '.join(wrong)} do not (percent? divide by 100).")
     out = {task: _judged(frame[["L", task]].dropna().rename(columns={task: "loss"}), law) for task in tasks}
     return pd.DataFrame.from_dict(out, orient="index", columns=["error", "skill", "predictable", "reason"])
 

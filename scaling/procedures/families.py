@@ -14,6 +14,7 @@ from scipy.stats import f as fisher
 
 from scaling.errors import DataError
 from scaling.fits import Fit, fit
+from scaling.procedures.tables import needs
 from scaling.rendering import Result
 
 PAPER, RIVAL = "multilingual", "multilingual_reducible"
@@ -94,9 +95,7 @@ def family(frame: pd.DataFrame, *, objective: str = "log_huber", delta: float = 
         aic[law] = len(rows) * np.log(max(squares.objective, 1e-300) / len(rows)) + 2 * len(squares.law.params)
     said = []
     if p_value < 0.01:
-        said.append(
-            f"the slope differs between cells (p = {p_value:.2g}): gamma is not one number here, as the law says it is"
-        )
+        said.append(f"the slope differs between cells (p = {p_value:.2g}): gamma is not one number, as the law says")
     if abs(polished.values["gamma"] - slope) > 4 * np.hypot(error, polished.errors()["gamma"]):
         said.append("gamma of the whole fit disagrees with the pooled slope: the surface and the share do not separate")
     return Family(polished, rival, slope, error, cells, p_value, surface, aic, (*said, *polished.warnings))
@@ -104,8 +103,7 @@ def family(frame: pd.DataFrame, *, objective: str = "log_huber", delta: float = 
 
 def pooled_slope(rows: pd.DataFrame) -> tuple[float, float, int, float]:
     """gamma, its standard error, the number of informative cells, and the p-value of equal slopes."""
-    if missing := [c for c in ("N", "D", "p", "loss") if c not in rows]:
-        raise DataError(f"a family's law needs columns N, D, p and loss; missing {', '.join(missing)}.")
+    needs("a family's rows", rows, ("N", "D", "p", "loss"))
     logs = pd.DataFrame({"x": np.log(rows["p"]), "y": np.log(rows["loss"])})
     keys = [rows["N"], rows["D"]]
     centred = logs - logs.groupby(keys).transform("mean")
@@ -117,10 +115,8 @@ def pooled_slope(rows: pd.DataFrame) -> tuple[float, float, int, float]:
             "size and tokens; train one size and length at two shares or more."
         )
     x, y = centred["x"].to_numpy(), centred["y"].to_numpy()
-    cells = int(cell.max()) + 1
-    slope = (x * y).sum() / (x * x).sum()
-    rest = y - slope * x
-    spare = len(x) - cells - 1
+    cells, slope = int(cell.max()) + 1, (x * y).sum() / (x * x).sum()
+    rest, spare = y - slope * x, len(x) - cells - 1
     error = float(np.sqrt((rest**2).sum() / spare / (x * x).sum())) if spare > 0 else np.nan
     own = np.bincount(cell, x * y) / np.bincount(cell, x * x)
     within = ((y - own[cell] * x) ** 2).sum()

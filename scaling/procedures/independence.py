@@ -12,6 +12,7 @@ from scipy.stats import f as fisher
 from scaling.engine import model as models
 from scaling.errors import DataError
 from scaling.fits import Fit, fit
+from scaling.procedures.tables import needs
 from scaling.rendering import Result
 
 DOUBT, RATIO = 0.01, 1.5  # both set on simulated families (tests/test_multilingual.py), not on public data
@@ -60,22 +61,15 @@ def independence(
     """
     if target not in shares:
         raise DataError(f"'{target}' is none of the families {', '.join(shares)}.")
-    if missing := [c for c in ("N", "D", "loss", *shares.values()) if c not in frame]:
-        raise DataError(
-            f"the check needs columns {', '.join(map(str, missing))}; the data has {', '.join(map(str, frame))}."
-        )
+    needs("rows", frame, ("N", "D", "loss", *shares.values()))
     rows = frame[frame["loss"].notna()].reset_index(drop=True)
     p = rows[list(shares.values())].to_numpy(float)
-    if np.abs(p.sum(1) - 1).max() > 0.005:
-        raise DataError(
-            f"row {int(np.abs(p.sum(1) - 1).argmax())}: the shares sum to {p.sum(1)[np.abs(p.sum(1) - 1).argmax()]:.4g}, "
-            "not 1; give a column for every family."
-        )
+    worst = int(np.abs(p.sum(1) - 1).argmax())
+    if abs(p[worst].sum() - 1) > 0.005:
+        raise DataError(f"row {worst}: the shares sum to {p[worst].sum():.4g}, not 1; give a column for every family.")
     mine = list(shares).index(target)
-    if (p[:, mine] <= 0).any():
-        raise DataError(
-            f"row {int(p[:, mine].argmin())}: the share of '{target}' is 0, where the own-share law has no finite loss."
-        )
+    if p[least := int(p[:, mine].argmin()), mine] <= 0:
+        raise DataError(f"row {least}: the share of '{target}' is 0, where the own-share law has no finite loss.")
     rest = np.delete(p, mine, 1)
     if why := _untestable(p, mine, target):
         return Independence("not testable", np.nan, np.nan, why)
@@ -91,11 +85,10 @@ def independence(
     errors = [np.abs(f.law(*f.design.inputs.values(), **f.values) / f.design.loss - 1).mean() for f in (own, additive)]
     ratio = float(errors[0] / errors[1])
     coupled = p_value < DOUBT and ratio > RATIO
-    reason = (
-        f"other shares {'move' if p_value < DOUBT else 'do not move'} the residuals (p = {p_value:.2g}, clustered by run)"
-        f"{', but little' if p_value < DOUBT and not coupled else ''}; "
-        f"error {errors[0]:.3%}, {ratio:.2f} times the additive mixture law's"
-    )
+    move = "do not move" if p_value >= DOUBT else "move"
+    little = ", but little" if p_value < DOUBT and not coupled else ""
+    error = f"error {errors[0]:.3%}, {ratio:.2f} times the additive mixture law's"
+    reason = f"other shares {move} the residuals (p = {p_value:.2g}, clustered by run){little}; {error}"
     return Independence("coupled" if coupled else "independent", float(p_value), ratio, reason, own, additive)
 
 
@@ -119,10 +112,9 @@ def _regressors(own: Fit, rest: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, 
     J = (J / value).T
     size = np.sqrt((J**2).sum(0))
     J = J[:, size > 1e-9 * size.max()]
-    ratio = np.log(np.maximum(rest, 1e-4) / (1 - p)[:, None])[
-        :, 1:
-    ]  # they sum to one: the first follows from the others
-    ratio = ratio - ratio.mean(0)
+    others = rest[:, 1:]  # they sum to one: the first follows from the others
+    ratio = np.log(np.maximum(others, 1e-4) / (1 - p)[:, None])
+    ratio -= ratio.mean(0)
     return np.column_stack([J / np.sqrt((J**2).sum(0)), ratio[:, np.ptp(ratio, axis=0) > 1e-9]]), J.shape[1]
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from scaling.errors import DataError
+from scaling.procedures.tables import needs
 from scaling.rendering import Result
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)  # the paper's seven, nearly even in ln lr
@@ -40,30 +41,17 @@ def lr_sensitivity(lr: ArrayLike, loss: ArrayLike, initial: float) -> dict[str, 
     clipped = np.minimum(np.where(np.isfinite(loss), loss, initial), initial)
     best = int(clipped.argmin())
     excess = clipped - clipped[best]
-    return {
-        "sensitivity": float(excess.mean()),
-        "above_optimum": float(excess[lr >= lr[best]].mean()),
-        "best_lr": float(lr[best]),
-        "best_loss": float(clipped[best]),
-    }
+    means = {"sensitivity": float(excess.mean()), "above_optimum": float(excess[lr >= lr[best]].mean())}
+    return {**means, "best_lr": float(lr[best]), "best_loss": float(clipped[best])}
 
 
 def sensitivity_by_size(runs: pd.DataFrame) -> pd.DataFrame:
     """`lr_sensitivity` for every N of a size x rate grid: columns N, lr, loss, initial_loss; one row per N."""
-    if missing := {"N", "lr", "loss", "initial_loss"} - set(runs):
-        raise DataError(
-            f"a size x rate grid needs columns N, lr, loss, initial_loss; missing {', '.join(sorted(missing))}."
-        )
+    needs("a size x rate grid", runs, ("N", "lr", "loss", "initial_loss"))
     rows = {N: lr_sensitivity(g["lr"], g["loss"], float(g["initial_loss"].mean())) for N, g in runs.groupby("N")}
-    rates = {N: tuple(sorted(g["lr"])) for N, g in runs.groupby("N")}
-    if len(set(rates.values())) > 1:
-        raise DataError(
-            "the sizes were run at different learning rates, so their sensitivities cannot be compared; run "
-            "every size at the same rates."
-        )
-    out = pd.DataFrame.from_dict(rows, orient="index")
-    out.index.name = "N"
-    return out
+    if len({tuple(sorted(g["lr"])) for _, g in runs.groupby("N")}) > 1:
+        raise DataError("sensitivities at different learning rates do not compare; run every size at the same ones.")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("N")
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,11 +86,10 @@ def extrapolate_logits(N: ArrayLike, y: ArrayLike, threshold: float = DIVERGED) 
         raise DataError(f"a quadratic needs one value per size; got {x.shape} and {v.shape}.")
     if len(np.unique(x)) < 3 or not (np.isfinite(x).all() and np.isfinite(v).all()):
         raise DataError("a quadratic needs positive values at three or more sizes.")
-    middle = x.mean()
+    middle, crossed = x.mean(), np.log(threshold)
     q2, q1, q0 = np.polyfit(x - middle, v, 2)
     c2, c1, c0 = q2, q1 - 2 * q2 * middle, q0 - q1 * middle + q2 * middle**2
-    shift = np.roots([q2, q1, q0 - np.log(threshold)]) + middle
-    ahead = sorted(float(r.real) for r in shift if abs(r.imag) < 1e-12 and r.real >= x.max())
-    if v[x.argmax()] >= np.log(threshold):
-        return Growth(float(c2), float(c1), float(c0), float(np.exp(x[v >= np.log(threshold)].min())))
-    return Growth(float(c2), float(c1), float(c0), float(np.exp(ahead[0])) if ahead else np.inf)
+    shift = np.roots([q2, q1, q0 - crossed]) + middle
+    ahead = [float(r.real) for r in shift if abs(r.imag) < 1e-12 and r.real >= x.max()]
+    first = x[v >= crossed].min() if v[x.argmax()] >= crossed else min(ahead, default=np.inf)
+    return Growth(float(c2), float(c1), float(c0), float(np.exp(first)))

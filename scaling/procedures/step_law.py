@@ -12,9 +12,8 @@ from scipy.interpolate import LinearNDInterpolator
 from scaling.counting import counted
 from scaling.errors import DataError, FitError
 from scaling.papers.li2025steplaw import batch_size, lr_batch
+from scaling.procedures.tables import at, needs
 from scaling.rendering import Result
-
-COLUMNS = ("N", "D", "lr", "batch", "loss")
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,14 +37,11 @@ class StepLaw(Result):
 
     def lr(self, N: ArrayLike, D: ArrayLike) -> np.ndarray:
         """Best learning rate."""
-        constants = {k: self.values[k] for k in lr_batch.params}
-        found: np.ndarray = lr_batch(np.asarray(N, float), np.asarray(D, float), **constants)
-        return found
+        return at(lr_batch, self.values, N, D)
 
     def batch(self, D: ArrayLike) -> np.ndarray:
         """Best batch in tokens."""
-        found: np.ndarray = batch_size(np.asarray(D, float), K=self.values["K_B"], gamma=self.values["gamma"])
-        return found
+        return at(batch_size, {**self.values, "K": self.values["K_B"]}, D)
 
 
 def fit_lr_batch(
@@ -59,13 +55,10 @@ def fit_lr_batch(
     select : which rows count as best: "within" `tolerance` of their group's lowest loss, "argmin", or "quadratic", the
         minimum of a paraboloid through the rows within 4 tolerances in (ln lr, ln batch). The choice moves the exponents.
     """
-    if missing := set(COLUMNS) - set(runs):
-        raise DataError(f"the Step Law needs columns {', '.join(COLUMNS)}; missing {', '.join(sorted(missing))}.")
+    needs("runs for the Step Law", runs, ("N", "D", "lr", "batch", "loss"))
     counted(runs)  # refuses rows counted in several ways
     if np.median(runs["batch"]) < 1e4:
-        raise DataError(
-            f"batches around {np.median(runs['batch']):g} look like sequences; multiply by the sequence length."
-        )
+        raise DataError(f"batches around {np.median(runs['batch']):g} look like sequences; multiply by their length.")
     runs = runs[np.isfinite(runs["loss"])]
     groups = runs.groupby(["N", "D"], sort=True)
     best = groups["loss"].transform("min")
@@ -85,10 +78,8 @@ def fit_lr_batch(
     code = pd.factorize(pd.MultiIndex.from_frame(rows[["N", "D"]]))[0]
     rng = np.random.default_rng(seed)
     members = [np.flatnonzero(code == k) for k in range(code.max() + 1)]
-    by_group = [
-        _ols(rows.iloc[np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))])])[0]
-        for _ in range(replicates)
-    ]
+    groups_drawn = (rng.integers(0, len(members), len(members)) for _ in range(replicates))
+    by_group = [_ols(rows.iloc[np.concatenate([members[k] for k in drawn])])[0] for drawn in groups_drawn]
     by_row = [_ols(rows.iloc[rng.integers(0, len(rows), len(rows))])[0] for _ in range(replicates)]
     return StepLaw(values, _sd(by_group), _sd(by_row), r2, rows, edges)
 
@@ -99,20 +90,16 @@ def regret(rule: StepLaw, runs: pd.DataFrame) -> pd.Series:
     NaN where the setting lies outside the runs of the group.
     """
     out = {}
-    for at, g in runs.groupby(["N", "D"]):
-        N, D = np.array(at, float)
-        surface = LinearNDInterpolator(
-            np.log(g[["lr", "batch"]].to_numpy(float)), g["loss"].to_numpy(float), rescale=True
-        )
-        here = float(surface(np.log(rule.lr(N, D)), np.log(rule.batch(D))))
-        out[at] = here / float(g["loss"].min()) - 1
+    for group, g in runs.groupby(["N", "D"]):
+        (N, D), loss = np.array(group, float), g["loss"].to_numpy(float)
+        surface = LinearNDInterpolator(np.log(g[["lr", "batch"]].to_numpy(float)), loss, rescale=True)
+        out[group] = float(surface(np.log(rule.lr(N, D)), np.log(rule.batch(D)))) / loss.min() - 1
     return pd.Series(out, name="regret").rename_axis(["N", "D"])
 
 
 def _ols(rows: pd.DataFrame) -> tuple[dict[str, float], tuple[float, float]]:
     n, d, lr, batch = (np.log(rows[k].to_numpy(float)) for k in ("N", "D", "lr", "batch"))
-    one = np.ones_like(n)
-    X = np.stack([one, n, d], 1)
+    X = np.stack([np.ones_like(n), n, d], 1)
     rate = np.linalg.lstsq(X, lr, rcond=None)[0]
     size = np.linalg.lstsq(X[:, [0, 2]], batch, rcond=None)[0]
     r2 = tuple(
@@ -136,8 +123,7 @@ def _paraboloid(g: pd.DataFrame) -> dict[str, float] | None:
     if len(g) < 6:
         return None
     x, y = np.log(g["lr"].to_numpy(float)), np.log(g["batch"].to_numpy(float))
-    mx, my = x.mean(), y.mean()
-    u, v = x - mx, y - my
+    u, v = x - x.mean(), y - y.mean()
     A = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], 1)
     c, _, rank, _ = np.linalg.lstsq(A, g["loss"].to_numpy(float), rcond=None)
     H = np.array([[2 * c[3], c[4]], [c[4], 2 * c[5]]])
@@ -146,4 +132,9 @@ def _paraboloid(g: pd.DataFrame) -> dict[str, float] | None:
     step = -np.linalg.solve(H, c[1:3])
     if not (u.min() <= step[0] <= u.max() and v.min() <= step[1] <= v.max()):
         return None
-    return {"N": g["N"].iloc[0], "D": g["D"].iloc[0], "lr": np.exp(mx + step[0]), "batch": np.exp(my + step[1])}
+    return {
+        "N": g["N"].iloc[0],
+        "D": g["D"].iloc[0],
+        "lr": np.exp(x.mean() + step[0]),
+        "batch": np.exp(y.mean() + step[1]),
+    }

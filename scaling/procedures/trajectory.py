@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike
 from scaling import fits
 from scaling.counting import recounted
 from scaling.errors import DataError, FitError
-from scaling.formula import Law
 from scaling.logs import Runs
 from scaling.papers.kaplan2020 import critical_batch, kaplan_steps, steps_to
 from scaling.papers.mccandlish2018 import batch_tradeoff
 from scaling.papers.su2024 import kaplan_trajectory
+from scaling.procedures.batch import tradeoff
+from scaling.procedures.tables import at, needs, needs_positive
 from scaling.rendering import Result
 
 COLUMNS = ("run", "N", "B", "S", "loss")
@@ -40,26 +41,20 @@ class Trajectory(Result):
 
     def loss(self, N: ArrayLike, B: ArrayLike, S: ArrayLike) -> np.ndarray:
         """Loss of N parameters after S steps at batch B."""
-        found: np.ndarray = kaplan_trajectory(*(np.asarray(v, float) for v in (N, B, S)), **self.values)
-        return found
-
-    def _constants(self, law: Law) -> dict[str, float]:
-        return {name: self.values[name] for name in law.params}
+        return at(kaplan_trajectory, self.values, N, B, S)
 
     def lowest_loss(self, N: ArrayLike) -> np.ndarray:
         """Loss of a converged model."""
-        found: np.ndarray = kaplan_steps(np.asarray(N, float), np.inf, **self._constants(kaplan_steps))
-        return found
+        return at(kaplan_steps, self.values, N, np.inf)
 
     def critical_batch(self, loss: ArrayLike) -> np.ndarray:
         """Batch at which twice the fewest steps and twice the fewest tokens are needed for a loss."""
-        found: np.ndarray = critical_batch(np.asarray(loss, float), **self._constants(critical_batch))
-        return found
+        return at(critical_batch, self.values, loss)
 
     def steps_to(self, loss: ArrayLike, N: ArrayLike, B: ArrayLike = np.inf) -> np.ndarray:
         """Steps to a loss at batch B (inf: the fewest there can be); NaN where the model never reaches it."""
-        loss = np.asarray(loss, float)
-        fewest = steps_to(loss, np.asarray(N, float), **self._constants(kaplan_steps))
+        constants = {name: self.values[name] for name in kaplan_steps.params}
+        fewest = steps_to(np.asarray(loss, float), np.asarray(N, float), **constants)
         found: np.ndarray = batch_tradeoff(np.asarray(B, float), S_min=fewest, B_crit=self.critical_batch(loss))
         return found
 
@@ -78,15 +73,10 @@ def curves_of(runs: Runs) -> pd.DataFrame:
     one: the lowest loss any of them has reached by that step.
     """
     frame = runs.joined()
-    if missing := {"batch_tokens", "n_params"} - set(frame):
-        raise DataError(
-            f"a trajectory needs the facts n_params and batch_tokens; missing {', '.join(sorted(missing))}."
-        )
+    needs("facts of the runs", frame, ("n_params", "batch_tokens"))
     frame = frame[frame["loss"].notna() & (frame["step"] > 0)]
     if without := sorted(set(frame["run"][frame[["batch_tokens", "n_params"]].isna().any(axis=1)])):
-        raise DataError(
-            f"run '{without[0]}' ({len(without)} such) lacks n_params or batch_tokens in runs.csv; select others."
-        )
+        raise DataError(f"run '{without[0]}' ({len(without)} such) lacks n_params or batch_tokens; select others.")
     frame = recounted(frame, "non_embedding")
     if "lr" in frame:
         frame = frame[frame["lr"] > 0.999 * frame.groupby("run")["lr"].transform("max")]
@@ -109,9 +99,9 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
     ------
     DataError : missing columns. FitError : no size has enough batches, or no common loss levels.
     """
-    _checked("curves", curves, COLUMNS)
+    needs_positive("curves", curves, COLUMNS)
     if converged is not None:
-        _checked("converged", converged, ("N", "loss"))
+        needs_positive("converged", converged, ("N", "loss"))
     ends = curves.groupby("N")["loss"].min().reset_index() if converged is None else converged
     if ends["N"].nunique() < 3:
         raise FitError(
@@ -130,21 +120,14 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
         raise FitError("too few rows are clearly above the loss of a converged model; log earlier steps.")
     rows = pd.DataFrame({"x": S_min[clear], "loss": left[clear]})
     steps = fits.fit(rows, "power_law", objective="squares").values
-    return Trajectory(
-        {
-            "N_c": sizes["A"] ** (1 / sizes["alpha"]),
-            "alpha_N": sizes["alpha"],
-            "S_c": steps["A"] ** (1 / steps["alpha"]),
-            "alpha_S": steps["alpha"],
-            **critical,
-        },
-        found,
-    )
+    of_size = {"N_c": sizes["A"] ** (1 / sizes["alpha"]), "alpha_N": sizes["alpha"]}
+    of_steps = {"S_c": steps["A"] ** (1 / steps["alpha"]), "alpha_S": steps["alpha"]}
+    return Trajectory({**of_size, **of_steps, **critical}, found)
 
 
 def joint(curves: pd.DataFrame, **options: Any) -> tuple[Trajectory, fits.Fit]:
     """All six constants at once from all rows (`scaling.fit` of kaplan_trajectory, with its options); also the Fit."""
-    _checked("curves", curves, COLUMNS)
+    needs_positive("curves", curves, COLUMNS)
     fit = fits.fit(curves[["N", "B", "S", "loss"]], "kaplan_trajectory", **options)
     return Trajectory(fit.values), fit
 
@@ -156,36 +139,18 @@ def levels(curves: pd.DataFrame, N: float | None = None) -> pd.DataFrame:
     ----------
     curves : as in `unravel`. N : the size; that with the most batches if not given.
     """
-    _checked("curves", curves, COLUMNS)
+    needs_positive("curves", curves, COLUMNS)
     batches = curves.groupby("N")["B"].nunique()
     N = float(batches.sort_values().index.to_numpy()[-1]) if N is None else float(N)
     most = int(batches.get(N, 0))
     if most < 3:
         raise FitError(f"no size was run at three or more batches (N = {N:g} has {most}); B_crit needs them.")
     runs = [g.sort_values("S") for _, g in curves[curves["N"] == N].groupby("run")]
-    high = min(g["loss"].max() for g in runs)
-    low = max(g["loss"].min() for g in runs)
+    high, low = min(g["loss"].max() for g in runs), max(g["loss"].min() for g in runs)
     if not low < high:
         raise FitError("the runs at different batches have no loss in common; train the small batches for more steps.")
     rows = []
     for L in np.geomspace(low * 1.005, high * 0.995, LEVELS):
-        at = [np.exp(np.interp(-L, -np.minimum.accumulate(g["loss"]), np.log(g["S"]))) for g in runs]
-        table = pd.DataFrame({"B": [float(g["B"].iloc[0]) for g in runs], "loss": at})
-        found = fits.fit(table, batch_tradeoff, objective="log_squares")
-        S_min, B_crit = found.values["S_min"], found.values["B_crit"]
-        rows.append({"L": L, "S_min": S_min, "E_min": S_min * B_crit, "B_crit": B_crit})
+        steps = [np.exp(np.interp(-L, -np.minimum.accumulate(g["loss"]), np.log(g["S"]))) for g in runs]
+        rows.append({"L": L, **tradeoff([g["B"].iloc[0] for g in runs], steps)})
     return pd.DataFrame(rows)
-
-
-def _checked(name: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> None:
-    """Refuse a table that lacks a column, has no rows, or holds anything but positive numbers."""
-    if missing := [c for c in columns if c not in frame]:
-        raise DataError(f"the trajectory needs {name} with columns {', '.join(columns)}; missing {', '.join(missing)}.")
-    if not len(frame):
-        raise DataError(f"{name} has no rows.")
-    for c in columns:
-        values = pd.to_numeric(frame[c], errors="coerce").to_numpy(float) if c != "run" else np.ones(len(frame))
-        if bad := int((~np.isfinite(values) | (values <= 0)).sum()):
-            raise DataError(
-                f"{name}: column '{c}' must hold positive numbers; {bad} of {len(frame)} rows do not. Drop them."
-            )

@@ -94,11 +94,10 @@ def forecast(
     ------
     DataError : no runs, several, an unknown schedule, a run that is over, or too few evaluated rows. ArgumentError : level.
     """
-    runs = as_runs(run, "the run to forecast")
     if references is not None and not isinstance(references, References):
         references = References(references)
     check_level(level)
-    prefix, done = _running(runs)
+    prefix, done = _running(as_runs(run, "the run to forecast"))
     last = prefix.plan.last
     said = [*prefix.plan.notes, *(references.kernels[1] if references is not None else ())]
     tried: list[Tried] = []
@@ -116,10 +115,8 @@ def forecast(
         noise = max(noise, float(np.std(prefix.loss[half] - chosen.curve(prefix.step[half]))))
     rivals = [t for t in tried if references is None or t.method.kind not in (Kind.OWN, Kind.ASSUMED)]
     apart = max(abs(t.end - chosen.end) for t in (chosen, *rivals)) / 2
-    table = pd.DataFrame(
-        {"end": [t.end for t in tried], "backtest error per unit of ln step": [t.size for t in tried]},
-        index=pd.Index([t.method.label for t in tried], name="method"),
-    )
+    columns = {"end": [t.end for t in tried], "backtest error per unit of ln step": [t.size for t in tried]}
+    table = pd.DataFrame(columns, index=pd.Index([t.method.label for t in tried], name="method"))
     log = pd.DataFrame({"step": prefix.step, "loss": prefix.loss, "fitted": chosen.curve(prefix.step)})
     mistrust = _mistrust(chosen, prefix, done, noise)
     said = [*mistrust, *said, *_doubts(chosen, prefix)]
@@ -162,25 +159,17 @@ class Tried(NamedTuple):
 def _running(runs: Runs) -> tuple[Prefix, int]:
     """What is known of the one run, and its last evaluated step; or why it cannot be forecast."""
     if len(runs) != 1:
-        raise DataError(
-            f"forecast takes one run at a time, these are {len(runs)}: {', '.join(runs.names[:5])}. Pick runs['name']."
-        )
+        some = ", ".join(runs.names[:5])
+        raise DataError(f"forecast takes one run at a time, these are {len(runs)}: {some}. Pick runs['name'].")
     name = runs.names[0]
     if name not in runs.schedules:
-        raise DataError(
-            f"run '{name}': its planned schedule is unknown. Log a column lr with the rows to come, or give schedule=."
-        )
+        raise DataError(f"run '{name}': its planned schedule is unknown. Log lr of rows to come, or give schedule=.")
     prefix = Prefix.of(runs, name)
     if len(prefix.step) < FEWEST:
-        raise DataError(
-            f"run '{name}': {len(prefix.step)} evaluated rows after the warm-up; a forecast needs {FEWEST}."
-        )
-    frame = runs.frame
-    done = int(frame["step"][frame["loss"].notna()].max())
+        raise DataError(f"run '{name}': {len(prefix.step)} evaluated rows after the warm-up; a forecast needs {FEWEST}")
+    done = int(runs.frame.dropna(subset="loss")["step"].max())
     if done >= prefix.plan.last:
-        raise DataError(
-            f"run '{name}' is over at step {done}, or its plan is missing: add rows to come, or give schedule=."
-        )
+        raise DataError(f"run '{name}' is over at step {done}, or its plan is missing: add rows or give schedule=.")
     return prefix, done
 
 

@@ -73,9 +73,7 @@ def trainer_callback(schedule: Any, references: Runs | None = None, level: float
     try:
         from transformers import TrainerCallback
     except ImportError:
-        raise MissingExtra(
-            "the Trainer callback needs the package transformers; install it, or call Live yourself."
-        ) from None
+        raise MissingExtra("the Trainer callback needs transformers; install it, or call Live yourself.") from None
 
     live = Live(schedule, references, level, every)
 

@@ -25,6 +25,7 @@ STRETCHES = 12  # of the later half of a log, whose means show what wanders
 ROWS = 500  # of a prefix that methods see; longer ones are given to them as means over as many stretches of steps
 TINY = 1e-6  # a loss below which a law is out of its mind
 NOISE = 1e-3  # of ln loss, at least: threshold of the Huber loss, and weight of what is known of a kernel
+ANY = 6.0  # factor within which nine in ten kernels have their strength: luo2025_25M and those of runs/ differ by six
 KNOWN = 1.5  # sd of ln strength and ln length of a kernel; 1 to 2.5 do alike on the short runs of runs/, 1.5 best
 
 
@@ -229,3 +230,9 @@ class Method:
         if self.known is None:
             return self.way(prefix)
         return self.way(prefix, replace(self.known, ratio=self.known.ratio * stronger))
+
+
+def alone(prefix: Prefix) -> Method:
+    """What can be done without references."""
+    kind = Kind.OWN if fallen(prefix) >= FALLEN else Kind.ASSUMED
+    return Method(kind, str(kind), own, published_kernel(), ANY)

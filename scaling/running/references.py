@@ -11,26 +11,14 @@ import pandas as pd
 from scaling.errors import DataError, FitError, ScalingError
 from scaling.fits import fit
 from scaling.logs import Runs
-from scaling.running.methods import (
-    FALLEN,
-    Kernel,
-    Kind,
-    Method,
-    Prefix,
-    affine,
-    fallen,
-    own,
-    published_kernel,
-    same_schedule,
-    transferred,
-)
+from scaling.running.methods import Kernel, Kind, Method, Prefix, affine, alone, same_schedule, transferred
 
 FEWEST = 8  # evaluated rows without which nothing is forecast
 MISFIT = 0.01  # of the loss, by which a curve may miss what it was fitted to: laws that hold miss by a tenth of it
 MOST, TENTHS = 6, 10  # references on which methods are tried, and how finely the fraction done is matched to do it once
-# factors within which nine in ten kernels have their strength: luo2025_25M and those of runs/ differ by six; of models of
-# one family the strongest and the weakest are 1.2 apart (two of arXiv:2503.12811, three of runs/)
-ANY, FAMILY = 6.0, 1.25
+# factor within which nine in ten kernels of one family have their strength: the strongest and the weakest are 1.2 apart
+# (two of arXiv:2503.12811, three of runs/)
+FAMILY = 1.25
 
 
 class References:
@@ -47,12 +35,11 @@ class References:
 
     def __init__(self, runs: Runs | pd.DataFrame) -> None:
         self.runs = as_runs(runs, "references=")
-        for name in self.runs:
-            if name not in self.runs.schedules:
-                raise DataError(
-                    f"reference '{name}': its schedule is unknown, so nothing can be learned from it. Log a column lr, give "
-                    "schedule=, or leave it out."
-                )
+        if unknown := [name for name in self.runs if name not in self.runs.schedules]:
+            raise DataError(
+                f"reference '{unknown[0]}': its schedule is unknown, so nothing can be learned from it. Log a column lr, give "
+                "schedule=, or leave it out."
+            )
         self._others: dict[str, References | None] = {}
         self._errors: dict[int, pd.DataFrame] = {}
 
@@ -74,9 +61,7 @@ class References:
         sizes = pd.to_numeric(facts[size_of], errors="coerce") if size_of else pd.Series(np.nan, facts.index)
         found, problems = [], []
         for size, names in sizes.groupby(sizes, dropna=False, sort=True):
-            label = (
-                "the references" if sizes.nunique(dropna=False) == 1 else f"the references of {size:,.4g} parameters"
-            )
+            label = "the references" + ("" if sizes.nunique(dropna=False) == 1 else f" of {size:,.4g} parameters")
             try:
                 found.append((label, _kernel(self.runs.select(f"run in {list(names.index)}"))))
             except ScalingError as problem:
@@ -116,9 +101,7 @@ def as_runs(given: Any, what: str) -> Runs:
         return given
     if isinstance(given, pd.DataFrame):
         return Runs.from_frame(given)
-    raise DataError(
-        f"{what}: Runs or a DataFrame, not {type(given).__name__}; scaling.read('log.csv') makes Runs of a log."
-    )
+    raise DataError(f"{what}: Runs or a DataFrame, not {type(given).__name__}; scaling.read('log.csv') makes Runs.")
 
 
 def candidates(prefix: Prefix, references: References | None) -> list[Method]:
@@ -132,8 +115,7 @@ def candidates(prefix: Prefix, references: References | None) -> list[Method]:
                 found.append(Method(Kind.MAP, f"{Kind.MAP} of {name}", way, peak=other.plan.peak))
         for label, known in reversed(references.kernels[0]):
             found.append(Method(Kind.KERNEL, f"{Kind.KERNEL} of {label}", transferred, known, FAMILY, known.peak))
-    kind = Kind.OWN if fallen(prefix) >= FALLEN else Kind.ASSUMED
-    return [*found, Method(kind, str(kind), own, published_kernel(), ANY)]
+    return [*found, alone(prefix)]
 
 
 def _kernel(runs: Runs) -> Kernel:

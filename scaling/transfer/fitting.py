@@ -39,7 +39,7 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     DataError, FitError : nothing pairs, or fewer pairs than unknowns. ArgumentError : an irreducible loss below zero.
     """
     pairs = pair(source, target)
-    known, errors, said = _irreducible(source, target, E0, E1)
+    known, errors, said = _irreducible({"E0": (source, E0), "E1": (target, E1)})
     x, y = pairs["x"].to_numpy(), pairs["loss"].to_numpy()
     above = (x > known.get("E0", -np.inf)) & (y > known.get("E1", -np.inf))
     if not above.all():
@@ -72,21 +72,17 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     return replace(relation, r2=r2, warnings=tuple(said), carried=carried)
 
 
-def _irreducible(
-    source: Any, target: Any, E0: float | None, E1: float | None
-) -> tuple[dict[str, float], dict[str, float], list[str]]:
+def _irreducible(sides: Mapping[str, tuple[Any, float | None]]) -> tuple[dict[str, float], dict[str, float], list[str]]:
     """Irreducible losses that are given or come from a joint fit, the standard errors of the latter, and what to tell."""
     known, errors, said = {}, {}, []
-    for name, given, side in (("E0", E0, source), ("E1", E1, target)):
+    for name, (side, given) in sides.items():
         if given is not None:
             if not 0 <= given < np.inf:
                 raise ArgumentError(f"{name}={given:g} must be 0 or more: no loss is irreducible below zero.")
             known[name] = float(given)
         elif isinstance(side, Fit):
             if "E" not in side.values:
-                raise DataError(
-                    f"law '{side.law.name}' has no irreducible loss E; fit 'kaplan_offset' or 'chinchilla', or give E0, E1."
-                )
+                raise DataError(f"law '{side.law.name}' has no irreducible E; fit 'kaplan_offset', or give {name}=.")
             known[name], errors[name] = side.values["E"], float(side.errors()["E"])
             if not side.ok:
                 said.append(f"{name} comes from a fit that is not trustworthy: {side.warnings[0]}")
@@ -117,7 +113,5 @@ def _doubts(relation: Relation, y: np.ndarray, known: Mapping[str, float]) -> li
         out.append(f"{n} pairs for {free} unknowns: the interval rests on {n - free} degrees of freedom")
     error = relation.evidence.errors()
     if loose := [n for n in ("E0", "E1") if n not in known and not error[n] < LOOSE * relation.values[n]]:
-        out.append(
-            f"these pairs do not determine {listed(loose)}, nor kappa with it: take irreducible losses from joint fits"
-        )
+        out.append(f"these pairs do not determine {listed(loose)}, nor kappa: take irreducible losses from joint fits")
     return out

@@ -86,26 +86,14 @@ def pair(source: Any, target: Any) -> pd.DataFrame:
             f"no run of the source ({len(a)}) has the size and tokens of a run of the target ({len(b)}). "
             "Train both on the same grid of N and D, or compare their fitted laws."
         )
-    out = pd.DataFrame(
-        {
-            "N": a["N"].to_numpy()[i],
-            "D": a["D"].to_numpy()[i],
-            "x": a["loss"].to_numpy()[i],
-            "loss": b["loss"].to_numpy()[j],
-        }
-    )
-    lost = pd.concat(
-        [
-            frame.assign(side=side)[["side", *KEYS, "loss"]].drop(frame.index[hit])
-            for (side, frame), hit in zip(sides.items(), (i, j), strict=True)
-        ],
-        ignore_index=True,
-    )
-    out.attrs["account"] = _account(len(i), len(a), len(b), lost) + "".join(
-        f"; {n} {side} row{'s' * (n > 1)} without a loss"
-        for side, frame in sides.items()
-        if (n := frame.attrs["empty"])
-    )
+    columns = {name: a[name].to_numpy()[i] for name in KEYS}
+    out = pd.DataFrame({**columns, "x": a["loss"].to_numpy()[i], "loss": b["loss"].to_numpy()[j]})
+    hits = zip(sides.items(), (i, j), strict=True)
+    left = [frame.assign(side=side).drop(frame.index[hit]) for (side, frame), hit in hits]
+    lost = pd.concat(left, ignore_index=True)[["side", *KEYS, "loss"]]
+    empty = {side: frame.attrs["empty"] for side, frame in sides.items()}
+    said = [f"; {n} {side} row{'s' * (n > 1)} without a loss" for side, n in empty.items() if n]
+    out.attrs["account"] = _account(len(i), len(a), len(b), lost) + "".join(said)
     out.attrs["unpaired"] = lost.to_dict("list")
     return out
 

@@ -101,34 +101,28 @@ class Relation(Result):
         check_level(level)
         x = rows["x"].to_numpy(float)
         if not (x > self.E0).all():
-            raise DataError(
-                f"source loss {x[~(x > self.E0)][0]:.6g} is not above the irreducible loss E0 = {self.E0:.6g}."
-            )
-        mean = self(x)
-        variance, noise = self.variance(x)
-        half = student.ppf(0.5 + level / 2, self.evidence.cov.dof) * np.sqrt(variance + noise)
-        out = rows.reset_index(drop=True).assign(
-            prediction=mean, lower=np.maximum(mean - half, self.E1), upper=mean + half
-        )
+            low = x[~(x > self.E0)][0]
+            raise DataError(f"source loss {low:.6g} is not above the irreducible loss E0 = {self.E0:.6g}.")
+        out = self.band(rows, x, sum(self.variance(x)), level)
         exact = [n for n in ("E0", "E1") if self.evidence.fixed.get(n) is not None and n not in self.carried]
-        out.attrs["interval"] = f"{level:.0%} interval, delta method plus row noise; " + (
-            f"{listed(exact)} counted as exact" if exact else "errors of the irreducible losses included"
-        )
+        how = f"{listed(exact)} counted as exact" if exact else "errors of the irreducible losses included"
+        out.attrs["interval"] = f"{level:.0%} interval, delta method plus row noise; {how}"
         seen = self.pairs["x"] if self.pairs is not None else self.evidence.design.inputs["x"] + self.E0
-        below, above = int((x < seen.min()).sum()), int((x > seen.max()).sum())
-        out.attrs["extrapolation"] = (
-            f"{below + above} of {len(x)} source losses lie outside those paired ({seen.min():.4g} to {seen.max():.4g})"
-            if below + above
-            else "inside the source losses that were paired"
-        )
+        outside, ends = int(((x < seen.min()) | (x > seen.max())).sum()), f"{seen.min():.4g} to {seen.max():.4g}"
+        far = f"{outside} of {len(x)} source losses lie outside those paired ({ends})"
+        out.attrs["extrapolation"] = far if outside else "inside the source losses that were paired"
         return out
+
+    def band(self, rows: pd.DataFrame, x: np.ndarray, variance: Any, level: float) -> pd.DataFrame:
+        """rows with prediction, lower and upper at source losses x (n,), of this variance (n,) in target loss."""
+        half, mean = student.ppf(0.5 + level / 2, self.evidence.cov.dof) * np.sqrt(variance), self(x)
+        bounds = {"prediction": mean, "lower": np.maximum(mean - half, self.E1), "upper": mean + half}
+        return rows.reset_index(drop=True).assign(**bounds)
 
     def variance(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Variance of the relation at x from what was fitted and from the irreducible losses, and of one loss around it."""
         x = np.asarray(x, float)
-        shift = not self.evidence.fixed.get("E0", 1) and not self.evidence.fixed.get(
-            "E1", 1
-        )  # fitted on reducible losses
+        shift = not any(self.evidence.fixed.get(name, 1) for name in ("E0", "E1"))  # fitted on reducible losses
         target = Target(self.evidence, {"x": x - self.E0 if shift else x})
         variance, noise = target.deviation() ** 2, target.noise() ** 2
         for moved in self.carried.values():
@@ -141,16 +135,9 @@ class Relation(Result):
         if self.pairs is not None:
             said = {k: self.pairs.attrs[k] for k in ("account", "unpaired")}
             pairs = {"columns": self.pairs.to_dict("list"), **said}
-        content = {
-            "values": self.values,
-            "how": self.how,
-            "r2": self.r2,
-            "warnings": self.warnings,
-            "carried": self.carried,
-            "pairs": pairs,
-            "fit": None if self.fit is None else saving.to_saved(self.fit),
-        }
-        document.write(path, "relation", content)
+        written = {name: getattr(self, name) for name in ("values", "how", "r2", "warnings", "carried")}
+        fit = None if self.fit is None else saving.to_saved(self.fit)
+        document.write(path, "relation", {**written, "pairs": pairs, "fit": fit})
 
     @classmethod
     def from_saved(cls, saved: document.Fields) -> Relation:
@@ -162,19 +149,12 @@ class Relation(Result):
             rows = len(columns.array("x", None))
             pairs = pd.DataFrame({name: columns.array(name, rows) for name in ("N", "D", "x", "loss")})
             pairs.attrs = {"account": part.text("account"), "unpaired": part.part("unpaired").found}
-        values, carried = saved.part("values"), saved.part("carried")
-        return cls(
-            K=values.number("K"),
-            kappa=values.number("kappa"),
-            E0=values.number("E0"),
-            E1=values.number("E1"),
-            how=saved.text("how"),
-            fit=Fit.of(saving.from_saved(saved.part("fit"))) if saved.maybe("fit") else None,
-            pairs=pairs,
-            r2=saved.unbounded("r2"),
-            warnings=saved.texts("warnings"),
-            carried={name: tuple(carried.array(name, len(PARAMS)).tolist()) for name in carried.found},
-        )
+        K, kappa, E0, E1 = (saved.part("values").number(name) for name in PARAMS)
+        fit = Fit.of(saving.from_saved(saved.part("fit"))) if saved.maybe("fit") else None
+        part = saved.part("carried")
+        carried = {name: tuple(part.array(name, len(PARAMS)).tolist()) for name in part.found}
+        known = K, kappa, E0, E1, saved.text("how")
+        return cls(*known, fit, pairs, saved.unbounded("r2"), saved.texts("warnings"), carried)
 
     @property
     def evidence(self) -> Fit:
@@ -256,15 +236,10 @@ class Translated(Result):
                 f"'{self.source.law.name}' seen through a relation with kappa = {self.relation.kappa:.4g} is not of its own "
                 f"form, so it has no constants; call it, or fit '{CLOSED}' as the source."
             )
-        v, k = self.source.values, self.relation.kappa
+        v, K, k = self.source.values, self.relation.K, self.relation.kappa
         alpha, beta = k * v["alpha"], k * v["beta"]
-        return {
-            "E": self.relation.E1,
-            "A": v["A"] * self.relation.K ** (1 / alpha),
-            "B": v["B"] * self.relation.K ** (1 / beta),
-            "alpha": alpha,
-            "beta": beta,
-        }
+        scales = {"A": v["A"] * K ** (1 / alpha), "B": v["B"] * K ** (1 / beta)}
+        return {"E": self.relation.E1, **scales, "alpha": alpha, "beta": beta}
 
     def predict(self, data: Any, level: float = 0.9) -> pd.DataFrame:
         """Loss on the target data at rows of (N, D): columns of data, prediction, lower, upper.
@@ -274,16 +249,10 @@ class Translated(Result):
         """
         target = Target(self.source, data)
         x, source = target.value, target.deviation() ** 2 + target.noise() ** 2
-        mean = self.relation(x)
-        variance, noise = self.relation.variance(x)
-        total = variance + noise + self.relation.slope(x) ** 2 * source
-        half = student.ppf(0.5 + level / 2, self.relation.evidence.cov.dof) * np.sqrt(total)
-        out = target.rows.frame.reset_index(drop=True).assign(
-            prediction=mean, lower=np.maximum(mean - half, self.relation.E1), upper=mean + half
-        )
-        out.attrs["interval"] = (
-            f"{level:.0%} interval, delta method through source law and relation; both assumed exact in form"
-        )
+        variance = sum(self.relation.variance(x)) + self.relation.slope(x) ** 2 * source
+        out = self.relation.band(target.rows.frame, x, variance, level)
+        how = "delta method through source law and relation, both assumed exact in form"
+        out.attrs["interval"] = f"{level:.0%} interval, {how}"
         return out
 
 
