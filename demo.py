@@ -25,9 +25,7 @@ def main() -> None:
     runs = scaling.read(HERE / "runs")
     sizes = runs.facts["n_params"].drop_duplicates().sort_values()
     figure, axes = plt.subplots(1, len(sizes), figsize=(6 * len(sizes), 4.6), layout="constrained")
-    print(
-        f"{'run':<12} {'parameters':>10} {'predicted':>10} {'90 % interval':>18} {'measured':>9} {'error':>8}  inside"
-    )
+    print(f"{'run':<12} {'parameters':>10} {'predicted':>10} {'90 % interval':>18} {'measured':>9} {'error':>8}  inside")
     for n_params, ax in zip(sizes, axes, strict=True):
         mine = runs.select(f"n_params == {n_params}")
         short, long = mine.select("role == 'short'"), mine.select("role == 'long'")

@@ -141,9 +141,7 @@ pd.DataFrame(rows).T.round(4)
 surface = rf_surface(1.5, 1.3, 2.0 ** np.arange(5, 14), 2.0 ** np.arange(5, 14))
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    both = {
-        law: scaling.fit(surface, law, objective="log_squares").values for law in ("chinchilla", "chinchilla_outer")
-    }
+    both = {law: scaling.fit(surface, law, objective="log_squares").values for law in ("chinchilla", "chinchilla_outer")}
 pd.DataFrame(
     {
         law: {"E": v["E"], "N exponent": v["alpha"] * v.get("gamma", 1), "D exponent": v["beta"] * v.get("gamma", 1)}

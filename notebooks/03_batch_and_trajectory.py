@@ -92,9 +92,7 @@ by_steps = trajectory.unravel(own[~held])
 rows = []
 for (N, B), k in own.groupby(["N", "B"]):
     miss = {name: t.loss(N, B, k["S"]) / k["loss"] - 1 for name, t in (("joint", fitted), ("steps", by_steps))}
-    rows.append(
-        (N, B, bool(held[k.index[0]]), len(k), *((m**2).mean() ** 0.5 for m in miss.values()), miss["joint"].iloc[-1])
-    )
+    rows.append((N, B, bool(held[k.index[0]]), len(k), *((m**2).mean() ** 0.5 for m in miss.values()), miss["joint"].iloc[-1]))
 columns = ["parameters", "batch", "held out", "rows", "rms, joint", "rms, step by step", "last row, joint"]
 pd.DataFrame(rows, columns=columns).round(4)
 

@@ -29,9 +29,7 @@ root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/rates").facts
 names = {"n_params_nonemb": "N", "peak_lr": "lr", "final_val_loss": "loss", "initial_loss": "initial_loss"}
 grid = facts[[*names, "qk_norm"]].rename(columns=names)
-table = pd.concat(
-    {str(norm): sensitivity_by_size(rows) for norm, rows in grid.groupby("qk_norm")}, names=["normalised"]
-)
+table = pd.concat({str(norm): sensitivity_by_size(rows) for norm, rows in grid.groupby("qk_norm")}, names=["normalised"])
 table.round(3)
 
 # %%

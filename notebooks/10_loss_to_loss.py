@@ -95,11 +95,7 @@ pd.DataFrame({
 
 # %%
 ratio = {k: fits["headers"].values[k] / fits["python"].values[k] for k in ("alpha", "beta")}
-print(
-    "ratio of the exponents:",
-    {k: round(v, 2) for k, v in ratio.items()},
-    f"   kappa of the relation: {there.kappa:.2f}",
-)
+print("ratio of the exponents:", {k: round(v, 2) for k, v in ratio.items()}, f"   kappa of the relation: {there.kappa:.2f}")
 
 # %% [markdown]
 # ## Few points

@@ -34,8 +34,7 @@ root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/languages").facts
 languages = ["en", "de", "fr", "ru"]
 shares = pd.DataFrame(
-    [{part.split("/")[-1]: float(part.split()[0]) for part in text.split(" + ")} for text in facts["corpus"]],
-    index=facts.index,
+    [{part.split("/")[-1]: float(part.split()[0]) for part in text.split(" + ")} for text in facts["corpus"]], index=facts.index
 )[languages].add_prefix("p_")
 runs = pd.DataFrame({"N": facts["n_params"].astype(float), "D": facts["tokens"].astype(float)}).join(shares)
 runs = runs.join(facts[[f"val_loss_{name}" for name in languages]].set_axis(languages, axis=1))
@@ -55,9 +54,7 @@ def of(rows, name):
 
 # %%
 steps = {name: family(of(runs[~held], name)) for name in languages}
-fits = {
-    name: scaling.fit(of(runs[~held], name), "multilingual", fixed={"alpha": 0.5, "beta": 0.5}) for name in languages
-}
+fits = {name: scaling.fit(of(runs[~held], name), "multilingual", fixed={"alpha": 0.5, "beta": 0.5}) for name in languages}
 pd.DataFrame({
     name: {
         "pooled slope": step.slope, "its error": step.slope_error, "p of equal slopes": step.equal_slopes,
@@ -76,12 +73,7 @@ for ax, name in zip(axes, languages, strict=True):
         ax.loglog(rows[f"p_{name}"][~mine], rows[name][~mine], "o", ms=4, color=colour, label=label)
         ax.loglog(rows[f"p_{name}"][mine], rows[name][mine], "o", ms=5, mfc="none", color=colour)
         ax.loglog(p, fits[name].law(N, D, p, **fits[name].values), color=colour, lw=1)
-    ax.set(
-        xlabel=f"share of {name}",
-        title=name,
-        xticks=[0.05, 0.1, 0.25, 0.7],
-        xticklabels=["5 %", "10 %", "25 %", "70 %"],
-    )
+    ax.set(xlabel=f"share of {name}", title=name, xticks=[0.05, 0.1, 0.25, 0.7], xticklabels=["5 %", "10 %", "25 %", "70 %"])
     ax.minorticks_off()
 axes[0].set(ylabel="loss, nats a byte", yticks=[1.5, 2, 2.5], yticklabels=["1.5", "2", "2.5"])
 axes[0].legend(fontsize=7, loc="lower left")

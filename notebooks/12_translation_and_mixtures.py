@@ -33,9 +33,7 @@ from scaling.planning import mix
 root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/encoders").facts
 runs = facts[["n_encoder", "n_layer", "steps"]].assign(
-    N_e=facts["n_params_encoder"].astype(float),
-    N_d=facts["n_params_decoder"].astype(float),
-    loss=facts["final_val_loss"],
+    N_e=facts["n_params_encoder"].astype(float), N_d=facts["n_params_decoder"].astype(float), loss=facts["final_val_loss"]
 )
 held = (runs["n_encoder"] == 4) & (runs["n_layer"] == 4)
 runs.pivot_table(index=["steps", "n_encoder"], columns="n_layer", values="loss").round(3)
@@ -85,8 +83,7 @@ fig.tight_layout()
 facts = scaling.read(root / "runs/languages").facts
 languages = ["en", "de", "fr", "ru"]
 h = pd.DataFrame(
-    [{part.split("/")[-1]: float(part.split()[0]) for part in text.split(" + ")} for text in facts["corpus"]],
-    index=facts.index,
+    [{part.split("/")[-1]: float(part.split()[0]) for part in text.split(" + ")} for text in facts["corpus"]], index=facts.index
 )[languages]
 mixed = pd.DataFrame({"N": facts["n_params"].astype(float), "D": facts["tokens"].astype(float)})
 mixed = mixed.join(h.add_prefix("h_")).join(h.add_prefix("r_"))

@@ -66,12 +66,7 @@ for ax, (text, rows) in zip(axes, runs.groupby("text"), strict=True):
         M = np.geomspace(6, 300)
         known, label = N < 1e5, f"{N / 1e3:.0f}k parameters"
         ax.loglog(
-            size["M"],
-            size["loss"],
-            "o",
-            color=f"C{k}",
-            mfc=f"C{k}" if known else "none",
-            label=f"{N / 1e3:.0f}k parameters",
+            size["M"], size["loss"], "o", color=f"C{k}", mfc=f"C{k}" if known else "none", label=f"{N / 1e3:.0f}k parameters"
         )
         ax.loglog(M, found.law(N, M, **found.values), color=f"C{k}", lw=1, ls="-" if known else "--")
     ax.set(xlabel="tokens per parameter", title=text, yticks=[1.5, 2, 2.5, 3, 4], yticklabels=[1.5, 2, 2.5, 3, 4])

@@ -97,9 +97,7 @@ class RandomFeatures:
 
     def __post_init__(self) -> None:
         if not (0 < self.alpha < np.inf and 1 < self.beta < np.inf and 0 <= self.noise < np.inf and self.terms >= 1):
-            raise DataError(
-                f"{self}: needs alpha > 0, beta > 1 (else the target is infinite), noise >= 0 and terms >= 1."
-            )
+            raise DataError(f"{self}: needs alpha > 0, beta > 1 (else the target is infinite), noise >= 0 and terms >= 1.")
 
     @property
     def exponent(self) -> float:

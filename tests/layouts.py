@@ -83,9 +83,7 @@ def ladder(folder: Path) -> Path:
                 "eval/c4_en-validation/CrossEntropyLoss": loss,
                 "eval/pile-validation/CrossEntropyLoss": loss - 0.5,
                 "eval/downstream_bpb/hellaswag_val_rc_5shot_bpb": bpb,
-                "eval/downstream/hellaswag_val_rc_5shot_len_norm": np.where(
-                    np.arange(10) % 2, curve(bpb, **SIGMOID), np.nan
-                ),
+                "eval/downstream/hellaswag_val_rc_5shot_len_norm": np.where(np.arange(10) % 2, curve(bpb, **SIGMOID), np.nan),
                 **{f"eval/downstream_bpb/mmlu_{c}_test_rc_5shot_bpb": bpb + w / 1e4 for c, w in MMLU.items()},
                 "throughput/total_tokens": D.astype(int),
                 "optim/learning_rate_group0": np.linspace(4e-4, 4e-5, 10),
@@ -261,9 +259,7 @@ def translation(path: Path) -> Path:
     """data_scaling.0126.summary: lines of facts behind #, tabs, the column ModelSize holding a width, D in bytes."""
     law, bleu = scaling.laws["mt_data"], scaling.laws["bleu_exponential"]
     lines = ["# Constant branch point: BPE=BPE.30000", "# Constant branch point: BatchSize=BatchSize.4096"]
-    lines.append(
-        "\t".join(["DataPercent", "FeedForward", "Lang", "Layers", "ModelSize", "bleu_dev", "data_bytes", "ent_dev"])
-    )
+    lines.append("\t".join(["DataPercent", "FeedForward", "Lang", "Layers", "ModelSize", "bleu_dev", "data_bytes", "ent_dev"]))
     rng = np.random.default_rng(0)
     for lang in ("ruen", "deen"):
         for width, layers in ((128, 1), (256, 1), (512, 1), (512, 3), (512, 6)):
@@ -302,8 +298,6 @@ def isoflops(path: Path) -> Path:
 
 def figure(path: Path, points: pd.DataFrame) -> Path:
     """svg_extracted_data.csv: names with blanks, FLOP in place of tokens."""
-    out = pd.DataFrame(
-        {"Model Size": points["N"], "Training FLOP": 6 * points["N"] * points["D"], "loss": points["loss"]}
-    )
+    out = pd.DataFrame({"Model Size": points["N"], "Training FLOP": 6 * points["N"] * points["D"], "loss": points["loss"]})
     out.to_csv(path, index=False)
     return path

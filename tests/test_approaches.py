@@ -26,8 +26,7 @@ def levels(p, spread, budgets=(1e17, 1e18, 1e19, 1e20, 1e21), shift=0.0, n=15):
 
 
 @pytest.mark.parametrize(
-    ("p", "spread", "off"),
-    [(HOFFMANN, 2, -0.0033), (HOFFMANN, 16, -0.0510), (UNEQUAL, 2, -0.0167), (UNEQUAL, 16, -0.2312)],
+    ("p", "spread", "off"), [(HOFFMANN, 2, -0.0033), (HOFFMANN, 16, -0.0510), (UNEQUAL, 2, -0.0167), (UNEQUAL, 16, -0.2312)]
 )
 def test_isoflop_bias(p, spread, off):
     """Without noise the parabola underestimates D* by 0.3 % to 23 %, and says so itself."""

@@ -41,9 +41,7 @@ def folder(tmp_path_factory) -> Path:
         # rates of every update, so that nothing about the schedule has to be assumed
         every = pd.DataFrame({"step": np.arange(1, plan.steps + 1), "lr": plan.rates})
         noise = 1 + 1e-4 * np.cos(np.arange(len(step)) ** 2)
-        every.merge(pd.DataFrame({"step": step, "loss": loss * noise}), how="left").to_csv(
-            root / f"{name}.csv", index=False
-        )
+        every.merge(pd.DataFrame({"step": step, "loss": loss * noise}), how="left").to_csv(root / f"{name}.csv", index=False)
     N, D = (x.ravel() for x in np.meshgrid(np.geomspace(1e7, 1e9, 4), np.geomspace(1e9, 1e11, 6)))
     points = pd.DataFrame({"N": N, "D": D, "loss": scaling.laws["chinchilla"].published["besiroglu2024"](N, D)})
     points.rename(columns={"N": "size"}).to_csv(root / "points.csv", index=False)
@@ -328,9 +326,7 @@ def test_every_option_is_explained():
 def test_help_imports_neither_a_verb_too_many_nor_what_verbs_work_with():
     heavy = {"pandas", "scipy", "matplotlib", "lmfit", "torch"}
     for verb in ("", *VERBS):
-        code = (
-            f"import sys; from scaling.cli import main; main('{verb} --help'.split()); print('MODULES', *sys.modules)"
-        )
+        code = f"import sys; from scaling.cli import main; main('{verb} --help'.split()); print('MODULES', *sys.modules)"
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
         )
@@ -355,9 +351,7 @@ def test_defaults_are_those_of_python():
     }  # fmt: skip
     same = set()
     for verb, call in calls.items():
-        here = {
-            x.name: x.default for x in inspect.signature(import_module(f"scaling.cli.{verb}").run).parameters.values()
-        }
+        here = {x.name: x.default for x in inspect.signature(import_module(f"scaling.cli.{verb}").run).parameters.values()}
         if verb == "plan":
             here |= vars(here["bootstrap"])
         for parameter in inspect.signature(call).parameters.values():
@@ -440,10 +434,7 @@ def test_an_option_of_another_verb_does_not_exist(line, capsys):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (
-            "plan chinchilla/besiroglu2024 --flops 1e20 --level 0.8",
-            "constants such as chinchilla/besiroglu2024 have no",
-        ),
+        ("plan chinchilla/besiroglu2024 --flops 1e20 --level 0.8", "constants such as chinchilla/besiroglu2024 have no"),
         ("plan chinchilla/besiroglu2024 --flops 1e20 --replicates 9", "--replicates and --seed go with a saved fit"),
         ("plan chinchilla/besiroglu2024 --flops 1e20 --seed 1", "go with a saved fit"),
         ("plan chinchilla/besiroglu2024 --flops 1e20 --shape d_model=1", "goes with --rates"),
@@ -457,10 +448,7 @@ def test_an_option_of_another_verb_does_not_exist(line, capsys):
         ("compare {points} --law chinchilla --objective log_squares --delta 0.1", "least squares have no delta"),
         ("relate --source {surface} --target {surface} --where N>1", "go with logs and tables, not with saved fits"),
         ("predict {surface} --N 1B --D 1B --map N=size", "go with logs"),
-        (
-            "next {surface} --pool {points} --target {points} --budget 1 --branch",
-            "--branch goes with laws of schedules",
-        ),
+        ("next {surface} --pool {points} --target {points} --budget 1 --branch", "--branch goes with laws of schedules"),
         ("sweep ladder.toml --dry-run --jobs 2", "--dry-run trains none"),
         ("sweep ladder.toml --dry-run --lanes 2", "--dry-run trains none"),
         ("sweep ladder.toml --dry-run --executor dask:x", "--dry-run trains none"),
@@ -555,10 +543,7 @@ def test_a_reader_that_stops_is_no_error(line):
 
 def test_the_installed_command_is_main():
     done = subprocess.run(
-        [sys.executable, "-m", "scaling", "--version"],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[1],
+        [sys.executable, "-m", "scaling", "--version"], capture_output=True, text=True, cwd=Path(__file__).parents[1]
     )
     assert (done.returncode, done.stdout.strip()) == (0, scaling.__version__)
 
@@ -651,11 +636,7 @@ def test_rows_of_a_job_are_picked_without_its_references(folder, tmp_path, capsy
     pd.read_csv(folder / "cosine.csv").drop(columns="lr").dropna().to_csv(tmp_path / "bare.csv", index=False)
     assert main([*line, str(tmp_path / "bare.csv")]) == 3
     said = capsys.readouterr().err
-    assert (
-        "reference 'bare': its learning rates are unknown" in said
-        and "--map lr=COLUMN" in said
-        and "give sch" not in said
-    )
+    assert "reference 'bare': its learning rates are unknown" in said and "--map lr=COLUMN" in said and "give sch" not in said
 
 
 def test_shares_of_a_mixture(tmp_path, capsys):

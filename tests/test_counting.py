@@ -25,9 +25,7 @@ def test_parameters():
     assert counting.parameters(gated, "non_embedding") == 8 * (4 * 512**2 + 3 * 512 * 1536)  # L (4 h^2 + 3 h ffn)
 
 
-@pytest.mark.parametrize(
-    ("d", "layers", "size"), [(256, 3, 2.4e6), (512, 8, 25.2e6), (768, 12, 85e6), (2048, 24, 1.2e9)]
-)
+@pytest.mark.parametrize(("d", "layers", "size"), [(256, 3, 2.4e6), (512, 8, 25.2e6), (768, 12, 85e6), (2048, 24, 1.2e9)])
 def test_published_ladder(d, layers, size):
     assert counting.parameters(Shape(d, layers), "non_embedding") == pytest.approx(size, rel=0.02)
 
@@ -40,9 +38,7 @@ def test_flops():
     attention = 2 * 3 * d * d + 2 * s * d + 3 * 12 * s + 2 * s * d + 2 * d * d
     forward = 2 * 50432 * d + L * (attention + 2 * (d * 4 * d + 4 * d * d)) + 2 * d * 50432
     assert counting.flops_per_token(SMALL, "hoffmann") == 3 * forward
-    ratio = {
-        k: counting.flops_per_token(SMALL, k) / counting.flops_per_token(SMALL, "deepseek") for k in counting.FLOPS
-    }
+    ratio = {k: counting.flops_per_token(SMALL, k) / counting.flops_per_token(SMALL, "deepseek") for k in counting.FLOPS}
     assert 0.43 < ratio["6ND_non_embedding"] < 1 < ratio["6ND"] < 1.4
 
 
@@ -90,9 +86,7 @@ def test_tables_of_encoders_are_counted_with_them_and_gaps_are_no_numbers():
 
 
 TABLE = pd.DataFrame({"d_model": [768, 1024], "n_layer": [12, 24], "vocab": 50432, "context": 2048, "loss": [3.0, 2.8]})
-TABLE["N"] = [
-    counting.parameters(Shape(d, n, 50432, 2048), "total") for d, n in zip(TABLE.d_model, TABLE.n_layer, strict=True)
-]
+TABLE["N"] = [counting.parameters(Shape(d, n, 50432, 2048), "total") for d, n in zip(TABLE.d_model, TABLE.n_layer, strict=True)]
 
 
 def test_tables_say_what_they_count():

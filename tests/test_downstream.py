@@ -10,13 +10,7 @@ from scaling.logs import formats
 from scaling.procedures.chain import Chain, predictable
 from tests import layouts
 
-FIVE = [
-    ("d=96_l=8_h=4", 20),
-    ("d=512_l=8_h=4", 20),
-    ("d=576_l=24_h=8", 20),
-    ("d=1024_l=24_h=8", 20),
-    ("d=96_l=8_h=4", 320),
-]
+FIVE = [("d=96_l=8_h=4", 20), ("d=512_l=8_h=4", 20), ("d=576_l=24_h=8", 20), ("d=1024_l=24_h=8", 20), ("d=96_l=8_h=4", 320)]
 SIX = [*FIVE, ("open_lm_1b", 20)]
 FAR = [("open_lm_7b", 20), ("open_lm_1b", 640)]
 

@@ -78,9 +78,7 @@ def test_newton_has_the_gradient_and_the_hessian_of_the_objective(name, log):
         rise = costs(model, y, up, w, loss) - costs(model, y, down, w, loss)
         np.testing.assert_allclose(g[j], rise[0] / (2 * h), rtol=1e-5)
         gradients = [steps.local(*steps.at(s, w)[1:], w)[0][0] for s in (up, down)]
-        np.testing.assert_allclose(
-            H[j], (gradients[0] - gradients[1]) / (2 * h), rtol=1e-4, atol=1e-6 * np.abs(H).max()
-        )
+        np.testing.assert_allclose(H[j], (gradients[0] - gradients[1]) / (2 * h), rtol=1e-4, atol=1e-6 * np.abs(H).max())
     general = models.GeneralModel(law, model.coordinates, inputs, {}, log)
     theirs = GaussNewton(general, y, loss).local(r, general.terms(t), w)
     np.testing.assert_allclose(theirs[0][0], g, rtol=1e-9)
@@ -259,9 +257,7 @@ def test_information_criteria_have_one_definition():
     assert fit.bic == pytest.approx(24 * np.log(rss / 24) + 2 * np.log(24), rel=1e-10)
     assert fit.aicc == pytest.approx(fit.aic + 2 * 3 * 4 / (24 - 3 - 1), rel=1e-12)
     weighted = frame.assign(weight=np.linspace(0.5, 2.0, 24), N=X, D=20 * X * np.exp(NOISE))
-    table = scaling.compare(
-        weighted, ["power_law", "power_law_offset", "chinchilla"], objective="log_squares", holdout=0.4
-    )
+    table = scaling.compare(weighted, ["power_law", "power_law_offset", "chinchilla"], objective="log_squares", holdout=0.4)
     for law, row in table.iterrows():
         found = scaling.fit(weighted, law, objective="log_squares")
         assert (row["aicc"], row["bic"]) == (found.aicc, found.bic), law

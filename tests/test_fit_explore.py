@@ -85,9 +85,7 @@ def test_long_curves_are_searched_in_bins_and_finished_on_all_rows(curve):
     assert f"100,000 rows -> {len(short)} log-spaced bins" in str(fit)
     from scipy.optimize import curve_fit
 
-    best, cov = curve_fit(
-        lambda x, E, A, a: E + A * x**-a, curve["x"], curve["loss"], [2, 10, 0.3], ftol=1e-14, xtol=1e-14
-    )
+    best, cov = curve_fit(lambda x, E, A, a: E + A * x**-a, curve["x"], curve["loss"], [2, 10, 0.3], ftol=1e-14, xtol=1e-14)
     np.testing.assert_allclose([fit.values[k] for k in ("E", "A", "alpha")], best, rtol=1e-6)
     np.testing.assert_allclose(fit.errors(), np.sqrt(np.diag(cov)), rtol=1e-3)
     spread = fit.bootstrap(200, seed=0, by="row").std()
@@ -154,9 +152,7 @@ def test_drift_settles_on_an_exact_law_and_is_said_on_a_wrong_one(surface):
     assert path["converged"].all() and list(path["cutoff"])[-1] == 1.0
     x = np.geomspace(1, 1e4, 200)
     rng = np.random.default_rng(0)
-    bent = pd.DataFrame(
-        {"x": x, "loss": (2 + 3 / x**0.5 + 0.5 * np.log1p(x / 300)) * np.exp(1e-3 * rng.normal(size=200))}
-    )
+    bent = pd.DataFrame({"x": x, "loss": (2 + 3 / x**0.5 + 0.5 * np.log1p(x / 300)) * np.exp(1e-3 * rng.normal(size=200))})
     fit = scaling.fit(bent, "power_law_offset")
     assert any("has not settled" in reason for reason in fit.diagnose())
 

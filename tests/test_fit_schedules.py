@@ -143,9 +143,7 @@ def test_blocks_of_64_are_close_to_exact():
     p = law.published["luo2025_25M"]
     plan = scaling.schedule("cosine:peak=3e-4,steps=24000,warmup=2160,final=0.1")
     steps = np.arange(2176, 24001, 128)
-    near, exact = (
-        law(*design(plan, law.using(block=b), fitting=False, steps=steps).inputs.values(), **p) for b in (64, 1)
-    )
+    near, exact = (law(*design(plan, law.using(block=b), fitting=False, steps=steps).inputs.values(), **p) for b in (64, 1))
     assert 0 < np.abs(near - exact).max() < 2e-5
 
 

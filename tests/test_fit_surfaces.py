@@ -40,9 +40,7 @@ def test_other_objectives(epoch, name):
     """Least squares of losses, or of their logs, as scipy finds it from the truth."""
     law, names = scaling.laws["chinchilla"], ("E", "A", "B", "alpha", "beta")
     link = np.log if name == "log_squares" else np.asarray
-    residual = lambda x: (
-        link(law(epoch["N"], epoch["D"], **dict(zip(names, np.exp(x), strict=True)))) - link(epoch["loss"])
-    )
+    residual = lambda x: link(law(epoch["N"], epoch["D"], **dict(zip(names, np.exp(x), strict=True)))) - link(epoch["loss"])
     start = np.log([law.published["besiroglu2024"][k] for k in names])
     found = least_squares(residual, start, xtol=1e-15, ftol=1e-15, gtol=1e-15)
     fit = scaling.fit(epoch, law, objective=name)

@@ -96,14 +96,7 @@ def test_backtest_frame_and_metrics():
 
 @pytest.mark.parametrize(
     "wrong",
-    [
-        {"fractions": []},
-        {"fractions": [2.0]},
-        {"fractions": 0.5},
-        {"level": 90},
-        {"interval": "bootstrap"},
-        {"by": "colour"},
-    ],
+    [{"fractions": []}, {"fractions": [2.0]}, {"fractions": 0.5}, {"level": 90}, {"interval": "bootstrap"}, {"by": "colour"}],
 )
 def test_backtests_that_cannot_be_made_are_refused(wrong):
     error, said = (FitError, wrong["by"]) if "by" in wrong else (ArgumentError, next(iter(wrong)))
@@ -161,12 +154,8 @@ def test_compare_holds_out_the_same_rows_of_all_laws():
     frame = pd.concat(surface())
     table = scaling.compare(frame, ["power_law_offset:x=D", "chinchilla"])
     assert table.attrs["holdout"] == "five cutoffs along compute"
-    pd.testing.assert_frame_equal(
-        table, scaling.compare(frame, ["power_law_offset:x=D", "chinchilla"], holdout="compute")
-    )
-    assert (
-        scaling.compare(frame, ["power_law:x=N", "power_law:x=D"], holdout=0.2).attrs["holdout"].endswith("by compute")
-    )
+    pd.testing.assert_frame_equal(table, scaling.compare(frame, ["power_law_offset:x=D", "chinchilla"], holdout="compute"))
+    assert scaling.compare(frame, ["power_law:x=N", "power_law:x=D"], holdout=0.2).attrs["holdout"].endswith("by compute")
     tokens = scaling.compare(frame.assign(tokens=frame["D"]), ["power_law:x=N", "chinchilla"], holdout="tokens")
     by_D = scaling.compare(frame, ["power_law:x=N", "chinchilla"], holdout="D")
     np.testing.assert_allclose(tokens["error"], by_D["error"])
@@ -182,9 +171,7 @@ def test_compare_leaves_out_what_only_one_law_fits():
     rows = pd.DataFrame({"run": "a", "step": step, "loss": loss * (1 + 1e-3 * np.cos(step**2))})
     wild = pd.DataFrame({"run": "a", "step": [100, 200], "loss": [9.0, 7.0]})
     laws = ["annealing", "power_law_offset:x=step"]
-    with_, without = (
-        scaling.compare(scaling.Runs.from_frame(f, schedule=plan), laws) for f in (pd.concat([wild, rows]), rows)
-    )
+    with_, without = (scaling.compare(scaling.Runs.from_frame(f, schedule=plan), laws) for f in (pd.concat([wild, rows]), rows))
     assert with_.attrs["holdout"] == "five cutoffs along steps"
     np.testing.assert_allclose(with_["error"], without["error"], rtol=1e-6)
 

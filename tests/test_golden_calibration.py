@@ -66,11 +66,7 @@ def found(*members, by="compute", cutoffs=5, reach=20.0):
             0.0,
             "delta method plus row noise, assumes the law is exact: too few rows to hold some back for backtests",
         ),
-        (
-            found(),
-            0.0,
-            "delta method plus row noise, assumes the law is exact: too few rows to hold some back for backtests",
-        ),
+        (found(), 0.0, "delta method plus row noise, assumes the law is exact: too few rows to hold some back for backtests"),
     ],
 )
 def test_what_an_interval_rests_on_is_said(one, asked, said):

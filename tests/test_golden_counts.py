@@ -126,16 +126,12 @@ def test_tables_that_show_what_they_count():
     assert counting.counted(own.assign(N=[10, 20])) == "total"
     assert counting.counted(own.assign(N=[10, 12])) is None and counting.counted(own.assign(N=[6, 20])) is None
     few = own.drop(columns="n_params")
-    assert (
-        counting.counted(few.assign(N=[6, 12])) == "non_embedding" and counting.counted(few.assign(N=[10, 20])) is None
-    )
+    assert counting.counted(few.assign(N=[6, 12])) == "non_embedding" and counting.counted(few.assign(N=[10, 20])) is None
     assert counting.counted(own.assign(flops=1.0), "FLOP") is None
     assert counting.counted(own.assign(flops=1.0, flops_counted="kaplan"), "FLOP") == "kaplan"
     with pytest.raises(DataError, match="unknown convention 'mine' for FLOP; there are 6ND"):
         counting.counted(own.assign(flops_counted="mine"), "FLOP")
-    with pytest.raises(
-        DataError, match=r"column 'params_counted': the rows count parameters in 2 ways \(total, unsaid\)"
-    ):
+    with pytest.raises(DataError, match=r"column 'params_counted': the rows count parameters in 2 ways \(total, unsaid\)"):
         counting.counted(own.assign(params_counted=["total", None]))
 
 
@@ -150,9 +146,7 @@ def test_tables_counted_anew():
         counting.recounted(own, "active_with_head")
     for unsaid in (own.drop(columns="n_params_nonemb"), own.assign(params_counted=["total", None])):
         row = int(unsaid.get("params_counted", pd.Series([None]))[0] == "total")
-        with pytest.raises(
-            DataError, match=f"row {row} does not say how it counts parameters; add a column params_counted"
-        ):
+        with pytest.raises(DataError, match=f"row {row} does not say how it counts parameters; add a column params_counted"):
             counting.recounted(unsaid, "active_with_head" if row == 0 else "total")
     with pytest.raises(DataError, match=r"no column N or n_params to count anew; the table has loss"):
         counting.recounted(pd.DataFrame({"loss": [1.0]}), "total")
@@ -180,9 +174,7 @@ def test_data_are_counted_as_the_fit_was():
     assert counting.matched(own, fitted, ("M",)) is own and counting.matched(own, own, ("N",)) is own
     assert counting.matched(own, fitted.drop(columns="params_counted"), ("N",)) is own
     assert counting.matched(3.0, fitted, ("N",)) == 3.0
-    work = pd.DataFrame(
-        {"C": [1e12], "flops_counted": "6ND", "d_model": 64, "n_layer": 3, "vocab": 1000, "context": 128}
-    )
+    work = pd.DataFrame({"C": [1e12], "flops_counted": "6ND", "d_model": 64, "n_layer": 3, "vocab": 1000, "context": 128})
     np.testing.assert_allclose(counting.matched(work, fitted, ("C",))["C"], 1e12 * 1_032_192 / 1_701_888)
     assert counting.matched(work, fitted.drop(columns="flops_counted"), ("C",)) is work
     both = counting.matched(work.assign(N=[1.0], params_counted="non_embedding"), fitted, ("N", "C"))
@@ -192,7 +184,5 @@ def test_data_are_counted_as_the_fit_was():
     with pytest.raises(DataError, match="set vocab="):
         counting.recounted(least, "total")
     counting.alike(source=own, target=own, other=fitted.drop(columns="params_counted"))
-    with pytest.raises(
-        DataError, match=r"different ways: source total, target non_embedding.*\n.*recounted\(table, 'total'\)"
-    ):
+    with pytest.raises(DataError, match=r"different ways: source total, target non_embedding.*\n.*recounted\(table, 'total'\)"):
         counting.alike(source=own, target=fitted)

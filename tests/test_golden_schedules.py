@@ -119,9 +119,7 @@ def test_labels_of_steps():
                     plan.index([first, wrong])
     text, table = schedule("constant:peak=1,steps=5"), schedule(np.ones(5))
     assert text.first == table.first == 1 and schedule(text) is text
-    assert (
-        text == table and hash(text) == hash(table) and text.rates.dtype == schedule([1, 2]).rates.dtype == np.float64
-    )
+    assert text == table and hash(text) == hash(table) and text.rates.dtype == schedule([1, 2]).rates.dtype == np.float64
     assert table != schedule(np.ones(5), first=0) and table != schedule(np.full(5, 2.0)) and table != 1.0
     assert len({text, table, schedule(np.ones(6)), schedule(np.ones(5), first=0)}) == 3
     assert repr(text) == "Schedule(constant:peak=1,steps=5; 5 updates, peak 1)"
@@ -232,11 +230,7 @@ def test_what_was_assumed_between_rows_is_said():
 def test_rows_that_are_no_schedule(step, lr, said):
     with pytest.raises(ScheduleError, match=said):
         Schedule.from_rows(step, lr)
-    assert Schedule.from_rows([1, 2, 3], [1.0, np.nan, 0.5]).rates.tolist() == [
-        1,
-        1,
-        0.5,
-    ]  # rows without a rate are skipped
+    assert Schedule.from_rows([1, 2, 3], [1.0, np.nan, 0.5]).rates.tolist() == [1, 1, 0.5]  # rows without a rate are skipped
 
 
 @pytest.mark.parametrize(
@@ -247,10 +241,7 @@ def test_rows_that_are_no_schedule(step, lr, said):
         ("constant:peak=1,steps=5,warmup_form=steep", "warmup_form=steep must be one of linear, from_zero"),
         ("cosine:peak=1,steps=5,final=1.01", "final=1.01 must be a fraction of the peak, 0 to 1"),
         ("cosine:peak=1,steps=5,final=-0.01", "final=-0.01 must be a fraction of the peak, 0 to 1"),
-        (
-            "cyclic:peak=1,steps=50,cycle=9,warmup=3",
-            "cyclic: unknown key 'warmup'.*Allowed: peak, steps, cycle, up, final",
-        ),
+        ("cyclic:peak=1,steps=50,cycle=9,warmup=3", "cyclic: unknown key 'warmup'.*Allowed: peak, steps, cycle, up, final"),
         ("constant:peak=1,steps", "'steps' is not key=value, as in constant:peak=3e-4,steps=24k"),
         ("constant:peak=1,steps=", "'steps=' is not key=value"),
         ("constant:peak=1=2,steps=5", "peak=1=2 must be a number like 3e-4, 24k or 2M"),

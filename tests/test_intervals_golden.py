@@ -106,9 +106,7 @@ def test_one_member_gives_its_own_stretched_and_drifting_bar(level):
     """Up to edge + reach = 3 only the stretched bar; beyond, drift per unit of distance is added in squares."""
     one = member([0.0, 0.0, 0.0], [0.04, 0.04, 9.0], stretch=1.5, drift=0.3, dof=7.0)
     low, high = ends([one], [2.5, 5.0, 2.0], np.zeros(3), level)
-    bar = (
-        1.5 * np.array([0.2, 0.2, 1.0]) * student.ppf(0.5 + level / 2, 7) / ndtri(0.5 + level / 2)
-    )  # at most a factor e
+    bar = 1.5 * np.array([0.2, 0.2, 1.0]) * student.ppf(0.5 + level / 2, 7) / ndtri(0.5 + level / 2)  # at most a factor e
     half = np.hypot(bar, [0.0, 0.3 * 2.0, 0.0]) * ndtri(0.5 + level / 2)
     np.testing.assert_allclose(high, half, rtol=1e-9)
     np.testing.assert_allclose(low, -half, rtol=1e-9)
@@ -134,9 +132,7 @@ def test_the_calibrated_interval_is_that_of_its_members():
     assert beyond > 0 and len(found.members) > 1
     weights, mu, sd = [], [], []
     for one in found.members:
-        middle, v = (
-            x[0, 0] for x in one.fits.predict(one.fits.model(design({"N": [big]}, one.rival.law, fitting=False)))
-        )
+        middle, v = (x[0, 0] for x in one.fits.predict(one.fits.model(design({"N": [big]}, one.rival.law, fitting=False))))
         bar = one.stretch * np.sqrt(v) * student.ppf(0.95, one.dof) / ndtri(0.95)
         weights.append(1 / one.error)
         mu.append(middle)

@@ -147,23 +147,14 @@ def test_recovers_its_own_parameters_from_noiseless_data(law):
         for text in texts:
             plan = scaling.schedule(text)
             steps = np.unique(np.geomspace(120, plan.steps, 60).astype(int))
-            made = design(
-                plan, law.using(**({"block": 1} if "block" in law.conventions else {})), fitting=False, steps=steps
-            )
+            made = design(plan, law.using(**({"block": 1} if "block" in law.conventions else {})), fitting=False, steps=steps)
             frames.append(
                 pd.DataFrame(
-                    {
-                        "run": text,
-                        "step": steps,
-                        "lr": plan.rates[steps - 1],
-                        "loss": law(*made.inputs.values(), **truth),
-                    }
+                    {"run": text, "step": steps, "lr": plan.rates[steps - 1], "loss": law(*made.inputs.values(), **truth)}
                 )
             )
         rows = scaling.Runs.from_frame(pd.concat(frames), schedule=None)
-        rows = scaling.Runs.from_frame(
-            rows.frame, facts=pd.DataFrame({"schedule": texts}, index=pd.Index(texts, name="run"))
-        )
+        rows = scaling.Runs.from_frame(rows.frame, facts=pd.DataFrame({"schedule": texts}, index=pd.Index(texts, name="run")))
         fitted = law.using(**({"block": 1} if "block" in law.conventions else {}))
         fit = scaling.fit(rows, fitted)
     else:

@@ -135,9 +135,7 @@ def test_a_bound_leaves_the_other_errors(epoch):
     # the others as if a had been fixed there
     held = scaling.fit(fit.data, law, objective="squares", fixed={"a": 2.2})
     for name in "bc":
-        assert (
-            fit.params[name].stderr == pytest.approx(held.params[name].stderr, rel=1e-6) and fit.params[name].stderr > 0
-        )
+        assert fit.params[name].stderr == pytest.approx(held.params[name].stderr, rel=1e-6) and fit.params[name].stderr > 0
         assert list(fit.params[name].correl) == ["c" if name == "b" else "b"]
     width = fit.eval_uncertainty(x=np.array([5.0, 20.0]))
     assert (width > 0).all() and width[1] == pytest.approx(held.eval_uncertainty(x=[20.0])[0], rel=1e-6)
@@ -156,9 +154,7 @@ def test_a_pair_that_cannot_be_told_apart_is_named():
     # the product is determined, and so are predictions: as those of the law with one factor
     one = scaling.fit(fit.data, as_law(power), objective="squares")
     far = np.array([5.0, 20.0, 30.0])
-    np.testing.assert_allclose(
-        fit.eval_uncertainty(x=far), one.eval_uncertainty(x=far), rtol=1e-2
-    )  # 4, not 3, are counted
+    np.testing.assert_allclose(fit.eval_uncertainty(x=far), one.eval_uncertainty(x=far), rtol=1e-2)  # 4, not 3, are counted
 
 
 def test_what_is_not_determined_is_nan_and_said():

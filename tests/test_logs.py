@@ -100,10 +100,7 @@ def test_step_convention_follows_the_rows() -> None:
 
 def test_constant_rates_fit_both_step_conventions() -> None:
     frame = pd.DataFrame({"step": [50, 100], "lr": 1.0, "loss": 3.0})
-    for form, first in (
-        ("linear", 1),
-        ("linspace", 0),
-    ):  # a first rate of 0 belongs to step 0, not to an update
+    for form, first in (("linear", 1), ("linspace", 0)):  # a first rate of 0 belongs to step 0, not to an update
         text = f"constant:peak=1,steps=101,warmup=10,warmup_form={form}"
         assert Runs.from_frame(frame, facts={"schedule": text}).schedules["run"].first == first
 

@@ -22,10 +22,7 @@ BAD = {  # content, what the message must say (regular expressions, all of them)
     "no header": ("100,3e-4,4.5\n200,3e-4,4.1\n", ["line 1: numbers .* where column names must be"]),
     "missing step": ("lr,loss\n3e-4,4.5\n", ["no column for step", "--map step=COLUMN", "lr, loss"]),
     "missing loss": ("step,lr\n1,3e-4\n", ["no column for loss", "train_loss", "the file has step, lr"]),
-    "doubled step": (
-        "step,_step,loss\n1,1,4.5\n",
-        ["2 columns could be step: step, _step", r"columns=\{'step'", "--map"],
-    ),
+    "doubled step": ("step,_step,loss\n1,1,4.5\n", ["2 columns could be step: step, _step", r"columns=\{'step'", "--map"]),
     "doubled loss": ("step,loss,train_loss\n1,4.5,4.4\n", ["2 columns could be train_loss"]),
     "same name twice": ("step,loss,loss\n1,4.5,4.4\n", [r"'loss' \(columns 2, 3\)"]),
     "text": (GOOD + "400,3e-4,oops\n", ["a.csv, line 5, column 'loss': found 'oops'", "expected a number"]),
@@ -50,10 +47,7 @@ BAD = {  # content, what the message must say (regular expressions, all of them)
     "semicolons": ("step;loss\n1;3,5\n2;3,4\n", ["read as ONE column named 'step;loss'", "';'"]),
     "tabs": ("step\tloss\n1\t3.5\n", ["ONE column", r"'\\t'"]),
     "spaces": ("step loss\n1 3.5\n", ["ONE column"]),
-    "decimal commas": (
-        "step,loss\n1,3,5\n2,3,4\n",
-        ["lines 2 to 3: every row has 3 fields", "Decimal commas"],
-    ),
+    "decimal commas": ("step,loss\n1,3,5\n2,3,4\n", ["lines 2 to 3: every row has 3 fields", "Decimal commas"]),
     "trailing commas": ("step,loss\n1,3.5,\n2,3.4,\n", ["trailing commas"]),
     "extra field": (GOOD + "400,3e-4,3,8\n", ["line 5: 4 fields .* where the header has 3"]),
     "missing field": (GOOD + "400,3e-4\n500,3e-4,3.7\n", ["line 5: 2 fields", "complete it or remove"]),

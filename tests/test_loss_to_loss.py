@@ -55,10 +55,7 @@ def test_optimal_split_is_the_minimum(joint):
     v, law = joint[EDU].values, scaling.laws["kaplan_offset"]
     best = law.hooks.optimum(1e21, **v)
     found = minimize_scalar(
-        lambda x: law(np.exp(x), 1e21 / 6 / np.exp(x), **v),
-        bounds=(15, 30),
-        method="bounded",
-        options={"xatol": 1e-10},
+        lambda x: law(np.exp(x), 1e21 / 6 / np.exp(x), **v), bounds=(15, 30), method="bounded", options={"xatol": 1e-10}
     )
     assert np.exp(found.x) == pytest.approx(best["N"], rel=1e-4)
     assert best["loss"] == pytest.approx(found.fun, rel=1e-12)
@@ -185,9 +182,7 @@ def simulated(noise=1e-3, seed=0):
     values = {"E": 1.5, "A": 7e7, "B": 9e8, "alpha": 0.41, "beta": 0.45}
     source = scaling.laws["kaplan_offset"](N, D, **values)
     target = 0.8 * (source - 1.5) ** 1.1 + 0.9
-    rows = [
-        pd.DataFrame({"N": N, "D": D, "loss": y * np.exp(noise * rng.normal(size=len(N)))}) for y in (source, target)
-    ]
+    rows = [pd.DataFrame({"N": N, "D": D, "loss": y * np.exp(noise * rng.normal(size=len(N)))}) for y in (source, target)]
     return (*rows, {"K": 0.8, "kappa": 1.1, "E0": 1.5, "E1": 0.9})
 
 

@@ -176,14 +176,9 @@ def test_best_mixture_for_one_target_is_the_exact_one():
 
 
 def test_one_entry_takes_the_way_that_the_laws_declare():
-    kind, rows = (
-        scaling.laws["mixture_exponential"].using(domains="a/b"),
-        pd.DataFrame({"r_a": np.linspace(0.1, 0.9, 30)}),
-    )
+    kind, rows = (scaling.laws["mixture_exponential"].using(domains="a/b"), pd.DataFrame({"r_a": np.linspace(0.1, 0.9, 30)}))
     rows["r_b"] = 1 - rows["r_a"]
-    whole = scaling.fit(
-        rows.assign(loss=kind(rows["r_a"], rows["r_b"], c=1.0, t_a=0.3, t_b=-0.2)), "mixture_exponential"
-    )
+    whole = scaling.fit(rows.assign(loss=kind(rows["r_a"], rows["r_b"], c=1.0, t_a=0.3, t_b=-0.2)), "mixture_exponential")
     pd.testing.assert_frame_equal(mix({"x": whole}).frame, whole_shares({"x": whole}).frame)
     law, sizes = scaling.laws["multilingual"], pd.DataFrame({"N": np.geomspace(1e7, 1e9, 24), "D": 1e10})
     sizes["p"] = np.tile([0.2, 0.4, 0.6, 0.8], 6)

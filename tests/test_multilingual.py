@@ -147,8 +147,7 @@ def test_worst_family_with_an_irreducible_loss(runs):
     values = {"E": 0.9, "A": 300, "B": 400, "alpha": 0.34, "beta": 0.28}
     fits = {
         n: scaling.fit(
-            of(rows, n).assign(loss=law(rows["N"], rows["D"], rows[f"p_{n}"], gamma=3 * g, **values)),
-            "multilingual_reducible",
+            of(rows, n).assign(loss=law(rows["N"], rows["D"], rows[f"p_{n}"], gamma=3 * g, **values)), "multilingual_reducible"
         )
         for n, g in GAMMA.items()
     }
@@ -186,9 +185,7 @@ G = np.array(list(GAMMA.values()))
 def test_golden_shares():
     best = least_sum(np.ones(5), G)
     np.testing.assert_allclose(best.p, NORMALISED, atol=1e-8)
-    assert gain_free(1, G, best.p) <= 5.846238848409 and gain_free(1, G, np.full(5, 0.2)) == pytest.approx(
-        5.870907312228
-    )
+    assert gain_free(1, G, best.p) <= 5.846238848409 and gain_free(1, G, np.full(5, 0.2)) == pytest.approx(5.870907312228)
     worst = least_worst(np.ones(5), G)
     np.testing.assert_allclose(worst.p, [0.1490368, 0.21704206, 0.35100348, 0.1490368, 0.13388086], atol=1e-8)
     np.testing.assert_allclose(worst.p**-G, 1.1700469419, atol=1e-10)

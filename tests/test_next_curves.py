@@ -52,9 +52,7 @@ def test_a_run_that_lowers_its_rate_is_what_a_constant_run_lacks(law):
         plan = plan_next(law, POOL, TARGET, 22_000, done=done, criterion=criterion)
         assert plan["run"].iloc[0] in ("step", "decay", "cosine", "dip")
         assert plan["target_sd"].iloc[0] < 0.1 < plan.attrs["target_sd"] and plan["cost"].sum() <= 22_000
-        assert (
-            plan.attrs["unit"] == "updates" and len(plan.attrs["warnings"]) == 2
-        )  # 'constant' has been run, and so 'brief'
+        assert plan.attrs["unit"] == "updates" and len(plan.attrs["warnings"]) == 2  # 'constant' has been run, and so 'brief'
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -116,9 +114,7 @@ def test_every_form_of_a_pool_gives_the_same_plan():
     for plan in found[1:]:
         assert plan["run"].tolist() == found[0]["run"].tolist()
         np.testing.assert_allclose(plan["target_sd"], found[0]["target_sd"], rtol=0.05)
-    texts = plan_next(
-        "annealing", list(table["schedule"]), scaling.schedule(TARGET), 30, done=done, cost=table["price"]
-    )
+    texts = plan_next("annealing", list(table["schedule"]), scaling.schedule(TARGET), 30, done=done, cost=table["price"])
     priced = plan_next("annealing", table, TARGET, 30, done=done, cost="price")
     assert texts["cost"].tolist() == priced["cost"].tolist()  # a cost belongs to the run given in its place
     assert texts["run"].tolist() == [POOL[n] for n in priced["run"]] and priced.attrs["unit"] == "price"
@@ -138,8 +134,7 @@ def test_branches_cost_and_show_only_what_is_new():
     done = made("annealing", ["constant"])
     pool = {name: POOL[name] for name in ("decay", "step", "cosine")}
     whole, part = (
-        plan_next("annealing", pool, TARGET, 50_000, done=done, branch=b, criterion="V").set_index("run")
-        for b in (False, True)
+        plan_next("annealing", pool, TARGET, 50_000, done=done, branch=b, criterion="V").set_index("run") for b in (False, True)
     )
     assert whole.loc["step", "cost"] == 16_000 and part.loc["step", "cost"] == 8_000
     assert part.loc["decay", "cost"] == pytest.approx(3200, abs=20) and part.loc["cosine", "cost"] > 14_000
@@ -148,13 +143,9 @@ def test_branches_cost_and_show_only_what_is_new():
 def test_runs_of_a_fit_and_of_a_saved_one(tmp_path):
     rows = made("annealing", ["constant", "decay"]).frame
     rise = [
-        {"run": n, "step": s, "lr": scaling.schedule(POOL[n]).rates[s - 1]}
-        for n in rows["run"].unique()
-        for s in (1, 1000)
+        {"run": n, "step": s, "lr": scaling.schedule(POOL[n]).rates[s - 1]} for n in rows["run"].unique() for s in (1, 1000)
     ]
-    fit = scaling.fit(
-        pd.concat([pd.DataFrame(rise), rows]), "annealing", min_step=2000
-    )  # without the warm-up, not its rates
+    fit = scaling.fit(pd.concat([pd.DataFrame(rise), rows]), "annealing", min_step=2000)  # without the warm-up, not its rates
     fit.save(tmp_path / "fit.json")
     plans = [plan_next(f, POOL, TARGET, 16_000) for f in (fit, scaling.load(tmp_path / "fit.json"))]
     pd.testing.assert_frame_equal(*plans)

@@ -23,17 +23,13 @@ def percent(rows, measured):
 
 
 def covered(rows, measured):
-    return (
-        (rows["lower"].to_numpy() < np.asarray(measured)) & (np.asarray(measured) < rows["upper"].to_numpy())
-    ).mean()
+    return ((rows["lower"].to_numpy() < np.asarray(measured)) & (np.asarray(measured) < rows["upper"].to_numpy())).mean()
 
 
 @pytest.fixture(scope="module")
 def corpora():
     facts = scaling.read(RUNS / "corpora").facts
-    rows = facts.assign(
-        N=facts["n_params"].astype(float), D=facts["tokens"].astype(float), loss=facts["final_val_loss"]
-    )
+    rows = facts.assign(N=facts["n_params"].astype(float), D=facts["tokens"].astype(float), loss=facts["final_val_loss"])
     return rows.assign(text=rows.index.str.split("-").str[0])
 
 
@@ -118,9 +114,7 @@ def test_over_training_of_two_corpora(corpora):
 def test_an_encoder_that_knows_nothing_new_has_no_exponent():
     facts = scaling.read(RUNS / "encoders").facts
     rows = facts.assign(
-        N_e=facts["n_params_encoder"].astype(float),
-        N_d=facts["n_params_decoder"].astype(float),
-        loss=facts["final_val_loss"],
+        N_e=facts["n_params_encoder"].astype(float), N_d=facts["n_params_decoder"].astype(float), loss=facts["final_val_loss"]
     )
     far = (rows["n_encoder"] == 4) & (rows["n_layer"] == 4)
     short, long = (rows["steps"] == steps for steps in (500, 1500))
@@ -160,9 +154,7 @@ def test_one_slope_per_language_predicts_mixtures_held_out(mixed):
         # far better than ignoring the share, not as good as noise
         cells = rows[~held].groupby(["N", "D"])["loss"].mean()
         plain = cells.loc[list(zip(out["N"], out["D"], strict=True))].to_numpy() / out["loss"].to_numpy() - 1
-        assert (
-            error.mean() < 4 and error.mean() < 75 * np.abs(plain).mean() and covered(out, rows[held]["loss"]) >= 0.75
-        )
+        assert error.mean() < 4 and error.mean() < 75 * np.abs(plain).mean() and covered(out, rows[held]["loss"]) >= 0.75
     best = own_shares(fits, N=70_896, D=3.1e6)
     assert best.residual <= 1e-12 and best.gain < 0.02 and np.abs(best.frame["share"] - 0.25).max() < 0.15
 

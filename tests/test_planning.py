@@ -16,9 +16,7 @@ from scaling.planning.surface import Budget, Surface
 
 CHINCHILLA = scaling.laws["chinchilla"]
 BESIROGLU = CHINCHILLA.published["besiroglu2024"]
-GRID = pd.DataFrame(
-    [(n, d) for n in np.geomspace(1e8, 1e10, 4) for d in np.geomspace(1e9, 1e11, 4)], columns=["N", "D"]
-)
+GRID = pd.DataFrame([(n, d) for n in np.geomspace(1e8, 1e10, 4) for d in np.geomspace(1e9, 1e11, 4)], columns=["N", "D"])
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +58,7 @@ def test_algebra_of_the_optimum():
     """alpha A / N^alpha = beta B / D^beta; the budgets of a size, of a number of tokens and of a loss invert each other."""
     row = scaling.plan(BESIROGLU, 1e22).iloc[0]
     p = BESIROGLU
-    assert p["alpha"] * p["A"] * row["N"] ** -p["alpha"] == pytest.approx(
-        p["beta"] * p["B"] * row["D"] ** -p["beta"], rel=1e-6
-    )
+    assert p["alpha"] * p["A"] * row["N"] ** -p["alpha"] == pytest.approx(p["beta"] * p["B"] * row["D"] ** -p["beta"], rel=1e-6)
     for asked in ({"loss": row["loss"]}, {"N": row["N"]}, {"D": row["D"]}):
         again = scaling.plan(BESIROGLU, **asked).iloc[0]
         assert again["flops"] == pytest.approx(1e22, rel=1e-6)

@@ -20,12 +20,7 @@ from scaling.plots import style
 def run(name: str, last: int, every: int = 10, noise: float = 0.0) -> pd.DataFrame:
     step = np.arange(every, last + 1, every)
     return pd.DataFrame(
-        {
-            "run": name,
-            "step": step,
-            "lr": 1e-3 * (1 - step / (last + 1)),
-            "loss": 2 + 5 * step**-0.5 + noise * np.cos(step),
-        }
+        {"run": name, "step": step, "lr": 1e-3 * (1 - step / (last + 1)), "loss": 2 + 5 * step**-0.5 + noise * np.cos(step)}
     )
 
 
@@ -240,12 +235,8 @@ def test_many_or_ordered_series_run_through_viridis():
 # Machado, Oliveira & Fernandes 2009, severity 1, on linear RGB
 BLINDNESS = {
     "none": np.eye(3),
-    "deuteranope": np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
-    ),
-    "protanope": np.array(
-        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
-    ),
+    "deuteranope": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    "protanope": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
 }
 
 

@@ -61,9 +61,7 @@ def backtest():
 
 
 def forecast():
-    frame = pd.DataFrame(
-        {"step": [600, 1000], "lr": 1e-3, "prediction": [2.5, 2.34567], "lower": 2.2, "upper": 2.56789}
-    )
+    frame = pd.DataFrame({"step": [600, 1000], "lr": 1e-3, "prediction": [2.5, 2.34567], "lower": 2.2, "upper": 2.56789})
     errors = pd.DataFrame({"end": [2.34567], "backtest error per unit of ln step": [0.01234]}, index=["own prefix"])
     log = pd.DataFrame({"step": [600], "loss": [2.5], "fitted": [2.5]})
     rest = (frame, "own prefix", errors.rename_axis("method"), 0.9, 0.004, ("a spike",), (0.5, 0.65), log)
@@ -201,9 +199,7 @@ def test_plain_data_holds_every_number_of_the_text(kind):
 def test_a_fit_prints_as_it_always_did():
     shown = str(fitted())
     assert shown.splitlines()[0] == "chinchilla   L(N, D) = E + A / N^alpha + B / D^beta   arXiv:2203.15556"
-    assert re.match(
-        r"verdict      OK: \d+ of \d+ starts agree, condition \S+, no parameter at a bound$", shown.splitlines()[1]
-    )
+    assert re.match(r"verdict      OK: \d+ of \d+ starts agree, condition \S+, no parameter at a bound$", shown.splitlines()[1])
     names = re.compile("^ {12} {10}value {14}95 % interval$(.*)", re.M | re.S)
     rows = names.search(shown)[1].strip("\n").splitlines()
     assert [row.split()[0] for row in rows] == list(fitted().values)
@@ -227,14 +223,8 @@ class Frame(Result):
 
 
 def test_tables_are_aligned_and_long_ones_show_their_ends():
-    frame = pd.DataFrame(
-        {"run": ["a", "bb"], "N": [10, 2_000], "loss": [2.0, 1.5], "none": np.nan, "error": ["+1 %", ""]}
-    )
-    assert str(Frame(frame)).splitlines() == [
-        "run     N    loss  error",
-        "a      10  2.0000   +1 %",
-        "bb   2000  1.5000",
-    ]
+    frame = pd.DataFrame({"run": ["a", "bb"], "N": [10, 2_000], "loss": [2.0, 1.5], "none": np.nan, "error": ["+1 %", ""]})
+    assert str(Frame(frame)).splitlines() == ["run     N    loss  error", "a      10  2.0000   +1 %", "bb   2000  1.5000"]
     assert str(Frame(frame.set_index("run"))) == str(Frame(frame))
     assert str(Frame(frame[:0])) == ""
     many = Frame(pd.DataFrame({"x": range(1000)}))

@@ -142,9 +142,7 @@ def test_scatter_counts_rows_and_what_wanders_but_no_trend():
 
 
 def _log(loss, plan="constant:peak=3e-4,steps=4000"):
-    return scaling.Runs.from_frame(
-        pd.DataFrame({"run": "run", "step": 1 + np.arange(len(loss)), "loss": loss}), schedule=plan
-    )
+    return scaling.Runs.from_frame(pd.DataFrame({"run": "run", "step": 1 + np.arange(len(loss)), "loss": loss}), schedule=plan)
 
 
 def test_a_log_of_every_step_is_forecast_from_means():

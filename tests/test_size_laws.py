@@ -129,12 +129,7 @@ def test_trajectory_recovers_known_constants():
     law = scaling.laws["kaplan_trajectory"]
     truth = dict(law.published["su2024"])
     grid = np.array(
-        [
-            (N, B, S)
-            for N in (1e6, 3e6, 1e7, 3e7, 6e7)
-            for B in (3e4, 1e5, 3e5, 1e6, 4e6)
-            for S in np.geomspace(2e3, 1e5, 6)
-        ]
+        [(N, B, S) for N in (1e6, 3e6, 1e7, 3e7, 6e7) for B in (3e4, 1e5, 3e5, 1e6, 4e6) for S in np.geomspace(2e3, 1e5, 6)]
     )
     off = []
     for seed in range(8):

@@ -91,11 +91,7 @@ def test_a_mixture_reads_its_sources_by_share_and_across_no_border():
 def test_mixtures_are_written_with_shares():
     assert shares("python") == [("python", 1.0)]
     assert shares("my notes/") == [("my notes/", 1.0)]
-    assert shares("0.75 python + .25 my notes/ + 0 headers") == [
-        ("python", 0.75),
-        ("my notes/", 0.25),
-        ("headers", 0.0),
-    ]
+    assert shares("0.75 python + .25 my notes/ + 0 headers") == [("python", 0.75), ("my notes/", 0.25), ("headers", 0.0)]
     for wrong in ("0.5 python + 0.4 headers", "0.5 python + headers", "0.5 python + 0.5 python"):
         with pytest.raises(TrainingError, match="shares that sum to 1"):
             shares(wrong)

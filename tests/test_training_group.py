@@ -40,9 +40,7 @@ def group_of(text):
     }  # fmt: skip
     specs = {name: RunSpec(schedule=s, corpus=text, **TINY) for name, s in schedules.items()}
     specs["often"] = replace(specs["w60"], eval_every=7)
-    rounded = {
-        f"q{k}": RunSpec(schedule=schedules["c60"], qat_bits=3, qat_from=k, corpus=text, **TINY) for k in (30, 50)
-    }
+    rounded = {f"q{k}": RunSpec(schedule=schedules["c60"], qat_bits=3, qat_from=k, corpus=text, **TINY) for k in (30, 50)}
     other = RunSpec(schedule=wsd(30), seed=1, clip=0.5, corpus=text, **TINY)
     return specs | rounded | {"seed1": other}
 
@@ -193,9 +191,7 @@ def test_a_mixture_reports_each_source(text, tmp_path):
         (other / str(i)).write_text("0123456789" * 60)
     spec = RunSpec(schedule=wsd(40), corpus=f"0.5 {text} + 0.5 {other}", **TINY)
     mixed = train(spec, tmp_path, name="mixed", device="cpu")
-    judged = train(
-        RunSpec(schedule=wsd(40), corpus=f"1 {text} + 0 {other}", **TINY), tmp_path, name="judged", device="cpu"
-    )
+    judged = train(RunSpec(schedule=wsd(40), corpus=f"1 {text} + 0 {other}", **TINY), tmp_path, name="judged", device="cpu")
     name = text.rsplit("/", 1)[1]
     by_source = [mixed[f"val_loss_{name}"], mixed["val_loss_digits"]]
     assert mixed["final_val_loss"] == pytest.approx(np.mean(by_source), rel=1e-12)

@@ -80,9 +80,7 @@ def test_forward_probes_see_scores_and_log_z(corpus):
 def test_coordinate_check_tells_mup_from_sp(corpus):
     found = {}
     for rules in ("sp", "mup", "completep"):
-        spec = RunSpec(
-            schedule=CONSTANT, parametrization=rules, base_width=16, d_model=16, n_head=2, context=16, batch=8
-        )
+        spec = RunSpec(schedule=CONSTANT, parametrization=rules, base_width=16, d_model=16, n_head=2, context=16, batch=8)
         found[rules] = p.slopes(p.coordinate_check(spec, (16, 32, 64, 128), corpus, updates=6, seeds=(0, 1)))
     assert found["sp"]["blocks.1"] > 0.3
     assert found["mup"].abs().max() < 0.1

@@ -164,9 +164,7 @@ def test_killed_and_resumed_is_byte_identical(text, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
 def test_a_group_killed_25_times_is_byte_identical(text, tmp_path):
     shapes = ("linear", "1-sqrt")
-    schedules = {
-        f"{n}-{s}": f"wsd:peak=1e-2,warmup=10,steps={n},decay=0.3,shape={s}" for n in (100, 200) for s in shapes
-    }
+    schedules = {f"{n}-{s}": f"wsd:peak=1e-2,warmup=10,steps={n},decay=0.3,shape={s}" for n in (100, 200) for s in shapes}
     settings = {name: {"corpus": text, "schedule": s} | TINY | {"eval_every": 2} for name, s in schedules.items()}
     train_group({name: RunSpec(**one) for name, one in settings.items()}, tmp_path / "peace", device="cpu")
     chance, kills = random.Random(1), 0

@@ -192,9 +192,7 @@ def test_a_sweep_is_the_same_on_any_executor_and_with_any_lanes(file, tmp_path):
     with ThreadPoolExecutor(1) as pool:
         sweep(runs, tmp_path / "b", executor=pool, lanes=3, device="cpu")
     for name in runs:
-        assert (tmp_path / "a/curves" / f"{name}.csv").read_bytes() == (
-            tmp_path / "b/curves" / f"{name}.csv"
-        ).read_bytes()
+        assert (tmp_path / "a/curves" / f"{name}.csv").read_bytes() == (tmp_path / "b/curves" / f"{name}.csv").read_bytes()
     table = list(csv.DictReader((tmp_path / "a/runs.csv").read_text().splitlines()))
     assert {row["run_id"]: row["role"] for row in table}["peak0.01"] == "flat"
     assert costs(runs, tmp_path / "a")["own_steps"].sum() == 0

@@ -58,9 +58,7 @@ def test_logged_runs_at_several_rates_give_one_curve_per_size_and_batch():
             ahead = (steps <= 2000) == (rate == 0.005)
             lr = np.where(steps <= 200, rate / 2, np.where(steps > 3600, rate / 3, rate))
             name = f"{N}-{B}-{rate}"
-            frames.append(
-                pd.DataFrame({"run": name, "step": steps, "lr": lr, "loss": exact * np.where(ahead, 1, 1.02)})
-            )
+            frames.append(pd.DataFrame({"run": name, "step": steps, "lr": lr, "loss": exact * np.where(ahead, 1, 1.02)}))
             facts[name] = {"batch_tokens": B, "n_params": N + 1000, "n_params_nonemb": N}
     runs = scaling.Runs.from_frame(pd.concat(frames), facts=facts)
     curves = trajectory.curves_of(runs)

@@ -48,9 +48,7 @@ def test_encoder_decoder_allocation():
     values = {"L_inf": 1.0, "A": 0.2 * 7**0.3 * 9**0.5, "p_e": 0.3, "p_d": 0.5}
     best = law.hooks.optimum(40.0, **values)
     assert best["loss"] - 1.0 == pytest.approx(0.0954735959604, abs=1e-13)
-    found = minimize_scalar(
-        lambda x: law(40 / (1 + np.exp(-x)), 40 / (1 + np.exp(x)), **values), bracket=(-2, 1), tol=1e-14
-    )
+    found = minimize_scalar(lambda x: law(40 / (1 + np.exp(-x)), 40 / (1 + np.exp(x)), **values), bracket=(-2, 1), tol=1e-14)
     assert best["loss"] == pytest.approx(found.fun, rel=1e-12)
     assert best["N_e"] / 40 == pytest.approx(1 / (1 + np.exp(-found.x)), rel=1e-6)
     from scaling.papers.ghorbani2021 import reduction_at

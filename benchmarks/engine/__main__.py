@@ -60,12 +60,7 @@ def certified() -> list[Row]:
     return [
         Row("parameters to 6 digits", f"{six} of 54", "54", six == 54),
         Row("standard errors to 6 digits (Lanczos1 exempt)", f"{errors} of 52", "52", errors == 52),
-        Row(
-            "standard errors of Lanczos1, digits",
-            f"{min(e for n, _, e, _ in ours if n == 'Lanczos1'):.1f}",
-            ">= 2",
-            None,
-        ),
+        Row("standard errors of Lanczos1, digits", f"{min(e for n, _, e, _ in ours if n == 'Lanczos1'):.1f}", ">= 2", None),
         Row("called a success below 4 digits", str(false), "0", false == 0),
         Row("  lmfit leastsq, defaults: parameters to 6 digits", f"{sum(d >= 6 for d, _ in theirs)} of 54"),
         Row("  lmfit leastsq, defaults: called a success below 4 digits", str(sum(s and d < 4 for d, s in theirs))),
@@ -90,18 +85,12 @@ def single() -> list[Row]:
         at_most("worst excess of the objective over 100 seeds", worst, 1e-9),
         at_most("global fit, in warm-started scipy solves", ours / scipy, 8, "x"),
         Row("  the same in milliseconds; one scipy solve", f"{1e3 * ours:.1f}; {1e3 * scipy:.1f} ms"),
-        Row(
-            "  excess: scipy least_squares, near start",
-            f"{surface.objective(surface.scipy_huber().x) / OPTIMUM - 1:.1e}",
-        ),
+        Row("  excess: scipy least_squares, near start", f"{surface.objective(surface.scipy_huber().x) / OPTIMUM - 1:.1e}"),
         Row(
             "  excess and cost: lmfit least_squares(huber), our guess",
             f"{surface.objective(told) / OPTIMUM - 1:.1e}, {with_lmfit / scipy:.1f}x",
         ),
-        Row(
-            "  excess and cost: BFGS from published values",
-            f"{surface.bfgs().fun / OPTIMUM - 1:.1e}, {bfgs / scipy:.1f}x",
-        ),
+        Row("  excess and cost: BFGS from published values", f"{surface.bfgs().fun / OPTIMUM - 1:.1e}, {bfgs / scipy:.1f}x"),
     ]
 
 
@@ -142,15 +131,9 @@ def bootstrap() -> list[Row]:
     ]
     return [
         *made,
+        _peer("autograd", frame, "faster than the replication's protocol (BFGS, autograd)", lambda p: p["cpu"] / ours, 150),
         _peer(
-            "autograd", frame, "faster than the replication's protocol (BFGS, autograd)", lambda p: p["cpu"] / ours, 150
-        ),
-        _peer(
-            "simple-scaling-laws",
-            frame,
-            "faster than simple-scaling-laws' own bootstrap",
-            lambda p: p["bootstrap"] / ours,
-            8,
+            "simple-scaling-laws", frame, "faster than simple-scaling-laws' own bootstrap", lambda p: p["bootstrap"] / ours, 8
         ),
     ]
 

@@ -37,8 +37,7 @@ def intervals(data: Path, failures: list[str]) -> Iterator[Bar]:
     wide = found.loc["exact", "of delta"]
     yield "width on the exact simulation over that of delta", "<= 1.15", f"{wide:.3f}", wide <= 1.15
     failures += [
-        f"{f.column}, {f.task}: {f.coverage:.0%} inside, width {f.width:.3f} ({f.interval})"
-        for f in failed.itertuples()
+        f"{f.column}, {f.task}: {f.coverage:.0%} inside, width {f.width:.3f} ({f.interval})" for f in failed.itertuples()
     ]
 
 
@@ -85,9 +84,7 @@ def choice(data: Path, failures: list[str]) -> Iterator[Bar]:
 
 def whole_curves(data: Path, failures: list[str]) -> Iterator[Bar]:
     """Which schedules to run next: simulated curves after one constant run, then public ones as a check."""
-    tasks = [
-        (kind, budget, t) for kind in ("trunks", "mixed") for budget in (16_000, 28_000) for t in next_curves.TRUTHS
-    ]
+    tasks = [(kind, budget, t) for kind in ("trunks", "mixed") for budget in (16_000, 28_000) for t in next_curves.TRUTHS]
     found = pd.DataFrame({(k, b, t): next_curves.simulated(t, k, b, REPLICATES) for k, b, t in tasks}).T
     print(found.to_string(float_format=lambda x: f"{x:.5f}"), end="\n\n")
     best = found[["random", "cheapest"]].min(axis=1)

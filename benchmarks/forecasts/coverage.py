@@ -14,9 +14,7 @@ import scaling
 from benchmarks.forecasts import tasks
 
 COLUMNS = ["epoch", "epoch far", "curve to 1.5x", "curve to 4x", "sched2", "sched4", "exact"]
-BEST = dict(
-    zip(COLUMNS, [0.0546, None, None, 0.116, 0.069, 0.034, None], strict=True)
-)  # scores of spec/engine.md section 5
+BEST = dict(zip(COLUMNS, [0.0546, None, None, 0.116, 0.069, 0.034, None], strict=True))  # scores of spec/engine.md section 5
 
 
 def groups(task: tasks.Task) -> dict[str, np.ndarray]:
@@ -63,11 +61,7 @@ def table(data: Path, interval: str = "calibrated", exact: int = 60) -> tuple[pd
                     failures.append((name, task.name, *values[:2], said.partition(";")[0]))
         print(f"{task.column}: {time.process_time() - start:.0f} s of CPU", file=sys.stderr, flush=True)
     names = [c for c in COLUMNS if c in found]
-    out = pd.DataFrame(
-        [np.mean(found[c], 0) for c in names], index=names, columns=["coverage", "width", "score", "of delta"]
-    )
+    out = pd.DataFrame([np.mean(found[c], 0) for c in names], index=names, columns=["coverage", "width", "score", "of delta"])
     out["best score of spec"] = [BEST[c] for c in names]
     out["tasks"] = [len(found[c]) for c in names]
-    return out, pd.DataFrame(failures, columns=["column", "task", "coverage", "width", "interval"]).sort_values(
-        "coverage"
-    )
+    return out, pd.DataFrame(failures, columns=["column", "task", "coverage", "width", "interval"]).sort_values("coverage")

@@ -82,12 +82,7 @@ def tasks(data: Path) -> dict[str, tuple[pd.DataFrame, str]]:
     )
     out["sparsity"] = f, "bench_two"
     f = rows("vocab").rename(
-        columns={
-            "non_vocab_parameters": "x",
-            "vocab_size": "y",
-            "num_characters": "z",
-            "unigram_normalized_loss": "loss",
-        }
+        columns={"non_vocab_parameters": "x", "vocab_size": "y", "num_characters": "z", "unigram_normalized_loss": "loss"}
     )
     f = f.astype({"x": float, "y": float, "z": float})
     f = f.assign(loss=f["loss"] - f["loss"].min() + 1.0, cost=f["x"] * f["z"])  # the task's loss is negative

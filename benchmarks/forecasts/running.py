@@ -31,11 +31,7 @@ def table(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         runs = curves(data, size)
         smaller = curves(data, other)
         train = smaller.select("run in ['cosine_24000', 'constant_24000', 'wsdcon_9']")
-        for label, references in (
-            ("reference", References(smaller)),
-            ("kernel", References(train)),
-            ("own prefix", None),
-        ):
+        for label, references in (("reference", References(smaller)), ("kernel", References(train)), ("own prefix", None)):
             for name in TARGETS:
                 for fraction in FRACTIONS:
                     run, truth = stopped(runs, name, fraction)

@@ -17,11 +17,7 @@ SCHEDULES = [
     "cosine_24000", "constant_24000", "wsdcon_9", "constant_72000", "cosine_72000", "wsd_20000_24000",
     "wsdld_20000_24000", "wsdcon_3", "wsdcon_18",
 ]  # fmt: skip
-CURVES = {
-    "constant_72000": [6, 8, 10, 14, 18, 24, 36],
-    "constant_24000": [5, 6, 8, 10, 12],
-    "cosine_72000": [10, 15],
-}
+CURVES = {"constant_72000": [6, 8, 10, 14, 18, 24, 36], "constant_24000": [5, 6, 8, 10, 12], "cosine_72000": [10, 15]}
 
 
 @dataclass(frozen=True)
@@ -108,11 +104,5 @@ def exact_tasks(repetitions: int = 60) -> Iterator[Task]:
     for i in range(repetitions):
         frame = pd.DataFrame({"N": N, "D": D, "loss": truth * np.exp(0.004 * rng.standard_normal(len(N)))})
         yield Task(
-            "exact",
-            str(i),
-            "chinchilla",
-            "log_squares",
-            frame[small],
-            frame[~small],
-            np.zeros(int((~small).sum()), bool),
+            "exact", str(i), "chinchilla", "log_squares", frame[small], frame[~small], np.zeros(int((~small).sum()), bool)
         )

@@ -18,10 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SCRATCH = REPOSITORY / ".mutants"
 ROOMS: dict[str, tuple[list[str], list[str]]] = {  # what is broken, and the tests that should see it
     "losses": (["scaling/engine/losses.py"], ["tests/test_engine_golden.py"]),
-    "solver": (
-        ["scaling/engine/solver.py", "scaling/engine/steps.py"],
-        ["tests/test_engine_golden.py", "tests/test_nist.py"],
-    ),
+    "solver": (["scaling/engine/solver.py", "scaling/engine/steps.py"], ["tests/test_engine_golden.py", "tests/test_nist.py"]),
     "drops": (
         ["scaling/schedules/drops.py", "scaling/schedules/table.py"],
         ["tests/test_golden_schedules.py", "tests/test_schedules.py"],
@@ -31,10 +28,7 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {  # what is broken, and the tes
         ["tests/test_golden_schedules.py", "tests/test_schedules.py"],
     ),
     "counting": (["scaling/counting/*"], ["tests/test_golden_counts.py", "tests/test_counting.py"]),
-    "calibration": (
-        ["scaling/intervals/calibrate.py"],
-        ["tests/test_golden_calibration.py", "tests/test_intervals_golden.py"],
-    ),
+    "calibration": (["scaling/intervals/calibrate.py"], ["tests/test_golden_calibration.py", "tests/test_intervals_golden.py"]),
     "allocation": (
         ["scaling/planning/compute.py", "scaling/planning/surface.py", "scaling/planning/shares.py"],
         ["tests/test_planning.py", "tests/test_mixtures.py"],
@@ -67,9 +61,7 @@ def run(room: str) -> dict[str, int]:
         line = [sys.executable, "-m", "mutmut", *words]
         done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise SystemExit(
-                f"mutmut {' '.join(words)} failed in {folder}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-            )
+            raise SystemExit(f"mutmut {' '.join(words)} failed in {folder}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
         return done.stdout
 
     mutmut("run", "--max-children", "2")

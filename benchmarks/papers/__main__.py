@@ -26,10 +26,7 @@ def main() -> int:
     rows = list(formulas.numbers())
     root = shared()
     if root is None:
-        print(
-            "public data not found: only formulas and published constants are compared (set SCALING_DATA)",
-            file=sys.stderr,
-        )
+        print("public data not found: only formulas and published constants are compared (set SCALING_DATA)", file=sys.stderr)
     else:
         rows += data.numbers(root)
     table = pd.DataFrame(rows, columns=["paper", "number", "published", "ours", "tolerance"])

@@ -36,9 +36,7 @@ def numbers(root: Path) -> Iterator[Row]:
 
 def _replication(root: Path) -> Iterator[Row]:
     raw = pd.read_csv(root / "analyzing-chinchilla/data/svg_extracted_data.csv")
-    whole = pd.DataFrame(
-        {"N": raw["Model Size"], "D": raw["Training FLOP"] / (6 * raw["Model Size"]), "loss": raw["loss"]}
-    )
+    whole = pd.DataFrame({"N": raw["Model Size"], "D": raw["Training FLOP"] / (6 * raw["Model Size"]), "loss": raw["loss"]})
     kept = whole[whole["loss"] < sorted(whole["loss"])[-5]]
     fit = scaling.fit(kept, "chinchilla")
     yield "Besiroglu", "objective, 240 rows", 0.0010182740178006, fit.objective, 1e-9

@@ -61,13 +61,7 @@ def numbers() -> Iterator[Row]:
     yield "DeepSeek", "M_opt D_opt / C at 1e20", 1.00012, best["M"] * best["D"] / 1e20, 1e-5
     yield "Kaplan", "B_crit at L = 3", 1.069e6, laws["critical_batch"].published["kaplan2020"](3.0), 5e-4
     for N, D, bits, share in ((86e6, 2.3e9, 4, 0.184), (86e6, 1.4e12, 4, 0.523), (7e9, 15e12, 4, 0.447)):
-        yield (
-            "QAT",
-            f"best fraction at {N:g}, {D:g}",
-            share,
-            laws["qat_fraction"].published["dremov2025"](N, D, bits),
-            3e-3,
-        )
+        yield ("QAT", f"best fraction at {N:g}, {D:g}", share, laws["qat_fraction"].published["dremov2025"](N, D, bits), 3e-3)
     u = brentq(lambda u: 3 * u * np.exp(-u) - 1 + np.exp(-u), 1, 3, xtol=1e-14)
     yield "Precision", "u* of the best common precision", 1.9038137, u, 1e-7
     yield "Precision", "P*(gamma_w)", 5.09, u * laws["precision"].published["kumar2024"]["gamma_w"], 1e-3

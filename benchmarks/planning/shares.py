@@ -46,9 +46,7 @@ def main() -> None:
         ours, theirs = seconds(least_sum, problems), seconds(slsqp, problems)
         residual = max(least_sum(a, g).residual for a, g in problems)
         apart = max(np.abs(least_sum(a, g).p - slsqp(a, g)).max() for a, g in problems)
-        print(
-            f"{k:8d} {ours * 1e6:9.0f} us {theirs * 1e6:9.0f} us {theirs / ours:6.1f}x {residual:10.1e} {apart:12.1e}"
-        )
+        print(f"{k:8d} {ours * 1e6:9.0f} us {theirs * 1e6:9.0f} us {theirs / ours:6.1f}x {residual:10.1e} {apart:12.1e}")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,7 @@ EXPECTED = Path(__file__).parent / "expected.md"
 def report(old: Path, new: Path, only: tuple[str, ...], rtol: float, show: int) -> int:
     """Print what differs; 1 if anything does that is not expected."""
     was, now = (
-        {k: v for k, v in json.loads(path.read_text("utf-8")).items() if not only or k.startswith(only)}
-        for path in (old, new)
+        {k: v for k, v in json.loads(path.read_text("utf-8")).items() if not only or k.startswith(only)} for path in (old, new)
     )
     meant = [line[2:].split(": ")[0].strip() for line in EXPECTED.read_text("utf-8").splitlines() if line[:2] == "- "]
     differences = {}

@@ -58,10 +58,7 @@ def flat(key: str, x: Any) -> Iterator[tuple[str, Any]]:
         yield key, plain(x)
     else:
         found = list(x)
-        if any(
-            isinstance(v, (Mapping, pd.DataFrame, np.ndarray, list, tuple)) or dataclasses.is_dataclass(v)
-            for v in found
-        ):
+        if any(isinstance(v, (Mapping, pd.DataFrame, np.ndarray, list, tuple)) or dataclasses.is_dataclass(v) for v in found):
             for place, value in enumerate(found):
                 yield from flat(f"{key}.{place}", value)
             return

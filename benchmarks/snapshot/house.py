@@ -133,9 +133,7 @@ def hook(law: Any, name: str) -> Any:
 def simpler(law: Any) -> list[str]:
     """The laws that a law contains."""
     found = hook(law, "simpler")
-    return (
-        ([found] if isinstance(found, str) else list(found)) if found is not None else list(getattr(law, "simpler", ()))
-    )
+    return ([found] if isinstance(found, str) else list(found)) if found is not None else list(getattr(law, "simpler", ()))
 
 
 def compared(found: Any) -> Any:

@@ -102,7 +102,5 @@ def snapshot(out: Path, tree: Path, only: tuple[str, ...]) -> int:
     slow = sorted(taken.items(), key=lambda pair: -pair[1])[:SLOW]
     print("\n".join(["slowest items, s of CPU:", *(f"{s:8.1f}  {key}" for key, s in slow)]), file=sys.stderr)
     print("\n".join([f"{len(failed)} items raised", *failed]), file=sys.stderr)
-    print(
-        f"{len(found)} keys of {len(taken)} items in {out}, {time.process_time() - start:.0f} s of CPU", file=sys.stderr
-    )
+    print(f"{len(found)} keys of {len(taken)} items in {out}, {time.process_time() - start:.0f} s of CPU", file=sys.stderr)
     return 0

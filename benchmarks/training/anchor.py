@@ -48,9 +48,7 @@ class Anchor:
         model = nn.ModuleList([self.embedding, self.positions, self.blocks, self.norm])
         for name, p in model.named_parameters():
             if p.dim() == 2:
-                nn.init.normal_(
-                    p, std=0.02 / math.sqrt(2 * layers) if name.endswith(("out.weight", "mlp.2.weight")) else 0.02
-                )
+                nn.init.normal_(p, std=0.02 / math.sqrt(2 * layers) if name.endswith(("out.weight", "mlp.2.weight")) else 0.02)
         self.parameters = list(model.parameters())
         groups = [
             {"params": [p for p in self.parameters if p.dim() >= 2], "weight_decay": 0.1},

@@ -126,18 +126,14 @@ def main() -> int:
     print("method A: minima of iso-FLOP parabolas, extrapolated from the last n budgets; error % at 4.84e19")
     print(pd.concat([a.iloc[:, :3], known, a.iloc[:, 3:]], axis=1).to_string(**show))
     least = table_a(sweep, FEWEST).iloc[-1]
-    print(
-        f"6 budgets, those with fewer than {FEWEST} runs skipped: {least['with E']:.2f}, without E {least['without']:.2f}"
-    )
+    print(f"6 budgets, those with fewer than {FEWEST} runs skipped: {least['with E']:.2f}, without E {least['without']:.2f}")
     chosen = {data: chosen_inside(sweep[sweep["data"] == data]) for data in SETS}
     mean = np.mean([abs(error) for _, error in chosen.values()])
     said = ", ".join(f"{data} {n}: {error:+.2f}" for data, (n, error) in chosen.items())
     print(f"number of budgets chosen by holding out 1e19: {mean:.2f} ({said})")
     print("method B: joint Chinchilla law, all runs at 4.84e19; mean |error| %, and signed means per set")
     print(b.assign(known=list(KNOWN_B.values())).to_string(**show))
-    close = (
-        np.abs(a["with E"] - known["known"]).max() < 0.021 and np.abs(b["error"] - list(KNOWN_B.values())).max() < 0.021
-    )
+    close = np.abs(a["with E"] - known["known"]).max() < 0.021 and np.abs(b["error"] - list(KNOWN_B.values())).max() < 0.021
     print("all within 0.02 points of the known numbers" if close else "NOT all within 0.02 points of the known numbers")
     return 0 if close else 1
 

@@ -148,9 +148,7 @@ class Reading:
 
     def read(self, paths: Sequence[str], *, quiet: bool, schedule: str | None = None) -> Runs:
         """Read the logs; what the reader noticed goes to stderr."""
-        runs = scaling.read(
-            list(paths), columns=self.columns() or None, loss=self.loss, warmup=self.warmup, schedule=schedule
-        )
+        runs = scaling.read(list(paths), columns=self.columns() or None, loss=self.loss, warmup=self.warmup, schedule=schedule)
         if self.where is not None:
             runs = runs.select(self.where)
         output.notes(runs.notes, quiet=quiet)

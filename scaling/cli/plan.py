@@ -98,9 +98,7 @@ def run(
         raise ArgumentError(f"--shape {shape}: goes with --rates, whose counts it converts")
     source: Any = fit_or_constants(fit)
     if isinstance(source, str) and bootstrap != Bootstrap():
-        raise ArgumentError(
-            f"--level, --replicates and --seed go with a saved fit; constants such as {fit} have no intervals"
-        )
+        raise ArgumentError(f"--level, --replicates and --seed go with a saved fit; constants such as {fit} have no intervals")
     rows = scaling.plan(
         source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=unique,
         inputs=values(inputs, "--input") or None, rates=rates, counts=counts, shape=_shape(shape), **vars(bootstrap),

@@ -105,9 +105,7 @@ def _show(
     content = {"law": result.law.name, "level": level, **facts, "predictions": shown}
     doubts = result.verdict.failures if isinstance(result, scaling.Fit) else () if result.ok else result.warnings
     save = lambda path: curve.to_csv(path, index=False)
-    return output.show(
-        output.Told(lines, _readable(shown), content), printing, saved=saved, save=save, doubts=doubts, **drawn
-    )
+    return output.show(output.Told(lines, _readable(shown), content), printing, saved=saved, save=save, doubts=doubts, **drawn)
 
 
 def _source_losses(found: Relation, paths: Sequence[str], inputs: dict[str, str], reading: Reading) -> Any:

@@ -203,9 +203,7 @@ def grown(shape: Shape, N: float, convention: str) -> Shape:
 
     def scaled(by: float) -> Shape:
         wider: dict[str, Any] = {"d_model": shape.d_model * by, "n_layer": shape.n_layer * by}
-        return replace(
-            shape, **wider, **{k: v * by for k in ("d_ff", "d_attn") if (v := getattr(shape, k)) is not None}
-        )
+        return replace(shape, **wider, **{k: v * by for k in ("d_ff", "d_attn") if (v := getattr(shape, k)) is not None})
 
     missing = np.vectorize(lambda by, _: np.log(parameters(scaled(float(np.exp(by))), convention) / N))
     return scaled(float(np.exp(numerics.root(missing, np.log(1e-6), np.log(1e6)))))

@@ -77,9 +77,7 @@ def recounted(table: pd.DataFrame, wanted: str, what: str = "parameters") -> pd.
         if name == wanted:
             continue
         if name == "":
-            raise DataError(
-                f"row {i} does not say how it counts {what}; add a column {said}, one of {', '.join(ways)}."
-            )
+            raise DataError(f"row {i} does not say how it counts {what}; add a column {said}, one of {', '.join(ways)}.")
         if "n_params_nonemb" in table and exact in table:
             values[i] = rows[i][exact]
         elif what == "parameters":
@@ -88,8 +86,7 @@ def recounted(table: pd.DataFrame, wanted: str, what: str = "parameters") -> pd.
             values[i] *= flops_per_token(shape, wanted) / flops_per_token(shape, name)
         else:
             raise DataError(
-                f"FLOP are counted as {name} and needed as {wanted}; give the shape: "
-                "columns d_model, n_layer, vocab, context."
+                f"FLOP are counted as {name} and needed as {wanted}; give the shape: columns d_model, n_layer, vocab, context."
             )
     return table.assign(**{column: values}).assign(**{said: wanted})
 

@@ -134,9 +134,7 @@ def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
         before = len(frame)
         frame = frame.groupby("run", sort=False).tail(1)
         if len(frame) < before:
-            notes.append(
-                f"law '{law.name}' is fitted to the last evaluated row of each run: {len(frame)} of {before} rows"
-            )
+            notes.append(f"law '{law.name}' is fitted to the last evaluated row of each run: {len(frame)} of {before} rows")
         if "flops" in names.values() and "flops" not in frame and {"n_params", "tokens"} <= set(frame.columns):
             frame = frame.assign(flops=compute(frame["n_params"], frame["tokens"]))
             notes.append("compute C counted as 6 N D")

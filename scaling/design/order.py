@@ -44,9 +44,7 @@ def order(made: Design, by: str) -> np.ndarray:
     elif x is None and by not in ("size", "step") and len(made.inputs) == 1:  # a convention says what the only input is
         x = np.asarray(next(iter(made.inputs.values())), float)
     if x is None:
-        raise FitError(
-            f"cannot order these rows by {by}: there is no such column among {', '.join(map(str, frame.columns))}."
-        )
+        raise FitError(f"cannot order these rows by {by}: there is no such column among {', '.join(map(str, frame.columns))}.")
     if not (x > 0).all():
         raise FitError(f"cannot order rows by {by}: {x[~(x > 0)][0]:g} is not positive.")
     return np.asarray(np.log(x))

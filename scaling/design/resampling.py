@@ -39,9 +39,7 @@ def groups(made: Design, by: str | None) -> np.ndarray:
             raise FitError(f"resampling runs needs at least 3 of them, and there are {runs.max() + 1}; use by='block'.")
         return runs
     if order is None:
-        raise FitError(
-            "resampling blocks needs rows that lie on a curve (run and step, or a single input); use by='row'."
-        )
+        raise FitError("resampling blocks needs rows that lie on a curve (run and step, or a single input); use by='row'.")
     owner = runs if "run" in made.frame else np.zeros(len(runs), int)
     code = np.empty(len(runs), int)
     for run in np.unique(owner):

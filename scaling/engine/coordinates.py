@@ -41,9 +41,7 @@ class Coordinates:
 
     @property
     def inverse(self) -> np.ndarray:
-        return np.asarray(
-            2 * np.eye(len(self.M)) - self.M
-        )  # M - 1 maps exponents to scales only, so its square is zero
+        return np.asarray(2 * np.eye(len(self.M)) - self.M)  # M - 1 maps exponents to scales only, so its square is zero
 
     def to_params(self, t: np.ndarray) -> np.ndarray:
         """t (..., p) -> parameters (..., p)."""
@@ -132,10 +130,7 @@ def _of_terms(
 
 
 def _of_hook(
-    hook: Callable[..., Mapping[str, float]],
-    names: list[str],
-    inputs: Mapping[str, np.ndarray],
-    fixed: Mapping[str, float],
+    hook: Callable[..., Mapping[str, float]], names: list[str], inputs: Mapping[str, np.ndarray], fixed: Mapping[str, float]
 ) -> dict[str, tuple[float, dict[str, float]]]:
     """The same from the law's own `natural` scales, which may depend on exponents."""
     exponents = [k for k, p in inspect.signature(hook).parameters.items() if p.kind is p.KEYWORD_ONLY]

@@ -100,9 +100,7 @@ class _Task:
         few = short if len(short) <= rows else short.take(np.linspace(0, len(short) - 1, rows).round().astype(int))
         if len(few) == len(self.made):
             return few, self.model
-        return few, models.build(
-            self.law, self.specs, few.inputs, self.fixed, self.loss, coordinates=self.model.coordinates
-        )
+        return few, models.build(self.law, self.specs, few.inputs, self.fixed, self.loss, coordinates=self.model.coordinates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,13 +186,7 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
 
 
 def _starts(
-    law: Law,
-    model: models.Model,
-    few: Design,
-    loss: Loss,
-    specs: tuple[Parameter, ...],
-    seed: int,
-    given: bool,
+    law: Law, model: models.Model, few: Design, loss: Loss, specs: tuple[Parameter, ...], seed: int, given: bool
 ) -> np.ndarray:
     """The best nodes of a grid, and what simpler laws say; with many parameters the latter alone, where there are any."""
     nested = _simpler(law, few, loss, specs, model.coordinates, seed)

@@ -38,9 +38,7 @@ class Loss:
                 + "."
             )
         if not isinstance(delta, (int, float, np.number)) or not 0 < delta < np.inf:
-            raise ArgumentError(
-                f"delta={delta} must be a positive number; for least squares use objective='log_squares'."
-            )
+            raise ArgumentError(f"delta={delta} must be a positive number; for least squares use objective='log_squares'.")
         return cls(name, log, float(delta))
 
     @property

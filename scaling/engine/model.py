@@ -46,9 +46,7 @@ def at(model: MonomialModel | GeneralModel, t: np.ndarray) -> tuple[np.ndarray, 
 class MonomialModel:
     """Sum of K exp(Z t): every derivative in closed form, so the solver can take exact Newton steps."""
 
-    def __init__(
-        self, terms: list[Monomial], coordinates: Coordinates, inputs: Mapping[str, np.ndarray], log: bool
-    ) -> None:
+    def __init__(self, terms: list[Monomial], coordinates: Coordinates, inputs: Mapping[str, np.ndarray], log: bool) -> None:
         self.coordinates, self.log = coordinates, log
         self.n = len(next(iter(inputs.values())))
         self.parts = [self._part(term, inputs) for term in terms]

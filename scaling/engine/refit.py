@@ -51,9 +51,7 @@ class Refits:
 
     def model(self, rows: Design) -> models.Model:
         """The law over other rows, in the coordinates of these fits."""
-        return models.build(
-            self.law, self.coordinates.params, rows.inputs, self.fixed, self.loss, coordinates=self.coordinates
-        )
+        return models.build(self.law, self.coordinates.params, rows.inputs, self.fixed, self.loss, coordinates=self.coordinates)
 
     def predict(self, model: models.Model) -> tuple[np.ndarray, np.ndarray]:
         """Prediction in the objective's units and its variance, the noise of one row included: both (F, n)."""
@@ -63,9 +61,7 @@ class Refits:
             J = model.jacobian(terms, value)
             if self.loss.log:
                 J = J / value[:, None, :]
-            return self.loss.link(value), self.noise[:, None] ** 2 * (
-                1 + self.alike[:, None] * deviation(J, self.root) ** 2
-            )
+            return self.loss.link(value), self.noise[:, None] ** 2 * (1 + self.alike[:, None] * deviation(J, self.root) ** 2)
 
 
 def refit(

@@ -26,9 +26,7 @@ def linear_params(model: Model) -> list[int]:
     rng = np.random.default_rng(0)
     # natural units, where every scale is of order one; other parameters near their plain starts
     probes = np.array([0.0 if p.domain.log else p.start or 1.0 for p in coordinates.params]) * np.ones((2, 1))
-    probes = np.where(
-        coordinates.logs, rng.uniform(-0.3, 0.3, probes.shape), probes * rng.uniform(0.8, 1.25, probes.shape)
-    )
+    probes = np.where(coordinates.logs, rng.uniform(-0.3, 0.3, probes.shape), probes * rng.uniform(0.8, 1.25, probes.shape))
 
     def f(t: np.ndarray) -> np.ndarray:
         return model.value(model.terms(t))
@@ -47,9 +45,7 @@ def linear_params(model: Model) -> list[int]:
         if not moves or np.abs(two - 2 * one + base).max() > 1e-9 * size:
             continue
         twice = times(probes, j, 2.0)
-        if all(
-            np.abs(f(times(twice, i, 2.0)) - two - f(times(probes, i, 2.0)) + base).max() < 1e-9 * size for i in found
-        ):
+        if all(np.abs(f(times(twice, i, 2.0)) - two - f(times(probes, i, 2.0)) + base).max() < 1e-9 * size for i in found):
             found.append(j)
     return found
 
@@ -122,9 +118,7 @@ def search_range(d: Domain) -> tuple[float, float]:
 
 
 @np.errstate(all="ignore")  # nodes where the law overflows are dropped by their cost
-def _amplitudes(
-    model: Model, t: np.ndarray, linear: list[int], y: np.ndarray, weights: np.ndarray, loss: Loss
-) -> np.ndarray:
+def _amplitudes(model: Model, t: np.ndarray, linear: list[int], y: np.ndarray, weights: np.ndarray, loss: Loss) -> np.ndarray:
     """Solve the linear parameters at every node t (nodes, p)."""
     scale = model.coordinates.logs[linear]
     # one unit of each linear parameter in natural units: t = 0 for scales, 1 for the others; "none" is a vanishing scale

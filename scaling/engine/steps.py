@@ -39,9 +39,7 @@ class State:
 
     def take(self, rows: np.ndarray) -> State:
         """Some of the problems."""
-        kept: dict[str, Any] = {
-            k: [a[rows] for a in v] if isinstance(v, list) else v[rows] for k, v in vars(self).items()
-        }
+        kept: dict[str, Any] = {k: [a[rows] for a in v] if isinstance(v, list) else v[rows] for k, v in vars(self).items()}
         return State(**kept)
 
     def move(self, accept: np.ndarray, t: np.ndarray, cost: np.ndarray, r: np.ndarray, terms: list[np.ndarray]) -> None:
@@ -109,9 +107,7 @@ class Newton(Steps):
 
     def damp(self, s: State, gain: np.ndarray, accept: np.ndarray) -> None:
         lam = s.damping
-        s.damping = np.where(
-            accept, np.where(gain > 0.75, lam * 0.1, np.where(gain > 0.25, lam * 0.5, lam * 2)), lam * 6
-        )
+        s.damping = np.where(accept, np.where(gain > 0.75, lam * 0.1, np.where(gain > 0.25, lam * 0.5, lam * 2)), lam * 6)
 
 
 class GaussNewton(Steps):

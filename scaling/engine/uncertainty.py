@@ -114,14 +114,7 @@ def lag_one(r: np.ndarray, runs: np.ndarray) -> float:
 
 
 def bootstrap(
-    model: Model,
-    t: np.ndarray,
-    y: np.ndarray,
-    weights: np.ndarray,
-    loss: Loss,
-    replicates: int,
-    seed: int,
-    groups: np.ndarray,
+    model: Model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, replicates: int, seed: int, groups: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Refit `replicates` resamples of whole groups, warm-started: (t (replicates, p), converged (replicates,))."""
     rng = np.random.default_rng(seed)

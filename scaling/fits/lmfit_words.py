@@ -206,9 +206,7 @@ class LmfitWords(Explore):
         (n,) array. NaN, with a warning that names the parameters, where the data leave the prediction undetermined.
         """
         given = {k: np.atleast_1d(v) if isinstance(v, (int, float)) else v for k, v in self._inputs(inputs).items()}
-        model = models.build(
-            self.law, self.coordinates.params, given, self.fixed, self.loss, coordinates=self.coordinates
-        )
+        model = models.build(self.law, self.coordinates.params, given, self.fixed, self.loss, coordinates=self.coordinates)
         value, J = models.at(model, self.t)
         sd = self.deviation(J, np.abs(value))
         if (lost := np.isnan(sd)).any():

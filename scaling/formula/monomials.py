@@ -28,9 +28,7 @@ class Monomial:
         below: list[str] = []
         for base, (const, slopes) in self.powers.items():
             parts = [f"{abs(c):g}{p}" if abs(c) != 1 else p for p, c in slopes.items()]
-            negative = (bool(slopes) and all(c < 0 for c in slopes.values()) and const <= 0) or (
-                not slopes and const < 0
-            )
+            negative = (bool(slopes) and all(c < 0 for c in slopes.values()) and const <= 0) or (not slopes and const < 0)
             size = "+".join(parts + ([f"{abs(const):g}"] if const and (slopes or abs(const) != 1) else []))
             (below if negative else above).append(base + (f"^{size}" if size else ""))
         number = "" if abs(self.coef) == 1 and above else f"{abs(self.coef):g} "
@@ -105,9 +103,7 @@ class _Sum:
     def _no(self, *_: object) -> NoReturn:
         raise _Untraceable
 
-    __rpow__ = __abs__ = __lt__ = __gt__ = __le__ = __ge__ = __bool__ = __float__ = __getitem__ = __iter__ = __len__ = (
-        _no
-    )
+    __rpow__ = __abs__ = __lt__ = __gt__ = __le__ = __ge__ = __bool__ = __float__ = __getitem__ = __iter__ = __len__ = _no
 
 
 def _product(a: Monomial, b: Monomial) -> Monomial:

@@ -30,9 +30,7 @@ def constants(text: str) -> Published:
     law = find(name)
     if preset not in law.published:
         there = [f"{name}/{key}" for key in law.published]
-        raise LawError(
-            f"'{text}' are no constants; write law/constants: {', '.join(there) or f'{name} has none published'}."
-        )
+        raise LawError(f"'{text}' are no constants; write law/constants: {', '.join(there) or f'{name} has none published'}.")
     return law.published[preset]
 
 

@@ -22,13 +22,9 @@ def names_in(name: str, text: str) -> set[str]:
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
-        raise LawError(
-            f"{name} = '{text}' is not an expression ({error.msg}); write for example '2 * alpha'."
-        ) from error
+        raise LawError(f"{name} = '{text}' is not an expression ({error.msg}); write for example '2 * alpha'.") from error
     for node in ast.walk(tree):
-        if not isinstance(node, _NODES) or (
-            isinstance(node, ast.Constant) and not isinstance(node.value, (int, float))
-        ):
+        if not isinstance(node, _NODES) or (isinstance(node, ast.Constant) and not isinstance(node.value, (int, float))):
             raise LawError(f"{name} = '{text}': only arithmetic of parameters, exp, log and sqrt can be used.")
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(FUNCTIONS)
 
@@ -43,9 +39,7 @@ def sort_ties(ties: Mapping[str, str], known: Set[str]) -> dict[str, str]:
     needs = {name: names_in(name, text) for name, text in ties.items()}
     for name, used in needs.items():
         if unknown := used - set(ties) - known:
-            raise LawError(
-                f"{name} = '{ties[name]}': no parameter {', '.join(sorted(unknown))}; there are {sorted(known)}."
-            )
+            raise LawError(f"{name} = '{ties[name]}': no parameter {', '.join(sorted(unknown))}; there are {sorted(known)}.")
     done: dict[str, str] = {}
     while len(done) < len(ties):
         ready = [n for n in ties if n not in done and needs[n] <= known | set(done)]

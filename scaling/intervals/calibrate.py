@@ -152,9 +152,7 @@ class _Miss:
     reach: float
 
 
-def _member(
-    rival: Rival, late: bool, made: Design, trial: _Trial, params: tuple[Parameter, ...] | None
-) -> Member | None:
+def _member(rival: Rival, late: bool, made: Design, trial: _Trial, params: tuple[Parameter, ...] | None) -> Member | None:
     """Fit and backtest; None where the law cannot be fitted to all rows or no backtest of it is usable."""
     masks = np.array([c.train for c in trial.splits] + [np.ones(len(trial.o), bool)])
     if late:

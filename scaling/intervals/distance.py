@@ -7,14 +7,7 @@ import numpy as np
 from scaling.design.inputs import Design
 
 SHOWN = 0.01  # relative excess below which nothing is said, as the printed digits would not show it
-NAMES = {
-    "N": "parameters",
-    "D": "tokens",
-    "C": "compute",
-    "S1": "learning-rate area",
-    "step": "steps",
-    "lr": "learning rate",
-}
+NAMES = {"N": "parameters", "D": "tokens", "C": "compute", "S1": "learning-rate area", "step": "steps", "lr": "learning rate"}
 
 
 def extrapolation(seen: Design, target: Design) -> str:

@@ -63,13 +63,7 @@ def calibrated(target: Target, level: float) -> Ends:
     return *bounds(found, target.under, o, target.middle, level), words(found, o, level)
 
 
-INTERVALS = {
-    "calibrated": calibrated,
-    "delta": delta,
-    "profile": profile,
-    "bootstrap": bootstrapped,
-    "conformal": conformal,
-}
+INTERVALS = {"calibrated": calibrated, "delta": delta, "profile": profile, "bootstrap": bootstrapped, "conformal": conformal}
 
 
 def calibration(target: Target) -> Calibration:

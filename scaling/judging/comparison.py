@@ -135,13 +135,11 @@ def _check_holdout(data: Any, laws: list[Law], holdout: Any) -> None:
     columns = {*names}.union(*(law.inputs for law in laws))
     if isinstance(holdout, str) and holdout not in columns:
         raise ArgumentError(
-            f"holdout='{holdout}': no such column; say {', '.join(WORDS)}, a fraction, or one of "
-            f"{', '.join(sorted(columns))}."
+            f"holdout='{holdout}': no such column; say {', '.join(WORDS)}, a fraction, or one of {', '.join(sorted(columns))}."
         )
     if not isinstance(holdout, str) and not (isinstance(holdout, int | float | np.number) and 0 < holdout < 1):
         raise ArgumentError(
-            f"holdout={holdout!r}: give a fraction of the rows between 0 and 1, or a direction: {', '.join(WORDS)} or a "
-            "column."
+            f"holdout={holdout!r}: give a fraction of the rows between 0 and 1, or a direction: {', '.join(WORDS)} or a column."
         )
 
 

@@ -22,9 +22,7 @@ ALIASES_OF_FACTS = {
 Facts = dict[str, dict[str, Any]]
 
 
-def constant_columns(
-    cells: Mapping[str, Any], rows: np.ndarray, run: np.ndarray, name: str, findings: Findings
-) -> Facts:
+def constant_columns(cells: Mapping[str, Any], rows: np.ndarray, run: np.ndarray, name: str, findings: Findings) -> Facts:
     """Facts by run: the columns (of those not part of the curve) that hold one value per run.
 
     Parameters

@@ -184,9 +184,7 @@ class Runs(Result):
     @classmethod
     def from_saved(cls, data: Mapping[str, Any]) -> "Runs":
         if data.get("schema") != SCHEMA:
-            raise DataError(
-                f"saved runs have schema {data.get('schema')!r}, this version reads {SCHEMA!r}; read the logs"
-            )
+            raise DataError(f"saved runs have schema {data.get('schema')!r}, this version reads {SCHEMA!r}; read the logs")
         frame, facts = ({name: _column(values) for name, values in data[k].items()} for k in ("frame", "facts"))
         plans = {run: Plan.from_dict(plan) for run, plan in data["schedules"].items()}
         table = pd.DataFrame(facts, index=pd.Index(data["runs"], name="run"))

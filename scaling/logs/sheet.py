@@ -128,13 +128,9 @@ def _good_header(header: list[str], line: int, name: str, findings: Findings) ->
             f"it with commas, or Runs.from_frame(pandas.read_csv({name!r}, sep={mark!r}, decimal=...))",
         )
     elif names and all(_is_number(cell) for cell in names):
-        findings.problem(
-            f"{name}, line {line}", f"numbers ({some(header, 3)}) where column names must be; add a header"
-        )
+        findings.problem(f"{name}, line {line}", f"numbers ({some(header, 3)}) where column names must be; add a header")
     elif doubled:
-        where = [
-            f"{cell!r} (columns {some([i + 1 for i, c in enumerate(header) if c == cell], 4)})" for cell in doubled
-        ]
+        where = [f"{cell!r} (columns {some([i + 1 for i, c in enumerate(header) if c == cell], 4)})" for cell in doubled]
         findings.problem(name, f"column names given twice: {some(where, 5)}; rename or remove one of each")
     else:
         return True

@@ -15,9 +15,7 @@ from scaling.formula import Exponent, Positive, Published, drawn, law
         ),
     },
 )  # fmt: skip
-def qat_error(
-    N, D, G, *, k: Positive = 0.16, gamma_N: Exponent = 0.2, gamma_D: Exponent = 0.07, gamma_G: Exponent = 0.8
-):
+def qat_error(N, D, G, *, k: Positive = 0.16, gamma_N: Exponent = 0.2, gamma_D: Exponent = 0.07, gamma_G: Exponent = 0.8):
     """dL(N, D, G) = k D^gamma_D (log2 G)^gamma_G / N^gamma_N
 
     Loss added by training with quantised weights and activations. It grows with D, whereas the terms of `qat_penalty`

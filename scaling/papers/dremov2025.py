@@ -68,9 +68,7 @@ def qat_penalty(
         weights, `tokens_per_byte`.
     """
     return (
-        theta / levels**kappa
-        + phi / (levels**chi * N**psi * S_qat**omega)
-        + lam / (levels**mu * N**nu * S_fp**xi * S_qat**rho)
+        theta / levels**kappa + phi / (levels**chi * N**psi * S_qat**omega) + lam / (levels**mu * N**nu * S_fp**xi * S_qat**rho)
     )
 
 

@@ -9,9 +9,7 @@ _SOURCE = "refit of the public runs (mitchellgordon95/mt-scaling) by the authors
 
 
 def _refit(a_N: float, N_C: float, a_D: float, D_C: float, se_N: float, se_D: float) -> Published:
-    return Published(
-        a_N=a_N, N_C=N_C, a_D=a_D, D_C=D_C, source=_SOURCE, counts=_COUNTS, errors={"a_N": se_N, "a_D": se_D}
-    )
+    return Published(a_N=a_N, N_C=N_C, a_D=a_D, D_C=D_C, source=_SOURCE, counts=_COUNTS, errors={"a_N": se_N, "a_D": se_D})
 
 
 @law(
@@ -22,9 +20,7 @@ def _refit(a_N: float, N_C: float, a_D: float, D_C: float, se_N: float, se_D: fl
         "gordon2021_zhen": _refit(0.12136, 3.8623e8, 0.41418, 1.8413e8, 0.0032, 0.0116),
     },
 )
-def mt_data(
-    N: Positive, D: Positive, *, a_N: Exponent = 0.11, N_C: Positive = 4e8, a_D: Exponent = 0.4, D_C: Positive = 2e8
-):
+def mt_data(N: Positive, D: Positive, *, a_N: Exponent = 0.11, N_C: Positive = 4e8, a_D: Exponent = 0.4, D_C: Positive = 2e8):
     """L(N, D) = ((N_C / N)^(a_N / a_D) + D_C / D)^a_D
 
     There is no irreducible loss: the loss falls to zero in the limit, so do not trust it far outside the data.

@@ -63,9 +63,7 @@ def power_law_jacobian(x, *, A, alpha):
         ),
     },
 )  # fmt: skip
-def kaplan(
-    N, D, *, N_c: Critical = 6.4e13, D_c: Critical = 1.8e13, alpha_N: Exponent = 0.076, alpha_D: Exponent = 0.103
-):
+def kaplan(N, D, *, N_c: Critical = 6.4e13, D_c: Critical = 1.8e13, alpha_N: Exponent = 0.076, alpha_D: Exponent = 0.103):
     """L(N, D) = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D
 
     Eq. 1.5 of the paper. There is no irreducible loss: 'chinchilla_outer' with E = 0, beta = 1, gamma = alpha_D.

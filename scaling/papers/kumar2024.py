@@ -36,9 +36,7 @@ def precision(
     P_w, P_a, P_kv : bits of weights, activations and key-value cache in training (16 for none saved).
     gamma_w, gamma_a, gamma_kv : bits at which 63 % of the parameters still count.
     """
-    left = alpha * (
-        np.log1p(-np.exp(-P_w / gamma_w)) + np.log1p(-np.exp(-P_a / gamma_a)) + np.log1p(-np.exp(-P_kv / gamma_kv))
-    )
+    left = alpha * (np.log1p(-np.exp(-P_w / gamma_w)) + np.log1p(-np.exp(-P_a / gamma_a)) + np.log1p(-np.exp(-P_kv / gamma_kv)))
     return E + A * np.exp(-left) / N**alpha + B / D**beta
 
 
@@ -60,9 +58,7 @@ precision_sample = precision.sample(drawn(N=(3e7, 2e9), D=(1e9, 3e10), P_w=_bits
         ),
     },
 )  # fmt: skip
-def ptq_damage(
-    N, D, P, *, C_T: Positive = 0.06, gamma_N: Exponent = 0.34, gamma_D: Exponent = 0.5, gamma_post: Bits = 0.6
-):
+def ptq_damage(N, D, P, *, C_T: Positive = 0.06, gamma_N: Exponent = 0.34, gamma_D: Exponent = 0.5, gamma_post: Bits = 0.6):
     """dL(N, D, P) = C_T D^gamma_D / N^gamma_N exp(-P / gamma_post)
 
     Loss added by quantising the weights after training; it grows with the tokens trained on. When fitting, the column

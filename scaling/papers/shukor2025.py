@@ -154,9 +154,7 @@ def mixture_joint_contains(N, D, h, *, E, A, B, alpha, beta, C, gamma):
     """Sizes A and B that no mixture moves; once as they are, once with most of the mixture term moved into E."""
     same = {"alpha": alpha, "beta": beta, "gammaA": 1.0, "gammaB": 1.0, "CA": (A,) * len(h), "CB": (B,) * len(h)}
     bias = np.mean(_bias(h, C, gamma))
-    return [
-        {**same, "E": E + (1 - part) * bias, "C": tuple(c / part for c in C), "gamma": gamma} for part in (1.0, 0.4)
-    ]
+    return [{**same, "E": E + (1 - part) * bias, "C": tuple(c / part for c in C), "gamma": gamma} for part in (1.0, 0.4)]
 
 
 mixture_joint.sample(_sample)

@@ -203,9 +203,7 @@ def _held(s: Surface, budget: Budget, C: np.ndarray, asked: Asked) -> dict[str, 
     if (n < 1).any():
         raise FitError(f"D={asked.D:g} leaves less than one parameter at {C[0]:g} FLOP; hold fewer tokens.")
     if (d <= 0).any():
-        raise FitError(
-            f"N={asked.N:g} leaves no compute to train on {C[0]:g} FLOP once {budget.served:g} tokens are served."
-        )
+        raise FitError(f"N={asked.N:g} leaves no compute to train on {C[0]:g} FLOP once {budget.served:g} tokens are served.")
     lost = s(n[:, None], d[:, None])[:, 0]
     return {"flops": C, "N": n, "D": d, "loss": lost, "wasted": 1 - s.compute_for(lost, budget) / C}
 

@@ -111,10 +111,7 @@ def parametric(runs: pd.DataFrame, law: str = "chinchilla", flops: float | Seque
 
 def compare(runs: pd.DataFrame, flops: float) -> pd.DataFrame:
     """Iso-FLOP parabolas and the parametric fits beside each other: exponents, and N and D at `flops`."""
-    found = {
-        "isoflop": isoflop(runs, flops),
-        **{law: parametric(runs, law) for law in ("chinchilla", "chinchilla_outer")},
-    }
+    found = {"isoflop": isoflop(runs, flops), **{law: parametric(runs, law) for law in ("chinchilla", "chinchilla_outer")}}
     rows = {name: {"a": one.a, "b": one.b, **one.at(flops), "bias_of_D": one.bias} for name, one in found.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 

@@ -42,9 +42,7 @@ class Independence(Result):
         return [("verdict", f"{self.verdict}: {self.reason}")]
 
 
-def independence(
-    frame: pd.DataFrame, target: str, shares: Mapping[str, str], *, run: str | None = None
-) -> Independence:
+def independence(frame: pd.DataFrame, target: str, shares: Mapping[str, str], *, run: str | None = None) -> Independence:
     """Test the own-share hypothesis of the multilingual law for one family.
 
     Parameters

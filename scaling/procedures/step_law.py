@@ -132,9 +132,4 @@ def _paraboloid(g: pd.DataFrame) -> dict[str, float] | None:
     step = -np.linalg.solve(H, c[1:3])
     if not (u.min() <= step[0] <= u.max() and v.min() <= step[1] <= v.max()):
         return None
-    return {
-        "N": g["N"].iloc[0],
-        "D": g["D"].iloc[0],
-        "lr": np.exp(x.mean() + step[0]),
-        "batch": np.exp(y.mean() + step[1]),
-    }
+    return {"N": g["N"].iloc[0], "D": g["D"].iloc[0], "lr": np.exp(x.mean() + step[0]), "batch": np.exp(y.mean() + step[1])}

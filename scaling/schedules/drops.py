@@ -33,9 +33,7 @@ class RateDrops:
     span: np.ndarray
 
     @classmethod
-    def before(
-        cls, steps: np.ndarray, schedule: Schedule, *, block: int, warmup_in_ld: bool, lr_floor: float
-    ) -> RateDrops:
+    def before(cls, steps: np.ndarray, schedule: Schedule, *, block: int, warmup_in_ld: bool, lr_floor: float) -> RateDrops:
         """Drops up to and including each step (arXiv:2503.12811 sums all of them).
 
         Parameters

@@ -5,9 +5,7 @@ import numpy as np
 from scaling.errors import ScheduleError
 
 
-def table(
-    step: np.ndarray, lr: np.ndarray, warmup: int | None, first: int | None
-) -> tuple[np.ndarray, int, tuple[str, ...]]:
+def table(step: np.ndarray, lr: np.ndarray, warmup: int | None, first: int | None) -> tuple[np.ndarray, int, tuple[str, ...]]:
     """Rates of all steps first..step[-1], the label of the first one, and what had to be assumed; as in `Schedule.from_rows`.
 
     Between two rows the rate is linear, except where it jumps: a change whose neighbouring intervals do not

@@ -163,9 +163,7 @@ class Schedule:
         index = step - self.first
         bad = (index < 0) | (index >= self.steps) | (index != np.floor(index))
         if np.any(bad):
-            raise ScheduleError(
-                f"step {step[bad].flat[0]:g} is not in the schedule of steps {self.first} to {self.last}"
-            )
+            raise ScheduleError(f"step {step[bad].flat[0]:g} is not in the schedule of steps {self.first} to {self.last}")
         return np.asarray(index, np.int64)
 
     def __len__(self) -> int:

@@ -118,10 +118,9 @@ def read_corpus(text: str = "python") -> Corpus:
 def _files(source: str) -> tuple[Path, Iterator[Path]]:
     """The folder of a source, and its files, which may be other things than files."""
     paths = sysconfig.get_paths()
-    root, suffixes = {
-        "python": (paths["stdlib"], (".py",)),
-        "headers": (paths["platlib"], (".h", ".hpp", ".cuh")),
-    }.get(source, (source, ("",)))
+    root, suffixes = {"python": (paths["stdlib"], (".py",)), "headers": (paths["platlib"], (".h", ".hpp", ".cuh"))}.get(
+        source, (source, ("",))
+    )
 
     def walk() -> Iterator[Path]:
         # Path.rglob would take five times as long, and every process does it

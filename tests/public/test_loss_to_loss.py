@@ -83,9 +83,7 @@ def check_stored_constants_have_their_stored_objective(sweep, stored):
         loss = rows[column(row.loss_name)]
         residual = np.log(value) - np.log(loss)
         assert Loss("huber", True, 1e-3).value(residual.to_numpy()).mean() == pytest.approx(row.loss, rel=1e-5)
-        assert 1 - ((value - loss) ** 2).sum() / ((loss - loss.mean()) ** 2).sum() == pytest.approx(
-            row.r_squared, abs=1e-6
-        )
+        assert 1 - ((value - loss) ** 2).sum() / ((loss - loss.mean()) ** 2).sum() == pytest.approx(row.r_squared, abs=1e-6)
         checked += 1
     assert checked >= 250
 
@@ -110,10 +108,7 @@ def check_all_thirty_pairs(sweep, joint, stored):
             found = relate(joint[a], joint[b], E0=E[a], E1=E[b])
             x, y = np.log(found.pairs["x"] - E[a]), np.log(found.pairs["loss"] - E[b])
             slope, intercept = np.polyfit(x, y, 1)  # the authors' protocol, by another road
-            assert (found.kappa, found.K) == (
-                pytest.approx(slope, rel=1e-9),
-                pytest.approx(np.exp(intercept), rel=1e-9),
-            )
+            assert (found.kappa, found.K) == (pytest.approx(slope, rel=1e-9), pytest.approx(np.exp(intercept), rel=1e-9))
             own = relate(joint[a], joint[b])  # with our own joint fits in place of the stored ones
             assert own.kappa == pytest.approx(found.kappa, rel=1e-5) and np.isclose(own.K, found.K, rtol=1e-5)
             r2.append(found.r2)
@@ -122,11 +117,7 @@ def check_all_thirty_pairs(sweep, joint, stored):
                 assert len(found.pairs) == n
                 assert found.kappa == pytest.approx(kappa, rel=1e-5) and np.isclose(found.K, K, rtol=1e-5)
                 assert found.r2 == pytest.approx(expected, abs=1e-5)
-    assert (
-        len(r2) == 30
-        and np.mean(r2) == pytest.approx(0.99903, abs=1e-5)
-        and min(r2) == pytest.approx(0.99711, abs=1e-5)
-    )
+    assert len(r2) == 30 and np.mean(r2) == pytest.approx(0.99903, abs=1e-5) and min(r2) == pytest.approx(0.99711, abs=1e-5)
 
 
 def check_train_to_test(sweep, joint, stored):
@@ -149,11 +140,7 @@ def check_test_to_test(sweep, stored):
         "starcoder": (0.742087, 1.641091),
     }
     hella = sweep.assign(loss=sweep["hellaswag_test"])
-    E = {
-        r.data: r.E
-        for r in stored.itertuples()
-        if r.form == "kaplan_offset" and column(r.loss_name) == "hellaswag_test"
-    }
+    E = {r.data: r.E for r in stored.itertuples() if r.form == "kaplan_offset" and column(r.loss_name) == "hellaswag_test"}
     for target, (kappa, K) in golden.items():
         found = relate(hella[hella["data"] == EDU], hella[hella["data"] == target], E0=E[EDU], E1=E[target])
         assert found.kappa == pytest.approx(kappa, rel=1e-5) and np.isclose(found.K, K, rtol=1e-5)
@@ -178,9 +165,7 @@ def check_few_points_translate_a_whole_law(sweep, joint):
         assert np.mean(r2) == pytest.approx(expected, abs=5e-4), target
         # five parameters on six to eight points of their own do worse (ill-conditioned, so only the order is asserted)
         own = scaling.fit(few[few["data"] == target], "kaplan_offset")
-        own_r2 = (
-            1 - ((loss - own.predict(whole)["prediction"].to_numpy()) ** 2).sum() / ((loss - loss.mean()) ** 2).sum()
-        )
+        own_r2 = 1 - ((loss - own.predict(whole)["prediction"].to_numpy()) ** 2).sum() / ((loss - loss.mean()) ** 2).sum()
         assert own_r2 <= 0.98 and own_r2 < np.mean(r2)
     assert min(inside) >= 0.85 and np.mean(inside) >= 0.9
 
@@ -225,10 +210,7 @@ def check_the_pairing_says_what_it_left_out(sweep):
     pairs = pair(a, b)
     assert len(pairs) == 80
     assert "80 pairs of 91 source and 84 target runs; 11 source runs without partner" in pairs.attrs["account"]
-    assert pd.DataFrame(pairs.attrs["unpaired"])["side"].value_counts().to_dict() == {
-        "source": 11,
-        "target": 4,
-    }
+    assert pd.DataFrame(pairs.attrs["unpaired"])["side"].value_counts().to_dict() == {"source": 11, "target": 4}
     with pytest.raises(DataError, match="share their size and tokens"):
         pair(sweep, b)
     with pytest.raises(DataError, match="no run of the source"):
@@ -264,41 +246,17 @@ def check_figure_is_a_line_in_reducible_losses(joint):
 
 CHECKS = {
     check_the_table_is_what_it_says: ("sweep",),
-    check_stored_constants_have_their_stored_objective: (
-        "sweep",
-        "stored",
-    ),
-    check_all_joint_laws_reach_the_authors_optimum: (
-        "sweep",
-        "stored",
-        "joint",
-    ),
-    check_all_thirty_pairs: (
-        "sweep",
-        "joint",
-        "stored",
-    ),
-    check_train_to_test: (
-        "sweep",
-        "joint",
-        "stored",
-    ),
-    check_test_to_test: (
-        "sweep",
-        "stored",
-    ),
-    check_few_points_translate_a_whole_law: (
-        "sweep",
-        "joint",
-    ),
+    check_stored_constants_have_their_stored_objective: ("sweep", "stored"),
+    check_all_joint_laws_reach_the_authors_optimum: ("sweep", "stored", "joint"),
+    check_all_thirty_pairs: ("sweep", "joint", "stored"),
+    check_train_to_test: ("sweep", "joint", "stored"),
+    check_test_to_test: ("sweep", "stored"),
+    check_few_points_translate_a_whole_law: ("sweep", "joint"),
     check_neither_irreducible_loss_known: ("sweep",),
     check_inside_the_sweep_what_enters_the_fit_matters_more_than_the_formula: ("sweep",),
     check_minima_inside_the_sweep_and_the_choice_made_without_the_top_budget: ("sweep",),
     check_the_pairing_says_what_it_left_out: ("sweep",),
     check_translation_of_the_chinchilla_form_is_a_composition: ("sweep",),
-    check_optimal_size_survives_translation: (
-        "sweep",
-        "joint",
-    ),
+    check_optimal_size_survives_translation: ("sweep", "joint"),
     check_figure_is_a_line_in_reducible_losses: ("joint",),
 }

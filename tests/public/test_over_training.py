@@ -20,13 +20,7 @@ SUBSET = {
     "bigbench_qa_wikidata", "pubmed_qa_labeled", "hellaswag", "hellaswag_zeroshot", "boolq", "arc_easy", "coqa",
     "lambada_openai", "winograd", "commonsense_qa", "copa", "squad", "piqa",
 }  # fmt: skip
-FIVE = [
-    ("d=96_l=8_h=4", 20),
-    ("d=512_l=8_h=4", 20),
-    ("d=576_l=24_h=8", 20),
-    ("d=1024_l=24_h=8", 20),
-    ("d=96_l=8_h=4", 320),
-]
+FIVE = [("d=96_l=8_h=4", 20), ("d=512_l=8_h=4", 20), ("d=576_l=24_h=8", 20), ("d=1024_l=24_h=8", 20), ("d=96_l=8_h=4", 320)]
 SIX = [*FIVE, ("open_lm_1b", 20)]
 FAR = {"c4_original": [("open_lm_7b", 20), ("open_lm_1b", 80)], "rpj": [("open_lm_7b", 20), ("open_lm_1b", 640)]}
 GOLDEN = {  # k, gamma, eps; signed error in percent of the chained prediction for the two far runs
@@ -109,9 +103,7 @@ def check_over_training_downstream_error(gadre):
         errors = scaling.fit(six, "test_error_law", objective="squares")
     finally:
         scaling.laws.remove("test_error_law")
-    np.testing.assert_allclose(
-        [errors.values[k] for k in ("k", "gamma", "eps")], (2.20649, 0.714591, 0.856992), rtol=2e-4
-    )
+    np.testing.assert_allclose([errors.values[k] for k in ("k", "gamma", "eps")], (2.20649, 0.714591, 0.856992), rtol=2e-4)
     losses = scaling.fit(five(runs)[["N", "M", "loss"]], "over_training", objective="squares")
     for target, error in ((at(runs, 6e9, 1.0), 0.0464), (at(runs, 1e9, 32.0), 3.6365)):
         L = losses.predict({"N": target["N"], "M": target["M"]})["prediction"].to_numpy()

@@ -10,15 +10,7 @@ from scaling.logs import formats
 from scaling.procedures import step_law
 
 pytest.importorskip("pyarrow")
-ROWS = {
-    "farseer": 404,
-    "data_constrained": 161,
-    "lr_bsz": 2702,
-    "moe": 193,
-    "parallel": 36,
-    "sparsity": 70,
-    "vocab": 1080,
-}
+ROWS = {"farseer": 404, "data_constrained": 161, "lr_bsz": 2702, "moe": 193, "parallel": 36, "sparsity": 70, "vocab": 1080}
 
 
 def test_tables_of_scalebench(shared_data, subtests):

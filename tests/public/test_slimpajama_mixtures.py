@@ -55,8 +55,6 @@ def test_mixtures_of_slimpajama(shared_data, subtests):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("law", "target"), [(law, d) for law, quick in QUICK.items() for d in DOMAINS if d not in quick]
-)
+@pytest.mark.parametrize(("law", "target"), [(law, d) for law, quick in QUICK.items() for d in DOMAINS if d not in quick])
 def test_other_domains(shared_data, law, target):
     check_law(formats.slimpajama_mixtures(shared_data / "data-mixtures/dmsl_llm_slimpajama.csv"), law, target)

@@ -33,9 +33,7 @@ def folder() -> Path:
     tables.sweep("starcoder")[["N", "D", "loss"]].to_csv(root / "code.csv", index=False)
     tables.fit_sweep("fineweb-edu-100b").save(root / "web.json")
     house.relate(tables.fit_sweep("fineweb-edu-100b"), tables.sweep("starcoder")).save(root / "relation.json")
-    (root / "pool.csv").write_text(
-        "size,N,D,price\nsmall,10M,1B,1\nwide,100M,1B,8\nlong,10M,20B,15\nlarge,300M,20B,400\n"
-    )
+    (root / "pool.csv").write_text("size,N,D,price\nsmall,10M,1B,1\nwide,100M,1B,8\nlong,10M,20B,15\nlarge,300M,20B,400\n")
     (root / "target.csv").write_text("N,D\n7B,200B\n")
     (root / "bad.csv").write_text("step,loss\n1,2.0\n2,oops\n")
     (root / "bad_target.csv").write_text("N,D\n7B,many\n")
@@ -46,9 +44,9 @@ def folder() -> Path:
     pd.DataFrame({"N": N, "D": 20 * N, "loss": 2 + 400 * N**-0.3}).to_csv(root / "line.csv", index=False)
     live = pd.read_csv(LONG)[["step", "lr", "val_loss"]]
     live.assign(val_loss=live["val_loss"].where(live["step"] <= 4800)).to_csv(root / "live.csv", index=False)
-    tables.languages("de")[lambda r: (r["N"] == r["N"].min()) & (r["D"] == r["D"].min())].filter(
-        regex="^r_|loss$"
-    ).to_csv(root / "shares.csv", index=False)
+    tables.languages("de")[lambda r: (r["N"] == r["N"].min()) & (r["D"] == r["D"].min())].filter(regex="^r_|loss$").to_csv(
+        root / "shares.csv", index=False
+    )
     return root
 
 
@@ -186,9 +184,7 @@ def lines():
         "laws.misspelt": ["laws", "chinchila"],
         "version": ["--version"],
         # verbs that part
-        "mix.json": verb(
-            "mix", "--mixture", "de=F/de.json", "--mixture", "fr=F/fr.json", "--N", "70k", "--D", "3M", "--json"
-        ),
+        "mix.json": verb("mix", "--mixture", "de=F/de.json", "--mixture", "fr=F/fr.json", "--N", "70k", "--D", "3M", "--json"),
         "mix.text": verb(
             "mix",
             "--mixture",
@@ -204,9 +200,7 @@ def lines():
             "--floor",
             "0.1",
         ),
-        "mix.joint": verb(
-            "mix", "--mixture", "a=F/mixture.json", "--N", "1B", "--D", "10B", "--weight", "a=2", "--json"
-        ),
+        "mix.joint": verb("mix", "--mixture", "a=F/mixture.json", "--N", "1B", "--D", "10B", "--weight", "a=2", "--json"),
         "mix.worst": verb(
             "mix",
             "--mixture",
@@ -262,32 +256,13 @@ def lines():
             "hours",
             "--branch",
         ),
-        "next.target": verb(
-            "next", "F/epoch.json", "--pool", "F/pool.csv", "--target", "F/bad_target.csv", "--budget", "1e20"
-        ),
+        "next.target": verb("next", "F/epoch.json", "--pool", "F/pool.csv", "--target", "F/bad_target.csv", "--budget", "1e20"),
         "next.no_budget": verb("next", "F/epoch.json", "--pool", "F/pool.csv", "--target", "F/target.csv"),
         "next.wsdd": verb(
-            "next",
-            "F/own.json",
-            "--pool",
-            "wsdd:peak=8e-3,steps=4k",
-            "--target",
-            "wsd:peak=8e-3,steps=9600",
-            "--budget",
-            "9k",
+            "next", "F/own.json", "--pool", "wsdd:peak=8e-3,steps=4k", "--target", "wsd:peak=8e-3,steps=9600", "--budget", "9k"
         ),
         "search.wsd": verb(
-            "search",
-            "F/own.json",
-            "--schedule",
-            "wsd",
-            "--steps",
-            "4800",
-            "--warmup",
-            "160",
-            "--json",
-            "-o",
-            "F/best.csv",
+            "search", "F/own.json", "--schedule", "wsd", "--steps", "4800", "--warmup", "160", "--json", "-o", "F/best.csv"
         ),
         "search.free": verb(
             "search", "F/own.json", "--schedule", "free", "--steps", "2400", "--warmup", "160", "--lowest", "0.1"
@@ -376,9 +351,7 @@ def _train():
         "validation_bytes",
         "command",
     )
-    record = (
-        {k: v for k, v in found["out"].items() if k not in unsteady} if isinstance(found["out"], dict) else found["out"]
-    )
+    record = {k: v for k, v in found["out"].items() if k not in unsteady} if isinstance(found["out"], dict) else found["out"]
     return {"code": found["code"], "record": record, "err": found["err"], "runs": scaling.read(root).frame}
 
 

@@ -29,8 +29,7 @@ def one(ax):
         "scales": [ax.get_xscale(), ax.get_yscale()],
         "limits": [*ax.get_xlim(), *ax.get_ylim()],
         "lines": [
-            [len(xy), float(np.nansum(xy[:, 0])), float(np.nansum(xy[:, 1]))]
-            for xy in (np.asarray(x, float) for x in lines)
+            [len(xy), float(np.nansum(xy[:, 0])), float(np.nansum(xy[:, 1]))] for xy in (np.asarray(x, float) for x in lines)
         ],
         "styles": [f"{line.get_linestyle()} {line.get_marker()} {line.get_label()}" for line in ax.get_lines()],
         "bands": len(ax.collections),
@@ -61,9 +60,7 @@ def shared_relation():
                 house.own_shares({n: tables.fit_language(n) for n in tables.LANGUAGES}, N=70_896, D=3.1e6)
             ),
         ),
-        "backtest": (
-            lambda: scaling.plots.backtest(scaling.backtest(tables.epoch()[["N", "D", "loss"]], "chinchilla")),
-        ),
+        "backtest": (lambda: scaling.plots.backtest(scaling.backtest(tables.epoch()[["N", "D", "loss"]], "chinchilla")),),
         "backtest_own": (
             lambda: scaling.plots.backtest(scaling.backtest(tables.own(24, "short"), "annealing", by="schedule")),
         ),

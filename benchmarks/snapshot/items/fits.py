@@ -269,10 +269,7 @@ def _lmfit(name):
 
 def document(saved):
     """The names in a saved file, and what it says in words."""
-    return {
-        k: document(v) if isinstance(v, dict) else v if isinstance(v, str) else type(v).__name__
-        for k, v in saved.items()
-    }
+    return {k: document(v) if isinstance(v, dict) else v if isinstance(v, str) else type(v).__name__ for k, v in saved.items()}
 
 
 @items("asked.saved", {name: (name,) for name in ("epoch", "own", "bend", "tied")})
@@ -327,10 +324,7 @@ def _objective(objective):
 @item("asked.html")
 def _html():
     fit = tables.fit_bend()
-    return {
-        "html": fit._repr_html_(),
-        "page_has": [word in house.page(fit) for word in ("<html", "verdict", fit.law.name)],
-    }
+    return {"html": fit._repr_html_(), "page_has": [word in house.page(fit) for word in ("<html", "verdict", fit.law.name)]}
 
 
 @item("asked.guess")

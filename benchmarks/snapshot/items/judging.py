@@ -8,10 +8,7 @@ from .. import tables
 from ..record import items
 
 TABLES = {
-    "epoch": (
-        lambda: tables.epoch()[["N", "D", "loss"]],
-        ("chinchilla", "chinchilla_outer", "kaplan", "power_law_offset:x=N"),
-    ),
+    "epoch": (lambda: tables.epoch()[["N", "D", "loss"]], ("chinchilla", "chinchilla_outer", "kaplan", "power_law_offset:x=N")),
     "llama": (tables.llama, ("chinchilla", "kaplan_offset")),
     "gadre": (
         lambda: tables.gadre("rpj").assign(C=lambda r: 6 * r["N"] * r["D"])[["N", "D", "M", "C", "loss"]],

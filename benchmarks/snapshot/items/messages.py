@@ -178,9 +178,7 @@ ASKED = {
     "read.schedule": lambda: scaling.read("runs/surface", schedule={"b": "constant:peak=1,steps=9"}),
     "read.frame": lambda: scaling.Runs.from_frame(pd.DataFrame({"step": [], "loss": []})),
     "read.frame_inf": lambda: scaling.Runs.from_frame(pd.DataFrame({"step": [1, 2], "loss": [3.0, np.inf]})),
-    "read.frame_twice": lambda: scaling.Runs.from_frame(
-        pd.DataFrame({"step": [2, 2], "loss": [3.0, 2.0]}, index=[3, 7])
-    ),
+    "read.frame_twice": lambda: scaling.Runs.from_frame(pd.DataFrame({"step": [2, 2], "loss": [3.0, 2.0]}, index=[3, 7])),
     "read.frame_columns": lambda: scaling.Runs.from_frame(pd.DataFrame({"a": [2, 2]})),
     "runs.item": lambda: tables.own(32, "short")["nobody"],
     "runs.select": lambda: tables.own(32, "short").select("colour == 3"),

@@ -256,9 +256,7 @@ def curves_made():
             "annealing",
             {
                 "done": True,
-                "pool": pd.DataFrame(
-                    {"run": ["a", "b"], "schedule": [CURVES["cosine"], CURVES["step"]], "price": [2.0, 3.0]}
-                ),
+                "pool": pd.DataFrame({"run": ["a", "b"], "schedule": [CURVES["cosine"], CURVES["step"]], "price": [2.0, 3.0]}),
                 "cost": "price",
                 "budget": 5.0,
             },

@@ -56,9 +56,7 @@ def _own(name):
 def _cases():
     """Logs as others write them: what is read, or what is said."""
     root = tables.data_root() / "log_cases"
-    return {
-        p.name: attempt(lambda p=p: runs_of(scaling.read(p))) for p in sorted(root.iterdir()) if p.name != "README.md"
-    }
+    return {p.name: attempt(lambda p=p: runs_of(scaling.read(p))) for p in sorted(root.iterdir()) if p.name != "README.md"}
 
 
 @item("fit_cases")
@@ -82,16 +80,12 @@ def _made():
     runs = read(two)
     return {
         "aliases": runs_of(read(frame)),
-        "warmup": repr(read(plain, warmup=50).schedules["run"])
-        if "run" in read(plain).names
-        else list(read(plain).names),
+        "warmup": repr(read(plain, warmup=50).schedules["run"]) if "run" in read(plain).names else list(read(plain).names),
         "two": runs_of(runs),
         "select": runs_of(runs.select("n_params > 1.5e6 and step > 500")),
         "item": attempt(lambda: runs_of(runs["a"])),
         "schedule": {k: [repr(v), v.notes] for k, v in runs.schedules.items()},
-        "text": {
-            k: repr(v) for k, v in read(plain.drop(columns="lr"), schedule="wsd:peak=3e-4,steps=2k").schedules.items()
-        },
+        "text": {k: repr(v) for k, v in read(plain.drop(columns="lr"), schedule="wsd:peak=3e-4,steps=2k").schedules.items()},
         "kept": attempt(lambda: house.kept(runs).table()),
         "facts": runs_of(runs.with_facts(runs.facts.assign(seed=[1, 2]))),
         "repr": repr(runs).splitlines(),
@@ -108,9 +102,7 @@ def _formats():
         "loss_to_loss": lambda: house.formats.loss_to_loss(root / "loss-to-loss-notebooks/data/sweep.csv"),
         "over_training": lambda: house.formats.over_training(root / "scaling/exp_data"),
         "mt_scaling": lambda: house.formats.mt_scaling(root / "mt-scaling/summaries/data_scaling.0126.summary"),
-        "chinchilla": lambda: house.formats.chinchilla_figure(
-            root / "analyzing-chinchilla/data/svg_extracted_data.csv"
-        ),
+        "chinchilla": lambda: house.formats.chinchilla_figure(root / "analyzing-chinchilla/data/svg_extracted_data.csv"),
         "critical_batch": tables.batches,
         "isoflops": tables.llama,
         "regmix": lambda: house.formats.regmix(root / "regmix/data", "test"),
@@ -160,9 +152,7 @@ def _schedules():
     for text in TEXTS:
         found[text.replace(".", ",")] = attempt(lambda t=text: schedule_of(scaling.schedule(t)))
     for name in sorted(house.SHAPES):
-        found[f"bare_{name}"] = attempt(
-            lambda n=name: schedule_of(scaling.schedule(f"{n}:peak=1e-3,steps=300,warmup=30"))
-        )
+        found[f"bare_{name}"] = attempt(lambda n=name: schedule_of(scaling.schedule(f"{n}:peak=1e-3,steps=300,warmup=30")))
     found["array"] = schedule_of(scaling.schedule([1e-3] * 5 + [5e-4] * 5, first=0))
     found["settings"] = repr(scaling.schedule("cosine", peak=3e-4, steps=24_000))
     rows = scaling.schedule("constant:peak=1,steps=5").from_rows(
@@ -206,12 +196,9 @@ def _counting():
     small = house.Shape(d_model=768, n_layer=12, vocab=50432, context=2048, n_head=12)
     gated = house.Shape(d_model=512, n_layer=8, d_ff=1536, gated=True)
     tied = house.Shape(24, 2, vocab=256, context=64, tied=True)
-    table = pd.DataFrame(
-        {"d_model": [768, 1024], "n_layer": [12, 24], "vocab": 50432, "context": 2048, "loss": [3.0, 2.8]}
-    )
+    table = pd.DataFrame({"d_model": [768, 1024], "n_layer": [12, 24], "vocab": 50432, "context": 2048, "loss": [3.0, 2.8]})
     table["N"] = [
-        house.parameters(house.Shape(d, n, 50432, 2048), "total")
-        for d, n in zip(table.d_model, table.n_layer, strict=True)
+        house.parameters(house.Shape(d, n, 50432, 2048), "total") for d, n in zip(table.d_model, table.n_layer, strict=True)
     ]
     blocks = house.recounted(table.assign(params_counted="total"), "non_embedding")
     flops = table.assign(flops=6e9 * table["N"], flops_counted="6ND")
@@ -229,11 +216,7 @@ def _counting():
         "blocks": blocks,
         "back": house.recounted(blocks, "total"),
         "flop_table": house.recounted(flops, "deepseek", "FLOP"),
-        "counted": [
-            house.counted(table),
-            house.counted(blocks),
-            house.counted(scaling.read(tables.RUNS / "surface").facts),
-        ],
+        "counted": [house.counted(table), house.counted(blocks), house.counted(scaling.read(tables.RUNS / "surface").facts)],
         "wrong": [
             attempt(f)
             for f in (

@@ -54,9 +54,7 @@ def _run(path: Path, loss: str, last: int | None) -> pd.DataFrame:
             rows[f"mmlu_test_{kind}"] = sum(rows[c] * w for c, w in parts.items()) / sum(parts.values())
     chosen = next((c for c in (f"{loss}_loss", loss) if c in rows), None)
     if chosen is None:
-        raise DataError(
-            f"{path}: no loss '{loss}'; it has {', '.join(c for c in rows if c.endswith(('_loss', '_bpb')))}."
-        )
+        raise DataError(f"{path}: no loss '{loss}'; it has {', '.join(c for c in rows if c.endswith(('_loss', '_bpb')))}.")
     frame = pd.DataFrame({"loss": rows[chosen], **rows}).dropna(subset="loss")
     if last is not None:
         ends = frame.tail(1)[["step", "D", "lr"]].iloc[0]

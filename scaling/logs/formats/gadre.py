@@ -29,9 +29,7 @@ def over_training(folder: str | Path, loss: str = "c4_val") -> pd.DataFrame:
     if not paths:
         raise DataError(f"{folder}/models: no *.json; give the folder exp_data of your clone of mlfoundations/scaling.")
     out = pd.DataFrame([_run(path, folder / "evals", loss) for path in paths])
-    out.attrs["note"] = (
-        "N total parameters, D tokens, loss in nats per token; loss_lo and loss_hi: the authors' interval"
-    )
+    out.attrs["note"] = "N total parameters, D tokens, loss in nats per token; loss_lo and loss_hi: the authors' interval"
     return out
 
 
