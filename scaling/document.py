@@ -46,7 +46,7 @@ def read(path: str | Path) -> Fields:
         raise DataError(f"{path}: JSON, but not a saved fit. {REMEDY}")
     fields = Fields(saved, path)
     if fields.whole("schema") > SCHEMA:
-        raise DataError(f"{path}: written by a newer version ({saved.get('scaling')}); upgrade scaling-laws for it.")
+        raise DataError(f"{path}: of a newer version ({saved.get('scaling')}); upgrade scaling-laws to read it.")
     if not genuine(saved) if "sha256" in saved else saved["schema"] > 1:
         raise DataError(f"{path}: field 'sha256' is not the digest of the rest: changed by hand, or damaged. {REMEDY}")
     return fields

@@ -441,6 +441,8 @@ def test_an_option_of_another_verb_does_not_exist(line, capsys):
         ("plan chinchilla/besiroglu2024 --flops 1e20 --loss 2", "Mutually exclusive arguments: {--flops, --loss}"),
         ("plan chinchilla/besiroglu2024 --N 1B --D 1B", "Mutually exclusive arguments: {--N, --D}"),
         ("plan chinchilla/besiroglu2024 --loss 2 --N 1B", "Mutually exclusive arguments: {--loss, --N}"),
+        ("plan", "plan needs FIT"),
+        ("search {surface}", "search needs --steps with a value"),
         ("plan chinchilla/besiroglu2024 --served 1", "plan needs --flops, --loss, --N or --D"),
         ("fit {points} --law chinchilla --map N=size --warmup 5", "--warmup goes with loss curves"),
         ("compare {points} --law chinchilla --map N=size --warmup 5", "--warmup goes with loss curves"),

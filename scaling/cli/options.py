@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import CoercionError, CycloptsError, Parameter, Token
+from cyclopts import CoercionError, CycloptsError, MissingArgumentError, Parameter, Token
 
 import scaling
 from scaling.cli import output
@@ -70,6 +70,9 @@ def explain(problem: CycloptsError) -> str:
     """Return what is wrong with a command line; a value that cannot be read is named with its option."""
     if isinstance(problem, CoercionError) and problem.msg and problem.token is not None:
         return f"{problem.token.keyword or 'argument'} {problem.token.value}: must be {problem.msg}"
+    if isinstance(problem, MissingArgumentError) and problem.argument is not None and problem.command_chain:
+        name = problem.argument.name
+        return f"{problem.command_chain[0]} needs {name}{' with a value' if name.startswith('-') else ''}"
     return str(problem)
 
 
@@ -172,7 +175,9 @@ def saved_fit(path: str | Path) -> Fit:
     """A saved fit of a law; a saved relation between two data sets is refused."""
     found = scaling.load(path)
     if not isinstance(found, scaling.Fit):
-        raise ArgumentError(f"{path} holds a relation between two data sets, which `scaling predict` takes; give a fit")
+        raise ArgumentError(
+            f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit"
+        )
     return found
 
 

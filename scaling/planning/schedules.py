@@ -116,7 +116,7 @@ def _check(steps: int, warmup: int, kind: str, lowest: float) -> None:
         if not isinstance(x, (int, np.integer)):
             raise ScheduleError(f"{name}={x!r} is a number of updates: a whole number such as 24000.")
     if not 0 < lowest < 1:
-        raise ScheduleError(f"lowest={lowest} is a fraction of the peak rate, from 0 to 1: the law divides by rates.")
+        raise ScheduleError(f"lowest={lowest} must lie between 0 and 1, a part of the peak: the law divides by rates.")
     if warmup < 0:
         raise ScheduleError(f"warmup={warmup} is a number of updates, 0 or more.")
     if steps - warmup < FEWEST:
