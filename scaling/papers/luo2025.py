@@ -125,10 +125,14 @@ def rate_slopes(rates, warm, stride, *, L0, A, alpha, B, C, beta, gamma):
     d = np.r_[0.0, -np.diff(rates)]
     S = stride * np.cumsum(rates[::-1])[::-1]
     S1 = warm + S[0]
-    _, decay, pull = kernel_parts(S, rates, C, beta, gamma)
-    G = 1 - decay
+    # `kernel_parts` rounds otherwise, and a descent over hundreds of flat directions ends elsewhere in the seventh digit
+    scale = np.exp(-gamma * np.log(rates))
+    x = scale * S
+    inner = 1 + C * x
+    decay = inner**-beta
+    G, slope = 1 - decay, beta * C * decay / inner  # the kernel and its derivative in x
     # a rate enters its own drop and the next one, the areas since all earlier drops, and its own kernel
-    saved = np.r_[G[1:], 0.0] - G + stride * np.cumsum(d * pull / S) - gamma * d * pull / rates
+    saved = np.r_[G[1:], 0.0] - G + stride * np.cumsum(d * slope * scale) - gamma * d * slope * x / rates
     return float(L0 + A * S1**-alpha - B * (d @ G)), -alpha * A * S1 ** (-alpha - 1) * stride - B * saved
 
 
