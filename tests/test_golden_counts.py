@@ -63,7 +63,7 @@ def test_counts_may_be_two_percent_off():
     for by in (1.021, 0.979):
         with pytest.raises(DataError, match="does not count total"):
             counting.convert_parameters(283_648 * by, PLAIN, given="total", wanted="non_embedding")
-    with pytest.raises(ArgumentError, match="unknown convention"):
+    with pytest.raises(ArgumentError, match="unknown convention 'mine' for parameters"):
         counting.convert_parameters(1.0, None, given="mine", wanted="mine")
 
 
@@ -88,6 +88,8 @@ def test_shapes_that_cannot_be(wrong):
     with pytest.raises(DataError, match="widths and depths are positive numbers"):
         Shape(**{"d_model": 64, "n_layer": 3, **wrong})
     assert Shape(np.int64(64), 1.5, 0, 0, n_head=1, qk_norm=True, gated=True, tied=True).n_layer == 1.5
+    yes = np.bool_(True)  # as a cell of a table has it
+    assert Shape(64, 3, n_head=4, gated=yes, tied=yes, qk_norm=yes).blocks == 3 * 64 * (4 * 64 + 3 * 256)
 
 
 def test_products_of_large_counts_are_floating_point():

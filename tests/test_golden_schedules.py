@@ -158,6 +158,9 @@ def test_a_drop_eight_times_its_neighbours_stands_alone(times, alone):
         np.testing.assert_allclose(found.drop, [20 * small, times * small], rtol=1e-9)
         np.testing.assert_allclose(found.log_rate[1], np.log(plan.rates[11]), rtol=1e-12)
         np.testing.assert_allclose(found.area[1], plan.area[10], rtol=1e-12)
+    # the last drop of a run has nothing behind it
+    last = schedule([1.0, 1 - small, 1 - 2 * small, 1 - (2 + times) * small]).blocks()
+    assert last.first.tolist() == ([1, 3] if alone else [1]) and last is not plan.blocks()
     # a jump beside a larger one is none
     both = schedule(np.concatenate([[1.0], 1.0 - np.cumsum([small] * 5 + [20 * small, 30 * small] + [small] * 5)]))
     assert len(both.blocks(64)) == 1
@@ -169,6 +172,8 @@ def test_blocks_are_weighted_by_their_drops():
     assert found.first.tolist() == [1, 3, 4] and found.drop.tolist() == [3.0, -0.5, 3.5]
     np.testing.assert_allclose(found.log_rate, [(np.log(7) + 2 * np.log(5)) / 3, np.log(5.5), np.log(2)])
     np.testing.assert_allclose(found.area, [(8 + 2 * 15) / 3, 20, 25.5])
+    long = linear(64 * 3)
+    assert len(long.blocks()) == 3 and long.blocks() is long.blocks(64)
     assert plan.blocks(2) is found and plan.blocks(2, floor=1e-2) is not found
 
 
@@ -303,6 +308,7 @@ SHAPES = {  # rate of every update, worked out by hand
     "cosine:steps=4,horizon=2,final=0.2": [1, 0.6, 0.2, 0.2],
     "cosine_restarts:steps=8,cycles=2": [1, 0.5 + R / 2, 0.5, 0.5 - R / 2] * 2,
     "cosine_restarts:steps=10,warmup=2,cycles=4,final=0.2": [0.5, 1, *[1, 0.6] * 4],
+    "cosine_restarts:steps=4,warmup=1,cycles=1": [1, 1, 0.75, 0.25],
     "cosine_restarts:steps=7,cycles=1.75": [1, 0.5 + R / 2, 0.5, 0.5 - R / 2, 1, 0.5 + R / 2, 0.5],
     "cosine_restarts:steps=6,period=2": [1, 0.5] * 3,
     "cosine_restarts:steps=8,warmup=1,period=1,growth=2": [1, 1, 1, 0.5, 1, 0.5 + R / 2, 0.5, 0.5 - R / 2],
@@ -328,11 +334,15 @@ SHAPES = {  # rate of every update, worked out by hand
     "wsd:steps=3,decay=0": [1, 1, 1],
     "wsd_s:steps=20,periods=10/10": [*[1] * 9, 1, *[1] * 9, 1],
     "wsd_s:steps=8,warmup=1,periods=4/4,decay=0.5,levels=1/0.5,final=0.2": [1, 1, 1, 0.6, 0.5, 0.5, 0.5, 0.3],
+    "wsd_s:steps=40,periods=20/20": [*[1] * 19, 0.5] * 2,
+    "wsd_s:steps=6,periods=2/1/3,decay=0.5,levels=1/0.5/0.2": [1, 1, 0.5, 0.2, 0.2, 0.1],
+    "wsd_s:steps=7,periods=1/2/4,decay=0.5,levels=1/0.5/0.2": [1, 0.5, 0.5, 0.2, 0.2, 0.2, 0.1],
     "wsd_s:steps=6,periods=2/4,decay=2,shape=cosine": [1, 0.5, 1, 1, 1, 0.5],
     "cyclic:steps=6,cycle=4": [0, 0.5, 1, 0.5, 0, 0.5],
     "cyclic:steps=5,cycle=4,up=0.25,final=0.4": [0.4, 1, 0.8, 0.6, 0.4],
     "cyclic:steps=2,cycle=1": [0, 0],
     "power:steps=5,a=2,b=-0.5,batch_tokens=4": [1, 1, R, 3**-0.5, 0.5],
+    "power:steps=4,a=9,b=-0.5,batch_tokens=1,decay=2": [1, 1, 1, 0.5],
     "power:steps=6,a=2,b=-0.5,batch_tokens=4,decay=2,final=0.2": [1, 1, R, 3**-0.5, 0.5, 0.5 * 0.6],
     "power:steps=4,warmup=2,a=1,b=-1,batch_tokens=1,decay=0.25,shape=1-sqrt": [0.5, 1, 0.5, 1 / 3],
     "two_stage:steps=4,switch=2,then=0.25": [1, 1, 0.25, 0.25],
@@ -374,6 +384,7 @@ def test_every_shape_by_hand(text):
         ("cyclic:steps=5,cycle=2,up=0", "got cycle=2, up=0"),
         ("cyclic:steps=5,cycle=2,up=1", "got cycle=2, up=1"),
         ("power:steps=5,a=0,b=-1,batch_tokens=1", "power needs a > 0 > b and batch_tokens > 0; got a=0, b=-1, 1"),
+        ("power:steps=5,a=1,b=-1,batch_tokens=0", "batch_tokens=0 must be a number above 0"),
         ("power:steps=5,a=1,b=0,batch_tokens=1", "got a=1, b=0, 1"),
         ("two_stage:steps=5,warmup=3,switch=2,then=0.1", "two_stage switches at update 2, inside the warm-up of 3"),
     ],
