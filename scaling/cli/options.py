@@ -131,7 +131,7 @@ class Reading:
     Parameters
     ----------
     where : str
-        Keep rows for which this pandas query holds, over columns and facts: "n_params > 1e6 and step > 500".
+        Keep rows for which this holds, over columns and facts: "n_params > 1e6 and run in ['a', 'b']".
     loss : str
         The column that is the loss, where a log has several.
     map : list of str

@@ -20,7 +20,7 @@ def select(data: Any, *, where: str | None, min_step: int | None, top_budgets: i
 
     Parameters
     ----------
-    where : pandas query over the columns (for Runs: of rows and facts).
+    where : condition on the columns (for Runs: of rows and facts), as in `Runs.select`.
     min_step : drop rows before this step.
     top_budgets : keep the rows with the k largest compute budgets (C or flops, else 6 N D).
     """
@@ -58,8 +58,7 @@ def _largest(data: Any, k: int) -> tuple[Any, list[float]]:
     kept = levels[:k]
     mask = spent >= kept[-1] * (1 - SAME_BUDGET)
     if isinstance(data, Runs):
-        names = frame.loc[mask, "run"].unique().tolist()
-        return data.select(f"run in {names}"), kept
+        return data.part(data.frame[mask.to_numpy()]), kept
     return data[mask.to_numpy()], kept
 
 

@@ -49,7 +49,7 @@ def fit(
     params : lmfit.Parameters; their bounds, expr, and values of those with vary=False are honoured, other values are
         tried as starts beside our own.
     seed : of the start grid, where it is random (three or more non-linear parameters).
-    where, min_step, top_budgets : which rows are fitted: a pandas query, a first step, the k largest compute budgets.
+    where, min_step, top_budgets : which rows are fitted: a condition on columns, a first step, the k largest compute budgets.
         Rows inside the warm-up are never fitted by schedule laws. The choice is reported with the result.
 
     Returns

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import DataError
+from scaling.expressions import holds
 from scaling.logs.assemble import assemble, pieces
 from scaling.logs.columns import check_names
 from scaling.logs.findings import Findings, near
@@ -98,19 +99,19 @@ class Runs(Result):
         return self._frame.join(self._facts.rename(columns=clash), on="run")
 
     def select(self, query: str) -> "Runs":
-        """Rows for which a pandas query holds, over the frame joined with the facts; schedules stay whole.
+        """Rows for which a condition holds, over the frame joined with the facts; schedules stay whole.
 
-        `runs.select("n_params < 1e8 and step > 2000")`. A fact with the name of a column is `<name>_of_run`.
+        `runs.select("n_params < 1e8 and step > 2000 and run in ['a', 'b']")`: comparisons, arithmetic, and, or, not, in.
+        A fact with the name of a column is `<name>_of_run`; a name with spaces stands in backticks.
         """
+        table = self.joined()
         try:
-            facts = self._facts.rename(columns=lambda name: f"{name}_of_run" if name in self._frame else name)
-            rows = self._frame.join(facts, on="run").query(query).index
-        except (NameError, SyntaxError, TypeError, ValueError, KeyError) as error:
-            names = [*self._frame.columns, *self._facts.columns]
-            raise DataError(f"select({query!r}): {error}; columns and facts: {', '.join(names)}") from error
+            rows = self._frame[holds(query, table)]
+        except ValueError as problem:
+            raise DataError(f"select {problem}; columns and facts: {', '.join(map(str, table))}") from None
         if rows.empty:
             raise DataError(f"select({query!r}): no row is left; the runs are {', '.join(self.names[:8])}")
-        return self.part(self._frame.loc[rows])
+        return self.part(rows)
 
     def __getitem__(self, run: str) -> "Runs":
         if run not in self.names:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import DataError
+from scaling.expressions import holds
 from scaling.logs.findings import Findings, near
 from scaling.logs.sheet import Sheet, from_file
 from scaling.words import parse_number
@@ -41,7 +42,7 @@ def read_table(
     paths : files with one row per run.
     columns : name wanted -> name in the files, where the two differ.
     needed : columns that must be there and hold numbers in every row that is not empty; others may hold words.
-    where : pandas query that the rows must meet.
+    where : condition that the rows must meet, such as ``"N > 1e8 and size in ['S', 'M']"``.
 
     Returns
     -------
@@ -63,14 +64,11 @@ def read_table(
 
 
 def rows_where(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The rows that a pandas query holds for; at least one."""
+    """The rows that a condition on the columns holds for; at least one. The grammar: `scaling.expressions`."""
     try:
-        mask = np.asarray(frame.eval(where))
-    except (pd.errors.UndefinedVariableError, SyntaxError, TypeError, ValueError) as error:
-        raise DataError(f"where={where!r}: {error}; the columns are {', '.join(map(str, frame.columns))}.") from error
-    if mask.dtype.kind != "b" or mask.shape != (len(frame),):
-        raise DataError(f"where={where!r} is no condition; write for example 'N > 1e8'.")
-    rows = frame[mask]
+        rows = frame[holds(where, frame)]
+    except ValueError as problem:
+        raise DataError(f"where={problem}; the columns are {', '.join(map(str, frame.columns))}.") from None
     if not len(rows):
         raise DataError(f"where={where!r} leaves no row of {len(frame)}.")
     return rows
