@@ -1,32 +1,105 @@
-"""JSON documents on disk: written whole or not at all, and read field by field, with a digest that shows any change."""
+"""Files on disk: written whole or not at all, never over what is not ours, and JSON read field by field, with a digest."""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import math
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scaling.errors import ArgumentError, DataError
+from scaling.errors import ArgumentError, DataError, MachineError
 from scaling.version import __version__
 
 SCHEMA = 2  # 1 had no digest
+MARK = f"written by scaling-laws {__version__}"  # in pages and figures
+# kind of file -> does this content show that we wrote it? A table of forecasts has no room for a mark but its header
+OURS: dict[str, Callable[[bytes], bool]] = {
+    "saved fit": lambda content: _is_document(content),
+    "forecast": lambda content: {b"prediction", b"lower", b"upper"} <= _header(content),
+    "schedule": lambda content: False,  # only step and lr, as anybody's
+    "table of runs": lambda content: {b"run_id", b"flops_6nd", b"train_bytes"} <= _header(content),
+    "figure": lambda content: MARK.rpartition(" ")[0].encode() in content,
+    "page": lambda content: MARK.rpartition(" ")[0].encode() in content,
+}
+LARGEST = 2**28  # bytes of a file that may be ours
 REMEDY = "Write it again with fit.save or `scaling fit -o`."
 
 
-def write(path: str | Path, kind: str, content: Mapping[str, Any]) -> None:
-    """One JSON document of this version; an interrupted write leaves the old file. Folders are not made."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ArgumentError(f"{path}: there is no folder {path.parent} to save in; make it first.")
+def write(path: str | Path, kind: str, content: Mapping[str, Any], *, force: bool = False) -> None:
+    """One JSON document of this version; an interrupted write leaves the old file. `force` as in `check_target`."""
     saved = signed({"schema": SCHEMA, "kind": kind, "scaling": __version__, **content})
-    write_atomically(path, json.dumps(saved, allow_nan=False).encode())
+    put(path, json.dumps(saved, allow_nan=False).encode(), "saved fit", force=force)
+
+
+def put(path: str | Path, content: bytes, kind: str, *, force: bool = False) -> None:
+    """Write a file of a kind of `OURS`, where `check_target` lets it."""
+    check_target(path, kind, force=force)
+    try:
+        write_atomically(Path(path), content, alone=False)
+    except OSError as problem:
+        raise MachineError(f"{path}: cannot be written: {problem.strerror or problem}; name another place.") from problem
+
+
+def check_target(
+    path: str | Path, kind: str, *, force: bool = False, inputs: Iterable[str | Path] = (), option: str = ""
+) -> None:
+    """Refuse to write where something would be lost: only files that we wrote are replaced.
+
+    Parameters
+    ----------
+    kind : of `OURS`, what is to be written. force : may it replace a file that we did not write?
+    inputs : paths, folders and patterns that the same command reads. option : how the command line calls the path.
+
+    Raises
+    ------
+    ArgumentError : a link, a folder, a device, an input, a file of another kind or somebody else's, or no folder to write in.
+    """
+    path, said = Path(path), f"{option} {path}".strip()
+    if path.is_symlink():
+        raise ArgumentError(f"{said}: this is a link to {path.readlink()}; name the file itself")
+    if path.is_dir():
+        raise ArgumentError(f"{said}: this is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise ArgumentError(f"{said}: there is no folder {path.parent} to save in; make it first")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise ArgumentError(f"{said}: this is a device or a pipe, not a file; name a file")
+    if any(_reads(given, path) for given in inputs):
+        raise ArgumentError(f"{said}: this command reads that file, so it cannot write it; name another file")
+    if not force and (path.stat().st_size > LARGEST or not OURS[kind](path.read_bytes())):
+        way = "name another folder" if kind == "table of runs" else "--force replaces it" if option else "force=True does it"
+        raise ArgumentError(f"{said}: there is a file that this program did not write as a {kind}; move it away, or {way}")
+
+
+def _reads(given: str | Path, path: Path) -> bool:
+    """Is the existing `path` the file, in the folder, or matched by the pattern, that is read?"""
+    try:
+        if Path(given).exists():
+            inside = Path(given).is_dir() and path.suffix == ".csv" and path.resolve().is_relative_to(Path(given).resolve())
+            return inside or path.samefile(given)
+        return any(path.samefile(one) for one in glob.glob(str(given), recursive=True))  # noqa: PTH207 - absolute, too
+    except (OSError, ValueError):  # no path at all, but constants or a schedule as text
+        return False
+
+
+def _is_document(content: bytes) -> bool:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"schema", "scaling"} <= set(found)
+
+
+def _header(content: bytes) -> set[bytes]:
+    return {cell.strip() for cell in content.partition(b"\n")[0].split(b",")}
 
 
 def read(path: str | Path) -> Fields:
@@ -46,7 +119,11 @@ def read(path: str | Path) -> Fields:
         raise DataError(f"{path}: JSON, but not a saved fit. {REMEDY}")
     fields = Fields(saved, path)
     if fields.whole("schema") > SCHEMA:
-        raise DataError(f"{path}: of a newer version ({saved.get('scaling')}); upgrade scaling-laws to read it.")
+        by = f" ({saved['scaling']})" if isinstance(saved.get("scaling"), str) else ""
+        raise DataError(
+            f"{path}: written by a newer version{by}, with schema {saved['schema']} where this one reads up to {SCHEMA}; "
+            "upgrade scaling-laws to read it."
+        )
     if not genuine(saved) if "sha256" in saved else saved["schema"] > 1:
         raise DataError(f"{path}: field 'sha256' is not the digest of the rest: changed by hand, or damaged. {REMEDY}")
     return fields
@@ -82,7 +159,9 @@ def write_atomically(path: Path, content: bytes, *, alone: bool = True) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.tmp" if alone else f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with draft.open("wb") as file:
+        with draft.open("wb" if alone else "xb") as file:
+            if path.exists():
+                draft.chmod(path.stat().st_mode & 0o777)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -34,7 +34,7 @@ class TrainingDataError(TrainingError):
 
 
 class MachineError(TrainingError):
-    """The machine does not give what training needs: space, a folder, a scheduler."""
+    """The machine does not give what is needed: space, a folder, a scheduler."""
 
 
 class MissingExtra(ScalingError):

@@ -41,13 +41,13 @@ def parsed(text: str, allowed: str = ALLOWED) -> ast.expr:
         raise ValueError(f"cannot be read; there can be {allowed}") from None
 
 
-def holds(condition: str, columns: Mapping[str, Any]) -> np.ndarray:
+def holds(condition: str, columns: Any) -> np.ndarray:
     """Where a condition on the columns of a table holds.
 
     Parameters
     ----------
     condition : such as ``"n_params > 1e6 and run in ['a', 'b']"``; `Model Size` in backticks is a column with a space.
-    columns : name -> Series, shape (rows,).
+    columns : DataFrame, or name -> Series, shape (rows,).
 
     Returns
     -------
@@ -71,7 +71,7 @@ def holds(condition: str, columns: Mapping[str, Any]) -> np.ndarray:
     raise ValueError(f"{_short(condition)}{'' if said == NO_CONDITION else ':'} {said}")
 
 
-def _found(condition: str, columns: Mapping[str, Any]) -> Any:
+def _found(condition: str, columns: Any) -> Any:
     quoted: list[str] = []
 
     def plain(match: re.Match[str]) -> str:
@@ -104,7 +104,7 @@ def _truth(value: Any) -> Any:
 class _Condition:
     """The value of a tree over columns: one method for each kind of node, and nothing else is known."""
 
-    def __init__(self, columns: Mapping[str, Any], quoted: Mapping[str, str]) -> None:
+    def __init__(self, columns: Any, quoted: Mapping[str, str]) -> None:
         self.columns, self.quoted = columns, quoted
 
     def value(self, node: ast.expr) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from scaling import plots
+from scaling.document import MARK
 from scaling.fits import Fit
 from scaling.rendering import html
 
@@ -14,6 +15,7 @@ def page(fit: Fit) -> str:
     figure = plots.svg(plots.curve(fit)) if fit.runs is not None else ""
     title = escape(f"{fit.law.name}: a fit by scaling")
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>\n'
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="generator" content="{MARK}"><title>{title}</title></head>\n'
         f'<body style="font-family:sans-serif">\n{html(fit)}\n{figure}\n</body></html>\n'
     )

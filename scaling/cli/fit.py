@@ -6,20 +6,7 @@ from pathlib import Path
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import (
-    DELTA,
-    Delta,
-    Flag,
-    Many,
-    Minimised,
-    Output,
-    Reading,
-    Seed,
-    check_delta,
-    check_figure,
-    check_saved,
-    values,
-)
+from scaling.cli.options import DELTA, Delta, Flag, Many, Minimised, Output, Reading, Seed, check_delta, check_files, values
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 from scaling.formula import find
@@ -35,6 +22,7 @@ def run(
     seed: Seed = 0,
     output_: Output = None,
     plot: Path | None = None,
+    force: Flag = False,
     strict: Flag = False,
     printing: Printing = Printing(),
 ) -> int:
@@ -59,11 +47,12 @@ def run(
         Save the fit as JSON.
     plot
         Save a figure of the fitted curves (.png, .svg or .pdf).
+    force
+        Replace files that this program did not write.
     strict
         Exit with code 4 if the fit is not trustworthy.
     """
-    check_figure(plot)
-    check_saved(output_)
+    check_files(output_, "saved fit", plot, inputs=paths, force=force)
     check_delta(objective, delta)
     held = values(fixed, "--fixed")
     found = find(law)
@@ -76,5 +65,5 @@ def run(
     result = scaling.fit(data, found, objective=objective, delta=delta, fixed=held or None, seed=seed)
     return output.show(
         result, printing, saved=output_, save=result.save, plot=plot, draw=lambda: scaling.plots.curve(result),
-        doubts=result.verdict.failures, strict=strict,
+        doubts=result.verdict.failures, strict=strict, force=force,
     )  # fmt: skip

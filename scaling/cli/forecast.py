@@ -7,7 +7,7 @@ from pathlib import Path
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Level, Many, Output, Reading, check_figure, check_saved
+from scaling.cli.options import Flag, Level, Many, Output, Reading, check_files
 from scaling.cli.output import Printing
 from scaling.errors import DataError
 
@@ -19,6 +19,7 @@ def run(
     level: Level = 0.9,
     output_: Output = None,
     plot: Path | None = None,
+    force: Flag = False,
     reading: Reading = Reading(),
     printing: Printing = Printing(),
 ) -> int:
@@ -41,9 +42,10 @@ def run(
         Save the curve to come as CSV.
     plot
         Save a figure of the forecast (.png, .svg or .pdf).
+    force
+        Replace files that this program did not write.
     """
-    check_figure(plot)
-    check_saved(output_)
+    check_files(output_, "forecast", plot, inputs=[*paths, *reference, schedule], force=force)
     runs = reading.read(paths, quiet=printing.quiet, schedule=schedule)
     others = replace(reading, where=None).read(reference, quiet=printing.quiet) if reference else None
     if others is not None and (unknown := [name for name in others if name not in others.schedules]):
@@ -53,6 +55,6 @@ def run(
         )
     found = scaling.forecast(runs, others, level=level)
     return output.show(
-        found, printing, saved=output_, save=lambda path: found.frame.to_csv(path, index=False), plot=plot,
-        draw=lambda: scaling.plots.running(found),
+        found, printing, saved=output_, save=output.table(found.frame, "forecast"), plot=plot,
+        draw=lambda: scaling.plots.running(found), force=force,
     )  # fmt: skip

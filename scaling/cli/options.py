@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import CoercionError, CycloptsError, MissingArgumentError, Parameter, Token
 
 import scaling
+from scaling import document
 from scaling.cli import output
 from scaling.errors import ArgumentError
 from scaling.words import parse_number
@@ -102,19 +103,20 @@ def values(texts: Iterable[str], option: str) -> dict[str, float]:
     return {name: value(f"{option} {name}={text}", text) for name, text in pairs(texts, option).items()}
 
 
-def check_figure(path: Path | None) -> None:
-    """Refuse a figure that cannot be written before any work is done."""
-    if path is not None and path.suffix.lower() not in FIGURES:
-        raise ArgumentError(f"--plot {path}: a figure is saved as {', '.join(FIGURES)}")
-    check_saved(path, "--plot")
-
-
-def check_saved(path: Path | None, option: str = "-o") -> None:
-    """Refuse a file that cannot be written before any work is done."""
-    if path is not None and path.is_dir():
-        raise ArgumentError(f"{option} {path}: this is a folder; name a file in it")
-    if path is not None and not path.parent.is_dir():
-        raise ArgumentError(f"{option} {path}: there is no folder {path.parent} to save in; make it first")
+def check_files(
+    saved: Path | None, kind: str, plot: Path | None = None, *, inputs: Iterable[str | Path | None], force: bool
+) -> None:
+    """Refuse what -o and --plot name where it cannot be written, or something would be lost, before any work is done."""
+    read = [path for path in inputs if path is not None]
+    if saved is not None:
+        document.check_target(saved, kind, force=force, inputs=read, option="-o")
+    if plot is None:
+        return
+    if plot.suffix.lower() not in FIGURES:
+        raise ArgumentError(f"--plot {plot}: a figure is saved as {', '.join(FIGURES)}")
+    document.check_target(plot, "figure", force=force, inputs=read, option="--plot")
+    if saved is not None and saved.resolve() == plot.resolve():
+        raise ArgumentError(f"--plot {plot}: -o names the same file; name two")
 
 
 def check_delta(objective: str, delta: float) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 import scaling
+from scaling import document
 from scaling.rendering import Result, plain, text
 
 if TYPE_CHECKING:
@@ -82,16 +83,22 @@ class Told(Result):
         return dict(self.content)
 
 
+def table(rows: pd.DataFrame, kind: str) -> Callable[..., None]:
+    """What writes a table of this kind as CSV."""
+    return lambda path, *, force: document.put(path, rows.to_csv(index=False).encode(), kind, force=force)
+
+
 def show(
     result: Result,
     printing: Printing,
     *,
     saved: Path | None = None,
-    save: Callable[[Path], Any] | None = None,
+    save: Callable[..., Any] | None = None,
     plot: Path | None = None,
     draw: Callable[[], Axes | Mapping[str, Axes]] | None = None,
     doubts: Sequence[str] = (),
     strict: bool = False,
+    force: bool = False,
 ) -> int:
     """Save and draw a result where asked to, then print it.
 
@@ -99,18 +106,19 @@ def show(
     ----------
     result : its text is printed, or with --json its `to_dict`.
     saved, save : file that -o names, and what writes it. plot, draw : likewise of --plot; `draw` returns the axes.
+    force : may they replace files that this program did not write?
     doubts : why the fit behind the result is not to be trusted. strict : then the exit code is 4.
     """
     files: dict[str, Path | None] = {}
     if save is not None:
         files["saved"] = saved
         if saved is not None:  # before anything is printed: whoever reads along may close the pipe
-            save(saved)
+            save(saved, force=force)
             notes([f"saved {saved}"], quiet=printing.quiet)
     if draw is not None:
         files["figure"] = plot
         if plot is not None:
-            scaling.plots.figure_of(draw()).savefig(plot)
+            document.put(plot, scaling.plots.image(draw(), plot.suffix), "figure", force=force)
             notes([f"drew {plot}"], quiet=printing.quiet)
     if printing.json:
         print(json.dumps(plain({**result.to_dict(), **files}), indent=2, ensure_ascii=False, allow_nan=False))

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Count, Level, Output, Reading, check_figure, check_saved, value
+from scaling.cli.options import Count, Flag, Level, Output, Reading, check_files, value
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 from scaling.words import did_you_mean
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scaling import Fit
     from scaling.transfer import Relation
 
-OPTIONS = ("schedule", "steps", "at", "level", "output", "plot", "where", "loss", "map", "warmup", "json", "quiet")
+OPTIONS = ("schedule", "steps", "at", "level", "output", "plot", "force", "where", "loss", "map", "warmup", "json", "quiet")
 
 
 def run(
@@ -34,6 +34,7 @@ def run(
     level: Level = 0.9,
     output_: Output = None,
     plot: Path | None = None,
+    force: Flag = False,
     reading: Reading = Reading(),
     printing: Printing = Printing(),
     **inputs: str,
@@ -63,11 +64,12 @@ def run(
         Save the whole predicted curve as CSV.
     plot
         Save a figure of the forecast (.png, .svg or .pdf).
+    force
+        Replace files that this program did not write.
     inputs
         Inputs of the law, for laws without a schedule: --N 7B --D 2T.
     """
-    check_figure(plot)
-    check_saved(output_)
+    check_files(output_, "forecast", plot, inputs=[fit, *paths, schedule], force=force)
     if not paths and reading != Reading():
         raise ArgumentError("--where, --loss, --map and --warmup go with logs")
     result = scaling.load(fit)
@@ -75,7 +77,7 @@ def run(
         if schedule is not None or steps is not None or at or plot is not None:
             raise ArgumentError("--schedule, --steps, --at and --plot do not go with a saved relation")
         rows = result.predict(_source_losses(result, paths, inputs, reading), level=level)
-        return _show(result, rows, rows, output_, level, printing)
+        return _show(result, rows, rows, output_, level, printing, force=force)
     _check(result, bool(paths), schedule is not None, inputs)
     if inputs and (plot is not None or at):
         raise ArgumentError("--plot and --at go with logs or --schedule, not with inputs of the law")
@@ -92,7 +94,7 @@ def run(
     shown = _with_truth(curve if inputs else _at(result, target, curve, at, level), target)
     shown.attrs = curve.attrs
     draw = lambda: scaling.plots.forecast(result, target, level=level)
-    return _show(result, shown, _with_truth(curve, target), output_, level, printing, plot=plot, draw=draw)
+    return _show(result, shown, _with_truth(curve, target), output_, level, printing, plot=plot, draw=draw, force=force)
 
 
 def _show(
@@ -104,7 +106,7 @@ def _show(
     lines = [(result.law.name, result.law.formula), *facts.items()]
     content = {"law": result.law.name, "level": level, **facts, "predictions": shown}
     doubts = result.verdict.failures if isinstance(result, scaling.Fit) else () if result.ok else result.warnings
-    save = lambda path: curve.to_csv(path, index=False)
+    save = output.table(curve, "forecast")
     return output.show(output.Told(lines, _readable(shown), content), printing, saved=saved, save=save, doubts=doubts, **drawn)
 
 

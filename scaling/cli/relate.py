@@ -8,7 +8,7 @@ from typing import Any
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Flag, Many, Output, Reading, check_figure, check_saved, saved_fit
+from scaling.cli.options import Flag, Many, Output, Reading, check_files, saved_fit
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 
@@ -20,6 +20,7 @@ def run(
     reading: Reading = Reading(),
     output_: Output = None,
     plot: Path | None = None,
+    force: Flag = False,
     strict: Flag = False,
     printing: Printing = Printing(),
 ) -> int:
@@ -41,18 +42,19 @@ def run(
         Save the relation as JSON, for `scaling predict`.
     plot
         Save a figure of the pairs and the relation (.png, .svg or .pdf).
+    force
+        Replace files that this program did not write.
     strict
         Exit with code 4 if the fit is not trustworthy.
     """
-    check_figure(plot)
-    check_saved(output_)
+    check_files(output_, "saved fit", plot, inputs=[*source, *target], force=force)
     if reading != Reading() and all(_is_fit(paths) for paths in (source, target)):
         raise ArgumentError("--where, --loss, --map and --warmup go with logs and tables, not with saved fits")
     found = scaling.transfer.relate(_side(source, reading), _side(target, reading))
     assert found.fit is not None
     return output.show(
         found, printing, saved=output_, save=found.save, plot=plot,
-        draw=lambda: scaling.plots.relation(found), doubts=found.fit.verdict.failures, strict=strict,
+        draw=lambda: scaling.plots.relation(found), doubts=found.fit.verdict.failures, strict=strict, force=force,
     )  # fmt: skip
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import scaling
+from scaling import document
 from scaling.cli import output
-from scaling.cli.options import Output, check_saved, saved_fit
+from scaling.cli.options import Flag, Output, check_files, saved_fit
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 
 
-def run(file: Path, /, *, output_: Output = None, printing: Printing = Printing()) -> int:
+def run(file: Path, /, *, output_: Output = None, force: Flag = False, printing: Printing = Printing()) -> int:
     """Print the report of a saved fit again; -o writes it as a page with its figure.
 
     For example:
@@ -25,10 +26,12 @@ def run(file: Path, /, *, output_: Output = None, printing: Printing = Printing(
         A fit saved by `scaling fit -o` or `Fit.save`.
     output_
         Write a page (.html) that needs no other file.
+    force
+        Replace files that this program did not write.
     """
     if output_ is not None and output_.suffix.lower() != ".html":
         raise ArgumentError(f"-o {output_}: a report is saved as .html; `scaling report {file}` prints it as text")
-    check_saved(output_)
+    check_files(output_, "page", inputs=[file], force=force)
     fit = saved_fit(file)
-    save = lambda path: path.write_text(scaling.report.page(fit), "utf-8")
-    return output.show(fit, printing, saved=output_, save=save, doubts=fit.verdict.failures)
+    save = lambda path, *, force: document.put(path, scaling.report.page(fit).encode(), "page", force=force)
+    return output.show(fit, printing, saved=output_, save=save, force=force, doubts=fit.verdict.failures)

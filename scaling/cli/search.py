@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 from cyclopts import Parameter
 
 import scaling
+from scaling import document
 from scaling.cli import output
-from scaling.cli.options import Count, Output, Positive, check_saved, fit_or_constants
+from scaling.cli.options import Count, Flag, Output, Positive, check_files, fit_or_constants
 from scaling.cli.output import Printing
 
 
@@ -24,6 +24,7 @@ def run(
     peak: Positive | None = None,
     lowest: Annotated[Positive, Parameter(show_default=True)] = 1e-3,
     output_: Output = None,
+    force: Flag = False,
     printing: Printing = Printing(),
 ) -> int:
     """Search the learning rates of a given number of updates with the lowest final loss.
@@ -49,14 +50,15 @@ def run(
         Lowest rate, as a fraction of the peak; keeps the search among rates that the data have seen.
     output_
         Save the schedule as CSV (step, lr).
+    force
+        Replace a file that is there: every table of step and lr looks alike.
     """
-    check_saved(output_)
+    check_files(output_, "schedule", inputs=[fit], force=force)
     source = fit_or_constants(fit)
     found = scaling.planning.best_schedule(source, steps, peak=peak, warmup=warmup, kind=kind, lowest=lowest)
 
-    def save(path: Path) -> None:
-        rates = found.schedule.rates
-        rows = np.column_stack([np.arange(1, len(rates) + 1), rates])
-        np.savetxt(path, rows, delimiter=",", header="step,lr", comments="", fmt=["%d", "%.9g"])
+    def save(path: Path, *, force: bool) -> None:
+        rows = [f"{step},{rate:.9g}" for step, rate in enumerate(found.schedule.rates, 1)]
+        document.put(path, "\n".join(["step,lr", *rows, ""]).encode(), "schedule", force=force)
 
-    return output.show(found, printing, saved=output_, save=save)
+    return output.show(found, printing, saved=output_, save=save, force=force)

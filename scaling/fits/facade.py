@@ -68,9 +68,12 @@ class Fit(LmfitWords, Result):
         values = resolve(self.law.ties, {**{k: np.full(replicates, v) for k, v in self.fixed.items()}, **free})
         return pd.DataFrame({k: values[k] for k in self.values}).assign(converged=converged)
 
-    def save(self, path: str | Path) -> None:
-        """Write the fit as one JSON document: numbers, verdict and the data it was fitted on. No pickles."""
-        document.write(path, "fit", saving.to_saved(self))
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the fit as one JSON document: numbers, verdict and the data it was fitted on. No pickles.
+
+        It replaces an earlier one; any other file only by `force`, and a link, a folder or a device never.
+        """
+        document.write(path, "fit", saving.to_saved(self), force=force)
 
     def summary(self) -> pd.DataFrame:
         """One row per parameter: value, lower, upper (95 %), se, note."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from importlib.resources import files
-from io import StringIO
+from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from scaling.document import MARK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,6 +84,13 @@ def note(ax: Axes, text: str, at: tuple[float, float], coordinates: Any, off: tu
     """Write small words at a place, so many points `off` it."""
     look |= {"textcoords": "offset points", "fontsize": 8.5, "color": "#444444"}
     ax.annotate(text, at, xycoords=coordinates, xytext=off, **look)
+
+
+def image(axes: Axes | Mapping[str, Axes], suffix: str) -> bytes:
+    """Return the figure of the axes as a file of this suffix (.png, .svg, .pdf), which says that we made it."""
+    made, kind = BytesIO(), suffix.lower().removeprefix(".")
+    figure_of(axes).savefig(made, format=kind, metadata={"Software" if kind == "png" else "Creator": MARK})
+    return made.getvalue()
 
 
 def label_steps(ax: Axes) -> None:

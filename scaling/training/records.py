@@ -29,7 +29,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from scaling.counting import flops_per_token
-from scaling.document import digest, genuine, signed, write_atomically
+from scaling.document import check_target, digest, genuine, signed, write_atomically
 from scaling.errors import MachineError, TrainingDataError, TrainingError
 from scaling.training.corpus import Corpus
 from scaling.training.spec import RunSpec
@@ -95,7 +95,7 @@ def sole_writer(checkpoint: Path, patience: float = 0.0) -> Iterator[None]:
 
 def _locked(path: Path) -> IO[str] | None:
     """The file, locked; None if another process holds it, or has just removed it, so that others would not see it."""
-    file = path.open("w")
+    file = path.open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(path.stat(), os.fstat(file.fileno())):
@@ -213,6 +213,12 @@ class Curve:
         self._file.close()
 
 
+def check_run_table(out_dir: str | Path) -> None:
+    """Refuse a folder whose `runs.csv` is not ours: it holds facts that somebody wrote down, and would be replaced."""
+    if (table := Path(out_dir) / "runs.csv").exists() or table.is_symlink():
+        check_target(table, "table of runs")
+
+
 def write_run_table(out_dir: str | Path) -> None:
     """Rebuild `runs.csv` of a folder from the records of its finished runs, sorted by name."""
     table = Path(out_dir) / "runs.csv"
@@ -221,6 +227,7 @@ def write_run_table(out_dir: str | Path) -> None:
         if not records:
             return
         columns = list(dict.fromkeys(key for record in records for key in record))
+        check_run_table(out_dir)
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()

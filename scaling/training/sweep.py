@@ -21,7 +21,7 @@ from scaling.errors import ArgumentError, MachineError, TrainingDataError, Train
 from scaling.training.executors import open_executor
 from scaling.training.grid import Planned
 from scaling.training.progress import Progress, Watch
-from scaling.training.records import LOST, RunFiles, checkpoint_path, write_run_table, writing
+from scaling.training.records import LOST, RunFiles, check_run_table, checkpoint_path, write_run_table, writing
 from scaling.training.spec import RunSpec
 from scaling.training.tree import Segment, forest, parts
 
@@ -179,6 +179,7 @@ def sweep(
         raise ArgumentError(f"lanes = {lanes}: must be 1 or more")
     out_dir = Path(out_dir).resolve()
     settings: dict[str, Any] = {"out_dir": str(out_dir), "lanes": lanes, "device": device}
+    check_run_table(out_dir)
     watch = Watch({name: run.spec for name, run in runs.items()}, out_dir)
     futures: dict[Future[Records], str] = {}
     records: Records = {}

@@ -11,7 +11,7 @@ import numpy as np
 from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import read_corpus
 from scaling.training.group import Group
-from scaling.training.records import RunFiles, checkpoint_path, sole_writer, write_run_table, writing
+from scaling.training.records import RunFiles, check_run_table, checkpoint_path, sole_writer, write_run_table, writing
 from scaling.training.spec import RunSpec
 from scaling.training.stack import Stack, prepare
 
@@ -95,6 +95,7 @@ def train_group(
             f"its hash was {corpus_sha256}, is {corpus.sha256}: losses on two texts cannot be compared; bring the "
             "old text back, or choose another folder"
         )
+    check_run_table(out_dir)
     with writing(out_dir), sole_writer(checkpoint, patience):
         # asked for in this order: other groups may be ending, and their checkpoint goes after the last record
         elsewhere = _handed_over(out_dir, parts)

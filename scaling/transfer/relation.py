@@ -129,15 +129,18 @@ class Relation(Result):
             variance = variance + (slopes(self.values, x) @ np.array(moved)) ** 2
         return variance, noise
 
-    def save(self, path: str | Path) -> None:
-        """Write the relation, its pairs and the fit behind it as one JSON document; `scaling.load` reads it back."""
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the relation, its pairs and the fit behind it as one JSON document; `scaling.load` reads it back.
+
+        `force` as in `Fit.save`.
+        """
         pairs = None
         if self.pairs is not None:
             said = {k: self.pairs.attrs[k] for k in ("account", "unpaired")}
             pairs = {"columns": self.pairs.to_dict("list"), **said}
         written = {name: getattr(self, name) for name in ("values", "how", "r2", "warnings", "carried")}
         fit = None if self.fit is None else saving.to_saved(self.fit)
-        document.write(path, "relation", {**written, "pairs": pairs, "fit": fit})
+        document.write(path, "relation", {**written, "pairs": pairs, "fit": fit}, force=force)
 
     @classmethod
     def from_saved(cls, saved: document.Fields) -> Relation:
