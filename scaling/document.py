@@ -29,7 +29,7 @@ OURS: dict[str, Callable[[bytes], bool]] = {
     "page": lambda content: MARK.rpartition(" ")[0].encode() in content,
 }
 LARGEST = 2**28  # bytes of a file that may be ours
-REMEDY = "Write it again with fit.save or `scaling fit -o`."
+REMEDY = "Write it again: fit.save or `scaling fit -o` for a fit, relation.save or `scaling relate -o` for a relation."
 
 
 def write(path: str | Path, kind: str, content: Mapping[str, Any], *, force: bool = False) -> None:
@@ -114,14 +114,14 @@ def read(path: str | Path) -> Fields:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file. `scaling fit ... -o {path}` writes one.") from None
     except (OSError, ValueError, RecursionError) as error:  # not UTF-8 and not JSON are ValueErrors
-        raise DataError(f"{path}: not a saved fit ({error}). {REMEDY}") from error
+        raise DataError(f"{path}: not a saved fit or relation ({error}). {REMEDY}") from error
     if not isinstance(saved, dict) or "schema" not in saved:
-        raise DataError(f"{path}: JSON, but not a saved fit. {REMEDY}")
+        raise DataError(f"{path}: JSON, but not a saved fit or relation: field 'schema' is missing. {REMEDY}")
     fields = Fields(saved, path)
     if fields.whole("schema") > SCHEMA:
         by = f" ({saved['scaling']})" if isinstance(saved.get("scaling"), str) else ""
         raise DataError(
-            f"{path}: written by a newer version{by}, with schema {saved['schema']} where this one reads up to {SCHEMA}; "
+            f"{path}: written by a newer version{by}: field 'schema' is {saved['schema']}, this one reads up to {SCHEMA}; "
             "upgrade scaling-laws to read it."
         )
     if not genuine(saved) if "sha256" in saved else saved["schema"] > 1:
@@ -238,8 +238,8 @@ class Fields:
     def whole(self, name: str) -> int:
         """A whole number from 0 on."""
         value: int = self.get(name, int, "a whole number")
-        if value < 0:
-            raise self.wrong(name, "must be 0 or more")
+        if not 0 <= value < 2**63:
+            raise self.wrong(name, "must be 0 or more, and below 2^63")
         return value
 
     def number(self, name: str) -> float:

@@ -226,6 +226,8 @@ def _planned(plan: Schedule | str, law: Law, steps: Any) -> Design:
         steps = np.atleast_1d(np.asarray(steps, float))
     except (TypeError, ValueError):
         raise DataError(f"steps={steps!r} must be step labels, whole numbers such as [12000, 24000].") from None
+    if not (np.abs(steps) < 2**53).all():
+        raise DataError(f"steps must be whole numbers, not {steps[~(np.abs(steps) < 2**53)][0]}.")
     if (steps != steps.round()).any():
         raise DataError(f"steps must be whole numbers, not {steps[steps != steps.round()][0]}.")
     steps = steps.astype(int)

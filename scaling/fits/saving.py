@@ -17,6 +17,7 @@ from scaling.engine.losses import Loss
 from scaling.engine.uncertainty import Covariance
 from scaling.errors import ArgumentError, LawError, ScalingError
 from scaling.formula import Domain, Law, Parameter, find
+from scaling.formula.ties import resolve
 from scaling.logs import Runs
 
 LOSS: Schema = {"name": Fields.text, "log": Fields.flag, "delta": Fields.number}
@@ -33,6 +34,7 @@ DOMAIN: Schema = {
     "lo": Fields.unbounded, "hi": Fields.unbounded, "log": Fields.flag,
     "grid": lambda domain, name: tuple(domain.array(name, 2).tolist()),
 }  # fmt: skip
+SAME = 1e-6  # relative; numbers of another machine may differ by rounding
 FOREIGN = (ArithmeticError, AttributeError, LookupError, NameError, SyntaxError, TypeError, ValueError)
 
 
@@ -68,8 +70,10 @@ def to_saved(fit: Fitted) -> dict[str, Any]:
 def _rows(fit: Fitted) -> dict[str, Any]:
     if fit.runs is not None:
         return {"runs": fit.runs.to_saved()}
-    names = [c for c in dict.fromkeys(["run", "step", "lr", *fit.law.inputs, "loss", "weight"]) if c in fit.data]
+    names = [c for c in dict.fromkeys(["run", "step", "lr", *fit.law.inputs, "loss"]) if c in fit.data]
     columns = {c: fit.data[c].tolist() for c in names}
+    if (fit.design.weights != 1).any():  # those of errors of losses, too
+        columns["weight"] = fit.design.weights.tolist()
     for what, (_, said, _) in KINDS.items():
         if (how := counted(fit.data, what)) is not None:
             columns[said] = [how] * len(fit.data)
@@ -97,7 +101,7 @@ def from_saved(saved: Fields) -> Fitted:
     runs, made = _designed(saved, law, loss)
     lower, upper = (inner.array(name, p, finite=False) for name in ("lower", "upper"))
     M, c, t = inner.array("M", p, p), inner.array("c", p), inner.array("t", p)
-    return Fitted(
+    fit = Fitted(
         law=law,
         values={name: values[name] for name in (*law.params, *law.ties)},
         objective=saved.number("objective"),
@@ -111,17 +115,72 @@ def from_saved(saved: Fields) -> Fitted:
         runs=runs,
         seed=saved.whole("seed"),
     )
+    _check_numbers(fit, saved)
+    _check_agreement(fit, saved)
+    return fit
+
+
+def _check_numbers(fit: Fitted, saved: Fields) -> None:
+    """Refuse numbers that no fit has, each by itself."""
+    inner, cov, verdict = saved.part("internal"), fit.cov, fit.verdict
+    for i, p in enumerate(fit.coordinates.params):
+        d = p.domain
+        if not d.lo <= p.start <= d.hi or not d.grid[0] < d.grid[1]:
+            raise inner.wrong(f"params.{i}", "must have lo <= start <= hi and a rising grid")
+    if not ((inside := fit.coordinates).lower <= fit.t).all() or not (fit.t <= inside.upper).all():
+        raise inner.wrong("t", "is not between lower and upper")
+    for name, value in {**fit.values, **fit.fixed}.items():
+        if name in fit.law.params and not (d := fit.law.params[name].domain).lo <= value <= d.hi:
+            raise saved.wrong(f"values.{name}", f"is outside the domain ({d.lo:g}, {d.hi:g}) of law '{fit.law.name}'")
+    with np.errstate(all="ignore"):
+        bounded = np.isfinite(cov.matrix).all()
+    if not bounded:
+        raise saved.wrong("covariance.root", "has no finite covariance")
+    for name, fine in (("noise", cov.noise >= 0), ("dof", cov.dof >= 0), ("autocorrelation", abs(cov.autocorrelation) <= 1)):
+        if not fine:
+            raise saved.wrong(f"covariance.{name}", f"cannot be {getattr(cov, name):g}")
+    if verdict.agree > verdict.tried or not {*verdict.at_bound} <= {*fit.values}:
+        raise saved.wrong("verdict", "counts more starts than were tried, or names parameters that the law has not")
+
+
+def _check_agreement(fit: Fitted, saved: Fields) -> None:
+    """Refuse values, errors and objective that do not follow from each other."""
+    said, made = saved.part("standard_errors"), fit.design
+    with np.errstate(all="ignore"):
+        theta = dict(zip(fit.coordinates.names, fit.coordinates.to_params(fit.t), strict=True))
+        known = {**fit.law.held, **fit.fixed, **theta}
+        values = resolve(fit.law.ties, {name: np.float64(x) for name, x in known.items()})
+        errors = fit.errors()
+        residual = fit.loss.link(fit.law(*made.inputs.values(), **fit.values)) - fit.loss.link(made.loss)
+        objective = float((fit.loss.value(residual) * made.weights).sum() * fit.loss.scale)
+    for name, value in fit.values.items():
+        if not np.isclose(value, values[name], rtol=SAME):
+            raise saved.wrong(f"values.{name}", f"is {value:g}, and internal says {values[name]:g}")
+        error = said.unbounded(name)
+        if np.isfinite(error) and np.isfinite(errors[name]) and not np.isclose(error, errors[name], rtol=SAME):
+            raise saved.wrong(f"standard_errors.{name}", f"is {error:g}, and the covariance says {errors[name]:g}")
+    if not np.isclose(objective, fit.objective, rtol=SAME, atol=1e-14 * len(made)):
+        raise saved.wrong(
+            "objective", f"is {fit.objective:g}, and values and data give {objective:g} (if law '{fit.law.name}' is as it was)"
+        )
 
 
 def _law(saved: Fields) -> Law:
-    name, conventions, ties = saved.text("law"), saved.part("conventions").found, saved.part("ties").found
+    name, conventions, ties = saved.text("law"), saved.part("conventions").found, saved.part("ties")
     try:
-        law = find(name).using(**conventions)
-        return law.tie(**ties) if ties else law
+        law = find(name)
     except LawError as error:
-        raise LawError(f"{saved.path}: {error} Import the module that defines '{name}' first.") from error
-    except FOREIGN as error:
-        raise saved.wrong("law", f"cannot be made with its conventions and ties ({error})") from error
+        raise LawError(
+            f"{saved.path}: field '{saved.place}law': {error} Import the module that defines '{name}' first."
+        ) from error
+    try:
+        law = law.using(**conventions)
+    except (ScalingError, *FOREIGN) as error:
+        raise saved.wrong("conventions", f"cannot be those of law '{law.name}' ({error})") from error
+    try:
+        return law.tie(**{key: ties.text(key) for key in ties.found}) if ties.found else law
+    except LawError as error:
+        raise saved.wrong("ties", f"cannot be those of law '{law.name}' ({error})") from error
 
 
 def _loss(saved: Fields) -> Loss:

@@ -9,6 +9,7 @@ import pandas as pd
 from scaling.logs.columns import LOSSES
 from scaling.logs.findings import Findings, some
 from scaling.logs.sheet import Sheet
+from scaling.schedules import MOST_UPDATES
 
 NUMBER = "expected a number like 3.25; correct the cell or remove the line"
 DIVERGED = (
@@ -93,6 +94,9 @@ def _check(canonical: str, x: np.ndarray, text: np.ndarray, filled: np.ndarray) 
     bad = {NUMBER: text}
     if canonical == "step":
         bad["every row needs its step; fill it in or remove the line"] = ~filled
+        bad[f"a run has at most {MOST_UPDATES:,} updates; remove the line, or name the column that counts them"] = np.isfinite(
+            x
+        ) & (x > MOST_UPDATES)
         bad["steps are whole numbers from 0 on"] = lost | (x < 0) | (np.isfinite(x) & (x != np.floor(x)))
     elif canonical in ("loss", *LOSSES):
         bad[DIVERGED] = lost

@@ -19,7 +19,7 @@ from scaling.formula import Published, constants
 from scaling.papers.luo2025 import multi_power
 from scaling.planning.descent import FinalLoss, freely
 from scaling.rendering import Result
-from scaling.schedules import Schedule, schedule
+from scaling.schedules import MOST_UPDATES, Schedule, schedule
 
 LOWEST = 1e-3  # of the peak: the rate below which no schedule is searched, as the law divides by powers of it
 FEWEST = 11  # updates after the warm-up that are worth a search
@@ -115,6 +115,8 @@ def _check(steps: int, warmup: int, kind: str, lowest: float) -> None:
     for name, x in (("steps", steps), ("warmup", warmup)):
         if not isinstance(x, (int, np.integer)):
             raise ScheduleError(f"{name}={x!r} is a number of updates: a whole number such as 24000.")
+        if x > MOST_UPDATES:
+            raise ScheduleError(f"{name}={x} is beyond any run: at most {MOST_UPDATES:,} updates can be held.")
     if not 0 < lowest < 1:
         raise ScheduleError(f"lowest={lowest} must lie between 0 and 1, a part of the peak: the law divides by rates.")
     if warmup < 0:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from scaling.errors import ScheduleError
+from scaling.schedules.shapes import MOST_UPDATES
 
 
 def table(step: np.ndarray, lr: np.ndarray, warmup: int | None, first: int | None) -> tuple[np.ndarray, int, tuple[str, ...]]:
@@ -53,6 +54,10 @@ def _checked(step: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise ScheduleError("no row has a rate, so the schedule is unknown; give a schedule")
     if not np.all(step == np.floor(step)) or step.min() < 0:
         raise ScheduleError("steps must be whole numbers from 0 on")
+    if step.max() > MOST_UPDATES:
+        raise ScheduleError(
+            f"step {step.max():g} is beyond any run: at most {MOST_UPDATES:,} updates can be held; count updates, not tokens"
+        )
     if (bad := np.flatnonzero(np.diff(step) <= 0)).size:
         raise ScheduleError(f"step {step[bad[0] + 1]:g} follows {step[bad[0]]:g}, but steps must rise; sort the rows")
     return step.astype(np.int64), lr

@@ -13,6 +13,8 @@ import numpy as np
 from scaling.errors import ScheduleError
 
 Array = np.ndarray
+MOST_UPDATES = 10**8  # of a run: the rates of all are held in memory
+MOST_RESTARTS = 10**5
 
 # Rising part f(s, W), s < W. Libraries differ by one update here, and constants fitted to curves notice.
 #   linear      torchtitan, nanochat; our default: the first rate is peak/W, update W-1 has the peak
@@ -99,6 +101,8 @@ def cosine_restarts(
         raise ScheduleError(f"cosine_restarts needs period, growth >= 1; got period={period}, growth={growth:g}")
     ends = [W + float(period)]
     while ends[-1] < N:
+        if len(ends) > MOST_RESTARTS:
+            raise ScheduleError(f"cosine_restarts: period={period} makes over {MOST_RESTARTS} restarts; make it longer")
         ends.append(ends[-1] + period * growth ** len(ends))
     starts = np.array([float(W), *ends[:-1]])
     i = np.searchsorted(starts, s, side="right") - 1

@@ -8,6 +8,7 @@ import numpy as np
 
 from scaling.errors import ScheduleError
 from scaling.schedules import rows, text
+from scaling.schedules.shapes import MOST_UPDATES
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Schedule:
     _blocks: dict[tuple[int, bool, float], Blocks] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
+        if np.size(self.rates) > MOST_UPDATES:
+            raise ScheduleError(f"{np.size(self.rates):,} updates are too many: at most {MOST_UPDATES:,} can be held")
         table = np.array(self.rates, np.float64)
         if table.ndim != 1 or not len(table):
             raise ScheduleError(f"a schedule is one rate per update, shape (n_updates,); got {table.shape}")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scaling.errors import ScheduleError
-from scaling.schedules.shapes import DECAYS, SHAPES, WARMUPS
+from scaling.schedules.shapes import DECAYS, MOST_UPDATES, SHAPES, WARMUPS
 from scaling.words import did_you_mean, parse_number
 
 
@@ -40,7 +40,8 @@ def _choice(names: Any) -> Callable[[Any], str]:
     return parse
 
 
-_count = _number("a whole number of updates like 24000 or 24k", lambda x: x == int(x) and x >= 0, int)
+_UPDATES = f"a whole number of updates like 24000 or 24k, at most {MOST_UPDATES:,}"
+_count = _number(_UPDATES, lambda x: x == int(x) and 0 <= x <= MOST_UPDATES, int)
 _KINDS: dict[Callable[[Any], Any], str] = {
     _number("a number above 0", lambda x: x > 0): "peak timescale power batch_tokens",
     _count: "steps warmup horizon period cycle switch",
@@ -118,6 +119,13 @@ def read_rates(path: str) -> tuple[np.ndarray, np.ndarray]:
     for row in reader:
         try:
             rows.append((float(row["step"]), float(row["lr"] or "nan")))
+            if rows[-1][0] > MOST_UPDATES:
+                raise ScheduleError(
+                    f"{path}, line {reader.line_num}, column 'step': found {row['step']!r}; a run has at most "
+                    f"{MOST_UPDATES:,} updates. Count updates, not tokens"
+                )
+        except ScheduleError:
+            raise
         except (TypeError, ValueError):
             raise ScheduleError(
                 f"{path}, line {reader.line_num}: step {row['step']!r} and lr {row['lr']!r} cannot be read as numbers"

@@ -12,7 +12,7 @@ import pandas as pd
 from scaling.errors import ArgumentError, DataError
 from scaling.fits import Fit, fit
 from scaling.transfer.pairs import pair
-from scaling.transfer.relation import PARAMS, Relation, slopes
+from scaling.transfer.relation import PARAMS, Relation, share_explained, slopes
 from scaling.words import listed
 
 LOOSE = 0.5  # relative standard error beyond which an irreducible loss is not called determined
@@ -60,8 +60,7 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
         how = f"{listed(n for n in ('E0', 'E1') if n not in known)} estimated from these pairs"
     K, kappa, E0, E1 = (values[name] for name in PARAMS)
     relation = Relation(K, kappa, E0, E1, how, found, pairs)
-    residual = y - relation(x)
-    r2 = float(1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum())
+    r2 = share_explained(relation, x, y)
     said += [*found.warnings, *_doubts(relation, y, known)]
     carried = {}
     for name, error in errors.items():

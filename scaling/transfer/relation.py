@@ -23,6 +23,7 @@ from scaling.transfer.pairs import points
 from scaling.words import check_level, listed
 
 PARAMS = ("K", "kappa", "E0", "E1")
+LARGEST = 1e100  # what an error of an irreducible loss can move a parameter by
 CLOSED = "kaplan_offset"  # the only form that a relation maps onto itself
 
 
@@ -157,7 +158,28 @@ class Relation(Result):
         part = saved.part("carried")
         carried = {name: tuple(part.array(name, len(PARAMS)).tolist()) for name in part.found}
         known = K, kappa, E0, E1, saved.text("how")
-        return cls(*known, fit, pairs, saved.unbounded("r2"), saved.texts("warnings"), carried)
+        relation = cls(*known, fit, pairs, saved.unbounded("r2"), saved.texts("warnings"), carried)
+        relation._check(saved)
+        return relation
+
+    def _check(self, saved: document.Fields) -> None:
+        """Refuse numbers that do not follow from each other."""
+        for name in ("K", "kappa"):
+            ours = getattr(self, name)
+            if not ours > 0 or (self.fit is not None and not np.isclose(ours, self.fit.values[name], rtol=saving.SAME)):
+                raise saved.wrong(f"values.{name}", f"is {ours:g}, which the fit behind does not say")
+        for name, moved in self.carried.items():
+            if not np.abs(moved).max() < LARGEST:
+                raise saved.wrong(f"carried.{name}", f"has numbers beyond {LARGEST:g}")
+        if self.pairs is not None and self.fit is not None:
+            x, y = self.pairs["x"].to_numpy(), self.pairs["loss"].to_numpy()
+            known = {name: self.values[name] for name in ("E0", "E1") if name in self.fit.fixed}
+            above = (x > known.get("E0", -np.inf)) & (y > known.get("E1", -np.inf))  # the others were left out
+            x, y = x[above], y[above]
+            with np.errstate(all="ignore"):
+                r2 = share_explained(self, x, y)
+            if not np.isclose(r2, self.r2, rtol=saving.SAME, atol=saving.SAME):
+                raise saved.wrong("r2", f"is {self.r2:g}, and values and pairs give {r2:g}")
 
     @property
     def evidence(self) -> Fit:
@@ -257,6 +279,11 @@ class Translated(Result):
         how = "delta method through source law and relation, both assumed exact in form"
         out.attrs["interval"] = f"{level:.0%} interval, {how}"
         return out
+
+
+def share_explained(relation: Relation, x: np.ndarray, y: np.ndarray) -> float:
+    """R2 of the relation over paired losses (n,), in loss space."""
+    return float(1 - ((y - relation(x)) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
 def slopes(values: Mapping[str, float], x: np.ndarray) -> np.ndarray:
