@@ -50,6 +50,12 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     return f"; did you mean {close[0]!r}?" if close else otherwise
 
 
+def check_seed(seed: Any) -> None:
+    """Refuse what no random generator takes as its seed."""
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= int(seed) < 2**63:
+        raise ArgumentError(f"seed={seed!r} must be a whole number from 0 on.")
+
+
 def check_level(level: Any) -> None:
     """Refuse what is no level of an interval."""
     if isinstance(level, bool) or not isinstance(level, numbers.Real) or not 0 < float(level) < 1:

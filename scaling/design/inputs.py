@@ -77,6 +77,10 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: b
     steps : step labels to predict at, when data is a schedule.
     positive : losses must be positive, as the logarithm of a log objective asks.
     """
+    if fitting and isinstance(data, str):
+        raise DataError(
+            f"data is the text {data[:80]!r}: read logs with scaling.read(path), tables with scaling.logs.read_table([path])."
+        )
     if isinstance(data, (Schedule, str)):
         if fitting or not law.over_schedules:
             raise DataError(f"law '{law.name}' cannot be used on a schedule here; it takes {', '.join(law.inputs)}.")
@@ -107,6 +111,8 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
             f"law '{law.name}' needs columns {', '.join(needed)}; missing {', '.join(missing)}. "
             f"The data has {', '.join(map(str, frame.columns))}."
         )
+    if fitting and len(frame) and frame["loss"].isna().all():
+        raise DataError(f"column 'loss' is empty in all {len(frame)} rows, so there is nothing to fit.")
     columns = {c: checks.numbers(frame[c], c) for c in (*law.inputs, "loss") if c in frame}
     loss = columns.get("loss", np.full(len(frame), np.nan))
     weights = checks.weights(frame, loss if fitting else None, positive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from scaling.engine.fitted import Fitted
 from scaling.engine.solver import costs, minimise
 from scaling.engine.threads import one_thread
 from scaling.engine.uncertainty import slopes_for_errors
-from scaling.errors import FitError
+from scaling.errors import ArgumentError, FitError
 from scaling.numerics import STEP, complex_step
 
 
@@ -123,9 +124,13 @@ class Explore(Fitted):
         DataFrame
             cutoff, upto (value of the order), rows, converged, and every parameter.
         """
+        shares = np.atleast_1d(np.asarray(cutoffs, object))
+        if not len(shares) or not all(isinstance(x, Real) and 0 < x <= 1 for x in shares):
+            raise ArgumentError(f"cutoffs={cutoffs!r} must be fractions of the rows above 0 and up to 1, such as (0.7, 1).")
         made = binned(self.design)
         order = growth(made)
-        cuts = np.quantile(order, np.asarray(cutoffs, float))
+        cutoffs = shares.astype(float)
+        cuts = np.quantile(order, cutoffs)
         inside = order[None, :] <= cuts[:, None]
         enough = inside.sum(1) > 2 * len(self.t)
         if not enough.any():

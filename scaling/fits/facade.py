@@ -18,7 +18,7 @@ from scaling.fits.lmfit_words import LmfitWords
 from scaling.formula.ties import resolve
 from scaling.intervals.prediction import predict
 from scaling.rendering import LABEL, Result, plain
-from scaling.words import digits
+from scaling.words import check_seed, digits
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,6 +63,7 @@ class Fit(LmfitWords, Result):
         """
         if not isinstance(replicates, int) or replicates < 1:
             raise ArgumentError(f"bootstrap({replicates!r}): the number of replicates is a whole number from 1 on.")
+        check_seed(seed)
         t, converged = self.replicates(replicates, seed, by)
         free = dict(zip(self.coordinates.names, self.coordinates.to_params(t).T, strict=True))
         values = resolve(self.law.ties, {**{k: np.full(replicates, v) for k, v in self.fixed.items()}, **free})

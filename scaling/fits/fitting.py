@@ -19,6 +19,7 @@ from scaling.errors import ArgumentError, FitError
 from scaling.fits.facade import Fit
 from scaling.formula import ANY_POSITIVE, Law, Parameter, find
 from scaling.logs import Runs
+from scaling.words import check_seed
 
 
 def fit(
@@ -62,6 +63,7 @@ def fit(
     LawError, DataError, FitError
         Unknown law or parameter, unusable data, fewer rows than parameters.
     """
+    check_seed(seed)
     law = _over_domains(find(law), data)
     if isinstance(delta, str):
         if delta != "mad":

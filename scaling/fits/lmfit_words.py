@@ -25,6 +25,7 @@ from scaling.engine.threads import one_thread
 from scaling.errors import FitError
 from scaling.fits.explore import Explore
 from scaling.formula import Law, Parameter
+from scaling.schedules.drops import RateDrops
 
 if TYPE_CHECKING:
     import lmfit
@@ -205,7 +206,7 @@ class LmfitWords(Explore):
         -------
         (n,) array. NaN, with a warning that names the parameters, where the data leave the prediction undetermined.
         """
-        given = {k: np.atleast_1d(v) if isinstance(v, (int, float)) else v for k, v in self._inputs(inputs).items()}
+        given = {k: np.atleast_1d(v) if np.ndim(v) == 0 else v for k, v in self._inputs(inputs).items()}
         model = models.build(self.law, self.coordinates.params, given, self.fixed, self.loss, coordinates=self.coordinates)
         value, J = models.at(model, self.t)
         sd = self.deviation(J, np.abs(value))
@@ -218,7 +219,12 @@ class LmfitWords(Explore):
     def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if unknown := sorted(set(given) - set(self.law.inputs)):
             raise FitError(f"law '{self.law.name}' has no input {', '.join(unknown)}; its inputs: {self.law.inputs}.")
-        return {k: given.get(k, self.design.inputs[k]) for k in self.law.inputs}
+        try:
+            numbers = {k: v if isinstance(v, RateDrops) else np.asarray(v, float) for k, v in given.items()}
+            np.broadcast_shapes(*(v.shape for v in numbers.values() if isinstance(v, np.ndarray)))
+        except (TypeError, ValueError) as problem:
+            raise FitError(f"inputs of law '{self.law.name}' must be numbers, as many of each ({problem}).") from None
+        return {k: numbers.get(k, self.design.inputs[k]) for k in self.law.inputs}
 
     def conf_interval(
         self, p_names: Sequence[str] | None = None, sigmas: Sequence[float] = (1, 2, 3)

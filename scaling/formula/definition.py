@@ -7,8 +7,10 @@ its domain, the default a plain start. The body is the formula of the paper. A l
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any, TypeVar, overload
 
 from scaling.errors import LawError
@@ -195,6 +197,8 @@ class Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
         if unknown := set(conventions) - set(self.conventions):
             raise LawError(f"law '{self.name}' has no convention {sorted(unknown)}; it has {sorted(self.conventions)}.")
+        for name, value in conventions.items():
+            check_convention(self.name, name, value, self.conventions[name])
         made = replace(self, conventions={**self.conventions, **conventions})
         if self.layout is None or "domains" not in conventions:
             return made
@@ -231,7 +235,7 @@ class Law:
         """Refuse names that no parameter has."""
         for wanted in names:
             if wanted not in self.params:
-                hint = did_you_mean(wanted, self.params)
+                hint = did_you_mean(wanted, self.params, ".")
                 raise LawError(f"law '{self.name}' has no parameter '{wanted}'{hint} It has {', '.join(self.params)}.")
 
     def __reduce__(self) -> tuple[Callable[..., Law], tuple[str, dict[str, Any]]]:
@@ -255,6 +259,19 @@ def _over(law: Law, written: Layout, domains: str | Iterable[str]) -> Law:
         layout=layout,
         conventions={**law.conventions, "domains": layout.domains},
     )
+
+
+def check_convention(law: str, name: str, value: Any, default: Any) -> None:
+    """Refuse a convention of another kind than its default: a number, true or false, or a word."""
+    if isinstance(default, bool):
+        fine, wanted = isinstance(value, bool), "true or false"
+    elif isinstance(default, (int, float)):
+        fine = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        wanted = f"a number such as {default}"
+    else:
+        fine, wanted = not isinstance(default, str) or isinstance(value, str), f"a word such as {default}"
+    if not fine:
+        raise LawError(f"law '{law}': convention {name}={value!r} must be {wanted}.")
 
 
 def _restore(name: str, conventions: dict[str, Any]) -> Law:

@@ -22,7 +22,7 @@ from scaling.errors import ArgumentError, FitError
 from scaling.formula import Law, find
 from scaling.intervals.calibrate import aligned, bounds, calibrate
 from scaling.rendering import Result, plain
-from scaling.words import check_level
+from scaling.words import check_level, check_seed
 
 HORIZONS = (1.5, 4.0)  # where "near" and "far" end, as ratios to the largest row fitted
 
@@ -118,6 +118,7 @@ def backtest(
     if not shares or len(shares) < len(given):
         raise ArgumentError(f"fractions={fractions!r} must be shares of rows between 0 and 1, such as (0.4, 0.8).")
     check_level(level)
+    check_seed(seed)
     if interval not in ("delta", "calibrated"):
         raise ArgumentError(f"interval='{interval}' cannot be backtested here; use 'delta' or 'calibrated'.")
     made = design(data, law, fitting=True, positive=loss.log)

@@ -16,6 +16,7 @@ from scaling.engine.threads import one_thread
 from scaling.errors import ArgumentError, FitError, ScalingError
 from scaling.fits import Fit, fit
 from scaling.formula import Law, find
+from scaling.words import check_seed
 
 NEAR = 2.0  # errors closer to the best than this many standard errors are no evidence
 
@@ -54,6 +55,7 @@ def compare(
     ArgumentError : a law given twice, an unknown holdout; FitError : no law could be compared, or there is no order for all;
     LawError : an unknown law.
     """
+    check_seed(seed)
     given = [laws] if isinstance(laws, str | Law) else list(laws) if isinstance(laws, Iterable) else []
     if not given:
         raise ArgumentError(f"laws={laws!r}: compare needs at least one law, such as ['chinchilla', 'power_law:x=N'].")

@@ -78,11 +78,20 @@ def resolve(
 
 
 def check_names(columns: Mapping[str, str] | None) -> dict[str, str]:
-    """The user's mapping, or DataError for a canonical name that does not exist."""
+    """The user's mapping, or DataError for a canonical name that does not exist; `loss` is taken by `loss_named`."""
     for canonical in columns or {}:
         if canonical not in ALIASES:
-            raise DataError(f"columns: {canonical!r} is not a canonical name; use one of {', '.join(ALIASES)}")
+            raise DataError(f"columns: {canonical!r} is not a canonical name; use one of loss, {', '.join(ALIASES)}")
     return dict(columns or {})
+
+
+def loss_named(columns: Mapping[str, str] | None, loss: str | None) -> tuple[dict[str, str], str | None]:
+    """The mapping without `loss`, and the loss: columns={"loss": "ce"} says the same as loss="ce"."""
+    rest = dict(columns or {})
+    said = rest.pop("loss", loss)
+    if loss not in (None, said):
+        raise DataError(f"the loss is named twice, columns={{'loss': {said!r}}} and loss={loss!r}; keep one")
+    return rest, said
 
 
 def _missing(kind: str, names: tuple[str, ...], header: list[str], name: str, findings: Findings) -> bool:

@@ -9,7 +9,7 @@ from scaling.errors import DataError
 from scaling.logs import facts as facts_
 from scaling.logs import sheet as sheets
 from scaling.logs.assemble import assemble, pieces
-from scaling.logs.columns import check_names
+from scaling.logs.columns import check_names, loss_named
 from scaling.logs.findings import Findings, some
 from scaling.logs.runs import Runs
 
@@ -43,7 +43,8 @@ def read(
     ------
     DataError : what cannot be read: up to 5 problems with file, line, column, text seen and remedy.
     """
-    names = check_names(columns)
+    rest, loss = loss_named(columns, loss)
+    names = check_names(rest)
     findings = Findings()
     frame = hasattr(paths, "columns")  # as a list it would be the names of its columns
     many = isinstance(paths, Iterable) and not isinstance(paths, (str, Path)) and not frame

@@ -11,7 +11,7 @@ import pandas as pd
 from scaling.errors import DataError
 from scaling.expressions import holds
 from scaling.logs.assemble import assemble, pieces
-from scaling.logs.columns import check_names
+from scaling.logs.columns import check_names, loss_named
 from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.sheet import sheet_of
@@ -56,8 +56,9 @@ class Runs(Result):
             raise DataError("DataFrame: no rows, so there is no curve to read")
         findings = Findings()
         sheet = sheet_of(df)
+        rest, loss = loss_named(columns, loss)
         loss = "loss" if loss is None and "loss" in sheet.columns else loss
-        found = pieces(sheet, check_names(columns), loss, None, findings)
+        found = pieces(sheet, check_names(rest), loss, None, findings)
         return cls(*assemble(found, facts, schedule, warmup, findings))
 
     @property

@@ -22,6 +22,7 @@ from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.planning.belief import Belief
 from scaling.planning.curves import UNITS, candidates
+from scaling.words import check_seed
 
 CRITERIA = ("error", "V", "D", "random", "cheapest")
 FIRST, GROWTH = 2, 0.5  # runs before the first refit; share by which they grow until the next
@@ -64,6 +65,7 @@ def plan_next(
     ArgumentError
         A budget or an exponent that is none, an unknown criterion.
     """
+    check_seed(seed)
     base, fixed = (law.law, law.fixed) if isinstance(law, Fit) else (find(law), {})
     if criterion not in CRITERIA:
         raise ArgumentError(f"criterion='{criterion}' is unknown; use one of {', '.join(CRITERIA)}.")
@@ -216,7 +218,9 @@ def sequentially(
         cost = next(c for c in UNITS if c in table) if cost is None else cost
 
     def some(rows: Sequence[int] | np.ndarray) -> Any:
-        return pool.select(f"run in {[pool.names[k] for k in rows]}") if whole else pool.iloc[rows]
+        if not whole:
+            return pool.iloc[rows]
+        return pool.part(pool.frame[pool.frame["run"].isin([pool.names[k] for k in rows])])
 
     prices = _prices(table, cost, budget)
     bought = list(made)

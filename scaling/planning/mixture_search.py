@@ -14,7 +14,7 @@ from scaling.fits import Fit
 from scaling.numerics import complex_step
 from scaling.planning.mixture import Mixture, by_name, check, draws, mixture_of, own_shares
 from scaling.planning.shares import bounds
-from scaling.words import listed
+from scaling.words import check_seed, listed
 
 
 def whole_shares(
@@ -88,6 +88,7 @@ def mix(
     ArgumentError : an objective for laws of the whole mixture, or families without N or D.
     """
     check(fits, level)
+    check_seed(seed)
     how: dict[str, Any] = {"weights": weights, "floors": floors, "caps": caps, "reference": reference, "level": level}
     if all(one.law.domains for one in fits.values()):
         if objective is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scaling.errors import ScheduleError
 from scaling.schedules import Schedule
 
 FINE, MOST = 256, 2048  # blocks per run that are cheap enough, and that are never worth their time
@@ -46,6 +47,10 @@ class RateDrops:
         Up to `block` changing steps are compressed into one, fewer where a run has fewer than `FINE` * block of them, so that
         short decays keep their shape, and more where there would be over `MOST` blocks.
         """
+        if not block >= 1 or block != int(block):
+            raise ScheduleError(f"block={block} must be a whole number of updates from 1 (exact) on")
+        if not 0 <= lr_floor <= 1:
+            raise ScheduleError(f"lr_floor={lr_floor} must be a fraction of the peak rate, between 0 and 1")
         at = schedule.index(steps)
         changing = int(np.count_nonzero(schedule.drops(warmup_in_ld)))
         size = max(min(block, max(1, changing // FINE)), changing // MOST) if block > 1 else 1
