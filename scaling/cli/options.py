@@ -155,22 +155,36 @@ class Reading:
         """Read the logs; what the reader noticed goes to stderr."""
         runs = scaling.read(list(paths), columns=self.columns() or None, loss=self.loss, warmup=self.warmup, schedule=schedule)
         if self.where is not None:
-            runs = runs.select(self.where)
+            runs = runs.select(self.where, self.columns())
         output.notes(runs.notes, quiet=quiet)
         return runs
 
-    def measurements(self, paths: Sequence[str], law: Law | None = None) -> Runs | pd.DataFrame:
-        """Read curves as Runs, or tables of losses and what the law takes (N and D without a law) as they stand."""
+    def measurements(
+        self, paths: Sequence[str], law: Law | None = None, *, quiet: bool = True, predicted: bool = False
+    ) -> Runs | pd.DataFrame:
+        """Read curves as Runs, or tables of losses and what the law takes (N and D without a law) as they stand.
+
+        `quiet`: what the reader of curves noticed is part of the report. `predicted`: tables need no loss.
+        """
         names = self.columns() | ({} if self.loss is None else {"loss": self.loss})
         tables = law is None or not law.over_schedules
         headers = [scaling.logs.columns_of(path, names) for path in paths] if tables else []
-        needed = [{"loss", *(("N", "D") if law is None else law.over_columns(header).inputs)} for header in headers]
+        needed = [{*_inputs(law, header), *(() if predicted else ("loss",))} for header in headers]
         if not headers or not all(need <= {*header} for need, header in zip(needed, headers, strict=True)):
-            return self.read(paths, quiet=True)  # what the reader noticed is part of the report
+            return self.read(paths, quiet=quiet)
         if self.warmup is not None:
             raise ArgumentError("--warmup goes with loss curves, not with a table of runs")
         absent = set(names).difference(*headers)
         return scaling.logs.read_table(paths, columns=names, needed=[*needed[0], *absent], where=self.where)
+
+
+def _inputs(law: Law | None, columns: list[str]) -> tuple[str, ...]:
+    """The columns that make a file a table for a law. Of one input it takes what there is, if the file is no log."""
+    if law is None:
+        return ("N", "D")
+    if len(law.inputs) == 1 and law.inputs[0] not in columns and not {*columns} & {*scaling.logs.columns.ALIASES["step"]}:
+        return ()
+    return law.over_columns(columns).inputs
 
 
 def saved_fit(path: str | Path) -> Fit:

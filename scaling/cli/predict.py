@@ -53,7 +53,7 @@ def run(
     fit
         A fit saved by `scaling fit -o`, or a relation saved by `scaling relate -o`.
     paths
-        Logs of the runs to predict; where they have a measured loss it is shown beside the prediction.
+        Logs of the runs to predict, or tables of what the law takes (N, D); where they have a measured loss it is shown beside the prediction.
     schedule
         Learning rates of the run to predict: name:key=value,... or a CSV with columns step and lr.
     steps
@@ -85,13 +85,17 @@ def run(
         raise ArgumentError("--steps goes with --schedule; --at picks steps of logged runs")
     target: Any  # Runs, Schedule or the law's inputs
     if paths:
-        target = reading.read(paths, quiet=printing.quiet)
+        target = reading.measurements(paths, result.law, quiet=printing.quiet, predicted=True)
+        if (at or plot is not None) and not isinstance(target, scaling.Runs):
+            raise ArgumentError("--at and --plot go with loss curves, and this is a table of runs; leave them out")
     elif schedule is not None:
         target = scaling.schedule(schedule, **({} if steps is None else {"steps": steps}))
     else:
-        target = {name: value(f"--{name} {text}", text) for name, text in inputs.items()}
+        named = _names(result)
+        target = {named[name]: value(f"--{name} {text}", text) for name, text in inputs.items()}
+    curves = isinstance(target, scaling.Runs) or schedule is not None
     curve = result.predict(target, level=level)
-    shown = _with_truth(curve if inputs else _at(result, target, curve, at, level), target)
+    shown = _with_truth(_at(result, target, curve, at, level) if curves else curve, target)
     shown.attrs = curve.attrs
     draw = lambda: scaling.plots.forecast(result, target, level=level)
     return _show(result, shown, _with_truth(curve, target), output_, level, printing, plot=plot, draw=draw, force=force)
@@ -125,14 +129,23 @@ def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> No
     over_schedule = result.law.over_schedules
     known = () if over_schedule else result.law.inputs
     for name in inputs:
-        if name not in known:
+        if name not in _names(result):
             hint = did_you_mean(f"--{name}", [f"--{option}" for option in (*known, *OPTIONS)])
             raise ArgumentError(f"unknown option --{name}{hint}")
     if logs + planned + bool(inputs) != 1:
         wanted = "logs or --schedule" if over_schedule else "logs or " + " ".join(f"--{name}" for name in known)
         raise ArgumentError(f"law '{result.law.name}' is predicted for one of: {wanted}")
-    if inputs and (missing := [f"--{name}" for name in known if name not in inputs]):
+    if inputs and (missing := [f"--{name}" for name in known if name not in {_names(result)[given] for given in inputs}]):
         raise ArgumentError(f"law '{result.law.name}' also needs {' '.join(missing)}")
+
+
+def _names(result: Fit) -> dict[str, str]:
+    """Option -> input of the law; the only one also goes by what its convention says it is."""
+    law = result.law
+    if law.over_schedules:
+        return {}
+    own = {name: name for name in law.inputs}
+    return own | ({str(law.conventions[x]): x for x in law.inputs if x in law.conventions} if len(own) == 1 else {})
 
 
 def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level: float) -> pd.DataFrame:
@@ -156,10 +169,12 @@ def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level:
 def _with_truth(rows: pd.DataFrame, target: Any) -> pd.DataFrame:
     """Return what is worth showing of a prediction, with the measured loss and the error where known."""
     start = list(rows.columns).index("prediction")
-    keys = ["run", "step"] if "step" in rows else list(rows.columns[:start])
+    keys = ["run", "step"] if {"run", "step"} <= {*rows} else list(rows.columns[:start])
     shown = rows[[*keys, *rows.columns[start:]]]
     if not hasattr(target, "frame"):
-        return shown
+        if "loss" not in shown:
+            return shown
+        return shown.drop(columns="loss").assign(measured=rows["loss"], error=rows["prediction"] / rows["loss"] - 1)
     measured = target.frame[["run", "step", "loss"]].rename(columns={"loss": "measured"})
     shown = shown.merge(measured, on=["run", "step"], how="left")
     return shown.assign(error=shown["prediction"] / shown["measured"] - 1)

@@ -12,7 +12,7 @@ import pandas as pd
 from scaling.counting import KINDS, compute, counted
 from scaling.design import checks
 from scaling.errors import DataError, FitError, ScalingError
-from scaling.formula import Law
+from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.logs.columns import LOSSES
 from scaling.schedules import Schedule, schedule
@@ -23,11 +23,18 @@ COLUMNS = {
     "N": "n_params",
     "D": "tokens",
     "C": "flops",
+    "compute": "flops",
     "S": "step",
     "B": "batch_tokens",
     "U": "unique_tokens",
     "M": "tokens_per_param",
 }
+# columns that mean the same, and those that are never an input by themselves
+SAME = (("C", "flops", "compute"), ("N", "n_params", "params"), ("D", "tokens"), ("S", "step"), ("B", "batch_tokens"))
+BESIDE = {
+    "loss", "weight", "loss_se", "lr", "peak_lr", "grad_norm", "elapsed_s", "train_window", "val_tokens", "val_se", "seed",
+    *LOSSES,
+}  # fmt: skip
 PREDICTED_ROWS = 400  # rows shown of a schedule when no steps are asked for
 
 
@@ -83,7 +90,10 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: b
         )
     if isinstance(data, (Schedule, str)):
         if fitting or not law.over_schedules:
-            raise DataError(f"law '{law.name}' cannot be used on a schedule here; it takes {', '.join(law.inputs)}.")
+            raise DataError(
+                f"law '{law.name}' cannot be used on a schedule here; it takes {', '.join(law.inputs)}: "
+                f"predict({{{', '.join(f'{name!r}: [...]' for name in law.inputs)}}})."
+            )
         return _planned(data, law, steps)
     if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
         data = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
@@ -98,15 +108,53 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: b
     raise DataError(f"data must be Runs or a DataFrame, not {type(data).__name__}; read logs with scaling.read(paths).")
 
 
+def of_columns(law: Law, data: Any) -> tuple[Law, tuple[str, ...]]:
+    """The law for these data, whatever they call its only input, and a note where the name had to be taken from them.
+
+    Laws of mixtures that were named without their domains take those the data have columns for (h_web, h_code, ...). A law of
+    one input x takes column x, the one its convention names, or the only other column of numbers, and keeps it as its convention.
+    """
+    frame = data.joined() if isinstance(data, Runs) else data
+    if isinstance(frame, Mapping):
+        frame = pd.DataFrame({k: np.atleast_1d(v) for k, v in frame.items()})
+    if not isinstance(frame, pd.DataFrame) or law.over_schedules:
+        return law, ()
+    if law.domains:
+        return (law.over_columns(map(str, frame)) if law is find(law.name) else law), ()
+    if len(law.inputs) != 1:
+        return law, ()
+    (x,) = law.inputs
+    said = str(law.conventions.get(x, x))
+    if x in frame or said in frame:
+        return law, ()
+    same = next((names for names in SAME if said in names), ())
+    if isinstance(data, Runs) and ({"n_params", "tokens"} <= {*frame} or any(name in frame for name in same)):
+        return law, ()  # counted from size and tokens
+    found = [name for name in same if name in frame] or _numeric(frame)
+    if len(found) != 1:
+        return law, ()
+    return law.using(**{x: found[0]}), (f"{x} of law '{law.name}' is column '{found[0]}'",)
+
+
+def _numeric(frame: pd.DataFrame) -> list[str]:
+    """The columns of numbers that differ from row to row and may be an input."""
+    kinds = {str(name): column.dtype.kind for name, column in frame.items()}
+    return [c for c, kind in kinds.items() if kind in "iuf" and c not in BESIDE and frame[c].nunique() > 1]
+
+
 def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) -> Design:
     for name in law.inputs:  # an input such as x may be named by a convention: x=tokens
-        if name not in frame and law.conventions.get(name) in frame:
-            frame = frame.assign(**{name: frame[law.conventions[name]]})
+        said = law.conventions.get(name)
+        same = next((names for names in SAME if said in names), (said,))
+        if name not in frame and (column := next((c for c in (said, *same) if c in frame), None)) is not None:
+            frame = frame.assign(**{name: frame[column]})
     for what, (names, _, _) in KINDS.items():
         if any(n in (*law.inputs, *law.conventions.values()) for n in names):
             counted(frame, what)  # refuses rows counted in several ways
     needed = [*law.inputs, *(["loss"] if fitting else [])]
     if missing := [c for c in needed if c not in frame]:
+        if len(law.inputs) == 1 and missing == [*law.inputs]:
+            raise _unnamed(law, frame)
         raise DataError(
             f"law '{law.name}' needs columns {', '.join(needed)}; missing {', '.join(missing)}. "
             f"The data has {', '.join(map(str, frame.columns))}."
@@ -129,9 +177,18 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     return replace(made.take(kept[order]), notes=notes)
 
 
+def _unnamed(law: Law, frame: pd.DataFrame) -> DataError:
+    x, names = law.inputs[0], [name for name in map(str, frame) if name not in BESIDE]
+    said = law.conventions.get(x)
+    return DataError(
+        f"law '{law.name}' needs its input {x}{f' or {said}' if said else ''}, and no such column is there; the data has "
+        f"{', '.join(map(str, frame))}. Say which it is: '{law.name}:{x}={next(iter(names), 'COLUMN')}'."
+    )
+
+
 def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
     """One row per run, its last evaluated one; every row of a curve where the law's input is the step itself."""
-    names = {i: law.conventions.get(i, COLUMNS.get(i, i)) for i in law.inputs}
+    names = {i: COLUMNS.get(c, c) for i in law.inputs for c in [law.conventions.get(i, i)]}
     frame = runs.joined()
     notes = []
     if fitting:

@@ -11,7 +11,7 @@ from scaling.formula import Law
 
 WORDS = {"compute": "compute", "size": "model size", "tokens": "tokens", "step": "steps", "schedule": "schedule"}
 SIZE, TOKENS = ("N", "n_params", "params"), ("D", "tokens")
-NAMES = {"compute": ("C", "flops"), "size": SIZE, "tokens": TOKENS, "step": ("step", "S")}
+NAMES = {"compute": ("C", "flops", "compute"), "size": SIZE, "tokens": TOKENS, "step": ("step", "S")}
 
 
 def natural_order(law: Law) -> str | None:
@@ -41,7 +41,7 @@ def order(made: Design, by: str) -> np.ndarray:
     if x is None and by == "compute":
         N, D = column(*NAMES["size"]), column(*NAMES["tokens"])
         x = None if N is None or D is None else compute(N, D)
-    elif x is None and by not in ("size", "step") and len(made.inputs) == 1:  # a convention says what the only input is
+    if x is None and len(made.inputs) == 1:  # a convention says what the only input is
         x = np.asarray(next(iter(made.inputs.values())), float)
     if x is None:
         raise FitError(f"cannot order these rows by {by}: there is no such column among {', '.join(map(str, frame.columns))}.")

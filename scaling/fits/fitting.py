@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.design.inputs import design
+from scaling.design.inputs import design, of_columns
 from scaling.design.select import select
 from scaling.engine.estimate import estimate
 from scaling.engine.losses import Loss
@@ -64,7 +64,7 @@ def fit(
         Unknown law or parameter, unusable data, fewer rows than parameters.
     """
     check_seed(seed)
-    law = _over_domains(find(law), data)
+    law, named = of_columns(find(law), data)
     if isinstance(delta, str):
         if delta != "mad":
             raise ArgumentError(f"delta='{delta}' is unknown; give a number, or 'mad' to scale it to the residuals.")
@@ -75,7 +75,7 @@ def fit(
         data = Runs.from_frame(pd.DataFrame(data))  # whole schedules, whatever rows are then fitted
     chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
     made = design(chosen, law, fitting=True, positive=loss.log)
-    made = replace(made, notes=(*notes, *made.notes))
+    made = replace(made, notes=(*named, *notes, *made.notes))
     law, fixed, specs = _free(law, fixed or {}, params)
     if not specs:
         raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
@@ -95,14 +95,6 @@ def fit(
     runs = chosen if isinstance(chosen, Runs) else None
     found = estimate(law, made, loss, fixed, specs, runs=runs, seed=seed, given=params is not None)
     return Fit.of(found)
-
-
-def _over_domains(law: Law, data: Any) -> Law:
-    """A mixture law that was named without its domains takes those the data have columns for (h_web, h_code, ...)."""
-    if not law.domains or law is not find(law.name):
-        return law
-    frame = data.joined() if isinstance(data, Runs) else data
-    return law.over_columns(map(str, frame)) if isinstance(frame, (Mapping, pd.DataFrame)) else law
 
 
 def _scaled_to_residuals(refit: Callable[..., Fit]) -> Fit:

@@ -195,10 +195,11 @@ class Law:
 
     def using(self, **conventions: Any) -> Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
-        if unknown := set(conventions) - set(self.conventions):
-            raise LawError(f"law '{self.name}' has no convention {sorted(unknown)}; it has {sorted(self.conventions)}.")
+        said = {*self.conventions, *(self.inputs if len(self.inputs) == 1 else ())}  # which column the only input is
+        if unknown := set(conventions) - said:
+            raise LawError(f"law '{self.name}' has no convention {sorted(unknown)}; it has {sorted(said)}.")
         for name, value in conventions.items():
-            check_convention(self.name, name, value, self.conventions[name])
+            check_convention(self.name, name, value, self.conventions.get(name, name))
         made = replace(self, conventions={**self.conventions, **conventions})
         if self.layout is None or "domains" not in conventions:
             return made

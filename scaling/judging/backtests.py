@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from scaling.design.cuts import FRACTIONS, Cut, cuts, left_out
-from scaling.design.inputs import Design, design
+from scaling.design.inputs import Design, design, of_columns
 from scaling.design.order import WORDS, natural_order, order
 from scaling.engine.losses import Loss
 from scaling.engine.refit import Refits, refit
@@ -121,6 +121,7 @@ def backtest(
     check_seed(seed)
     if interval not in ("delta", "calibrated"):
         raise ArgumentError(f"interval='{interval}' cannot be backtested here; use 'delta' or 'calibrated'.")
+    law, _ = of_columns(law, data)
     made = design(data, law, fitting=True, positive=loss.log)
     by = by or natural_order(law)
     if by is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from typing import Any
 
 from scaling.errors import DataError
 from scaling.logs.findings import Findings, near, some
@@ -92,6 +93,15 @@ def loss_named(columns: Mapping[str, str] | None, loss: str | None) -> tuple[dic
     if loss not in (None, said):
         raise DataError(f"the loss is named twice, columns={{'loss': {said!r}}} and loss={loss!r}; keep one")
     return rest, said
+
+
+def by_any_name(table: Any, names: Mapping[str, str]) -> dict[str, Any]:
+    """The columns of a DataFrame by name, also under those they have in files (name here -> name there)."""
+    known = {str(name): table[name] for name in table}
+    for here, there in names.items():
+        if here in known:
+            known.setdefault(there, known[here])
+    return known
 
 
 def _missing(kind: str, names: tuple[str, ...], header: list[str], name: str, findings: Findings) -> bool:

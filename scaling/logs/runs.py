@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from scaling.errors import DataError
 from scaling.expressions import holds
 from scaling.logs.assemble import assemble, pieces
-from scaling.logs.columns import check_names, loss_named
+from scaling.logs.columns import ALIASES, by_any_name, check_names, loss_named
 from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.sheet import sheet_of
@@ -99,15 +100,21 @@ class Runs(Result):
         clash = {c: f"{c}_of_run" for c in self._facts if c in self._frame}
         return self._frame.join(self._facts.rename(columns=clash), on="run")
 
-    def select(self, query: str) -> "Runs":
+    def select(self, query: str, names: Mapping[str, str] = MappingProxyType({})) -> "Runs":
         """Rows for which a condition holds, over the frame joined with the facts; schedules stay whole.
 
         `runs.select("n_params < 1e8 and step > 2000 and run in ['a', 'b']")`: comparisons, arithmetic, and, or, not, in.
-        A fact with the name of a column is `<name>_of_run`; a name with spaces stands in backticks.
+        A fact with the name of a column is `<name>_of_run`; a name with spaces stands in backticks. Columns may also be called
+        what logs call them (`global_step`, or by `names`: name here -> name there).
         """
         table = self.joined()
+        known = by_any_name(table, names)
+        for here, alias in ((here, alias) for here, aliases in ALIASES.items() for alias in aliases if here in table):
+            known.setdefault(alias, table[here])
+        if "loss_from" in self._facts and self._facts["loss_from"].nunique() == 1:
+            known.setdefault(str(self._facts["loss_from"].iloc[0]), table["loss"])
         try:
-            rows = self._frame[holds(query, table)]
+            rows = self._frame[holds(query, known)]
         except ValueError as problem:
             raise DataError(f"select {problem}; columns and facts: {', '.join(map(str, table))}") from None
         if rows.empty:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from scaling.errors import DataError
 from scaling.expressions import holds
+from scaling.logs.columns import by_any_name
 from scaling.logs.findings import Findings, near
 from scaling.logs.sheet import Sheet, from_file
 from scaling.words import parse_number
@@ -58,15 +60,20 @@ def read_table(
             frames.append(_frame(sheet, columns or {}, needed, findings))
     findings.raise_problems()
     frame = pd.concat(frames, ignore_index=True)
-    frame = frame if where is None else rows_where(frame, where).reset_index(drop=True)
+    frame = frame if where is None else rows_where(frame, where, columns or {}).reset_index(drop=True)
     frame.attrs["notes"] = findings.notes
     return frame
 
 
-def rows_where(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The rows that a condition on the columns holds for; at least one. The grammar: `scaling.expressions`."""
+def rows_where(frame: pd.DataFrame, where: str, names: Mapping[str, str] = MappingProxyType({})) -> pd.DataFrame:
+    """The rows that a condition on the columns holds for; at least one. The grammar: `scaling.expressions`.
+
+    Parameters
+    ----------
+    names : column here -> what it is called in the files, by which the condition may call it too.
+    """
     try:
-        rows = frame[holds(where, frame)]
+        rows = frame[holds(where, by_any_name(frame, names))]
     except ValueError as problem:
         raise DataError(f"where={problem}; the columns are {', '.join(map(str, frame.columns))}.") from None
     if not len(rows):

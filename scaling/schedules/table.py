@@ -166,8 +166,20 @@ class Schedule:
         index = step - self.first
         bad = (index < 0) | (index >= self.steps) | (index != np.floor(index))
         if np.any(bad):
-            raise ScheduleError(f"step {step[bad].flat[0]:g} is not in the schedule of steps {self.first} to {self.last}")
+            raise ScheduleError(
+                f"step {step[bad].flat[0]:.15g} is not in the schedule of steps {self.first} to {self.last}"
+                f"{self._longer(float(step[bad].max()))}"
+            )
         return np.asarray(index, np.int64)
+
+    def _longer(self, step: float) -> str:
+        """How to write a schedule that reaches a step beyond this one."""
+        steps = int(min(step, 2**53)) - self.first + 1
+        if not self.steps < steps <= MOST_UPDATES:
+            return ""
+        if self.text is None:
+            return f". A schedule that goes on to there is needed, for example schedule='constant:peak={self.peak:g},steps={steps}'"
+        return f". To reach it write steps={steps} in {self.text!r} (command line: leave steps= out and add --steps {steps})"
 
     def __len__(self) -> int:
         return self.steps
