@@ -53,7 +53,8 @@ def run(
     fit
         A fit saved by `scaling fit -o`, or a relation saved by `scaling relate -o`.
     paths
-        Logs of the runs to predict, or tables of what the law takes (N, D); where they have a measured loss it is shown beside the prediction.
+        Logs of the runs to predict, or tables of what the law takes (N, D); where they have a measured loss it is shown beside
+        the prediction.
     schedule
         Learning rates of the run to predict: name:key=value,... or a CSV with columns step and lr.
     steps

@@ -111,8 +111,8 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: b
 def of_columns(law: Law, data: Any) -> tuple[Law, tuple[str, ...]]:
     """The law for these data, whatever they call its only input, and a note where the name had to be taken from them.
 
-    Laws of mixtures that were named without their domains take those the data have columns for (h_web, h_code, ...). A law of
-    one input x takes column x, the one its convention names, or the only other column of numbers, and keeps it as its convention.
+    A law of mixtures that was named without its domains takes those the data have columns for (h_web, h_code, ...). A law of
+    one input x takes column x, the one its convention names, or the only other column of numbers: its convention from then on.
     """
     frame = data.joined() if isinstance(data, Runs) else data
     if isinstance(frame, Mapping):

@@ -125,7 +125,7 @@ class Explore(Fitted):
             cutoff, upto (value of the order), rows, converged, and every parameter.
         """
         shares = np.atleast_1d(np.asarray(cutoffs, object))
-        if not len(shares) or not all(isinstance(x, Real) and 0 < x <= 1 for x in shares):
+        if not len(shares) or not all(isinstance(x, Real) and 0 < float(x) <= 1 for x in shares):
             raise ArgumentError(f"cutoffs={cutoffs!r} must be fractions of the rows above 0 and up to 1, such as (0.7, 1).")
         made = binned(self.design)
         order = growth(made)

@@ -93,7 +93,8 @@ def fit(
                 f"Add rows with other {name}, or fit a law without it."
             )
     runs = chosen if isinstance(chosen, Runs) else None
-    found = estimate(law, made, loss, fixed, specs, runs=runs, seed=seed, given=params is not None)
+    with np.errstate(over="ignore", invalid="ignore"):  # trials far off overflow; their cost is infinite
+        found = estimate(law, made, loss, fixed, specs, runs=runs, seed=seed, given=params is not None)
     return Fit.of(found)
 
 

@@ -178,7 +178,8 @@ class Schedule:
         if not self.steps < steps <= MOST_UPDATES:
             return ""
         if self.text is None:
-            return f". A schedule that goes on to there is needed, for example schedule='constant:peak={self.peak:g},steps={steps}'"
+            example = f"constant:peak={self.peak:g},steps={steps}"
+            return f". A schedule that goes on to there is needed: schedule={example!r}, for example (--schedule)"
         return f". To reach it write steps={steps} in {self.text!r} (command line: leave steps= out and add --steps {steps})"
 
     def __len__(self) -> int:
