@@ -136,7 +136,11 @@ def _check_numbers(fit: Fitted, saved: Fields) -> None:
         bounded = np.isfinite(cov.matrix).all()
     if not bounded:
         raise saved.wrong("covariance.root", "has no finite covariance")
-    for name, fine in (("noise", cov.noise >= 0), ("dof", cov.dof >= 0), ("autocorrelation", abs(cov.autocorrelation) <= 1)):
+    for name, fine in (
+        ("noise", 0 <= cov.noise < (1e3 if fit.loss.log else 1e100)),
+        ("dof", cov.dof >= 0),
+        ("autocorrelation", abs(cov.autocorrelation) <= 1),
+    ):
         if not fine:
             raise saved.wrong(f"covariance.{name}", f"cannot be {getattr(cov, name):g}")
     if verdict.agree > verdict.tried or not {*verdict.at_bound} <= {*fit.values}:

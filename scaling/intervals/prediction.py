@@ -35,7 +35,8 @@ def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) 
     else:
         low, high, said = INTERVALS[interval](target, level)
     back = np.exp if fit.loss.log else np.asarray
-    out = target.rows.frame.assign(prediction=target.value, lower=back(low), upper=back(high))
+    with np.errstate(over="ignore"):  # an end without limit is infinite
+        out = target.rows.frame.assign(prediction=target.value, lower=back(low), upper=back(high))
     for name, part in _components(target).items():
         out[name] = part
     if (asked := target.rows.asked) is not None:  # rows in the warm-up have no prediction

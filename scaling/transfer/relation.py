@@ -176,6 +176,8 @@ class Relation(Result):
             known = {name: self.values[name] for name in ("E0", "E1") if name in self.fit.fixed}
             above = (x > known.get("E0", -np.inf)) & (y > known.get("E1", -np.inf))  # the others were left out
             x, y = x[above], y[above]
+            if not len(x):
+                raise saved.wrong("values.E0", "and E1 lie above all pairs")
             with np.errstate(all="ignore"):
                 r2 = share_explained(self, x, y)
             if not np.isclose(r2, self.r2, rtol=saving.SAME, atol=saving.SAME):
