@@ -191,9 +191,7 @@ def saved_fit(path: str | Path) -> Fit:
     """A saved fit of a law; a saved relation between two data sets is refused."""
     found = scaling.load(path)
     if not isinstance(found, scaling.Fit):
-        raise ArgumentError(
-            f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit"
-        )
+        raise ArgumentError(f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit")
     return found
 
 
