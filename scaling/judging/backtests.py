@@ -52,7 +52,7 @@ class Backtest(Result):
         """
         given = list(horizons) if isinstance(horizons, Iterable) else []
         if not given or not all(isinstance(h, numbers.Real) and 0 < h < np.inf for h in given):
-            raise ArgumentError(f"horizons={horizons!r} must be ratios to the largest row fitted, such as (1.5, 4).")
+            raise ArgumentError(f"horizons={horizons!r} must be ratios to the largest row fitted, for example (1.5, 4).")
         horizons = sorted(set(given))
         f, edges = self.frame, [0.0, *horizons, np.inf]
         between = [f"{a:g}x to {b:g}x" for a, b in pairwise(horizons)]
@@ -116,7 +116,7 @@ def backtest(
     given = list(fractions) if isinstance(fractions, Iterable) else []
     shares = [f for f in given if isinstance(f, numbers.Real) and 0 < f < 1]
     if not shares or len(shares) < len(given):
-        raise ArgumentError(f"fractions={fractions!r} must be shares of rows between 0 and 1, such as (0.4, 0.8).")
+        raise ArgumentError(f"fractions={fractions!r} must be shares of the rows between 0 and 1, for example (0.4, 0.6, 0.8).")
     check_level(level)
     check_seed(seed)
     if interval not in ("delta", "calibrated"):
@@ -125,7 +125,7 @@ def backtest(
     made = design(data, law, fitting=True, positive=loss.log)
     by = by or natural_order(law)
     if by is None:
-        raise FitError(f"law '{law.name}' has no natural order of its rows; say by=, the column to extrapolate along.")
+        raise FitError(f"law '{law.name}' has no natural order of its rows; say by=, a column along which it is extrapolated.")
     o = None if by == "schedule" else order(made, by)
     splits = left_out(made, order(made, "step") if "step" in made.frame else None) if o is None else cuts(o, shares)
     splits = [c for c in splits if c.train.sum() > len(law.params) + 1 and c.test.any()]

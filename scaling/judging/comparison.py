@@ -58,7 +58,7 @@ def compare(
     check_seed(seed)
     given = [laws] if isinstance(laws, str | Law) else list(laws) if isinstance(laws, Iterable) else []
     if not given:
-        raise ArgumentError(f"laws={laws!r}: compare needs at least one law, such as ['chinchilla', 'power_law:x=N'].")
+        raise ArgumentError(f"laws={laws!r}: compare needs at least one law, for example ['chinchilla', 'power_law:x=N'].")
     chosen = _labelled([find(law) for law in given])
     _check_holdout(data, list(chosen.values()), holdout)
     if isinstance(data, Mapping):
@@ -172,7 +172,7 @@ def _labelled(laws: list[Law]) -> dict[str, Law]:
         changed = ",".join(f"{k}={v}" for k, v in law.conventions.items() if find(law.name).conventions.get(k) != v)
         label = f"{law.name}:{changed}" if changed else law.name
         if (twin := named.get(label)) and (twin.fn, twin.held, twin.params) == (law.fn, law.held, law.params):
-            raise ArgumentError(f"law '{label}' is given twice, and would be compared with itself; name each law once.")
+            raise ArgumentError(f"law '{label}' is given twice, and would be compared with itself; name every law once.")
         named[label if twin is None else f"{label} ({len(named) + 1})"] = law
     return named
 

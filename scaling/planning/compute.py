@@ -134,7 +134,7 @@ def _counts(said: str, fit: Fit | None, given: str | None) -> tuple[str, str | N
 
 def _extra(law: Law, unique: float | None, inputs: Mapping[str, float] | None) -> dict[str, float]:
     if unique is not None and "U" not in law.inputs:
-        raise LawError(f"law '{law.name}' does not know what repetition is worth; use 'data_constrained' with unique=.")
+        raise LawError(f"law '{law.name}' does not know what repeated tokens are worth; use 'data_constrained' with unique=.")
     if taken := sorted({"N", "D", "M", *({} if unique is None else {"U"})} & set(inputs or {})):
         raise LawError(f"inputs= gives {', '.join(taken)}, which the plan finds or has; use N=, D= or unique=.")
     return {**({} if unique is None else {"U": float(unique)}), **(inputs or {})}

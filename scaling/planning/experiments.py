@@ -115,7 +115,7 @@ def _costs(pool: pd.DataFrame, cost: Any) -> np.ndarray:
     try:
         prices = np.broadcast_to(np.asarray(pool[cost] if isinstance(cost, str) else cost, float), len(pool))
     except (TypeError, ValueError):
-        raise DataError(f"cost: give one number per row of the pool, {len(pool)} in all, or one for all.") from None
+        raise DataError(f"cost: one number per row of the pool is needed, {len(pool)} in all, or one for all.") from None
     if len(wrong := prices[~((prices > 0) & (prices < np.inf))]):
         raise DataError(f"cost: {wrong[0]:g} is not a positive number.")
     return prices

@@ -118,7 +118,7 @@ def _check(steps: int, warmup: int, kind: str, lowest: float) -> None:
         if x > MOST_UPDATES:
             raise ScheduleError(f"{name}={x} is beyond any run: at most {MOST_UPDATES:,} updates can be held.")
     if not 0 < lowest < 1:
-        raise ScheduleError(f"lowest={lowest} must lie between 0 and 1, a part of the peak: the law divides by rates.")
+        raise ScheduleError(f"lowest={lowest} is a fraction of the peak rate, between 0 and 1: the law divides by rates.")
     if warmup < 0:
         raise ScheduleError(f"warmup={warmup} is a number of updates, 0 or more.")
     if steps - warmup < FEWEST:

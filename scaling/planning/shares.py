@@ -85,7 +85,7 @@ def bounds(k: int, floor: ArrayLike, cap: ArrayLike, names: Names = None) -> tup
         i = int(np.argmin(fine))
         raise FitError(f"{names[i]}: floor {lo[i]:g} and cap {hi[i]:g} leave no share; floors lie from 0 to the cap.")
     if lo.sum() > 1 + 1e-12:
-        raise FitError(f"the floors sum to {lo.sum():.4g}, more than 1: lower that of {names[int(lo.argmax())]} first.")
+        raise FitError(f"the floors sum to {lo.sum():.4g}, more than 1: lower them, first of {names[int(lo.argmax())]}.")
     i = int(hi.argmin())
     raise FitError(
         f"the caps sum to {hi.sum():.4g}, less than 1: {1 - hi.sum():.2%} of the tokens have no data. "

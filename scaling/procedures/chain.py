@@ -92,7 +92,7 @@ def predictable(frame: pd.DataFrame, tasks: list[str], law: str = "downstream_er
     if missing := [c for c in ["L", *tasks] if c not in frame]:
         raise FitError(f"judging tasks needs columns L and the tasks; missing {', '.join(missing)}.")
     if wrong := [t for t in tasks if not frame[t].dropna().between(0, 1).all()]:
-        raise FitError(f"errors or accuracies lie between 0 and 1; {', '.join(wrong)} do not (percent? divide by 100).")
+        raise FitError(f"errors and accuracies lie between 0 and 1; {', '.join(wrong)} do not (percent? divide by 100).")
     out = {task: _judged(frame[["L", task]].dropna().rename(columns={task: "loss"}), law) for task in tasks}
     return pd.DataFrame.from_dict(out, orient="index", columns=["error", "skill", "predictable", "reason"])
 

@@ -163,13 +163,15 @@ def _running(runs: Runs) -> tuple[Prefix, int]:
         raise DataError(f"forecast takes one run at a time, these are {len(runs)}: {some}. Pick runs['name'].")
     name = runs.names[0]
     if name not in runs.schedules:
-        raise DataError(f"run '{name}': its planned schedule is unknown. Log lr of rows to come, or give schedule=.")
+        raise DataError(
+            f"run '{name}': its planned schedule is unknown. Log a column lr with the rows to come, or give schedule=."
+        )
     prefix = Prefix.of(runs, name)
     if len(prefix.step) < FEWEST:
-        raise DataError(f"run '{name}': {len(prefix.step)} evaluated rows after the warm-up; a forecast needs {FEWEST}")
+        raise DataError(f"run '{name}': {len(prefix.step)} evaluated rows after the warm-up; a forecast needs {FEWEST}.")
     done = int(runs.frame.dropna(subset="loss")["step"].max())
     if done >= prefix.plan.last:
-        raise DataError(f"run '{name}' is over at step {done}, or its plan is missing: add rows or give schedule=.")
+        raise DataError(f"run '{name}' is over at step {done}, or its plan is missing: add rows to come, or give schedule=.")
     return prefix, done
 
 

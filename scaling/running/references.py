@@ -101,7 +101,7 @@ def as_runs(given: Any, what: str) -> Runs:
         return given
     if isinstance(given, pd.DataFrame):
         return Runs.from_frame(given)
-    raise DataError(f"{what}: Runs or a DataFrame, not {type(given).__name__}; scaling.read('log.csv') makes Runs.")
+    raise DataError(f"{what}: Runs or a DataFrame, not {type(given).__name__}; scaling.read('log.csv') makes Runs of a log.")
 
 
 def candidates(prefix: Prefix, references: References | None) -> list[Method]:

@@ -112,5 +112,5 @@ def _doubts(relation: Relation, y: np.ndarray, known: Mapping[str, float]) -> li
         out.append(f"{n} pairs for {free} unknowns: the interval rests on {n - free} degrees of freedom")
     error = relation.evidence.errors()
     if loose := [n for n in ("E0", "E1") if n not in known and not error[n] < LOOSE * relation.values[n]]:
-        out.append(f"these pairs do not determine {listed(loose)}, nor kappa: take irreducible losses from joint fits")
+        out.append(f"these pairs do not determine {listed(loose)}, nor kappa with it: take irreducible losses from joint fits")
     return out

@@ -278,7 +278,7 @@ class Translated(Result):
         x, source = target.value, target.deviation() ** 2 + target.noise() ** 2
         variance = sum(self.relation.variance(x)) + self.relation.slope(x) ** 2 * source
         out = self.relation.band(target.rows.frame, x, variance, level)
-        how = "delta method through source law and relation, both assumed exact in form"
+        how = "delta method through source law and relation; both assumed exact in form"
         out.attrs["interval"] = f"{level:.0%} interval, {how}"
         return out
 
