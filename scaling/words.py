@@ -32,10 +32,10 @@ def digits(value: float, error: float) -> str:
         return f"{value:.6g}"
     if error < 1e-12 * abs(value):  # known to rounding
         return f"{value:.12g}"
-    places = max(0, 1 - math.floor(math.log10(error)))
+    places = 1 - math.floor(math.log10(error))
     if abs(value) >= 1e6 or (value != 0 and abs(value) < 1e-4):
         return f"{value:.{max(0, math.floor(math.log10(abs(value))) + places)}e}"
-    return f"{value:.{places}f}"
+    return f"{value:.{max(0, places)}f}"
 
 
 def listed(names: Iterable[str]) -> str:

@@ -246,3 +246,39 @@ def test_rate_drops_select_and_join():
     parts = RateDrops.concatenate([drops[:20], drops[20:]])
     np.testing.assert_array_equal(parts.sum(kernel), whole)
     assert (whole[:5] == 0).all() and whole[-1] > 0
+
+
+def test_a_built_in_law_is_neither_replaced_nor_removed():
+    before = scaling.laws["chinchilla"]
+    with pytest.raises(LawError, match="there is a built-in law"):
+        before.hold("chinchilla", alpha=0.5)
+    with pytest.raises(KeyError, match="built in"):
+        scaling.laws.remove("chinchilla")
+    assert scaling.laws["chinchilla"] is before
+
+
+def test_an_interrupted_reading_of_the_laws_is_taken_up_again(monkeypatch):
+    from scaling.formula import registry
+
+    fresh, real = registry.Registry("scaling.papers"), registry.import_module
+
+    def interrupted(name):
+        if name.endswith("hoffmann2022"):
+            raise KeyboardInterrupt
+        return real(name)
+
+    monkeypatch.setattr(registry, "import_module", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.load()
+    monkeypatch.setattr(registry, "import_module", real)
+    fresh.load()
+    assert fresh._read
+
+
+def test_tied_laws_are_pickled_and_choose_their_domains_before_they_are_tied():
+    tied = scaling.laws["chinchilla"].tie(beta="alpha")
+    again = pickle.loads(pickle.dumps(tied))
+    values = {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.35}
+    assert again.ties == tied.ties and again(1e9, 2e10, **values) == tied(1e9, 2e10, **values)
+    with pytest.raises(LawError, match="choose the domains first"):
+        scaling.laws["mixture_additive"].tie(beta="alpha").using(domains="a/b")

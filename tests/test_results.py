@@ -240,3 +240,10 @@ def test_json_has_no_nan_and_knows_numpy_and_frames():
     rows = [{"name": "a", "x": 1.0}, {"name": "b", "x": None}]
     assert plain(given) == {"a": None, "b": [1, 2], "c": None, "d": [None, True], "e": "x", "f": rows}
     assert plain(np.int64(3)) == 3 and type(plain(np.int64(3))) is int
+
+
+def test_large_numbers_have_two_digits_of_their_error():
+    from scaling.words import digits
+
+    assert digits(3.2e9, 1e8) == "3.20e+09" and digits(2.965778971955e12, 2.2e11) == "2.97e+12"
+    assert digits(123456.0, 200.0) == "123456" and digits(1.23456, 0.012) == "1.235"

@@ -108,7 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def answer_old(tokens: Sequence[str]) -> None:
     """Answer a command line in an old spelling with the new one."""
     verb, given = tokens[0] if tokens else "", [token.partition("=")[0] for token in tokens[1:]]
-    if verb == "plan" and sum(token.endswith(".json") for token in given) > 1:
+    files = [i for i, token in enumerate(given) if token.endswith(".json") and not (i and given[i - 1].startswith("-"))]
+    if verb == "plan" and len(files) > 1:
         given.insert(0, "--mixture")  # several fits mean nothing else
     for token in given:
         for (was, had), now in OWNERS.items():

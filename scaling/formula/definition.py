@@ -203,6 +203,8 @@ class Law:
         made = replace(self, conventions={**self.conventions, **conventions})
         if self.layout is None or "domains" not in conventions:
             return made
+        if self.ties:
+            raise LawError(f"law '{self.name}' is tied already; choose the domains first: law.using(domains=...).tie(...).")
         return _over(made, self.layout, conventions["domains"])
 
     def over_columns(self, columns: Iterable[str]) -> Law:
@@ -239,11 +241,14 @@ class Law:
                 hint = did_you_mean(wanted, self.params, ".")
                 raise LawError(f"law '{self.name}' has no parameter '{wanted}'{hint} It has {', '.join(self.params)}.")
 
-    def __reduce__(self) -> tuple[Callable[..., Law], tuple[str, dict[str, Any]]]:
+    def __reduce__(self) -> tuple[Callable[..., Law], tuple[str, dict[str, Any], dict[str, str]]]:
         known = laws.get(self.name)
-        if known is None or inspect.unwrap(known.fn) is not inspect.unwrap(self.fn):
-            raise TypeError(f"law '{self.name}' is not registered, so it cannot be pickled; define it in a module.")
-        return _restore, (self.name, dict(self.conventions))
+        same = known is not None and (inspect.unwrap(known.fn) is inspect.unwrap(self.fn) or bool(self.ties))
+        if known is None or not same or {*known.params} != {*self.params, *self.ties}:
+            raise TypeError(
+                f"law '{self.name}' is not registered as it is here, so it cannot be pickled; define it in a module."
+            )
+        return _restore, (self.name, dict(self.conventions), dict(self.ties))
 
 
 def _over(law: Law, written: Layout, domains: str | Iterable[str]) -> Law:
@@ -275,9 +280,10 @@ def check_convention(law: str, name: str, value: Any, default: Any) -> None:
         raise LawError(f"law '{law}': convention {name}={value!r} must be {wanted}.")
 
 
-def _restore(name: str, conventions: dict[str, Any]) -> Law:
+def _restore(name: str, conventions: dict[str, Any], ties: dict[str, str]) -> Law:
     found = laws[name]
-    return found if conventions == dict(found.conventions) else found.using(**conventions)
+    found = found if conventions == dict(found.conventions) else found.using(**conventions)
+    return found.tie(**ties) if ties else found
 
 
 laws: Registry[Law] = Registry(HOME)
@@ -288,7 +294,7 @@ def register(law: Law) -> Law:
     if not law.fn.__module__.startswith(HOME + "."):
         laws.load()
     known = laws.present(law.name)
-    if known is not None and known.fn.__module__.startswith(HOME + ".") and law.fn.__module__ != known.fn.__module__:
+    if known is not None and laws.built_in(law.name):
         raise LawError(f"there is a built-in law '{law.name}' ({known.cite}); choose another name.")
     for constants in law.published.values():
         constants.law = law
@@ -323,7 +329,7 @@ def law(
 
     Raises
     ------
-    LawError : a parameter without a domain, no inputs, or no parameters.
+    LawError : no inputs, no parameters, or a start outside its domain.
 
     Examples
     --------

@@ -22,13 +22,19 @@ class Registry(Mapping[str, T]):
         self.home = home
         self._known: dict[str, T] = {}
         self._read = False
+        self._home: frozenset[str] = frozenset()  # once it was read
 
     def load(self) -> None:
         """Import every module of the home, once."""
         if not self._read:
             self._read = True  # before the imports: they come back here
-            for module in iter_modules(import_module(self.home).__path__):
-                import_module(f"{self.home}.{module.name}")
+            try:
+                for module in iter_modules(import_module(self.home).__path__):
+                    import_module(f"{self.home}.{module.name}")
+            except BaseException:  # interrupted: the rest is read when a law is asked for again
+                self._read = False
+                raise
+            self._home = frozenset(self._known)
             # in the order of the modules, whichever of them was imported first by somebody else
             self._known = dict(sorted(self._known.items(), key=lambda known: known[1].__module__))
 
@@ -42,8 +48,14 @@ class Registry(Mapping[str, T]):
         return self._known.get(name)
 
     def remove(self, name: str) -> None:
-        """Forget a law that a notebook or a test defined."""
+        """Forget a law that a notebook or a test defined; KeyError for one of the home."""
+        if self.built_in(name):
+            raise KeyError(f"'{name}' is built in")
         del self._known[name]
+
+    def built_in(self, name: str) -> bool:
+        """Is it a law of the home, now that the home was read?"""
+        return name in self._home
 
     def __getitem__(self, name: str) -> T:
         self.load()

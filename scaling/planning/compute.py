@@ -74,8 +74,8 @@ def plan(
     said, counts = _counts(said, fit, counts)
     extra = _extra(law, unique, inputs)
     budget = Budget(served=float(served))
-    draws = _draws(fit, asked.whole("replicates", replicates), asked.whole("seed", seed))
     surfaces = [Surface.of(law, {k: np.array([v]) for k, v in point.items()}, extra)]
+    draws = _draws(fit, asked.whole("replicates", replicates), asked.whole("seed", seed))
     if draws is not None:
         surfaces.append(Surface.of(law, draws, extra))
     rows = []

@@ -122,8 +122,7 @@ def own_shares(
         if one.law.own_share is None:
             raise FitError(
                 f"{name}: law '{one.law.name}' does not say how a family's loss depends on its own share; fit "
-                "'multilingual' or 'multilingual_reducible', or use scaling.planning.mix, which knows laws of the whole "
-                "mixture too."
+                "'multilingual' or 'multilingual_reducible', or a law of the whole mixture, such as 'mixture_additive'."
             )
     w = by_name(weights or 1.0, names, 1.0, "weights")
     lo, hi = by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps")
