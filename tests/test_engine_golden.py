@@ -9,7 +9,7 @@ from scipy.stats import t as student
 
 import scaling
 from scaling.engine import model as models
-from scaling.engine.diagnostics import judge
+from scaling.engine.verdict.judgement import judge
 from scaling.engine.losses import NAMES, Loss
 from scaling.engine.refit import refit
 from scaling.engine.solver import costs, minimise

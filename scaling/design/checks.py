@@ -51,6 +51,15 @@ def weights(frame: pd.DataFrame, loss: np.ndarray | None, relative: bool) -> np.
     return np.asarray(weight * (precision / np.nanmean(precision)))
 
 
+def relative(weight: np.ndarray, distinct: int) -> np.ndarray:
+    """Weights (n,) that count as many rows as are distinct, whatever their unit: a copy is no second measurement."""
+    total = weight.sum()
+    if total == distinct:
+        return weight
+    share, power = np.frexp(weight * (distinct / total))  # to 10 digits, so that the unit does not show in the last ones
+    return np.asarray(np.ldexp(np.round(share, 10), power))
+
+
 def inside(columns: Columns, law: Law, index: pd.Index) -> None:
     """Refuse inputs outside the law's domains; one without a domain is finite, and positive where a power is taken of it.
 
@@ -98,9 +107,16 @@ def fittable(loss: np.ndarray, weight: np.ndarray, positive: bool, index: pd.Ind
     empty = np.isnan(loss)
     bad = np.flatnonzero(~empty & (~np.isfinite(loss) | (positive & (loss <= 0))))
     if len(bad):
+        remedy = "remove diverged rows."
+        if positive and np.isfinite(loss[bad]).all():
+            remedy = (
+                "remove them if they are diverged runs; losses that are negative by construction (relative to a unigram "
+                "model, rewards) have no logarithm: use objective='squares' (or 'huber'), "
+                "and where the law's offset must be positive add a constant to all losses, which moves it alone."
+            )
         raise DataError(
             f"column 'loss', row {index[bad[0]]}: {loss[bad[0]]} is not a "
-            f"{'positive' if positive else 'finite'} number ({len(bad)} such rows); remove diverged rows."
+            f"{'positive' if positive else 'finite'} number ({len(bad)} such rows); {remedy}"
         )
     bad = np.flatnonzero(~(weight >= 0) | ~np.isfinite(weight))
     if len(bad):

@@ -174,7 +174,10 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     order = np.lexsort([weights[kept], loss[kept], *(columns[c][kept] for c in reversed(law.inputs))])
     empty = np.isnan(loss).sum()
     notes = (f"{empty} of {len(frame)} rows have no loss and are not fitted",) if empty else ()
-    return replace(made.take(kept[order]), notes=notes)
+    made = replace(made.take(kept[order]), notes=notes)
+    said = [*("run", "step")] if {"run", "step"} <= set(frame) else []
+    once = len(made.frame[[*dict.fromkeys([*said, *law.inputs, "loss"])]].drop_duplicates())
+    return replace(made, weights=checks.relative(made.weights, once))
 
 
 def _unnamed(law: Law, frame: pd.DataFrame) -> DataError:

@@ -11,7 +11,9 @@ from scaling.design.bins import binned
 from scaling.design.inputs import Design
 from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
-from scaling.engine.diagnostics import judge
+from scaling.engine.verdict.examine import examine
+from scaling.engine.verdict.judgement import judge
+from scaling.engine.verdict.near import Near
 from scaling.engine.fitted import Fitted
 from scaling.engine.losses import Loss
 from scaling.engine.solver import Solution, minimise, polish
@@ -155,6 +157,7 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
     best = search.cost[_best_first(search, task.rounding)[0]]
     near = search.cost <= best * (1 + SAME) + task.rounding
     names = np.array(coordinates.names)
+    around = Near.of(law, made, task.model, t, loss, task.fixed, at_bound | idle)
     verdict = judge(
         law,
         made,
@@ -168,6 +171,7 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
         idle=tuple(names[idle & ~gone]) if not gone.any() else (),
         iterations=end.iterations,
         explained=_explained(made, task.y, end.cost, loss, len(task.specs)),
+        seen=examine(around, cov.weakest),
     )
     return Fitted(
         law=law,

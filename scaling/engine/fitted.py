@@ -14,7 +14,7 @@ from scaling.design.inputs import Design
 from scaling.design.resampling import groups
 from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
-from scaling.engine.diagnostics import Verdict
+from scaling.engine.verdict.judgement import Verdict
 from scaling.engine.losses import Loss
 from scaling.engine.threads import one_thread
 from scaling.engine.uncertainty import Covariance, bootstrap, deviation

@@ -11,7 +11,7 @@ from scaling.counting import KINDS, counted
 from scaling.design.inputs import Design, design
 from scaling.document import Fields, Schema, named
 from scaling.engine.coordinates import Coordinates, straight
-from scaling.engine.diagnostics import Verdict
+from scaling.engine.verdict.judgement import Verdict
 from scaling.engine.fitted import Fitted
 from scaling.engine.losses import Loss
 from scaling.engine.uncertainty import Covariance

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from scaling.design.inputs import Design
 from scaling.engine.uncertainty import UNDETERMINED, WEAK, Covariance
+from scaling.engine.verdict.examine import Findings
 from scaling.formula import Law
 from scaling.words import listed
 
+CLOSE = 0.01  # relative excess of the objective up to which the data do not decide between two optima
+SURE = 7  # parameters up to which starts from a grid should agree
 USELESS = 0.2  # share of the spread of the loss a law must explain to be of any use
 
 
@@ -48,44 +51,49 @@ def judge(
     idle: tuple[str, ...],
     iterations: int,
     explained: float,
+    seen: Findings = Findings(),
 ) -> Verdict:
-    failures, warnings = [], []
-    rows = design.frame[[c for c in (*law.inputs, "loss") if c in design.frame]].drop_duplicates()
-    if len(rows) <= len(law.params) - len(vanished) and len(rows) < len(design):
-        failures.append(
-            f"only {len(rows)} distinct rows for {len(law.params)} parameters: the law passes through any such rows"
-        )
+    """The verdict from what the solver says, and from what was `seen` in rows, design and residuals."""
+    failures, warnings = list(seen.failures), list(seen.warnings)
+    # on a line of inputs terms are exchangeable: that starts and parameters differ says nothing of forecasts on the line
+    doubts = warnings if seen.line is None else []
+    against = failures if seen.line is None else doubts
     if not explained > USELESS:
         failures.append(
             f"the inputs explain {max(explained, 0.0):.0%} of the spread of the loss (beyond what as many parameters "
             "explain of pure noise); the law says next to nothing about these data"
         )
     if not converged:
-        failures.append("the solver did not converge: the objective could still fall; treat the numbers as a start")
-    if at_bound:
-        failures.append(
-            f"{_list(at_bound)} at the edge of the allowed range, so the data ask for something the law cannot give"
+        against.append("the solver did not converge: the objective could still fall; treat the numbers as a start")
+    pushed = tuple(name for name in at_bound if name in seen.pushed or seen.pushed is None)
+    if pushed:
+        against.append(
+            f"{_list(pushed)} at the edge of the allowed range, so the data ask for something the law cannot give"
         )
+    if resting := [name for name in at_bound if name not in pushed]:
+        doubts.append(f"{_list(resting)} at the edge of the allowed range: no error, and intervals without backtests are wide")
     if vanished:
-        warnings.append(f"{_list(vanished)} fitted as zero: the data show no such term")
+        doubts.append(f"{_list(vanished)} fitted as zero: the data show no such term")
     if idle:  # exponents of a scale that vanished need no word of their own; these have no such scale
-        warnings.append(f"{_list(idle)} not determined: where the fit ended, nothing in these data depends on it")
+        against.append(f"{_list(idle)} not determined: where the fit ended, nothing in these data depends on it")
     if cov.condition > UNDETERMINED:
-        failures.append(
+        against.append(
             f"{_list(cov.weakest) or 'a combination of parameters'} not determined by these data "
             f"(condition {cov.condition:.1e}); predictions inside the data may still hold"
         )
     elif cov.condition > WEAK:
-        warnings.append(
+        doubts.append(
             f"{_list(cov.weakest) or 'a combination of parameters'} only weakly determined (condition {cov.condition:.1e})"
         )
-    if tried > 1 and agree == 1 and rival < 0.01:
-        failures.append(
+    if tried > 1 and agree == 1 and (rival < CLOSE or len(law.params) <= SURE):
+        against.append(
             f"only 1 of {tried} starts reached the best objective and another basin is within {rival:.1%}: the data "
             "do not decide between them"
+            if rival < CLOSE
+            else f"only 1 of {tried} starts reached the best objective: there may be a better one"
         )
-    elif rival < 0.01:
-        warnings.append(f"another optimum lies within {rival:.2%} of the best objective")
+    elif rival < CLOSE:
+        doubts.append(f"another optimum lies within {rival:.2%} of the best objective")
     n, p = len(design), len(law.params)
     if n < 2 * p:
         warnings.append(f"only {n} rows for {p} parameters")

@@ -1,0 +1,140 @@
+"""The data, the design and the law under the verdict: each question is asked once, and what it costs is little of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import stdtrit
+
+from scaling.design.inputs import Design
+from scaling.engine.uncertainty import slopes_for_errors
+from scaling.engine.verdict.causes import cause
+from scaling.engine.verdict.enough import shortages, uncertain
+from scaling.engine.verdict.near import Near, ahead
+from scaling.engine.verdict.rows import Strange, robust_scale, strange
+from scaling.engine.verdict.structure import misfit
+from scaling.engine.verdict.suspects import POOR, looked_again, two_units
+from scaling.engine.verdict.tradeoffs import Line, line
+
+NAMED = 5  # rows named at most
+FURTHER = 6.0  # times the largest run: what is forecast where nobody has asked for anything yet
+PUSH = 2.0  # standard errors
+LEVEL = 0.9  # of the interval a forecast must stay in when rows are left out
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What speaks against a fit, and what should be known. line : on which all rows lie, or None. strange : rows (k,) that
+    do not belong. without (p,) : the optimum without them."""
+
+    failures: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    line: Line | None = None
+    strange: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+    without: np.ndarray | None = None
+    pushed: tuple[str, ...] | None = None
+
+
+def examine(near: Near, weakest: tuple[str, ...] = ()) -> Findings:
+    """Everything that is wrong with the rows around an optimum."""
+    failures, warnings = shortages(near), []
+    if failures:
+        return Findings(tuple(failures))
+    found, seen = strange(near), near
+    shape = misfit(near, found.kept, found.rest)
+    crooked = shape is not None and shape.told
+    if not near.exact and (crooked or found.scale > POOR * near.spread) and not near.law.over_schedules:
+        if (better := looked_again(near, found)) is not None:
+            seen, found = better
+            shape = misfit(seen, found.kept, found.rest)
+            crooked = shape is not None and shape.told
+        elif units := two_units(near, found):
+            failures.append(units)
+    if crooked and shape is not None:
+        failures.append(shape.said)
+    elif unknown := uncertain(seen, found):
+        failures.append(unknown)
+    noise = max(found.scale, robust_scale(near.rest, near.basis.shape[1])) if not near.exact else 0.0
+    straight = line(near.law, near.design, near.y, noise)
+    if straight is not None:
+        warnings.append(straight.said(weakest))
+    without = None
+    if len(found.rows):
+        said = named(seen, found)
+        without, moved = left_out(near, seen, found)
+        (failures if moved else warnings).append(said + (f"; {moved}" if moved else ""))
+    return Findings(tuple(failures), tuple(warnings), straight, found.rows, without, pushed(near, found))
+
+
+@np.errstate(all="ignore")
+def pushed(near: Near, found: Strange) -> tuple[str, ...]:
+    """Parameters at a bound which the rows that belong would move beyond it by more than `PUSH` standard errors."""
+    inner, names = near.model.coordinates, []
+    for j in np.flatnonzero((near.t <= inner.lower) | (near.t >= inner.upper)):
+        Q = near.basis[found.kept]
+        own = near.effect[j, found.kept] - Q @ (np.linalg.pinv(Q) @ near.effect[j, found.kept])
+        size, scale = np.sqrt(own @ own), max(found.scale, 1e-300)
+        push = own @ np.clip(near.rest[found.kept], -3 * scale, 3 * scale) / scale / size if size > 0 else 0.0
+        if (push if near.t[j] >= inner.upper[j] else -push) > PUSH:
+            names.append(inner.names[j])
+    return tuple(names)
+
+
+def named(near: Near, found: Strange) -> str:
+    """The rows that do not belong, what would explain them, and how to leave them out."""
+    rows, few = found.rows, found.rows[:NAMED]
+    away = 100 * found.rest[few] / np.sqrt(near.design.weights[few])
+    size = [f"{x:+.3g} %, " if near.loss.log else "" for x in away]
+    names = [f"{what} ({x}{found.away[row]:+.0f} sd)" for what, x, row in zip(called(near.design, few), size, few, strict=True)]
+    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+    reason = cause(near, found)
+    what = f"{len(rows)} row{'s do' if len(rows) > 1 else ' does'} not belong: {', '.join(names)}{more}"
+    return f"{what}{', ' + reason if reason else ''}; {remedy(near.design, rows)}"
+
+
+def called(design: Design, rows: np.ndarray) -> list[str]:
+    """What rows are called: the place in a file, run and step, else the number in the table."""
+    frame = design.frame
+    parts = [[str(x) for x in frame["place"].to_numpy()[rows]]] if "place" in frame else []
+    if "run" in frame:
+        parts.append([f"run {x}" for x in frame["run"].to_numpy()[rows]])
+        if "step" in frame:
+            parts.append([f"step {x:.0f}" for x in frame["step"].to_numpy()[rows]])
+    return [" ".join(words) for words in zip(*parts, strict=True)] or [f"row {x}" for x in frame.index[rows]]
+
+
+def remedy(design: Design, rows: np.ndarray) -> str:
+    """The option that leaves rows out."""
+    if len(rows) > 2 * NAMED:
+        return "look at them before you fit"
+    frame = design.frame
+    runs = "run" in frame and (len(set(frame["run"])) == len(frame))
+    keys = ["run"] if runs else ["run", "step"] if "run" in frame and "step" in frame else ["loss"]
+    columns = [frame[key].to_numpy()[rows] for key in keys]
+    quoted = [[f"{k} != {x!r}" if isinstance(x, str) else f"{k} != {x!s}" for x in c] for k, c in zip(keys, columns, strict=True)]
+    parts = [" or ".join(words) for words in zip(*quoted, strict=True)]
+    return 'leave out with where="' + " and ".join(f"({p})" if " or " in p else p for p in parts) + '"'
+
+
+@np.errstate(all="ignore")
+def left_out(near: Near, seen: Near, found: Strange) -> tuple[np.ndarray, str]:
+    """The optimum (p,) without the rows that do not belong, and, if a larger run's forecast moves by more than its
+    half-width, by how much. One Newton step does: what a robust fit lets few rows do is small."""
+    kept, t = found.kept, seen.t
+    free = seen.effect[~seen.held]
+    inverse = np.linalg.pinv(free[:, kept], rcond=1e-9)  # (rows, p): of the rows that belong, what moves the parameters
+    if seen is near:
+        slope, curvature = slopes_for_errors(near.loss, -near.rest)
+        pull, curve = free[:, kept] @ slope[kept], (free[:, kept] * curvature[kept]) @ free[:, kept].T
+        t = t.copy()
+        t[~near.held] -= np.linalg.pinv(curve, rcond=1e-12, hermitian=True) @ pull
+    at = ahead(near.law, near.design, FURTHER) or {k: x[-1:] for k, x in near.design.inputs.items()}
+    after, slopes = seen.law_at(at)
+    moved = float(np.abs(near.law_at(at)[0] - after)[0]) if seen is not near else float(np.abs(slopes[:, 0] @ (t - near.t)))
+    sd = found.scale * np.sqrt(((inverse @ slopes[~seen.held]) ** 2).sum(0))[0]
+    half = float(-stdtrit(max(kept.sum() - len(free), 1), (1 - LEVEL) / 2) * np.hypot(sd, found.scale))
+    if moved <= half:
+        return t, ""
+    change = f"{100 * moved:.2g} %" if near.loss.log else f"{moved:.3g}"
+    return t, f"leaving them out moves a forecast of a {FURTHER:g}x larger run by {change}, its half-width is {100 * half:.2g} %"

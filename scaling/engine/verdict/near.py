@@ -1,0 +1,124 @@
+"""A law near its optimum: one line per row of what its parameters can move, and what they leave over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from scaling.design.bins import axis
+from scaling.design.inputs import Design
+from scaling.engine import model as models
+from scaling.engine.losses import Loss
+from scaling.formula import ANY_POSITIVE, Law
+
+ROUNDING = 1e-11  # relative scatter below which residuals are rounding errors of the losses
+SAME = 1e-7  # part of a parameter's effect on the rows below which others do the same
+
+
+@dataclass(frozen=True, eq=False)
+class Near:
+    """n rows around the optimum t (p,) of a law.
+
+    Attributes
+    ----------
+    held (p,) : parameters at a bound, or of terms that vanished. effect (p, n) : slopes of the law in the objective's units,
+        times the root of the weights. rest (n,) : data - law, likewise.
+    basis (n, k) : orthonormal directions in which the free parameters move the rows.
+    """
+
+    law: Law
+    design: Design
+    model: models.Model
+    t: np.ndarray
+    loss: Loss
+    fixed: Mapping[str, float]
+    held: np.ndarray
+    effect: np.ndarray
+    rest: np.ndarray
+    basis: np.ndarray
+
+    @classmethod
+    @np.errstate(all="ignore")
+    def of(
+        cls, law: Law, design: Design, model: models.Model, t: np.ndarray, loss: Loss, fixed: Mapping[str, float],
+        held: np.ndarray,
+    ) -> Near:  # fmt: skip
+        """The rows of `design` around t."""
+        value, J = models.at(model, t)
+        root = np.sqrt(design.weights)
+        effect = np.nan_to_num((J / value if loss.log else J) * root, posinf=0.0, neginf=0.0)
+        free = effect[~held].T
+        size = np.sqrt((free**2).sum(0))
+        U, s, _ = np.linalg.svd(free / np.where(size > 0, size, 1.0), full_matrices=False)
+        rest = np.nan_to_num((loss.link(design.loss) - loss.link(value)) * root, posinf=1e9, neginf=-1e9)
+        return cls(law, design, model, t, loss, fixed, held, effect, rest, U[:, s > SAME * s.max(initial=0.0)])
+
+    @property
+    def params(self) -> int:
+        """Number of parameters of the fit."""
+        return len(self.t)
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """Losses (n,) in the objective's units."""
+        return self.loss.link(self.design.loss)
+
+    @cached_property
+    def coordinates(self) -> dict[str, np.ndarray]:
+        """What residuals may depend on (n,): logarithms of the inputs, inputs that may be zero as they are, and steps."""
+        found = {}
+        for name, x in self.design.inputs.items():
+            if isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and np.ptp(x) > 0 and not self.law.over_schedules:
+                found[name] = np.log(x) if x.min() > 0 else x
+        if not found and "step" in self.design.frame:
+            found["step"] = np.log1p(self.design.frame["step"].to_numpy(float))
+        return found
+
+    @cached_property
+    def on_curves(self) -> bool:
+        """Are the rows those of curves, whose neighbours err alike?"""
+        return axis(self.design) is not None and self.design.runs.max() + 1 < len(self.design)
+
+    @cached_property
+    def spread(self) -> float:
+        """Standard deviation of the losses, in the objective's units."""
+        return max(float(self.y.std()), 1e-300)
+
+    @cached_property
+    def exact(self) -> bool:
+        """Does the law pass through every row to rounding?"""
+        return bool(np.abs(self.rest).max() <= 10 * ROUNDING * max(1.0, np.abs(self.y).max()))
+
+    def over(self, inputs: Mapping[str, Any]) -> models.Model:
+        """The law over other rows."""
+        inner = self.model.coordinates
+        return models.build(self.law, inner.params, inputs, self.fixed, self.loss, inner)
+
+    @np.errstate(all="ignore")
+    def law_at(self, inputs: Mapping[str, Any], t: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The law (m,) in the objective's units at other inputs, and its slopes (p, m)."""
+        value, J = models.at(self.over(inputs), self.t if t is None else t)
+        return self.loss.link(value), J / value if self.loss.log else J
+
+
+def scales(law: Law, design: Design) -> dict[str, np.ndarray]:
+    """ln (n,) of the inputs that are sizes: positive without bound, no shares and no labels."""
+    found = {}
+    for name, x in design.inputs.items():
+        range_ = law.ranges.get(name, ANY_POSITIVE)
+        if isinstance(x, np.ndarray) and x.min(initial=1.0) > 0 and np.isinf(range_.hi) and not range_.part:
+            found[name] = np.log(x)
+    return found
+
+
+def ahead(law: Law, design: Design, factor: float) -> dict[str, Any] | None:
+    """Inputs of a run `factor` times as large as the largest, all sizes grown alike; None for laws without sizes."""
+    logs = scales(law, design)
+    if not logs or law.over_schedules or len(logs) < len(design.inputs):
+        return None
+    last = int(np.sum(list(logs.values()), axis=0).argmax())
+    return {k: np.exp(x[last : last + 1]) * factor ** (1 / len(logs)) for k, x in logs.items()}

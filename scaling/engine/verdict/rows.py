@@ -1,0 +1,96 @@
+"""Rows that do not belong: far from the law by a scale that they themselves cannot stretch, and what would explain them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from scaling.engine.verdict.near import Near
+
+INLIER = 3.5  # standard deviations within which a row takes part in the fit that judges the others
+LEAST = 4.75  # standard deviations below which no row is told, whatever their number
+CHANCE = 0.01  # of naming any row of a table whose errors are normal
+TAIL = 3.2  # largest deviation, in standard deviations, that normal errors leave among the rows not named
+
+
+@dataclass(frozen=True, eq=False)
+class Strange:
+    """rows (k,) : numbers of the rows, furthest first. away (n,) : distance of every row from the law in robust standard
+    deviations. rest (n,) : data - law fitted to the rows that belong. scale : one robust standard deviation."""
+
+    rows: np.ndarray
+    away: np.ndarray
+    rest: np.ndarray
+    scale: float
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Which rows (n,) belong."""
+        return np.asarray(~np.isin(np.arange(len(self.away)), self.rows))
+
+
+def strange(near: Near, keep: np.ndarray | None = None) -> Strange:
+    """Rows that lie apart from all others.
+
+    The law is fitted to the rows within `INLIER` of it, in the linear form it has near its optimum, until these settle;
+    the others are measured against that fit. What is named must be further than chance puts one of n normal errors, and
+    further still where the rows that stay have long tails.
+    """
+    rest, Q = near.rest, near.basis
+    n, p = Q.shape
+    if n < p + 4 or near.exact:
+        return Strange(np.empty(0, int), np.zeros(n), rest, 0.0)
+    if near.on_curves:
+        rest = rest - _smooth(rest, near.design.runs)
+        Q = Q[:, :0]
+        p = 0
+    keep = np.abs(rest) <= INLIER * robust_scale(rest, p) if keep is None else keep.copy()
+    away, scale, e = np.zeros(n), 0.0, rest
+    for _ in range(6):
+        if keep.sum() < p + 3:
+            keep[np.argsort(np.abs(rest))[: (n + p + 2) // 2]] = True
+        e, away, scale = _measured(Q, rest, keep)
+        now = np.abs(away) <= INLIER
+        if (now == keep).all():
+            break
+        keep = now
+    far = np.abs(away)
+    order = np.argsort(-far, kind="stable")
+    limit = max(LEAST, -float(stdtrit(max(keep.sum() - p, 2), CHANCE / (2 * n))))
+    named = 0
+    for k in range(min(n // 2, n - p - 3), 0, -1):  # the largest set that stands apart from the rest
+        inner = far[order[k]]
+        if far[order[k - 1]] > max(limit, inner * (1.5 + max(0.0, inner - TAIL) / 2)):
+            named = k
+            break
+    return Strange(order[:named], away, e, scale)
+
+
+def robust_scale(rest: np.ndarray, p: int) -> float:
+    """Standard deviation of normal errors with the median of these |residuals|, p of which a robust fit makes zero."""
+    size = np.sort(np.abs(rest))[min(p, len(rest) - 1) :]
+    return max(float(np.median(size)) / 0.6745, 1e-300)
+
+
+def _measured(Q: np.ndarray, rest: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Residuals (n,) from the fit to the kept rows, the same in standard deviations, and what that is."""
+    part = Q[keep]
+    inverse = np.linalg.pinv(part.T @ part, rcond=1e-10, hermitian=True)
+    e = rest - Q @ (inverse @ (part.T @ rest[keep]))
+    leverage = np.einsum("ij,jk,ik->i", Q, inverse, Q)
+    scale = float(np.sqrt((e[keep] ** 2).sum() / max(keep.sum() - Q.shape[1], 1)))
+    spread = np.sqrt(np.where(keep, np.maximum(1 - leverage, 0.05), 1 + leverage))
+    return e, e / (max(scale, 1e-300) * spread), scale
+
+
+def _smooth(rest: np.ndarray, runs: np.ndarray) -> np.ndarray:
+    """The median of every row's five neighbours on its curve."""
+    out = np.zeros_like(rest)
+    for run in np.unique(runs):
+        rows = np.flatnonzero(runs == run)
+        if len(rows) >= 5:
+            padded = np.pad(rest[rows], 2, mode="reflect")
+            out[rows] = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+    return out
