@@ -9,12 +9,12 @@ from scipy.stats import t as student
 
 import scaling
 from scaling.engine import model as models
-from scaling.engine.verdict.judgement import judge
 from scaling.engine.losses import NAMES, Loss
 from scaling.engine.refit import refit
 from scaling.engine.solver import costs, minimise
 from scaling.engine.steps import GaussNewton, Newton, damped
 from scaling.engine.uncertainty import covariance, deviation, lag_one
+from scaling.engine.verdict.judgement import judge
 
 X = np.geomspace(1e3, 1e6, 24)
 NOISE = 0.01 * np.random.default_rng(0).standard_normal(24)

@@ -225,7 +225,8 @@ def test_no_interval_without_scatter(surface):
     fit = scaling.fit(exact, "chinchilla", objective="log_squares")
     for interval in ("calibrated", "delta"):
         out = fit.predict({"N": [1e11], "D": [1e12]}, interval=interval)
-        assert fit.ok and out["lower"].isna().all() and "no scatter" in out.attrs["interval"]
+        assert fit.ok and out["ok"].all() and "no scatter" in out.attrs["interval"]
+        assert (out["lower"] == out["upper"]).all() and out["lower"].to_numpy() == pytest.approx(out["prediction"].to_numpy())
 
 
 @pytest.mark.parametrize("wrong", [

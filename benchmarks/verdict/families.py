@@ -35,9 +35,7 @@ def surface(rng: Random, n: int, design: str, noise: float) -> pd.DataFrame:
     N = np.exp(rng.uniform(np.log(low), np.log(high), n))
     if design == "grid":
         side = max(3, round(np.sqrt(n)))
-        N, ratio = (
-            x.ravel() for x in np.meshgrid(np.geomspace(low, high, side), np.geomspace(5, 300, -(-n // side)))
-        )
+        N, ratio = (x.ravel() for x in np.meshgrid(np.geomspace(low, high, side), np.geomspace(5, 300, -(-n // side))))
         D = ratio * N
     elif design == "budgets":
         C = np.geomspace(6 * 20 * low**2, 6 * 20 * high**2, max(3, n // 6)).repeat(6)

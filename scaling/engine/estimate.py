@@ -11,15 +11,15 @@ from scaling.design.bins import binned
 from scaling.design.inputs import Design
 from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
-from scaling.engine.verdict.examine import examine
-from scaling.engine.verdict.judgement import judge
-from scaling.engine.verdict.near import Near
-from scaling.engine.fitted import Fitted
+from scaling.engine.fitted import Fitted, Memory
 from scaling.engine.losses import Loss
 from scaling.engine.solver import Solution, minimise, polish
 from scaling.engine.starts import seeds
 from scaling.engine.threads import one_thread
 from scaling.engine.uncertainty import covariance
+from scaling.engine.verdict.examine import examine
+from scaling.engine.verdict.judgement import judge
+from scaling.engine.verdict.near import Near
 from scaling.errors import FitError
 from scaling.formula import Law, Parameter, find
 from scaling.formula.ties import resolve
@@ -143,6 +143,7 @@ def _finish(task: _Task, found: Solution, whole: bool) -> _End:
     return _End(t, cost, converged, iterations)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # where the data send a parameter to infinity, slopes overflow: that is said
 def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: int) -> Fitted:
     """How sure the optimum is, and whether to believe it."""
     law, made, loss, coordinates, t = task.law, task.made, task.loss, task.model.coordinates, end.t
@@ -158,6 +159,7 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
     near = search.cost <= best * (1 + SAME) + task.rounding
     names = np.array(coordinates.names)
     around = Near.of(law, made, task.model, t, loss, task.fixed, at_bound | idle)
+    seen = examine(around, cov.weakest)
     verdict = judge(
         law,
         made,
@@ -171,7 +173,7 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
         idle=tuple(names[idle & ~gone]) if not gone.any() else (),
         iterations=end.iterations,
         explained=_explained(made, task.y, end.cost, loss, len(task.specs)),
-        seen=examine(around, cov.weakest),
+        seen=seen,
     )
     return Fitted(
         law=law,
@@ -186,6 +188,7 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
         design=made,
         runs=runs,
         seed=seed,
+        memory=Memory({"near": around, "findings": seen}),
     )
 
 

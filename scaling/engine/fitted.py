@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -14,10 +14,12 @@ from scaling.design.inputs import Design
 from scaling.design.resampling import groups
 from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
-from scaling.engine.verdict.judgement import Verdict
 from scaling.engine.losses import Loss
 from scaling.engine.threads import one_thread
-from scaling.engine.uncertainty import Covariance, bootstrap, deviation
+from scaling.engine.uncertainty import WEAK, Covariance, bootstrap, deviation
+from scaling.engine.verdict.examine import Findings, examine
+from scaling.engine.verdict.judgement import Verdict
+from scaling.engine.verdict.near import Near
 from scaling.formula import Law
 from scaling.logs import Runs
 
@@ -27,8 +29,8 @@ T = TypeVar("T")
 class Memory:
     """What was computed of a fit once: its resampled refits and its backtests. A fit never changes, so neither do they."""
 
-    def __init__(self) -> None:
-        self.kept: dict[Hashable, object] = {}
+    def __init__(self, kept: Mapping[Hashable, object] | None = None) -> None:
+        self.kept: dict[Hashable, object] = dict(kept or {})
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gives, made the first time it is asked for."""
@@ -77,6 +79,20 @@ class Fitted:
     def data(self) -> pd.DataFrame:
         return self.design.frame.copy()
 
+    @property
+    def near(self) -> Near:
+        """The rows around the optimum, for questions of influence."""
+        held = np.logical_not(self.cov.root.any(axis=1))
+        return self.memory.once(
+            "near",
+            lambda: Near.of(self.law, self.design, self.model(self.design), self.t, self.loss, self.fixed, held),
+        )
+
+    @property
+    def findings(self) -> Findings:
+        """What was seen in rows, design and residuals; asked again of a fit that was loaded."""
+        return self.memory.once("findings", lambda: examine(self.near, self.cov.weakest))
+
     def model(self, design: Design) -> models.Model:
         """The law over other rows, in the coordinates of this fit."""
         return models.build(
@@ -93,6 +109,11 @@ class Fitted:
                 return bootstrap(self.model(made), self.t, y, made.weights, self.loss, count, seed, drawn)
 
         return self.memory.once(("replicates", count, seed, by), make)
+
+    @property
+    def doubtful_errors(self) -> bool:
+        """Does the covariance leave out parameters, at a bound or of a term that vanished, or is it close to undetermined?"""
+        return bool(not self.cov.root.any(1).all() or self.cov.condition > WEAK)
 
     def errors(self) -> pd.Series:
         """Standard error of every parameter in the paper's units; NaN where held at a bound or not determined."""

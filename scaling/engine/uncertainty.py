@@ -9,7 +9,6 @@ import numpy as np
 from scaling.engine.losses import Loss
 from scaling.engine.model import Model, at
 from scaling.engine.solver import minimise
-from scaling.errors import FitError
 
 UNDETERMINED = 1e7  # condition of the scaled Jacobian beyond which a combination of parameters is free
 WEAK = 1e3  # beyond which it is told which combination that would be
@@ -71,11 +70,11 @@ def covariance(
     dof = max(rows - p, 1.0)
     noise = float(np.sqrt((weights * r**2).sum() / dof))
     A = (J[free] * np.sqrt(weights)).T
-    with np.errstate(over="ignore", invalid="ignore"):
-        size = np.sqrt((A**2).sum(0))
-        A = A / np.where(size > 0, size, 1.0)
-    if not np.isfinite(A).all() or not np.isfinite(r).all():
-        raise FitError("the law or its slopes overflow at the optimum: these data send its parameters to infinity.")
+    A = np.where(np.isfinite(A).all(0), A, 0.0)  # a slope without bound determines nothing
+    largest = np.abs(A).max(0, initial=0.0)
+    largest = np.where(largest > 0, largest, 1.0)
+    size = np.sqrt(((A / largest) ** 2).sum(0)) * largest
+    A = A / np.where(size > 0, size, 1.0)
     Q, s, Vt = np.linalg.svd(A, full_matrices=False)
     condition = float(s[0] / s[-1]) if len(s) == p > 0 and s[-1] > 0 else np.inf
     names = np.array(model.coordinates.names)[free]

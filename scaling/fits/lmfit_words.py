@@ -211,7 +211,8 @@ class LmfitWords(Explore):
         value, J = models.at(model, self.t)
         sd = self.deviation(J, np.abs(value))
         if (lost := np.isnan(sd)).any():
-            reasons = "; ".join(self.verdict.failures) or "a combination of parameters is not determined"
+            said = self.verdict.failures or [w for w in self.warnings if "not determined" in w]
+            reasons = "; ".join(said) or "a combination of parameters is not determined"
             warnings.warn(f"{lost.sum()} of {len(lost)} uncertainties are NaN: {reasons}", stacklevel=2)
         probability = sigma if sigma < 1 else erf(sigma / np.sqrt(2))
         return np.asarray(student.ppf((1 + probability) / 2, self.cov.dof) * sd)

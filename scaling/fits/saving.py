@@ -11,10 +11,10 @@ from scaling.counting import KINDS, counted
 from scaling.design.inputs import Design, design
 from scaling.document import Fields, Schema, named
 from scaling.engine.coordinates import Coordinates, straight
-from scaling.engine.verdict.judgement import Verdict
 from scaling.engine.fitted import Fitted
 from scaling.engine.losses import Loss
 from scaling.engine.uncertainty import Covariance
+from scaling.engine.verdict.judgement import Verdict
 from scaling.errors import ArgumentError, LawError, ScalingError
 from scaling.formula import Domain, Law, Parameter, find
 from scaling.formula.ties import resolve

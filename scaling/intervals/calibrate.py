@@ -246,6 +246,7 @@ def bounds(
     return np.minimum(_quantile(*mix, 1 - tail), middle), np.maximum(_quantile(*mix, tail), middle)
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # members that pass through every row have no width
 def _quantile(weights: np.ndarray, middles: np.ndarray, widths: np.ndarray, q: float) -> np.ndarray:
     """The q quantile of mixtures of normals, by bisection."""
     ends = middles + widths * ndtri(q)

@@ -15,11 +15,14 @@ from scaling.errors import ArgumentError
 from scaling.formula.monomials import Monomial, trace
 from scaling.intervals.calibrate import Calibration, bounds, calibrate, words
 from scaling.intervals.distance import extrapolation
-from scaling.intervals.sampled import Ends, bootstrapped, conformal, profile
+from scaling.intervals.line import bounded
+from scaling.intervals.sampled import Ends, bootstrapped, conformal, likely, profile
 from scaling.intervals.target import Target
+from scaling.intervals.trust import trust
 from scaling.words import check_level
 
 EXACT = "delta method plus row noise: assumes the law is exact"
+FEW = 3  # rows per parameter below which the covariance alone is not believed
 ROUNDING = 1e-11  # relative scatter below which residuals are rounding errors of the losses
 
 
@@ -29,20 +32,30 @@ def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) 
         raise ArgumentError(f"interval='{interval}' is unknown; use one of {', '.join(INTERVALS)}.")
     check_level(level)
     target = Target(fit, data, steps)
-    if fit.cov.noise <= ROUNDING * max(1.0, np.abs(fit.loss.link(fit.design.loss)).max()):
-        low = high = np.full(len(target.value), np.nan)
-        said = "none: the law passes through every row to rounding, so there is no scatter to make an interval from"
+    exact = fit.cov.noise <= ROUNDING * max(1.0, np.abs(fit.loss.link(fit.design.loss)).max())
+    line, bounds = fit.findings.line, None
+    if line is not None and (exact or interval == "calibrated"):
+        bounds = bounded(target, line, level, exact)
+        low, high = bounds.low, bounds.high
+        said = f"along the line {line.equation}, as a curve of one power and an offset; off it what either input alone says"
+    elif exact:
+        undetermined = np.isnan(target.deviation())
+        low, high = (np.where(undetermined, np.nan, target.middle) for _ in range(2))
+        said = "of zero width: the law passes through every row to rounding, so there is no scatter to make an interval from"
     else:
         low, high, said = INTERVALS[interval](target, level)
     back = np.exp if fit.loss.log else np.asarray
+    trusted = trust(target, low, high, bounds)
     with np.errstate(over="ignore"):  # an end without limit is infinite
-        out = target.rows.frame.assign(prediction=target.value, lower=back(low), upper=back(high))
+        out = target.rows.frame.assign(prediction=target.value, lower=back(low), upper=back(high), ok=trusted.ok)
     for name, part in _components(target).items():
         out[name] = part
     if (asked := target.rows.asked) is not None:  # rows in the warm-up have no prediction
         out = asked.join(out[[c for c in out if c not in asked]])
+        out["ok"] = out["ok"].eq(True)
     out = out.reset_index(drop=True)
     out.attrs["interval"] = f"{level:.0%} interval, {said}"
+    out.attrs["why"] = trusted.why
     out.attrs["extrapolation"] = extrapolation(fit.design, target.rows)
     return out
 
@@ -59,7 +72,13 @@ def calibrated(target: Target, level: float) -> Ends:
     """What the backtests of the law and its rivals say; the delta method where there are too few rows for backtests."""
     found = calibration(target)
     if not found.calibrated:
-        return *delta(target, level)[:2], words(found, np.zeros(1), level)
+        low, high, _ = delta(target, level)
+        said = words(found, np.zeros(1), level)
+        # a parameter at its bound counts as known in the covariance, which it is not; of few rows no curvature is sure
+        if target.fit.doubtful_errors or len(target.fit.design) < FEW * len(target.fit.t):
+            wide = likely(target, level)
+            low, high, said = np.fmin(low, wide[0]), np.fmax(high, wide[1]), wide[2]
+        return low, high, said
     o = found.sign * order(target.rows, str(found.by))
     return *bounds(found, target.under, o, target.middle, level), words(found, o, level)
 

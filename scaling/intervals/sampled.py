@@ -3,9 +3,12 @@ conformal asks whole held-out runs or blocks."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
+from scipy.stats import t as student
 
 from scaling.design.inputs import Design
 from scaling.design.resampling import groups, unit
@@ -19,6 +22,8 @@ from scaling.schedules.drops import RateDrops
 
 REPLICATES = 400
 UNITS = {"row": "rows", "run": "runs", "block": "blocks of curves"}
+LIKELY, RUNGS, PULL = 24, 14, 1e3  # rows asked, rungs to each side, weight of the pulled row against all others
+ROBUST = 1.345  # standard deviations up to which residuals count as squares
 PROFILED = 60  # rows of the target that are profiled; between them the width is interpolated
 
 Ends = tuple[np.ndarray, np.ndarray, str]
@@ -72,13 +77,59 @@ def profile(target: Target, level: float) -> Ends:
     return middle - wide[0], middle + wide[1], "profile likelihood plus row noise: assumes the law is exact"
 
 
+def likely(target: Target, level: float) -> Ends:
+    """Predictions that the data still allow, for any objective: each is pulled to a ladder of values and the fit follows.
+
+    Residuals count as squares up to their own scatter, straight beyond. An end is where the objective has risen by what
+    chance allows; where no rung of the ladder is that unlikely the data set no bound.
+    """
+    fit, middle = target.fit, target.middle
+    rows = np.unique(np.linspace(0, len(middle) - 1, LIKELY).round().astype(int))
+    quantile = float(student.ppf(0.5 + level / 2, fit.cov.dof))
+    ends = np.array([_allowed(target, row, quantile) for row in rows]) - middle[rows, None]
+    index = np.arange(len(middle))
+    low, high = (np.hypot(np.interp(index, rows, np.abs(side)), quantile * fit.cov.noise) for side in ends.T)
+    said = "profile likelihood plus row noise: too few rows for backtests, assumes the law is exact"
+    return middle - low, middle + high, said
+
+
+@np.errstate(all="ignore")
+def _allowed(target: Target, row: int, quantile: float) -> tuple[float, float]:
+    """Lowest and highest value of one row at which the objective has risen by quantile^2; infinite where it never does."""
+    fit, n, noise = target.fit, len(target.fit.design), target.fit.cov.noise
+    middle = float(target.middle[row])
+    rungs = np.geomspace(0.3, 1e3, RUNGS) * noise
+    ladder = np.concatenate([-rungs[::-1], [0.0], rungs])
+    both = _with_row(fit, target.rows.take(np.full(len(ladder), row)))
+    model, y, w = fit.model(both), fit.loss.link(fit.design.loss), fit.design.weights
+    pulls = np.diag(np.where(ladder == 0, 0.0, PULL * w.sum()))
+    loss = replace(fit.loss, name="huber", delta=ROBUST * noise)
+    with one_thread():
+        found = minimise(
+            model, np.append(y, middle + ladder), np.tile(fit.t, (len(ladder), 1)),
+            np.hstack([np.tile(w, (len(ladder), 1)), pulls]), loss, damping=1e-3, max_iter=60,
+        )  # fmt: skip
+    reached = fit.loss.link(model.value(model.terms(found.t)))
+    cost = loss.total(reached[:, :n] - y, w)
+    free = RUNGS  # the rung that is not pulled
+    rise = np.sqrt(np.maximum(cost - cost[free], 0.0) * 2) / noise
+    value, ends = reached[:, n], []
+    for side in (np.arange(free, -1, -1), np.arange(free, len(ladder))):
+        height = np.maximum.accumulate(np.nan_to_num(rise[side], nan=0.0, posinf=0.0))
+        there = float(np.interp(quantile, height, value[side])) if height[-1] >= quantile else np.inf
+        ends.append(there)
+    low, high = ends
+    return min(-np.inf if np.isinf(low) else low, middle), max(high, middle)
+
+
 def _with_row(fit: Fitted, one: Design) -> Design:
     joined = {}
     for key, x in fit.design.inputs.items():
         parts = [x, one.inputs[key]]
         joined[key] = RateDrops.concatenate(parts) if isinstance(x, RateDrops) else np.concatenate(parts)
     frame = pd.concat([fit.design.frame, one.frame], ignore_index=True)
-    return Design(frame, joined, np.append(fit.design.loss, np.nan), np.append(fit.design.weights, 1.0))
+    nothing, one_each = np.full(len(one), np.nan), np.ones(len(one))
+    return Design(frame, joined, np.append(fit.design.loss, nothing), np.append(fit.design.weights, one_each))
 
 
 def conformal(target: Target, level: float) -> Ends:

@@ -18,7 +18,7 @@ BITS = 1 / np.log(2)
 def cause(near: Near, found: Strange) -> str:
     """What would bring the named rows back to the law, in words; "" where nothing simple does."""
     rows, e = found.rows, found.rest[found.rows] / np.sqrt(near.design.weights[found.rows])
-    near_enough = np.maximum(6 * found.scale, 0.1 * np.abs(e))
+    near_enough = np.maximum(3 * found.scale, 0.05 * np.abs(e))
     if near.loss.log:
         for said, factor in (("in bits, not nats", BITS), ("in nats, not bits", 1 / BITS)):
             if _most(np.abs(e - np.log(factor)) < np.maximum(6 * found.scale, 0.03)) and len(rows) > 1:
@@ -45,10 +45,13 @@ def _changes(inputs: Mapping[str, np.ndarray], sizes: list[str]) -> Iterator[tup
         yield f"as if their {a} and {b} were swapped", {**inputs, a: inputs[b], b: inputs[a]}
     for name in sizes:
         for power in POWERS:
-            yield f"as if their {name} were 1e{-power:+d} of what it should be", {
-                **inputs,
-                name: inputs[name] * 10.0**power,
-            }
+            yield (
+                f"as if their {name} were 1e{-power:+d} of what it should be",
+                {
+                    **inputs,
+                    name: inputs[name] * 10.0**power,
+                },
+            )
 
 
 def _most(true: np.ndarray) -> bool:

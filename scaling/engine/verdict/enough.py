@@ -10,9 +10,9 @@ from scaling.engine.verdict.rows import Strange
 from scaling.formula import Law
 from scaling.words import listed
 
-SPARE = 3  # distinct rows beyond the parameters without which the scatter, and so every error, is a guess
+SPARE, EACH = 2, 1.5  # distinct rows beyond the parameters, and per parameter, without which the scatter is a guess
 POOR = 0.25  # of the spread of the losses: a scatter from which on parameters must be known ...
-KNOWN = 0.5  # ... to this part of their size
+KNOWN = 0.5  # ... most of them, to this part of their size
 COARSE = 0.1  # of the spread of the losses: what rounding them may add before they are classes, not numbers
 DIGITS = 7  # after the point that are looked at
 
@@ -31,7 +31,7 @@ def shortages(near: Near) -> list[str]:
     """Why these rows cannot say what is asked of them."""
     found, p = [], near.params
     rows, points = distinct(near.law, near.design)
-    if rows < p + SPARE and not (near.exact and rows > p):
+    if rows < max(p + SPARE, EACH * p) and not (near.exact and rows > p):
         found.append(
             f"only {rows} distinct rows for {p} parameters: the law passes through any such rows, so neither its fit "
             "nor its errors say much"
@@ -64,7 +64,8 @@ def uncertain(near: Near, found: Strange) -> str:
     free = ~near.held
     sd = found.scale * np.sqrt((np.linalg.pinv(near.effect[free][:, found.kept], rcond=1e-9) ** 2).sum(0))
     size = np.where(near.model.coordinates.logs[free], 1.0, np.abs(near.t[free]))
-    if not (lost := np.array(near.model.coordinates.names)[free][sd > KNOWN * size]).size:
+    lost = np.array(near.model.coordinates.names)[free][sd > KNOWN * size]
+    if 2 * len(lost) < len(sd) or not len(lost):
         return ""
     return (
         f"the losses scatter by {found.scale / near.spread:.0%} of their spread, and the errors of {listed(lost)} are as "

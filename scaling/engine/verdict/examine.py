@@ -13,7 +13,7 @@ from scaling.engine.verdict.causes import cause
 from scaling.engine.verdict.enough import shortages, uncertain
 from scaling.engine.verdict.near import Near, ahead
 from scaling.engine.verdict.rows import Strange, robust_scale, strange
-from scaling.engine.verdict.structure import misfit
+from scaling.engine.verdict.structure import misfit, suspect
 from scaling.engine.verdict.suspects import POOR, looked_again, two_units
 from scaling.engine.verdict.tradeoffs import Line, line
 
@@ -44,7 +44,7 @@ def examine(near: Near, weakest: tuple[str, ...] = ()) -> Findings:
     found, seen = strange(near), near
     shape = misfit(near, found.kept, found.rest)
     crooked = shape is not None and shape.told
-    if not near.exact and (crooked or found.scale > POOR * near.spread) and not near.law.over_schedules:
+    if not near.exact and (suspect(shape) or found.scale > POOR * near.spread) and not near.law.over_schedules:
         if (better := looked_again(near, found)) is not None:
             seen, found = better
             shape = misfit(seen, found.kept, found.rest)
@@ -86,7 +86,10 @@ def named(near: Near, found: Strange) -> str:
     rows, few = found.rows, found.rows[:NAMED]
     away = 100 * found.rest[few] / np.sqrt(near.design.weights[few])
     size = [f"{x:+.3g} %, " if near.loss.log else "" for x in away]
-    names = [f"{what} ({x}{found.away[row]:+.0f} sd)" for what, x, row in zip(called(near.design, few), size, few, strict=True)]
+    names = [
+        f"{what} ({x}{found.away[row]:+.0f} sd)"
+        for what, x, row in zip(called(near.design, few), size, few, strict=True)
+    ]
     more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
     reason = cause(near, found)
     what = f"{len(rows)} row{'s do' if len(rows) > 1 else ' does'} not belong: {', '.join(names)}{more}"
@@ -112,7 +115,10 @@ def remedy(design: Design, rows: np.ndarray) -> str:
     runs = "run" in frame and (len(set(frame["run"])) == len(frame))
     keys = ["run"] if runs else ["run", "step"] if "run" in frame and "step" in frame else ["loss"]
     columns = [frame[key].to_numpy()[rows] for key in keys]
-    quoted = [[f"{k} != {x!r}" if isinstance(x, str) else f"{k} != {x!s}" for x in c] for k, c in zip(keys, columns, strict=True)]
+    quoted = [
+        [f"{k} != {x!r}" if isinstance(x, str) else f"{k} != {x!s}" for x in c]
+        for k, c in zip(keys, columns, strict=True)
+    ]
     parts = [" or ".join(words) for words in zip(*quoted, strict=True)]
     return 'leave out with where="' + " and ".join(f"({p})" if " or " in p else p for p in parts) + '"'
 
@@ -131,10 +137,15 @@ def left_out(near: Near, seen: Near, found: Strange) -> tuple[np.ndarray, str]:
         t[~near.held] -= np.linalg.pinv(curve, rcond=1e-12, hermitian=True) @ pull
     at = ahead(near.law, near.design, FURTHER) or {k: x[-1:] for k, x in near.design.inputs.items()}
     after, slopes = seen.law_at(at)
-    moved = float(np.abs(near.law_at(at)[0] - after)[0]) if seen is not near else float(np.abs(slopes[:, 0] @ (t - near.t)))
+    moved = (
+        float(np.abs(near.law_at(at)[0] - after)[0]) if seen is not near else float(np.abs(slopes[:, 0] @ (t - near.t)))
+    )
     sd = found.scale * np.sqrt(((inverse @ slopes[~seen.held]) ** 2).sum(0))[0]
     half = float(-stdtrit(max(kept.sum() - len(free), 1), (1 - LEVEL) / 2) * np.hypot(sd, found.scale))
     if moved <= half:
         return t, ""
     change = f"{100 * moved:.2g} %" if near.loss.log else f"{moved:.3g}"
-    return t, f"leaving them out moves a forecast of a {FURTHER:g}x larger run by {change}, its half-width is {100 * half:.2g} %"
+    return (
+        t,
+        f"leaving them out moves a forecast of a {FURTHER:g}x larger run by {change}, its half-width is {100 * half:.2g} %",
+    )

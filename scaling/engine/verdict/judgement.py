@@ -12,8 +12,12 @@ from scaling.formula import Law
 from scaling.words import listed
 
 CLOSE = 0.01  # relative excess of the objective up to which the data do not decide between two optima
+LIKE = 0.5  # up to which another optimum is no mere failure of its start
 SURE = 7  # parameters up to which starts from a grid should agree
 USELESS = 0.2  # share of the spread of the loss a law must explain to be of any use
+
+
+NOTHING = Findings()
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def judge(
     idle: tuple[str, ...],
     iterations: int,
     explained: float,
-    seen: Findings = Findings(),
+    seen: Findings = NOTHING,
 ) -> Verdict:
     """The verdict from what the solver says, and from what was `seen` in rows, design and residuals."""
     failures, warnings = list(seen.failures), list(seen.warnings)
@@ -65,13 +69,15 @@ def judge(
         )
     if not converged:
         against.append("the solver did not converge: the objective could still fall; treat the numbers as a start")
-    pushed = tuple(name for name in at_bound if name in seen.pushed or seen.pushed is None)
+    pushed = tuple(name for name in at_bound if seen.pushed is None or name in seen.pushed)
     if pushed:
         against.append(
             f"{_list(pushed)} at the edge of the allowed range, so the data ask for something the law cannot give"
         )
     if resting := [name for name in at_bound if name not in pushed]:
-        doubts.append(f"{_list(resting)} at the edge of the allowed range: no error, and intervals without backtests are wide")
+        doubts.append(
+            f"{_list(resting)} at the edge of the allowed range: no error, and intervals without backtests are wide"
+        )
     if vanished:
         doubts.append(f"{_list(vanished)} fitted as zero: the data show no such term")
     if idle:  # exponents of a scale that vanished need no word of their own; these have no such scale
@@ -85,12 +91,13 @@ def judge(
         doubts.append(
             f"{_list(cov.weakest) or 'a combination of parameters'} only weakly determined (condition {cov.condition:.1e})"
         )
-    if tried > 1 and agree == 1 and (rival < CLOSE or len(law.params) <= SURE):
+    if tried > 1 and agree == 1 and (rival < CLOSE or (rival < LIKE and len(law.params) <= SURE)):
         against.append(
             f"only 1 of {tried} starts reached the best objective and another basin is within {rival:.1%}: the data "
             "do not decide between them"
             if rival < CLOSE
-            else f"only 1 of {tried} starts reached the best objective: there may be a better one"
+            else f"only 1 of {tried} starts reached the best objective, others ended {rival:.0%} above it: there may be "
+            "a better one"
         )
     elif rival < CLOSE:
         doubts.append(f"another optimum lies within {rival:.2%} of the best objective")

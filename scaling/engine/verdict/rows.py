@@ -12,6 +12,7 @@ from scaling.engine.verdict.near import Near
 INLIER = 3.5  # standard deviations within which a row takes part in the fit that judges the others
 LEAST = 4.75  # standard deviations below which no row is told, whatever their number
 CHANCE = 0.01  # of naming any row of a table whose errors are normal
+LOCAL = 0.5  # of the scatter of a whole curve: the least that counts as the scatter around its neighbours
 TAIL = 3.2  # largest deviation, in standard deviations, that normal errors leave among the rows not named
 
 
@@ -42,7 +43,11 @@ def strange(near: Near, keep: np.ndarray | None = None) -> Strange:
     n, p = Q.shape
     if n < p + 4 or near.exact:
         return Strange(np.empty(0, int), np.zeros(n), rest, 0.0)
-    if near.on_curves:
+    floor = 0.0
+    if near.loss.name == "squares":  # which any row bends: least absolute deviations are bent by few
+        rest = _least_absolute(Q, rest)
+    if near.on_curves:  # neighbours err alike: a spike is what leaves them
+        floor = LOCAL * robust_scale(rest, p)
         rest = rest - _smooth(rest, near.design.runs)
         Q = Q[:, :0]
         p = 0
@@ -51,7 +56,7 @@ def strange(near: Near, keep: np.ndarray | None = None) -> Strange:
     for _ in range(6):
         if keep.sum() < p + 3:
             keep[np.argsort(np.abs(rest))[: (n + p + 2) // 2]] = True
-        e, away, scale = _measured(Q, rest, keep)
+        e, away, scale = _measured(Q, rest, keep, floor)
         now = np.abs(away) <= INLIER
         if (now == keep).all():
             break
@@ -74,13 +79,22 @@ def robust_scale(rest: np.ndarray, p: int) -> float:
     return max(float(np.median(size)) / 0.6745, 1e-300)
 
 
-def _measured(Q: np.ndarray, rest: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+def _least_absolute(Q: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Residuals (n,) of least absolute deviations, by reweighting."""
+    e = rest
+    for _ in range(15):
+        w = 1 / np.sqrt(np.maximum(np.abs(e), 0.05 * np.median(np.abs(e)) + 1e-300))
+        e = rest - Q @ (np.linalg.pinv(Q * w[:, None]) @ (rest * w))
+    return e
+
+
+def _measured(Q: np.ndarray, rest: np.ndarray, keep: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray, float]:
     """Residuals (n,) from the fit to the kept rows, the same in standard deviations, and what that is."""
     part = Q[keep]
     inverse = np.linalg.pinv(part.T @ part, rcond=1e-10, hermitian=True)
     e = rest - Q @ (inverse @ (part.T @ rest[keep]))
     leverage = np.einsum("ij,jk,ik->i", Q, inverse, Q)
-    scale = float(np.sqrt((e[keep] ** 2).sum() / max(keep.sum() - Q.shape[1], 1)))
+    scale = max(float(np.sqrt((e[keep] ** 2).sum() / max(keep.sum() - Q.shape[1], 1))), floor)
     spread = np.sqrt(np.where(keep, np.maximum(1 - leverage, 0.05), 1 + leverage))
     return e, e / (max(scale, 1e-300) * spread), scale
 
@@ -91,6 +105,6 @@ def _smooth(rest: np.ndarray, runs: np.ndarray) -> np.ndarray:
     for run in np.unique(runs):
         rows = np.flatnonzero(runs == run)
         if len(rows) >= 5:
-            padded = np.pad(rest[rows], 2, mode="reflect")
-            out[rows] = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+            out[rows] = rest[rows]  # the two ends of a curve have neighbours on one side only, and are not judged
+            out[rows[2:-2]] = np.median(np.lib.stride_tricks.sliding_window_view(rest[rows], 5), axis=1)
     return out

@@ -11,8 +11,10 @@ from scaling.engine.verdict.near import Near
 
 DEGREE = 4  # of the smooth curves that residuals may follow
 CHANCE = 1e-3  # of telling a misfit where the law is right, over all inputs
-SHARE = 0.4  # of the scatter that must follow the input
-SIZE = 0.05  # of the spread of the losses that a misfit must reach: every law is a little wrong on real data
+# every law is a little wrong on real data: (share of the scatter that must follow the input, its size against the spread of
+# the losses); what is all of the scatter may be smaller than what is half of it
+SEEN = 0.02  # size from which on the data are looked at again
+TOLD = ((0.4, 0.3), (0.9, 0.11))
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Misfit:
 
     @property
     def told(self) -> bool:
-        return self.chance < CHANCE and self.share > SHARE and self.size > SIZE
+        return self.chance < CHANCE and any(self.share > share and self.size > size for share, size in TOLD)
 
     @property
     def said(self) -> str:
@@ -34,6 +36,11 @@ class Misfit:
             f"the residuals follow {self.name} ({self.share:.0%} of their scatter, {self.size:.0%} of the spread of the "
             "losses): the law does not describe these data"
         )
+
+
+def suspect(found: Misfit | None) -> bool:
+    """Is there structure enough to look at the data again, if not to blame the law?"""
+    return found is not None and found.chance < CHANCE and found.share > TOLD[0][0] and found.size > SEEN
 
 
 def misfit(near: Near, kept: np.ndarray, rest: np.ndarray) -> Misfit | None:
@@ -59,9 +66,7 @@ def misfit(near: Near, kept: np.ndarray, rest: np.ndarray) -> Misfit | None:
     return min(found, key=lambda one: (not one.told, one.chance), default=None)
 
 
-def _tests(
-    name: str, x: np.ndarray, Q: np.ndarray, e: np.ndarray, root: np.ndarray
-) -> list[tuple[str, float, float]]:
+def _tests(name: str, x: np.ndarray, Q: np.ndarray, e: np.ndarray, root: np.ndarray) -> list[tuple[str, float, float]]:
     """(input, chance, share) of both tests.
 
     Parameters

@@ -15,6 +15,7 @@ from scaling.engine.verdict.rows import Strange, strange
 POOR = 0.15  # of the spread of the losses: a scatter beyond which the fit may have been bent
 APART = 1.5  # times the range of the middle 60 % of rows: distance from the middle at which a row stands apart
 GAP = np.log(100.0)  # between neighbours of an input, beyond which its two sides may be in two units
+WIDE = 1.0  # times the scatter on both sides: a gap between residuals that makes them two classes
 BETTER = 0.5  # of the scatter that a second look must come below to be believed
 
 
@@ -26,13 +27,20 @@ def looked_again(near: Near, first: Strange) -> tuple[Near, Strange] | None:
     for x in lines:
         low, middle, high = np.quantile(x, [0.2, 0.5, 0.8])
         away |= np.abs(x - middle) > APART * max(high - low, 0.1)
-    if not away.any() or (~away).sum() < near.params + 4:
-        return None
-    again = _fitted(near, near.design, ~away)
-    if again is None:
-        return None
-    found = strange(again, ~away)
-    return (again, found) if len(found.rows) and found.scale < BETTER * max(first.scale, 1e-300) else None
+    order = np.sort(near.rest)  # two classes of losses leave a gap between their residuals
+    inner = len(order) // 10
+    cut = inner + int(np.diff(order[inner : len(order) - inner]).argmax()) if len(order) > 4 * inner + 4 else 0
+    high = near.rest > order[cut]
+    within = np.hypot(near.rest[high].std(), near.rest[~high].std()) if 0 < high.sum() < len(high) else np.inf
+    classes = high & (order[min(cut + 1, len(order) - 1)] - order[cut] > WIDE * within)
+    best = None
+    for out in (away, classes if 2 * high.sum() < len(high) else ~high & classes.any()):
+        if not out.any() or (~out).sum() < near.params + 4 or (again := _fitted(near, near.design, ~out)) is None:
+            continue
+        found = strange(again, ~out)
+        if len(found.rows) and found.scale < BETTER * min(first.scale, best[1].scale if best else np.inf):
+            best = again, found
+    return best
 
 
 def two_units(near: Near, first: Strange) -> str:

@@ -1,4 +1,4 @@
-"""What the design can tell apart: where all rows lie on one line of ln inputs (D = 20 N), terms in different inputs trade off."""
+"""What the design can tell apart: where all rows lie on one line of ln inputs (D = 20 N), terms of the inputs trade off."""
 
 from __future__ import annotations
 
@@ -67,11 +67,14 @@ class Line:
     def said(self, weakest: tuple[str, ...]) -> str:
         """What trades off, what can still be asked, and what run would decide."""
         last = self.names[-1]
-        what = f"{listed(weakest)} trade off" if weakest else f"the terms of {listed(self.names)} trade off"
+        what = f"{listed(weakest)} are not determined" if weakest else f"the terms of {listed(self.names)} trade off"
         at = self.at(np.array([np.mean(self.reach)]))
         ratio = float(at[last][0] / at[self.names[0]][0])
         decide = f"one run at {last}/{self.names[0]} = {3 * ratio:.2g} or {ratio / 3:.2g} would decide"
-        return f"all rows lie on the line {self.equation}: {what}; forecasts on this line hold, off it they do not ({decide})"
+        return (
+            f"all rows lie on the line {self.equation}: {what}, one makes up for the other; forecasts on this line hold, off "
+            f"it they do not ({decide})"
+        )
 
 
 def line(law: Law, design: Design, y: np.ndarray, noise: float) -> Line | None:

@@ -1,0 +1,89 @@
+"""Intervals where all rows lie on one line of inputs (D = 20 N): along it the losses are a curve, whatever they are made of.
+
+On the line the curve is an offset and one power, which three parameters determine where the law's five would only follow the
+noise. Off it a law that falls in every input lies between what the curve says at one input's place and at the other's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from scaling.design.inputs import Design
+from scaling.engine.fitted import Fitted
+from scaling.engine.losses import Loss
+from scaling.engine.refit import refit
+from scaling.engine.verdict.rows import robust_scale
+from scaling.engine.verdict.tradeoffs import Line
+from scaling.formula import Exponent, Law, Positive
+from scaling.intervals.target import Target
+
+WIDTH = (
+    1.345  # robust standard deviations at which the loss turns from square to straight: 95 % as efficient as squares
+)
+
+
+def along(x: Any, *, E: Positive = 1.0, A: Positive = 1.0, a: Exponent = 0.3) -> Any:
+    """L = E + A / x^a"""
+    return E + A / x**a
+
+
+CURVE = Law.of(along)
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """low, high (n,) in the objective's units, and how far (ln) each row is from the line."""
+
+    low: np.ndarray
+    high: np.ndarray
+    apart: np.ndarray
+
+
+def bounded(target: Target, line: Line, level: float, exact: bool) -> Bounds:
+    """What the line says of the rows of a target: at the place of each of their inputs, from the lowest to the highest."""
+    places, middle = line.places(target.rows.inputs), target.middle
+    ends = [_exact(target, line, p) if exact else _curve(target.fit, line, p, level) for p in places.T]
+    low, high = np.min([e[0] for e in ends], 0), np.max([e[1] for e in ends], 0)
+    apart = line.apart(target.rows.inputs)
+    if not line.monotone:
+        known = apart <= max(line.off, 1e-6)
+        low, high = np.where(known, low, -np.inf), np.where(known, high, np.inf)
+    return Bounds(np.minimum(low, middle), np.maximum(high, middle), apart)
+
+
+def _exact(target: Target, line: Line, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The law itself, at points of the line."""
+    fit = target.fit
+    there = replace(target.rows, inputs={**target.rows.inputs, **line.at(place)})
+    model = fit.model(there)
+    value = fit.loss.link(model.value(model.terms(fit.t[None]))[0])
+    return value, value
+
+
+def _curve(fit: Fitted, line: Line, place: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the interval of one row at points of the line."""
+    near, kept = fit.near, np.ones(len(fit.design))
+    kept[fit.findings.strange] = 0.0
+    loss = Loss("huber", fit.loss.log, WIDTH * robust_scale(near.rest, near.basis.shape[1]))
+    seen = _design(line.places(fit.design.inputs).mean(1), fit.design.loss, fit.design.weights)
+    weights = (fit.design.weights * kept)[None]
+    fits = fit.memory.once("line", lambda: refit(CURVE, seen, loss, weights))
+    middle, variance = (x[0] for x in fits.predict(fits.model(_design(place, None, None))))
+    half = student.ppf(0.5 + level / 2, max(weights.sum() - fits.params, 1.0)) * np.sqrt(variance)
+    return middle - half, middle + half
+
+
+def _design(place: np.ndarray, loss: np.ndarray | None, weights: np.ndarray | None) -> Design:
+    x = np.exp(place)
+    nothing = np.full(len(x), np.nan)
+    return Design(
+        pd.DataFrame({"x": x}),
+        {"x": x},
+        nothing if loss is None else loss,
+        np.ones(len(x)) if weights is None else weights,
+    )
