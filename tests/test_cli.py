@@ -131,7 +131,8 @@ def test_predict_at_inputs_of_the_law(surface, capsys):
     (row,) = found["predictions"]
     exact = scaling.laws["chinchilla"].published["besiroglu2024"](7e9, 2e12)
     assert row["prediction"] == pytest.approx(exact, rel=1e-6)
-    assert row["lower"] is None and "no scatter" in found["interval"], "the table is exact: nothing to make a band from"
+    assert row["lower"] == row["upper"] == pytest.approx(row["prediction"], rel=1e-12) and row["ok"], "the table is exact"
+    assert "no scatter" in found["interval"]
     assert row["N"] == 7e9 and "7x beyond the largest parameters seen" in found["extrapolation"]
 
 

@@ -119,9 +119,7 @@ def test_weights_are_relative(scale, objective):
 def test_copies_count_once():
     rows = table(24)
     copies = pd.concat([rows] * 20, ignore_index=True)
-    np.testing.assert_allclose(
-        scaling.fit(copies, "chinchilla").errors(), scaling.fit(rows, "chinchilla").errors(), rtol=1e-6
-    )
+    np.testing.assert_allclose(scaling.fit(copies, "chinchilla").errors(), scaling.fit(rows, "chinchilla").errors(), rtol=1e-6)
     assert design(copies, scaling.laws["chinchilla"], fitting=True).weights.sum() == pytest.approx(24)
 
 

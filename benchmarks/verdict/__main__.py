@@ -63,9 +63,7 @@ def public(root: Path) -> list[tuple[str, str, pd.DataFrame]]:
         apart = [c for c in ("source", "condition", "experiment", "dataset", "group") if c in table]
         if {"N", "D", "loss"} <= set(table):
             parts = table.groupby(apart) if apart else [(path.stem, table)]
-            found += [
-                (str(name), "chinchilla", part[["N", "D", "loss"]].reset_index(drop=True)) for name, part in parts
-            ]
+            found += [(str(name), "chinchilla", part[["N", "D", "loss"]].reset_index(drop=True)) for name, part in parts]
     return found
 
 
@@ -76,10 +74,7 @@ def main() -> int:
     options.add_argument("--bad", type=int, default=400)
     options.add_argument("--good", type=int, default=200)
     given = options.parse_args()
-    cases = [
-        *map(good, range(given.seeds, given.seeds + given.good)),
-        *map(bad, range(given.seeds, given.seeds + given.bad)),
-    ]
+    cases = [*map(good, range(given.seeds, given.seeds + given.good)), *map(bad, range(given.seeds, given.seeds + given.bad))]
     rows = pd.DataFrame(map(asked, cases))
     rows["false OK"] = ~rows["good"] & rows["ok"] & (rows["named"] == 0)
     rows["false alarm"] = rows["good"] & ~rows["ok"]
@@ -106,9 +101,7 @@ def main() -> int:
         print()
         for name, law, table in public(root):
             told = asked(Case(name, law, table, True))
-            print(
-                f"{name} ({law}, {len(table)} rows): {'OK' if told['ok'] else 'NOT TRUSTWORTHY'}; {told['said']}"[:240]
-            )
+            print(f"{name} ({law}, {len(table)} rows): {'OK' if told['ok'] else 'NOT TRUSTWORTHY'}; {told['said']}"[:240])
     return 0 if all(value <= BARS[what] for what, value in measured.items()) else 1
 
 

@@ -109,6 +109,7 @@ def _show(
     """Print the rows of a prediction that are `shown`; save those of the whole `curve`."""
     facts = {key: shown.attrs[key] for key in ("interval", "extrapolation")}
     lines = [(result.law.name, result.law.formula), *facts.items()]
+    lines += [("  not ok", said) for said in shown.attrs.get("why", ())]
     content = {"law": result.law.name, "level": level, **facts, "predictions": shown}
     doubts = result.verdict.failures if isinstance(result, scaling.Fit) else () if result.ok else result.warnings
     save = output.table(curve, "forecast")

@@ -22,9 +22,7 @@ from scaling.engine.verdict.tradeoffs import Line
 from scaling.formula import Exponent, Law, Positive
 from scaling.intervals.target import Target
 
-WIDTH = (
-    1.345  # robust standard deviations at which the loss turns from square to straight: 95 % as efficient as squares
-)
+WIDTH = 2.5  # robust standard deviations at which the loss turns from square to straight: 99 % as efficient as squares
 
 
 def along(x: Any, *, E: Positive = 1.0, A: Positive = 1.0, a: Exponent = 0.3) -> Any:
@@ -82,8 +80,5 @@ def _design(place: np.ndarray, loss: np.ndarray | None, weights: np.ndarray | No
     x = np.exp(place)
     nothing = np.full(len(x), np.nan)
     return Design(
-        pd.DataFrame({"x": x}),
-        {"x": x},
-        nothing if loss is None else loss,
-        np.ones(len(x)) if weights is None else weights,
+        pd.DataFrame({"x": x}), {"x": x}, nothing if loss is None else loss, np.ones(len(x)) if weights is None else weights
     )

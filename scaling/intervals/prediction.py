@@ -22,7 +22,7 @@ from scaling.intervals.trust import trust
 from scaling.words import check_level
 
 EXACT = "delta method plus row noise: assumes the law is exact"
-FEW = 3  # rows per parameter below which the covariance alone is not believed
+FEW = 5  # degrees of freedom up to which the covariance alone is not believed
 ROUNDING = 1e-11  # relative scatter below which residuals are rounding errors of the losses
 
 
@@ -75,7 +75,7 @@ def calibrated(target: Target, level: float) -> Ends:
         low, high, _ = delta(target, level)
         said = words(found, np.zeros(1), level)
         # a parameter at its bound counts as known in the covariance, which it is not; of few rows no curvature is sure
-        if target.fit.doubtful_errors or len(target.fit.design) < FEW * len(target.fit.t):
+        if target.fit.doubtful_errors or target.fit.cov.dof <= FEW:
             wide = likely(target, level)
             low, high, said = np.fmin(low, wide[0]), np.fmax(high, wide[1]), wide[2]
         return low, high, said

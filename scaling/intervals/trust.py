@@ -30,18 +30,14 @@ def trust(target: Target, low: np.ndarray, high: np.ndarray, bounds: Bounds | No
     """
     fit, n = target.fit, len(target.value)
     doubts: list[tuple[np.ndarray, str]] = [
-        (np.full(n, not fit.ok), f"the fit is not trustworthy: {'; '.join(fit.verdict.failures)}"),
+        (np.full(n, not fit.ok), f"the fit is not trustworthy: {'; '.join(fit.verdict.failures)}")
     ]
     line = fit.findings.line
     if bounds is not None and line is not None:
         far = bounds.apart > max(NEAR, line.off)
-        doubts.append(
-            (far, f"off the line {line.equation} on which all fitted rows lie, so nothing says which input counts")
-        )
+        doubts.append((far, f"off the line {line.equation} on which all fitted rows lie, so nothing says which input counts"))
     else:
-        doubts.append(
-            (np.isnan(target.deviation()), "not determined by the data: a free combination of parameters moves it")
-        )
+        doubts.append((np.isnan(target.deviation()), "not determined by the data: a free combination of parameters moves it"))
     if (without := fit.findings.without) is not None:
         moved = np.abs(fit.loss.link(target.model.value(target.model.terms(without[None])))[0] - target.middle)
         few = len(fit.findings.strange)

@@ -45,13 +45,7 @@ def _changes(inputs: Mapping[str, np.ndarray], sizes: list[str]) -> Iterator[tup
         yield f"as if their {a} and {b} were swapped", {**inputs, a: inputs[b], b: inputs[a]}
     for name in sizes:
         for power in POWERS:
-            yield (
-                f"as if their {name} were 1e{-power:+d} of what it should be",
-                {
-                    **inputs,
-                    name: inputs[name] * 10.0**power,
-                },
-            )
+            yield (f"as if their {name} were 1e{-power:+d} of what it should be", {**inputs, name: inputs[name] * 10.0**power})
 
 
 def _most(true: np.ndarray) -> bool:

@@ -86,10 +86,7 @@ def named(near: Near, found: Strange) -> str:
     rows, few = found.rows, found.rows[:NAMED]
     away = 100 * found.rest[few] / np.sqrt(near.design.weights[few])
     size = [f"{x:+.3g} %, " if near.loss.log else "" for x in away]
-    names = [
-        f"{what} ({x}{found.away[row]:+.0f} sd)"
-        for what, x, row in zip(called(near.design, few), size, few, strict=True)
-    ]
+    names = [f"{what} ({x}{found.away[row]:+.0f} sd)" for what, x, row in zip(called(near.design, few), size, few, strict=True)]
     more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
     reason = cause(near, found)
     what = f"{len(rows)} row{'s do' if len(rows) > 1 else ' does'} not belong: {', '.join(names)}{more}"
@@ -116,8 +113,7 @@ def remedy(design: Design, rows: np.ndarray) -> str:
     keys = ["run"] if runs else ["run", "step"] if "run" in frame and "step" in frame else ["loss"]
     columns = [frame[key].to_numpy()[rows] for key in keys]
     quoted = [
-        [f"{k} != {x!r}" if isinstance(x, str) else f"{k} != {x!s}" for x in c]
-        for k, c in zip(keys, columns, strict=True)
+        [f"{k} != {x!r}" if isinstance(x, str) else f"{k} != {x!s}" for x in c] for k, c in zip(keys, columns, strict=True)
     ]
     parts = [" or ".join(words) for words in zip(*quoted, strict=True)]
     return 'leave out with where="' + " and ".join(f"({p})" if " or " in p else p for p in parts) + '"'
@@ -137,9 +133,7 @@ def left_out(near: Near, seen: Near, found: Strange) -> tuple[np.ndarray, str]:
         t[~near.held] -= np.linalg.pinv(curve, rcond=1e-12, hermitian=True) @ pull
     at = ahead(near.law, near.design, FURTHER) or {k: x[-1:] for k, x in near.design.inputs.items()}
     after, slopes = seen.law_at(at)
-    moved = (
-        float(np.abs(near.law_at(at)[0] - after)[0]) if seen is not near else float(np.abs(slopes[:, 0] @ (t - near.t)))
-    )
+    moved = float(np.abs(near.law_at(at)[0] - after)[0]) if seen is not near else float(np.abs(slopes[:, 0] @ (t - near.t)))
     sd = found.scale * np.sqrt(((inverse @ slopes[~seen.held]) ** 2).sum(0))[0]
     half = float(-stdtrit(max(kept.sum() - len(free), 1), (1 - LEVEL) / 2) * np.hypot(sd, found.scale))
     if moved <= half:

@@ -71,13 +71,9 @@ def judge(
         against.append("the solver did not converge: the objective could still fall; treat the numbers as a start")
     pushed = tuple(name for name in at_bound if seen.pushed is None or name in seen.pushed)
     if pushed:
-        against.append(
-            f"{_list(pushed)} at the edge of the allowed range, so the data ask for something the law cannot give"
-        )
+        against.append(f"{_list(pushed)} at the edge of the allowed range, so the data ask for something the law cannot give")
     if resting := [name for name in at_bound if name not in pushed]:
-        doubts.append(
-            f"{_list(resting)} at the edge of the allowed range: no error, and intervals without backtests are wide"
-        )
+        doubts.append(f"{_list(resting)} at the edge of the allowed range: no error, and intervals without backtests are wide")
     if vanished:
         doubts.append(f"{_list(vanished)} fitted as zero: the data show no such term")
     if idle:  # exponents of a scale that vanished need no word of their own; these have no such scale
