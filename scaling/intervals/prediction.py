@@ -22,7 +22,7 @@ from scaling.intervals.trust import trust
 from scaling.words import check_level
 
 EXACT = "delta method plus row noise: assumes the law is exact"
-FEW = 5  # degrees of freedom up to which the covariance alone is not believed
+FEW = 3  # degrees of freedom up to which the covariance alone is not believed
 ROUNDING = 1e-11  # relative scatter below which residuals are rounding errors of the losses
 
 
