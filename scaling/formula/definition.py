@@ -243,8 +243,9 @@ class Law:
 
     def __reduce__(self) -> tuple[Callable[..., Law], tuple[str, dict[str, Any], dict[str, str]]]:
         known = laws.get(self.name)
-        same = known is not None and (inspect.unwrap(known.fn) is inspect.unwrap(self.fn) or bool(self.ties))
-        if known is None or not same or {*known.params} != {*self.params, *self.ties}:
+        # a tied law is a function around the registered one, and of its module
+        ours, theirs = (inspect.unwrap(one.fn) if one else None for one in (self, known))
+        if ours is None or theirs is None or (ours.__module__ != theirs.__module__ if self.ties else ours is not theirs):
             raise TypeError(
                 f"law '{self.name}' is not registered as it is here, so it cannot be pickled; define it in a module."
             )
