@@ -120,9 +120,14 @@ def own_shares(
         raise ArgumentError(f"objective '{objective}' is unknown; use one of {', '.join(OBJECTIVES)}.")
     for name, one in fits.items():
         if one.law.own_share is None:
+            other = (
+                "use scaling.planning.mix, which knows laws of the whole mixture too."
+                if one.law.domains
+                else "a law of the whole mixture for all, such as 'mixture_additive'."
+            )
             raise FitError(
                 f"{name}: law '{one.law.name}' does not say how a family's loss depends on its own share; fit "
-                "'multilingual' or 'multilingual_reducible', or a law of the whole mixture, such as 'mixture_additive'."
+                f"'multilingual' or 'multilingual_reducible', or {other}"
             )
     w = by_name(weights or 1.0, names, 1.0, "weights")
     lo, hi = by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps")
