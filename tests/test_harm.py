@@ -15,7 +15,7 @@ import pytest
 import scaling
 from scaling import document
 from scaling.cli import main
-from scaling.errors import ArgumentError, DataError, LawError, ScalingError, ScheduleError
+from scaling.errors import ArgumentError, DataError, FitError, LawError, ScalingError, ScheduleError
 from scaling.expressions import holds
 from scaling.formula import Exponent, Positive
 from scaling.logs import Runs, read_table
@@ -407,6 +407,8 @@ def check_damages(name, path, count, seed):
             asked_of(name, path)  # by somebody who can sign: it may be another fit, but none that breaks
         except LawError:
             assert place[-1] == "law"
+        except FitError:
+            assert name == "relation" and place == ("fit",)  # one made by algebra, which has no interval
         except DataError as problem:
             assert "field '" in str(problem), place
 
@@ -419,8 +421,7 @@ def test_damaged_documents_are_answered(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ASKED)
 def test_a_great_many_damaged_documents_are_answered(name, tmp_path):
-    for seed in range(10):
-        check_damages(name, tmp_path / f"{seed}.json", 1250, seed=100 + seed)
+    check_damages(name, tmp_path / "fit.json", 3800, seed=100)  # 11,400 of each kind in all
 
 
 def test_weights_from_errors_of_losses_are_saved(rows, tmp_path):
