@@ -257,5 +257,5 @@ def _notes(fits: Mapping[str, Fit], solved: Solved, same_anywhere: bool) -> list
         if p < least * (1 - 1e-9) or p > most * (1 + 1e-9):
             out.append(f"{name}: share {p:.3f} lies outside the shares it was fitted on ({least:.3g} to {most:.3g})")
     if same_anywhere:
-        out.append("shares depend on no N, D, E, A or B: a property of normalised losses, not evidence for the law")
+        out.append("these shares depend on no N, D, E, A or B: a property of normalised losses, not evidence for the law")
     return [*out, "rule of thumb: a family's share follows weight x loss x gamma"]

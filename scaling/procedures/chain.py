@@ -70,7 +70,7 @@ class Chain(Result):
         least = self.second.design.inputs[name].min()
         below = int((x < least).sum())
         out.attrs["interval"] = f"{level:.0%} interval, delta method through both steps, each assumed exact in form"
-        outside = f"{below} of {len(x)} predictions lie below the smallest loss the error law has seen ({least:.4g})"
+        outside = f"{below} of {len(x)} predicted losses lie below the smallest loss the error law has seen ({least:.4g})"
         out.attrs["extrapolation"] = outside if below else "inside the losses the error law has seen"
         return out
 

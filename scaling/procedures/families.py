@@ -95,7 +95,7 @@ def family(frame: pd.DataFrame, *, objective: str = "log_huber", delta: float = 
         aic[law] = len(rows) * np.log(max(squares.objective, 1e-300) / len(rows)) + 2 * len(squares.law.params)
     said = []
     if p_value < 0.01:
-        said.append(f"the slope differs between cells (p = {p_value:.2g}): gamma is not one number, as the law says")
+        said.append(f"the slope differs between cells (p = {p_value:.2g}): gamma is not one number here, as the law says it is")
     if abs(polished.values["gamma"] - slope) > 4 * np.hypot(error, polished.errors()["gamma"]):
         said.append("gamma of the whole fit disagrees with the pooled slope: the surface and the share do not separate")
     return Family(polished, rival, slope, error, cells, p_value, surface, aic, (*said, *polished.warnings))

@@ -58,7 +58,7 @@ def fit_lr_batch(
     needs("runs for the Step Law", runs, ("N", "D", "lr", "batch", "loss"))
     counted(runs)  # refuses rows counted in several ways
     if np.median(runs["batch"]) < 1e4:
-        raise DataError(f"batches around {np.median(runs['batch']):g} look like sequences; multiply by their length.")
+        raise DataError(f"batches around {np.median(runs['batch']):g} look like sequences; multiply by the sequence length.")
     runs = runs[np.isfinite(runs["loss"])]
     groups = runs.groupby(["N", "D"], sort=True)
     best = groups["loss"].transform("min")
