@@ -15,7 +15,7 @@ def report(old: Path, new: Path, only: tuple[str, ...], rtol: float, show: int) 
     was, now = (
         {k: v for k, v in json.loads(path.read_text("utf-8")).items() if not only or k.startswith(only)} for path in (old, new)
     )
-    meant = [line[2:].split(": ")[0].strip() for line in EXPECTED.read_text("utf-8").splitlines() if line[:2] == "- "]
+    meant = _meant()
     differences = {}
     for key in [*was, *(k for k in now if k not in was)]:
         if key not in now:
@@ -24,7 +24,11 @@ def report(old: Path, new: Path, only: tuple[str, ...], rtol: float, show: int) 
             differences[key] = f"new: {_short(now[key])}"
         elif (found := _difference(was[key], now[key], rtol)) is not None:
             differences[key] = found
-    known = {k for k in differences if any(fnmatchcase(k, pattern) for pattern in meant)}
+    known = {
+        k
+        for k in differences
+        if any(fnmatchcase(k, p) and (most is None or _difference(was[k], now[k], most) is None) for p, most in meant)
+    }
     rest = {k: v for k, v in differences.items() if k not in known}
     for key, text in list(rest.items())[:show]:
         print(f"{key}\n    {text}")
@@ -32,6 +36,13 @@ def report(old: Path, new: Path, only: tuple[str, ...], rtol: float, show: int) 
         print(f"... and {len(rest) - show} more")
     print(f"{len(was)} keys before, {len(now)} now: {len(rest)} differ, {len(known)} more are meant to")
     return 1 if rest else 0
+
+
+def _meant() -> list[tuple[str, float | None]]:
+    """Patterns of keys that are meant to differ, and by how much numbers may at most."""
+    lines = [line[2:].split(": ")[0] for line in EXPECTED.read_text("utf-8").splitlines() if line[:2] == "- "]
+    parts = [line.partition(" ~") for line in lines]
+    return [(pattern.strip(), float(most) if tilde else None) for pattern, tilde, most in parts]
 
 
 def _difference(a: Any, b: Any, rtol: float) -> str | None:

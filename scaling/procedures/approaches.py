@@ -73,7 +73,9 @@ def envelope(curves: pd.DataFrame, smooth: int = 1) -> Optima:
     # the best of all sizes run at this compute tells nothing if it is the smallest or the largest of them
     inside = (np.where(there, sizes[:, None], np.inf).min(0) < N) & (np.where(there, sizes[:, None], 0).max(0) > N)
     if inside.sum() < 3:
-        raise FitError("the curves share too little compute to bracket a best size: log more, add sizes or use isoflop")
+        raise FitError(
+            "the curves share too little compute to bracket an optimal size; log more of each run, add sizes, or use isoflop."
+        )
     C = np.exp(grid)
     points = pd.DataFrame({"flops": C, "N": N, "D": tokens(C, N), "loss": losses.min(0)})[inside]
     note = (f"{(~inside).sum()} of {ENVELOPE} budgets left out: their best size is the smallest or largest run there",)

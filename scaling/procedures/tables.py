@@ -22,7 +22,7 @@ def needs_positive(name: str, frame: pd.DataFrame, columns: Iterable[str]) -> No
     """Refuse it also without rows, or with anything but positive numbers in these columns, `run` apart."""
     needs(name, frame, columns)
     if not (n := len(frame)):
-        raise DataError(f"{name} has no rows.")
+        raise DataError(f"{name}: the table has no rows.")
     for c in columns:
         values = pd.to_numeric(frame[c], errors="coerce").to_numpy(float) if c != "run" else np.ones(n)
         if bad := int((~np.isfinite(values) | (values <= 0)).sum()):
