@@ -7,9 +7,11 @@ from scipy.special import ndtri
 
 import scaling
 from scaling.design.cuts import Cut
+from scaling.design.inputs import design
+from scaling.engine.losses import Loss
 from scaling.intervals import calibrate as room
 from scaling.intervals.calibrate import Calibration, Member, bounds, calibrate, words
-from scaling.intervals.rivals import Rival
+from scaling.intervals.rivals import Rival, rivals
 
 LAW = scaling.laws["power_law"].using(x="N")
 
@@ -143,3 +145,102 @@ def test_some_of_the_rows_and_many_of_them(monkeypatch):
     assert told()[5] == pytest.approx(38.0)  # 14 rows stand for 40, of which the law takes 2
     monkeypatch.setattr(room, "MOST_ROWS", 40)
     assert told() == every
+
+
+def empty(made, by, edge, sign=1):
+    fields = (made.members, made.cutoffs, made.reach, made.by, made.sign)
+    assert fields == ([], 0, 0.0, by, sign) and made.edge == pytest.approx(edge) and np.isnan(made.coverage)
+    return not made.calibrated
+
+
+def test_what_cannot_be_calibrated():
+    """Inputs without a common order; and rows too few for a backtest of the law itself."""
+    law = scaling.laws["encoder_decoder"]
+    rows = pd.DataFrame({"N_e": [1e6, 1e7], "N_d": [1e6, 1e7], "loss": [3.0, 2.0]})
+    made, loss = design(rows, law, fitting=True), Loss("squares", True, 1.0)
+    none = calibrate(rows, law, made, loss, fixed={}, params=tuple(law.params.values()), seed=0, sign=-1)
+    assert empty(none, None, 0.0, -1)
+    few = design(TABLE[:4], LAW, fitting=True)
+    settings = {"fixed": {}, "params": tuple(LAW.params.values()), "seed": 0}
+    assert empty(calibrate(TABLE[:4], LAW, few, loss, **settings), "N", np.log(N[3]))
+    assert empty(calibrate(TABLE[:4], LAW, few, loss, sign=-1, **settings), "N", -np.log(N[0]), -1)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Who is backtested, how and on what: every member is believed without a fit."""
+    calls = []
+
+    def record(rival, late, made, trial, params):
+        calls.append((rival, late, made, trial, params))
+        return member(rival.label, late)
+
+    monkeypatch.setattr(room, "_member", record)
+    return calls
+
+
+def test_who_is_backtested(asked):
+    """The law with the fit's own parameters, then its rivals with theirs; each on all rows, and on the later half of them."""
+    law, fixed = scaling.laws["power_law_offset"].using(x="N"), {"E": 0.01}
+    made, params = design(TABLE, law, fitting=True), tuple(p for p in law.params.values() if p.name != "E")
+    found = calibrate(TABLE, law, made, Loss("squares", True, 1.0), fixed=fixed, params=params, seed=3)
+    (other,) = rivals(law, fixed)
+    assert [(c[0].label, c[1]) for c in asked] == [
+        (label, late) for label in ("power_law_offset", other.label) for late in (False, True)
+    ]
+    assert asked[0][4] is params and asked[1][4] is params
+    assert dict(asked[0][0].fixed) == fixed and dict(asked[2][0].fixed) == {"E": 0.01, "alpha": 0.5}
+    assert asked[0][3].seed == 3 and asked[0][3].count == 1.0
+    assert len(asked[0][3].splits) == 5 and len(found.members) == 4
+    # runs that lie side by side, as rows of sizes do, are no schedules to be left out
+    runs = TABLE.assign(run=np.repeat(["a", "b"], 20))
+    both = design(runs, LAW, fitting=True)
+    calibrate(runs, LAW, both, Loss("squares", True, 1.0), fixed={}, params=tuple(LAW.params.values()), seed=0)
+    assert len(asked[-1][3].splits) == 5
+
+
+def curves(names):
+    frames = []
+    for name in names:
+        plan = scaling.schedule(f"{name}:peak=3e-3,steps=400,warmup=20")
+        step = np.arange(10, 401, 10)
+        frames.append(pd.DataFrame({"run": name, "step": step, "lr": plan.rates[step - 1], "loss": 2 + 3 / step**0.5}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_laws_of_schedules_are_asked_for_other_schedules(asked):
+    """Each run is left out once, and no law is asked with the later half alone; rivals read the same rows anew."""
+    law = scaling.laws["annealing"]
+    for names in (("cosine", "linear", "constant"), ("cosine", "linear"), ("cosine",)):
+        table = curves(names)
+        for data in (table, scaling.Runs.from_frame(table)):
+            asked.clear()
+            made = design(scaling.Runs.from_frame(table), law, fitting=True)
+            params = tuple(law.params.values())
+            found = calibrate(data, law, made, Loss("squares", True, 1.0), fixed={}, params=params, seed=0)
+            labels = [c.label for c in asked[0][3].splits]
+            order = [f"without {n}" for n in made.frame["run"].unique()]
+            assert labels[5:] == (order if len(names) > 1 else []) and len(labels) == 5 + len(order) * (len(names) > 1)
+            assert found.by == "step" and not any(late for _, late, *_ in asked)
+            last = asked[0][3].splits[-1]
+            if len(names) > 1:  # to the same last step: no distance beyond the others
+                assert (
+                    last.distance.max() == pytest.approx(0.0) and last.test.sum() == (made.frame["run"] == labels[-1][8:]).sum()
+                )
+            for rival, _, theirs, _, _ in asked:
+                whole = design(scaling.Runs.from_frame(table), rival.law, fitting=False)
+                at = (
+                    whole.frame.reset_index(drop=True)
+                    .merge(made.frame[["run", "step"]].assign(here=1), how="left")["here"]
+                    .notna()
+                )
+                for key, value in theirs.inputs.items():
+                    if isinstance(value, np.ndarray):
+                        np.testing.assert_array_equal(value, whole.inputs[key][at.to_numpy()])
+                np.testing.assert_array_equal(theirs.loss, made.loss)
+
+
+def test_a_law_reads_the_rows_it_can():
+    made = design(TABLE.assign(D=1e9), scaling.laws["chinchilla"], fitting=True)
+    assert room.aligned(made, None, scaling.laws["mt_data"]).inputs.keys() == {"N", "D"}
+    assert room.aligned(made, None, scaling.laws["over_training"]) is None  # wants M
