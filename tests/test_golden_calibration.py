@@ -1,9 +1,12 @@
 """Golden numbers of the calibration's smaller parts: lines that no other test would miss, each broken by `make mutants`."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import ndtri
+from scipy.stats import t as student
 
 import scaling
 from scaling.design.cuts import Cut
@@ -244,3 +247,109 @@ def test_a_law_reads_the_rows_it_can():
     made = design(TABLE.assign(D=1e9), scaling.laws["chinchilla"], fitting=True)
     assert room.aligned(made, None, scaling.laws["mt_data"]).inputs.keys() == {"N", "D"}
     assert room.aligned(made, None, scaling.laws["over_training"]) is None  # wants M
+
+
+@dataclass
+class Refitted:
+    """Refits of every part and of all rows (the last), with given predictions (fits, n) and, as variances, `alike` (fits,)."""
+
+    ok: np.ndarray
+    alike: np.ndarray
+    mu: np.ndarray
+
+    def model(self, made):
+        return made
+
+    def predict(self, made):
+        return self.mu, np.repeat(self.alike[:, None], self.mu.shape[1], 1)
+
+    def last(self):
+        return self
+
+
+def part(train, test, n):
+    at = np.arange(n)
+    return Cut("", np.isin(at, train), np.isin(at, test), np.where(np.isin(at, test), 1.0, -1.0))
+
+
+@pytest.fixture
+def backtested(monkeypatch):
+    """`_member` on rows of loss 1, refits taken from the test: what was fitted, and the member."""
+
+    def backtest(splits, n=12, *, late=False, ok=None, error=0.2, alike=None, count=2.0, law=LAW, params=2):
+        made = design(TABLE[:n].assign(loss=1.0, weight=np.linspace(1, 2, n)), LAW, fitting=True)
+        k, asked = len(splits) + 1, {}
+        ok, alike = np.ones(k, bool) if ok is None else np.array(ok), np.full(k, 0.04) if alike is None else np.array(alike)
+
+        def refit(law, made, loss, weights, **settings):
+            asked.update(weights=weights.copy(), **settings)
+            return Refitted(ok, alike, np.full((k, n), -error))
+
+        monkeypatch.setattr(room, "refit", refit)
+        trial = room._Trial(Loss("squares", True, 1.0), splits, np.arange(n, dtype=float), count, 5)
+        own = tuple(LAW.params.values())[:params] if params else None
+        fixed = {} if params else {"alpha": 0.5}
+        return asked, room._member(Rival(law, fixed, "own"), late, made, trial, own), made.weights
+
+    return backtest
+
+
+def test_backtests_that_are_fitted(backtested):
+    """Three rows per parameter in the part that is fitted, three in the part that is predicted, and a fit of all rows."""
+    splits = [part(range(6), range(6, 9), 12), part(range(5), range(5, 12), 12), part(range(6), range(6, 8), 12)]
+    asked, one, weights = backtested(splits)
+    np.testing.assert_allclose(asked["weights"], 2 * weights * [splits[0].train, np.zeros(12), np.zeros(12), np.ones(12)])
+    assert asked["seed"] == 5 and asked["params"] == tuple(LAW.params.values()) and asked["fixed"] == {}
+    assert one.cutoffs == 1 and one.error == pytest.approx(0.04) and one.late is False
+    tail = student.ppf(0.95, 6 - 2) / ndtri(0.95)
+    assert one.stretch == max(1.0, 0.2 / 0.2 / tail) and one.dof == pytest.approx(2 * weights.sum() - 2)
+    loose = backtested(splits, error=0.9)[1]
+    assert loose.stretch == pytest.approx(4.5 / tail) and loose.drift == pytest.approx(0.5 * 0.9 / 0.6745)
+    assert backtested(splits, ok=[False, True, True, True])[1] is None  # the only part that could be told
+    assert backtested(splits, ok=[True, True, True, False])[1] is None and backtested(splits[1:])[1] is None
+    asked, held, _ = backtested(splits[:2], params=0)  # a rival that holds one of two: three rows are enough
+    assert asked["params"] is None and asked["fixed"] == {"alpha": 0.5} and held.cutoffs == 2
+    assert backtested(splits[:1], count=0.01)[1].dof == 1.0
+
+
+def test_how_alike_rows_are_is_measured_once_on_all_of_them(backtested):
+    splits = [part(range(6), range(6, 12), 12)] * 2
+    assert backtested(splits, alike=[9.0, 7.0, 0.01], error=0.9)[1].stretch == pytest.approx(
+        9.0 / (student.ppf(0.95, 4) / ndtri(0.95))
+    )
+
+
+@pytest.mark.parametrize(("n", "late", "there"), [(2, False, False), (3, False, True), (18, True, False), (19, True, True)])
+def test_rows_of_a_member(backtested, n, late, there):
+    """One more than parameters, or five for each in the later half; the later half of every part begins at its median."""
+    asked, one, weights = backtested([part(range(n - 1), [n - 1] * 3, n)], n, late=late)
+    assert bool(asked) == there and one is None  # one row is predicted: too few for a backtest
+    if late and there:
+        np.testing.assert_allclose(asked["weights"][-1], 2 * weights * (np.arange(19) >= 9))
+        asked, one, _ = backtested([part(range(14), range(14, 19), 19)], 19, late=True)
+        np.testing.assert_allclose(asked["weights"][0], 2 * weights * np.isin(np.arange(19), range(7, 14)))
+        assert one.late is True
+
+
+def test_parts_that_cannot_show_what_determines_a_law_say_nothing(backtested):
+    fussy = replace(LAW, hooks=replace(LAW.hooks, needs=lambda x: "more" if len(x) < 8 else None))
+    splits = [part(range(7), range(7, 12), 12), part(range(8), range(8, 12), 12)]
+    asked, one, _ = backtested(splits, law=fussy)
+    assert one.cutoffs == 1 and not asked["weights"][0].any() and asked["weights"][1].sum() > 0
+    assert backtested(splits[:1], law=fussy)[1] is None
+
+
+def test_rows_of_long_curves_err_together():
+    """Of a law of schedules nine in ten rows of all backtests must lie inside; runs left out within the others do not drift."""
+    annealing, fits = Rival(scaling.laws["annealing"], {}, "own"), Refitted(np.ones(1, bool), np.ones(1), np.ones((1, 1)))
+    pooled = np.array([0.5, 1.0, 2.0, 3.0, 4.0, 5.0])
+    none = np.array([])
+    misses = [room._Miss(pooled[:2], none, 0.04, 0.5), room._Miss(pooled[2:], none, 0.09, 0.25)]
+    one = room._scored(annealing, False, fits, misses, 7.0)
+    assert one.stretch == pytest.approx(np.quantile(pooled, 0.9) / ndtri(0.95)) and one.drift == 0.0 and one.late is False
+    assert (one.cutoffs, one.reach, one.dof) == (2, 0.5, 7.0) and one.error == pytest.approx(0.065)
+    assert one.coverage == pytest.approx(5 / 6)  # below 4.5
+    votes = room._scored(Rival(LAW, {}, "own"), True, fits, misses, 7.0)
+    assert votes.stretch == pytest.approx((np.sqrt(0.625) + np.sqrt(13.5)) / 2) and votes.late is True
+    assert room._scored(annealing, False, fits, [room._Miss(pooled[:1], none, 0.0, 0.5)], 7.0).error == 1e-12
+    assert room._scored(annealing, False, fits, [], 7.0) is None
