@@ -75,7 +75,7 @@ def found(*members, by="compute", cutoffs=5, reach=20.0):
     ],
 )
 def test_what_an_interval_rests_on_is_said(one, asked, said):
-    assert words(one, np.array([0.0, 3.0 + asked]), 0.9) == said
+    assert words(one, np.array([0.0, 3.0 + asked])) == said
 
 
 def miss(error, variance, distance, tail=2.0):

@@ -258,7 +258,7 @@ def _quantile(weights: np.ndarray, middles: np.ndarray, widths: np.ndarray, q: f
     return np.asarray((low + high) / 2)
 
 
-def words(found: Calibration, o: np.ndarray, level: float) -> str:
+def words(found: Calibration, o: np.ndarray) -> str:
     """What the interval rests on, for the reader."""
     if not found.calibrated:
         return "delta method plus row noise, assumes the law is exact: too few rows to hold some back for backtests"
@@ -269,6 +269,6 @@ def words(found: Calibration, o: np.ndarray, level: float) -> str:
     rival = f"with rival laws ({'; '.join(labels)})" if labels else "no rival law"
     text = (
         f"calibrated on {found.cutoffs} backtests, {rival}; checked up to {reach:.3g}x{what}, you ask for "
-        f"{max(asked, 1.0):.3g}x; in those backtests {found.coverage:.0%} lie inside"
+        f"{asked:.3g}x; in those backtests {found.coverage:.0%} lie inside"
     )
     return text + ("; beyond the longest backtest the error is assumed to grow with distance" if asked > reach else "")

@@ -73,14 +73,14 @@ def calibrated(target: Target, level: float) -> Ends:
     found = calibration(target)
     if not found.calibrated:
         low, high, _ = delta(target, level)
-        said = words(found, np.zeros(1), level)
+        said = words(found, np.zeros(1))
         # a parameter at its bound counts as known in the covariance, which it is not; of few rows no curvature is sure
         if target.fit.doubtful_errors or target.fit.cov.dof <= FEW:
             wide = likely(target, level)
             low, high, said = np.fmin(low, wide[0]), np.fmax(high, wide[1]), wide[2]
         return low, high, said
     o = found.sign * order(target.rows, str(found.by))
-    return *bounds(found, target.under, o, target.middle, level), words(found, o, level)
+    return *bounds(found, target.under, o, target.middle, level), words(found, o)
 
 
 INTERVALS = {"calibrated": calibrated, "delta": delta, "profile": profile, "bootstrap": bootstrapped, "conformal": conformal}
