@@ -18,7 +18,7 @@ from scaling.logs.sheet import Sheet
 from scaling.schedules import schedule
 
 ORDER = ("run", "step", "tokens", "lr", "loss")
-Parts = tuple[pd.DataFrame, pd.DataFrame, Schedules, tuple[str, ...]]  # of `Runs`: rows, facts, schedules, notes
+Parts = tuple[pd.DataFrame, pd.DataFrame, Schedules, tuple[str, ...], tuple[str, ...]]  # of `Runs`, in its order
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def assemble(pieces: list[Piece], facts: Any, override: Any, warmup: int | None,
     if len(losses) > 1:
         findings.note(f"losses come from columns {', '.join(losses)}: are they comparable?", "all runs")
     plans = _plans(by_name, known, override, warmup)
-    return frame, table, Schedules(plans), findings.notes
+    return frame, table, Schedules(plans), findings.notes, findings.warnings
 
 
 def _distinct(parts: list[tuple[str, ...]]) -> list[str]:

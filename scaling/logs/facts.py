@@ -9,7 +9,7 @@ import pandas as pd
 
 from scaling.errors import DataError
 from scaling.logs.findings import Findings, near, some
-from scaling.logs.sheet import from_file
+from scaling.logs.sources import delimited
 
 TABLE = "runs.csv"
 ALIASES_OF_FACTS = {
@@ -48,9 +48,10 @@ def constant_columns(cells: Mapping[str, Any], rows: np.ndarray, run: np.ndarray
 
 def from_table(path: Path, findings: Findings) -> Facts | None:
     """Facts by run id from a runs.csv."""
-    sheet = from_file(path, findings)
-    if sheet is None:
+    found = delimited.sheets(path, findings)
+    if not found:
         return None
+    sheet = found[0]
     key = next((alias for alias in ("run_id", "run") if alias in sheet.columns), None)
     if key is None:
         findings.problem(str(path), f"no column run_id (it has {some(list(sheet.columns), 8)}); name the runs there")

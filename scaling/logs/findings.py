@@ -1,4 +1,4 @@
-"""What reading a log turns up: problems, which end it, and notes, which go with the result."""
+"""What reading a log turns up: problems, which end it; warnings and notes, which go with the result."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,7 @@ class Findings:
     def __init__(self) -> None:
         self._problems: dict[str, list[str]] = {}
         self._notes: dict[str, list[str]] = {}
+        self._warnings: dict[str, list[str]] = {}
 
     def problem(self, place: str, text: str) -> None:
         """`place` is file, line and column, as far as known; equal problems are told once."""
@@ -23,6 +24,10 @@ class Findings:
         """`name` is the file or run concerned; equal notes are told once."""
         self._notes.setdefault(text, []).append("/".join(name.split("/")[-2:]))
 
+    def warn(self, text: str, name: str) -> None:
+        """What a fit of these rows may go wrong by; never said of a healthy log."""
+        self._warnings.setdefault(text, []).append("/".join(name.split("/")[-2:]))
+
     @property
     def count(self) -> int:
         """Number of problems so far."""
@@ -30,7 +35,11 @@ class Findings:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return tuple(f"{some(list(dict.fromkeys(names)), 3)}: {text}" for text, names in self._notes.items())
+        return _told(self._notes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return _told(self._warnings)
 
     def raise_problems(self) -> None:
         if not self._problems:
@@ -39,6 +48,10 @@ class Findings:
         if len(shown) > SHOWN:
             shown[SHOWN:] = [f"... and {len(shown) - SHOWN} more problems"]
         raise DataError("\n".join(shown))
+
+
+def _told(said: dict[str, list[str]]) -> tuple[str, ...]:
+    return tuple(f"{some(list(dict.fromkeys(names)), 3)}: {text}" for text, names in said.items())
 
 
 def near(word: str, known: Sequence[str], what: str = "it has") -> str:

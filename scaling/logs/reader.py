@@ -7,11 +7,11 @@ from typing import Any
 
 from scaling.errors import DataError
 from scaling.logs import facts as facts_
-from scaling.logs import sheet as sheets
 from scaling.logs.assemble import assemble, pieces
 from scaling.logs.columns import check_names, loss_named
 from scaling.logs.findings import Findings, some
 from scaling.logs.runs import Runs
+from scaling.logs.sources import sheets_of
 
 
 def read(
@@ -59,14 +59,15 @@ def read(
     tables: dict[Path, facts_.Facts | None] = {}
     read_pieces = []
     for path in files:
-        sheet = sheets.from_file(path, findings)
-        if sheet is None:
+        found = sheets_of(path, findings)
+        if not found:
             continue
         beside = facts_.find_table(path)
         if beside is not None and beside not in tables:
             tables[beside] = facts_.from_table(beside, findings)
         table = tables[beside] if beside is not None else None
-        read_pieces += pieces(sheet, names, loss, table, findings)
+        for sheet in found:
+            read_pieces += pieces(sheet, names, loss, table, findings)
     return Runs(*assemble(read_pieces, facts, schedule, warmup, findings))
 
 

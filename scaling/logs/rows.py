@@ -8,7 +8,7 @@ import pandas as pd
 
 from scaling.logs.columns import LOSSES
 from scaling.logs.findings import Findings, some
-from scaling.logs.sheet import Sheet
+from scaling.logs.sheet import Numbers, Sheet
 from scaling.schedules import MOST_UPDATES
 
 NUMBER = "expected a number like 3.25; correct the cell or remove the line"
@@ -51,7 +51,7 @@ def clean(sheet: Sheet, found: dict[str, str], findings: Findings) -> pd.DataFra
         return None
     frame["step"] = frame["step"].astype(np.int64)
     frame = frame.iloc[np.argsort(pd.factorize(frame["run"])[0], kind="stable")]
-    if sheet.unit == "row":  # a DataFrame is no log: its order says nothing about what was written when
+    if not sheet.ordered:
         in_order = np.lexsort([frame["step"].to_numpy(), pd.factorize(frame["run"])[0]])
         if (in_order != np.arange(len(frame))).any():
             findings.note("rows were sorted by step", sheet.name)
@@ -69,6 +69,8 @@ def _filled(cell: Any) -> bool:
 
 def _numbers(cells: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values (NaN where none), which cells are text and no number, which cells are filled."""
+    if isinstance(cells, Numbers):
+        return cells.values, np.zeros(len(cells), bool), ~cells.missing
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
         values = cells.astype(np.float64)
         return values, np.zeros(len(values), bool), ~np.isnan(values)
@@ -108,7 +110,7 @@ def _check(canonical: str, x: np.ndarray, text: np.ndarray, filled: np.ndarray) 
 
 def _report(sheet: Sheet, column: str, why: str, rows: np.ndarray, findings: Findings) -> None:
     cell = sheet.columns[column][rows[0]]
-    more = f" ({len(rows)} such {sheet.unit}s: {some(sheet.lines[rows], 4)})" if len(rows) > 1 else ""
+    more = f" ({len(rows)} such {sheet.unit}s: {some([sheet.lines[row] for row in rows], 4)})" if len(rows) > 1 else ""
     seen = f"found {str(cell)!r}" if _filled(cell) else "empty cell"
     findings.problem(sheet.place(rows[0], column), f"{seen}; {why}{more}")
 
@@ -126,7 +128,7 @@ def _cut(x: np.ndarray, cells: list[str]) -> bool:
 
 def _backward(frame: pd.DataFrame, sheet: Sheet, column: str, findings: Findings) -> None:
     for _, rows in frame.groupby("run", sort=False):
-        step, line = rows["step"].to_numpy(), sheet.lines[rows.index]
+        step, line = rows["step"].to_numpy(), np.asarray(sheet.lines)[rows.index]
         back = np.flatnonzero(np.diff(step) < 0) + 1
         if len(back):
             i = back[0]

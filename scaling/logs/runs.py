@@ -28,12 +28,14 @@ class Runs(Result):
     Attributes
     ----------
     notes : everything that was counted, assumed or dropped while reading.
+    warnings : what a fit of these rows may go wrong by; none for healthy logs.
     """
 
     _frame: pd.DataFrame
     _facts: pd.DataFrame
     _schedules: Schedules
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def from_frame(
@@ -174,10 +176,11 @@ class Runs(Result):
 
     def head(self) -> list[tuple[str, str]]:
         rows = f"{len(self._frame):,} row{'s' * (len(self._frame) != 1)}"
-        return [("runs", f"{len(self)} run{'s' * (len(self) != 1)}, {rows}"), *(("  note", n) for n in self.notes)]
+        told = [*(("  warning", text) for text in self.warnings), *(("  note", text) for text in self.notes)]
+        return [("runs", f"{len(self)} run{'s' * (len(self) != 1)}, {rows}"), *told]
 
     def to_dict(self) -> dict[str, Any]:
-        return {"runs": plain(self.table()), "notes": list(self.notes)}
+        return {"runs": plain(self.table()), "warnings": list(self.warnings), "notes": list(self.notes)}
 
     def to_saved(self) -> dict[str, Any]:
         """Everything, as plain types that JSON holds exactly; `Runs.from_saved` reads it back."""
@@ -187,6 +190,7 @@ class Runs(Result):
             "facts": {name: _plain(self._facts[name]) for name in self._facts},
             "runs": list(self.names),
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
             "schedules": {run: plan.to_dict() for run, plan in self._schedules.plans.items()},
         }
 
@@ -197,7 +201,7 @@ class Runs(Result):
         frame, facts = ({name: _column(values) for name, values in data[k].items()} for k in ("frame", "facts"))
         plans = {run: Plan.from_dict(plan) for run, plan in data["schedules"].items()}
         table = pd.DataFrame(facts, index=pd.Index(data["runs"], name="run"))
-        return cls(pd.DataFrame(frame), table, Schedules(plans), tuple(data["notes"]))
+        return cls(pd.DataFrame(frame), table, Schedules(plans), tuple(data["notes"]), tuple(data.get("warnings", ())))
 
 
 def _flags(done: pd.DataFrame, steps: int) -> Iterator[str]:

@@ -13,7 +13,8 @@ from scaling.errors import DataError
 from scaling.expressions import holds
 from scaling.logs.columns import by_any_name
 from scaling.logs.findings import Findings, near
-from scaling.logs.sheet import Sheet, from_file
+from scaling.logs.sheet import Sheet
+from scaling.logs.sources import sheets_of
 from scaling.words import parse_number
 
 EMPTY = ("", "NA", "<NA>", "N/A", "NaN", "nan", "NULL", "null", "None")  # cells without a value
@@ -56,8 +57,7 @@ def read_table(
     """
     findings, frames, needed = Findings(), [], list(needed)
     for path in map(Path, paths):
-        if (sheet := from_file(path, findings)) is not None:
-            frames.append(_frame(sheet, columns or {}, needed, findings))
+        frames += [_frame(sheet, columns or {}, needed, findings) for sheet in sheets_of(path, findings)]
     findings.raise_problems()
     frame = pd.concat(frames, ignore_index=True)
     frame = frame if where is None else rows_where(frame, where, columns or {}).reset_index(drop=True)
