@@ -21,7 +21,7 @@ def write(tmp_path):
 
 def test_numbers_words_and_empty_cells(write):
     frame = read_table([write(GOOD)], columns={"loss": "val_loss"}, needed=["N", "D", "loss"])
-    assert list(frame) == ["N", "D", "loss", "kind"]
+    assert list(frame) == ["N", "D", "loss", "kind", "file", "line"]
     np.testing.assert_array_equal(frame["N"], [7e9, 1.3e6, 400])
     np.testing.assert_array_equal(frame["D"], [2e12, 26e6, 8000])
     np.testing.assert_array_equal(frame["loss"], [2.1, np.nan, 5])
@@ -33,7 +33,9 @@ def test_numbers_are_read_as_pandas_reads_them(write):
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"N": rng.integers(1, 10**18, 50), "x": np.exp(rng.normal(size=50)), "run": list("ab") * 25})
     path = write(table.to_csv(index=False))
-    pd.testing.assert_frame_equal(read_table([path]), pd.read_csv(path), check_dtype=False, rtol=1e-15)
+    frame = read_table([path])
+    pd.testing.assert_frame_equal(frame[[*table]], pd.read_csv(path), check_dtype=False, rtol=1e-15)
+    assert set(frame["file"]) == {str(path)} and frame["line"].tolist() == [*range(2, 52)]
     assert read_table([path])["N"].dtype == np.int64
 
 

@@ -15,6 +15,7 @@ from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.logs.columns import LOSSES
+from scaling.logs.sheet import PLACE
 from scaling.schedules import Schedule, schedule
 from scaling.schedules.drops import RateDrops
 
@@ -33,7 +34,7 @@ COLUMNS = {
 SAME = (("C", "flops", "compute"), ("N", "n_params", "params"), ("D", "tokens"), ("S", "step"), ("B", "batch_tokens"))
 BESIDE = {
     "loss", "weight", "loss_se", "lr", "peak_lr", "grad_norm", "elapsed_s", "train_window", "val_tokens", "val_se", "seed",
-    *LOSSES,
+    *LOSSES, *PLACE,
 }  # fmt: skip
 PREDICTED_ROWS = 400  # rows shown of a schedule when no steps are asked for
 
@@ -217,7 +218,7 @@ def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
 
 
 def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
-    frame, notes = runs.frame, list(runs.notes)
+    frame, notes = runs.placed if fitting else runs.frame, list(runs.notes)
     if fitting:
         if planned := int(frame["loss"].isna().sum()):
             notes.append(f"{planned} of {len(frame)} rows have no loss (planned or not evaluated) and are not fitted")

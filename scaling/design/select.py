@@ -58,7 +58,7 @@ def _largest(data: Any, k: int) -> tuple[Any, list[float]]:
     kept = levels[:k]
     mask = spent >= kept[-1] * (1 - SAME_BUDGET)
     if isinstance(data, Runs):
-        return data.part(data.frame[mask.to_numpy()]), kept
+        return data.part(data.placed[mask.to_numpy()]), kept
     return data[mask.to_numpy()], kept
 
 

@@ -14,7 +14,7 @@ from scaling.logs.columns import ALIASES, LOSSES, resolve
 from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.rows import clean
-from scaling.logs.sheet import Sheet
+from scaling.logs.sheet import PLACE, Sheet
 from scaling.schedules import schedule
 
 ORDER = ("run", "step", "tokens", "lr", "loss")
@@ -42,6 +42,7 @@ def pieces(
     """
     found = resolve(list(sheet.columns), columns, loss, sheet.name, findings)
     frame = clean(sheet, found, findings) if found else None
+    frame = None if frame is None else sheet.placed(frame)
     if found is None or frame is None or (chosen := _choose(frame, found, loss, sheet.name, findings)) is None:
         return []
     run = frame["run"].to_numpy()
@@ -102,7 +103,7 @@ def assemble(pieces: list[Piece], facts: Any, override: Any, warmup: int | None,
     by_name = dict(sorted(zip(names, pieces, strict=True), key=lambda pair: pair[0]))
     frame = pd.concat([piece.rows.assign(run=name) for name, piece in by_name.items()])
     one_loss = not all(kind in frame for kind in LOSSES)  # then it is `loss`, and fact loss_from says which
-    order = dict.fromkeys((*ORDER, *ALIASES))
+    order = dict.fromkeys((*ORDER, *ALIASES, *PLACE))
     columns = [name for name in order if name in frame and not (one_loss and name in LOSSES)]
     frame = frame[columns].reset_index(drop=True)
     extra = facts_.given(facts, list(by_name))

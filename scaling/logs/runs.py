@@ -15,7 +15,7 @@ from scaling.logs.assemble import assemble, pieces
 from scaling.logs.columns import ALIASES, by_any_name, check_names, loss_named
 from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
-from scaling.logs.sheet import sheet_of
+from scaling.logs.sheet import PLACE, sheet_of
 from scaling.rendering import Result, plain
 
 SCHEMA = "scaling.runs/1"
@@ -70,6 +70,11 @@ class Runs(Result):
 
         loss is NaN where it was not evaluated; such rows with a rate are part of the planned schedule.
         """
+        return self._frame.drop(columns=[*PLACE], errors="ignore")
+
+    @property
+    def placed(self) -> pd.DataFrame:
+        """`frame` with the file and line each row was read from, where it was a file (a copy)."""
         return self._frame.copy()
 
     @property
@@ -98,7 +103,7 @@ class Runs(Result):
         return tuple(self._facts.index)
 
     def joined(self) -> pd.DataFrame:
-        """The frame with the facts of its run in every row (a copy); a fact named like a column is `<name>_of_run`."""
+        """The rows with their places and the facts of their run (a copy); a fact named like a column is `<name>_of_run`."""
         clash = {c: f"{c}_of_run" for c in self._facts if c in self._frame}
         return self._frame.join(self._facts.rename(columns=clash), on="run")
 
@@ -186,7 +191,7 @@ class Runs(Result):
         """Everything, as plain types that JSON holds exactly; `Runs.from_saved` reads it back."""
         return {
             "schema": SCHEMA,
-            "frame": {name: _plain(self._frame[name]) for name in self._frame},
+            "frame": {name: _plain(self._frame[name]) for name in self._frame if name not in PLACE},
             "facts": {name: _plain(self._facts[name]) for name in self._facts},
             "runs": list(self.names),
             "notes": list(self.notes),

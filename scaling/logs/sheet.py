@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+PLACE = ("file", "line")  # columns that say where a row was read
 Cells = Any  # list of texts or values, an array (NaN: no value), or `Numbers`
 
 
@@ -47,6 +48,7 @@ class Sheet:
     step_unit : what the column of steps counts, a key of `scaling.logs.units.STEPS`.
     names : canonical name -> column, where the format fixes it; the caller's own mapping wins.
     ordered : rows stand in the order in which they were written, so that of two rows of one step the later is the newer.
+    read_from : `PLACE` of the rows of a DataFrame that was read before.
     """
 
     name: str
@@ -59,10 +61,21 @@ class Sheet:
     step_unit: str = "updates"
     names: dict[str, str] = field(default_factory=dict)
     ordered: bool = True
+    read_from: pd.DataFrame | None = None
 
     def place(self, row: int, column: str | None = None) -> str:
         where = f"{self.name}, {self.unit} {self.lines[row]}"
         return where if column is None else f"{where}, column {column!r}"
+
+    def placed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows (their index: numbers of rows here) with the file and line of each: one text they share and whole numbers, so
+        that a million rows cost no million texts. Columns of these names that are in the rows already are left as they are."""
+        if self.read_from is not None:
+            return rows.assign(**{name: self.read_from[name].array[rows.index] for name in PLACE})
+        if self.unit != "line" or {*PLACE} & {*map(str, rows)}:
+            return rows
+        file = pd.Series(np.repeat(np.array([self.name], object), len(rows)), rows.index, object)
+        return rows.assign(file=file, line=np.asarray(self.lines)[rows.index])
 
 
 def parts_of(path: Path) -> tuple[str, ...]:
@@ -74,5 +87,6 @@ def parts_of(path: Path) -> tuple[str, ...]:
 
 def sheet_of(df: pd.DataFrame) -> Sheet:
     """A DataFrame: its order says nothing about what was written when."""
-    columns = {str(name): df[name].to_numpy() for name in df.columns}
-    return Sheet("DataFrame", ("run",), columns, np.asarray(df.index), "row", ordered=False)
+    read = df[[*PLACE]] if {*PLACE} <= {*df.columns} else None
+    columns = {str(name): df[name].to_numpy() for name in df.columns if read is None or name not in PLACE}
+    return Sheet("DataFrame", ("run",), columns, np.asarray(df.index), "row", ordered=False, read_from=read)

@@ -49,7 +49,8 @@ def read_table(
 
     Returns
     -------
-    DataFrame, shape (rows, columns); numbers such as 7B are numbers. `attrs["notes"]`: what was skipped while reading.
+    DataFrame, shape (rows, columns); numbers such as 7B are numbers. Where each row stands is in columns `file` and `line`,
+    unless the files have one of these. `attrs["notes"]`: what was skipped while reading.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def read_table(
     """
     findings, frames, needed = Findings(), [], list(needed)
     for path in map(Path, paths):
-        frames += [_frame(sheet, columns or {}, needed, findings) for sheet in sheets_of(path, findings)]
+        frames += [sheet.placed(_frame(sheet, columns or {}, needed, findings)) for sheet in sheets_of(path, findings)]
     findings.raise_problems()
     frame = pd.concat(frames, ignore_index=True)
     frame = frame if where is None else rows_where(frame, where, columns or {}).reset_index(drop=True)

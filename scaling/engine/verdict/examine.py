@@ -16,6 +16,7 @@ from scaling.engine.verdict.rows import Strange, robust_scale, strange
 from scaling.engine.verdict.structure import misfit, suspect
 from scaling.engine.verdict.suspects import POOR, looked_again, two_units
 from scaling.engine.verdict.tradeoffs import Line, line
+from scaling.logs.sheet import PLACE
 
 NAMED = 5  # rows named at most
 FURTHER = 6.0  # times the largest run: what is forecast where nobody has asked for anything yet
@@ -94,29 +95,36 @@ def named(near: Near, found: Strange) -> str:
 
 
 def called(design: Design, rows: np.ndarray) -> list[str]:
-    """What rows are called: the place in a file, run and step, else the number in the table."""
-    frame = design.frame
-    parts = [[str(x) for x in frame["place"].to_numpy()[rows]]] if "place" in frame else []
+    """What rows are called: file and line where they were read, run and step, else the number in the table."""
+    frame = design.frame.iloc[rows]
+    parts = []
+    if {*PLACE} <= {*frame}:
+        parts.append([f"{file}:{line}" for file, line in zip(*(frame[name] for name in PLACE), strict=True)])
     if "run" in frame:
-        parts.append([f"run {x}" for x in frame["run"].to_numpy()[rows]])
+        parts.append([f"run {x}" for x in frame["run"]])
         if "step" in frame:
-            parts.append([f"step {x:.0f}" for x in frame["step"].to_numpy()[rows]])
-    return [" ".join(words) for words in zip(*parts, strict=True)] or [f"row {x}" for x in frame.index[rows]]
+            parts.append([f"step {x:.0f}" for x in frame["step"]])
+    return [", ".join(words) for words in zip(*parts, strict=True)] or [f"row {x}" for x in frame.index]
 
 
 def remedy(design: Design, rows: np.ndarray) -> str:
-    """The option that leaves rows out."""
+    """The option that leaves rows out: by run where these are rows, by run and step, by line, or by the loss."""
     if len(rows) > 2 * NAMED:
         return "look at them before you fit"
     frame = design.frame
     runs = "run" in frame and (len(set(frame["run"])) == len(frame))
     keys = ["run"] if runs else ["run", "step"] if "run" in frame and "step" in frame else ["loss"]
+    if keys == ["loss"] and {*PLACE} <= {*frame}:
+        keys = [*PLACE] if len(set(frame["file"])) > 1 else ["line"]
     columns = [frame[key].to_numpy()[rows] for key in keys]
-    quoted = [
-        [f"{k} != {x!r}" if isinstance(x, str) else f"{k} != {x!s}" for x in c] for k, c in zip(keys, columns, strict=True)
-    ]
-    parts = [" or ".join(words) for words in zip(*quoted, strict=True)]
-    return 'leave out with where="' + " and ".join(f"({p})" if " or " in p else p for p in parts) + '"'
+    if len(keys) == 1 and len(rows) > 1:
+        return f'leave out with where="{keys[0]} not in [{", ".join(map(_quoted, columns[0]))}]"'
+    ways = [" or ".join(f"{k} != {_quoted(x)}" for k, x in zip(keys, one, strict=True)) for one in zip(*columns, strict=True)]
+    return 'leave out with where="' + " and ".join(f"({way})" if " or " in way and len(ways) > 1 else way for way in ways) + '"'
+
+
+def _quoted(x: object) -> str:
+    return repr(x) if isinstance(x, str) else str(x)
 
 
 @np.errstate(all="ignore")
