@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -22,7 +23,10 @@ _HUGE = 200.0  # |ln| of a natural-unit scale that no data can ask for
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Affine map between parameters in the paper's units and the solver's variables, with the box they live in."""
+    """Affine map between parameters in the paper's units and the solver's variables, with the box they live in.
+
+    strength : cost of one standard deviation squared from what is known of a parameter beforehand, see `prior.strength`.
+    """
 
     params: tuple[Parameter, ...]
     M: np.ndarray
@@ -30,6 +34,42 @@ class Coordinates:
     lower: np.ndarray
     upper: np.ndarray
     straight: tuple[Map, Map] | None = None
+    strength: float = 0.0
+
+    @property
+    def informed(self) -> list[str]:
+        """Names of the k parameters of which something is known beforehand."""
+        return [p.name for p in self.params if p.prior is not None]
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """Rows (k, p): known @ t - aim are distances from what is known beforehand, in its standard deviations."""
+        sd = np.array([p.prior.sd for p in self.params if p.prior is not None])
+        return np.asarray(self.inverse[[p.prior is not None for p in self.params]] / sd[:, None])
+
+    @cached_property
+    def aim(self) -> np.ndarray:
+        """Where what is known beforehand is centred (k,), see `known`."""
+        known = [(p.prior, p.domain.log) for p in self.params if p.prior is not None]
+        means = np.array([(np.log(prior.mean) if log else prior.mean) / prior.sd for prior, log in known])
+        return np.asarray(self.known @ self.c + means)
+
+    @property
+    def pull(self) -> np.ndarray:
+        """What `pulled` takes, (1 + k,)."""
+        return np.append(self.strength, self.aim)
+
+    def pulled(self, t: np.ndarray, pull: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Cost (B,) of leaving what is known beforehand, half strength times squared distance, its gradient (B, p), Hessian.
+
+        Parameters
+        ----------
+        t (B, p). pull (B, 1 + k) or (1 + k,): strength, and aims of every problem; default: of these coordinates.
+        """
+        pull = np.broadcast_to(self.pull if pull is None else pull, (len(t), 1 + len(self.known)))
+        away = t @ self.known.T - pull[:, 1:]
+        cost: np.ndarray = 0.5 * pull[:, 0] * (away**2).sum(1)
+        return cost, pull[:, :1] * (away @ self.known), pull[:, 0, None, None] * (self.known.T @ self.known)
 
     @property
     def names(self) -> list[str]:
@@ -76,6 +116,7 @@ def build(
     inputs: Mapping[str, np.ndarray],
     fixed: Mapping[str, float],
     terms: list[Monomial] | None,
+    strength: float = 0.0,
 ) -> Coordinates:
     """Coordinates centred on the data: from the law's monomials, else from its `natural` hook, else plain logarithms."""
     names = [p.name for p in params]
@@ -99,12 +140,17 @@ def build(
             upper[i] = np.log(p.domain.hi) if np.isfinite(p.domain.hi) else _HUGE
         else:
             lower[i], upper[i] = p.domain.lo, p.domain.hi
-    return Coordinates(params, M, c, lower, upper, straight(law, inputs, fixed))
+    return Coordinates(params, M, c, lower, upper, straight(law, inputs, fixed, params), strength)
 
 
-def straight(law: Law, inputs: Mapping[str, np.ndarray], fixed: Mapping[str, float]) -> tuple[Map, Map] | None:
-    """The law's own maps out of and into its curved valleys; they need all parameters, so none may be fixed."""
-    return law.hooks.straight(*inputs.values()) if law.hooks.straight is not None and not fixed else None
+def straight(
+    law: Law, inputs: Mapping[str, np.ndarray], fixed: Mapping[str, float], params: tuple[Parameter, ...]
+) -> tuple[Map, Map] | None:
+    """The law's own maps out of and into its curved valleys; they need all parameters, so none may be fixed, nor have a prior:
+    it is about the paper's."""
+    if law.hooks.straight is None or fixed or any(p.prior is not None for p in params):
+        return None
+    return law.hooks.straight(*inputs.values())
 
 
 def _of_terms(

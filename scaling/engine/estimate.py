@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.fitted import Fitted, Memory
 from scaling.engine.losses import Loss
+from scaling.engine.prior import from_prior, onward, settled, strength
 from scaling.engine.solver import Solution, minimise, polish
 from scaling.engine.starts import seeds
 from scaling.engine.threads import one_thread
@@ -31,6 +33,7 @@ MANY = 12
 CROWD = 24  # parameters beyond which the valley's end is a matter of patience, and the verdict says so
 ROUGH, FINE = 2e-2, 2e-3  # gain in 20 iterations below which a crowd goes no further: as a start, as a result
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
+TURNS = 20  # at most, to weigh priors against data
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
 
 
@@ -63,8 +66,10 @@ def estimate(
             raise FitError(
                 f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs."
             )
-        found, whole = _search(task, start)
-        return _assess(task, found, _finish(task, found, whole), runs, seed)
+        if not task.model.coordinates.informed:
+            found, whole = _search(task, start)
+            return _assess(task, found, _finish(task, found, whole), runs, seed)
+        return _assess(*_weighed(task, start), runs, seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +101,17 @@ class _Task:
         """Cost below which residuals are rounding errors."""
         return float(self.made.weights.sum() * (1e-13 * max(1.0, np.abs(self.y).max())) ** 2)
 
+    def strength(self, t: np.ndarray) -> float:
+        """What a prior's standard deviation squared costs, by the scatter of the rows around t (p,)."""
+        r = self.loss.link(models.at(self.model, t)[0]) - self.y
+        return strength(r, self.made.weights, self.loss, self.made.runs, len(self.specs))
+
+    def weighing(self, strength: float) -> _Task:
+        """The same with priors of another strength."""
+        model = copy(self.model)
+        model.coordinates = replace(model.coordinates, strength=strength)
+        return replace(self, model=model)
+
     def thinned(self, rows: int) -> tuple[Design, models.Model]:
         """Up to `rows` of the rows, and the law over them."""
         short = self.short
@@ -103,6 +119,28 @@ class _Task:
         if len(few) == len(self.made):
             return few, self.model
         return few, models.build(self.law, self.specs, few.inputs, self.fixed, self.loss, coordinates=self.model.coordinates)
+
+
+def _weighed(task: _Task, start: np.ndarray) -> tuple[_Task, Solution, _End]:
+    """The minimum with priors, which weigh as much as the data scatter around it: both are found in turns.
+
+    From the scatter around the best start, far too large, towards less: the priors lead, the data take over.
+    """
+    leading = start[0]
+    for _ in range(2):
+        task = task.weighing(task.strength(leading))
+        search, whole = _search(task, start)
+        end, start = _finish(task, search, whole), search.t
+        leading = end.t
+    tried: list[tuple[float, float]] = []
+    for _ in range(TURNS):
+        tried.append((task.model.coordinates.strength, task.strength(end.t)))
+        if settled(*tried[-1]) or end.cost <= task.rounding:
+            break
+        task = task.weighing(onward(tried))
+        last = minimise(task.model, task.y, end.t[None], task.made.weights, task.loss, damping=1e-3)
+        end = replace(_finish(task, last, True), iterations=end.iterations + int(last.iterations[0]))
+    return task, search, end
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,10 +186,12 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
     """How sure the optimum is, and whether to believe it."""
     law, made, loss, coordinates, t = task.law, task.made, task.loss, task.model.coordinates, end.t
     at_bound = (t <= coordinates.lower) | (t >= coordinates.upper)
+    informed = np.isin(coordinates.names, coordinates.informed)
     # a scale that shrinks without limit is a term the data do not show, not a bound
-    gone = coordinates.logs & (t < -25)
+    gone = coordinates.logs & (t < -25) & ~informed
     # an exponent of such a term has nothing left to act on, wherever it ended
-    idle = gone | (np.abs(models.at(task.model, t)[1]).max(1) < 1e-12 * np.abs(made.loss).min())
+    value, slopes = models.at(task.model, t)
+    idle = gone | (np.abs(slopes).max(1) < 1e-12 * np.abs(made.loss).min()) & ~informed
     cov = covariance(task.model, t, task.y, made.weights, loss, made.runs, at_bound | idle)
     theta = dict(zip(coordinates.names, map(float, coordinates.to_params(t)), strict=True))
     values = resolve(law.ties, {**law.held, **task.fixed, **theta})
@@ -174,11 +214,13 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
         iterations=end.iterations,
         explained=_explained(made, task.y, end.cost, loss, len(task.specs)),
         seen=seen,
+        from_prior=from_prior(coordinates, cov.root),
     )
+    objective = (made.weights * loss.value(loss.link(value) - task.y)).sum()
     return Fitted(
         law=law,
         values={k: float(values[k]) for k in (*law.params, *law.ties)},
-        objective=end.cost * loss.scale,
+        objective=(objective if informed.any() else end.cost) * loss.scale,
         loss=loss,
         fixed=task.fixed,
         coordinates=coordinates,

@@ -94,9 +94,8 @@ class Fitted:
 
     def model(self, design: Design) -> models.Model:
         """The law over other rows, in the coordinates of this fit."""
-        return models.build(
-            self.law, self.coordinates.params, design.inputs, self.fixed, self.loss, coordinates=self.coordinates
-        )
+        inner = self.coordinates
+        return models.build(self.law, inner.params, design.inputs, self.fixed, self.loss, coordinates=inner)
 
     def replicates(self, count: int, seed: int, by: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Solver variables (count, p) of refits to resampled data and which converged (count,)."""

@@ -27,10 +27,12 @@ def build(
     fixed: Mapping[str, float],
     loss: Loss,
     coordinates: Coordinates | None = None,
+    strength: float = 0.0,
 ) -> MonomialModel | GeneralModel:
-    """The fastest exact model the law allows; `coordinates` carries over the coordinates of other data."""
+    """The fastest exact model the law allows; `coordinates` carries over the coordinates of other data, else `strength` is
+    that of what is known beforehand."""
     terms = trace(law, fixed)
-    coordinates = coordinates or build_coordinates(law, params, inputs, fixed, terms)
+    coordinates = coordinates or build_coordinates(law, params, inputs, fixed, terms, strength)
     if terms is not None:
         return MonomialModel(terms, coordinates, inputs, loss.log)
     return GeneralModel(law, coordinates, inputs, fixed, loss.log)

@@ -11,13 +11,15 @@ from scaling.design.inputs import Design
 from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.losses import Loss
-from scaling.engine.solver import minimise
+from scaling.engine.prior import onward, settled, strength
+from scaling.engine.solver import costs, minimise
 from scaling.engine.starts import seeds
 from scaling.engine.uncertainty import deviation, lag_one
 from scaling.formula import Law, Parameter
 
 GRID_ROWS = 96  # rows of a subset that rank its starts
 STARTS = 4
+TURNS = 8  # at most, to weigh priors against data
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,23 +107,59 @@ def refit(
     t, noise, root, alike = (np.full(shape, np.nan) for shape in ((F, p), F, (F, p, p), F))
     if owner:
         who = np.array(owner)
-        solved = minimise(model, y, np.concatenate(starts), weights[who], loss, damping=1e-3)
-        for f in np.unique(who):
-            mine = np.flatnonzero(who == f)
-            best = mine[np.argmin(solved.cost[mine])]
-            if np.isfinite(solved.cost[best]):
-                t[f] = solved.t[best]
+        t, strengths = _solved(model, y, np.concatenate(starts), who, weights, loss, made.runs)
     ok = np.isfinite(t).all(1)
     if ok.any():
-        noise[ok], root[ok], alike[ok] = _spread(model, y, t[ok], weights[ok], loss, made.runs)
+        known = strengths[ok] if model.coordinates.informed else None
+        noise[ok], root[ok], alike[ok] = _spread(model, y, t[ok], weights[ok], loss, made.runs, known)
     return Refits(law, fixed, loss, model.coordinates, t, noise, root, alike, ok & np.isfinite(noise))
+
+
+def _solved(
+    model: models.Model, y: np.ndarray, start: np.ndarray, who: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best end (F, p) of the starts (S, p) of each subset `who` (S,), NaN where there is none, and how strong its priors
+    are (F,): by the scatter around the best start, then, again, around where it ended."""
+    inner, F = model.coordinates, len(weights)
+    cost = costs(model, y, start, weights[who], loss)
+    best, strengths = _firsts(start, cost, who, F), np.zeros(F)
+    tried: list[list[tuple[float, float]]] = [[] for _ in range(F)]
+    for turn in range(TURNS if inner.informed else 1):
+        if inner.informed:
+            r = loss.link(model.value(model.terms(best))) - y
+            now = np.array([strength(*row, loss, runs, len(inner.names)) for row in zip(r, weights, strict=True)])
+            if turn and settled(strengths, now):
+                break
+            for f, one in enumerate(tried):
+                one += [(strengths[f], now[f])] * bool(turn)
+            strengths = np.array([onward(one) if one else new for one, new in zip(tried, now, strict=True)])
+        pull = np.column_stack([strengths[who], np.tile(inner.aim, (len(who), 1))])
+        found = minimise(model, y, start, weights[who], loss, damping=1e-3, pull=pull)
+        best = _firsts(found.t, found.cost, who, F)
+        start, who = best[np.isfinite(best).all(1)], np.flatnonzero(np.isfinite(best).all(1))
+    return best, strengths
+
+
+def _firsts(t: np.ndarray, cost: np.ndarray, who: np.ndarray, F: int) -> np.ndarray:
+    """Of the problems t (S, p) of each subset the one with the least cost (F, p); NaN where none is finite."""
+    out = np.full((F, t.shape[1]), np.nan)
+    for f in np.unique(who):
+        mine = np.flatnonzero(who == f)
+        first = mine[np.argmin(cost[mine])]
+        if np.isfinite(cost[first]):
+            out[f] = t[first]
+    return out
 
 
 @np.errstate(all="ignore")
 def _spread(
-    model: models.Model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Residual sd (F,); root of (J^T W J)^-1 (F, p, p) without directions that no row moves; rows that count as one (F,)."""
+    model: models.Model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray,
+    strengths: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Residual sd (F,); root of (J^T W J)^-1 (F, p, p) without directions that no row moves; rows that count as one (F,).
+
+    strengths (F,) : of what is known beforehand, if anything is: more rows, beside which the data's count as their share.
+    """
     terms = model.terms(t)
     value = model.value(terms)
     J = model.jacobian(terms, value)
@@ -132,6 +170,9 @@ def _spread(
     J = np.where(free[:, :, None], J, 0.0)
     noise = np.sqrt((weights * r**2).sum(1) / np.maximum(weights.sum(1) - free.sum(1), 1.0))
     A = (J * np.sqrt(weights)[:, None, :]).transpose(0, 2, 1)
+    if strengths is not None:
+        known = np.where(free[:, None, :], model.coordinates.known, 0.0)
+        A = np.concatenate([A, np.sqrt(strengths)[:, None, None] * known], axis=1)
     size = np.sqrt((A**2).sum(1))
     size = np.where(size > 0, size, 1.0)
     A = np.where(np.isfinite(A), A, 0.0) / size[:, None, :]
@@ -140,4 +181,4 @@ def _spread(
     inverse = np.where(s > 1e-14 * s[:, :1], inverse, 0.0)
     rho = np.array([lag_one(r[f, w > 0], runs[w > 0]) for f, w in enumerate(weights)])
     root = (Vt.transpose(0, 2, 1) * inverse[:, None, :]) / size[:, :, None]
-    return noise, root, (1 + rho) / (1 - rho)
+    return noise, root, (1 + rho) / (1 - rho) if strengths is None else strengths / np.maximum(noise**2, 1e-300)

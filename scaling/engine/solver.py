@@ -39,14 +39,18 @@ def minimise(
     max_iter: int = 200,
     damping: float = 1e-2,
     stall: float = 0.0,
+    pull: np.ndarray | None = None,
 ) -> Solution:
     """Solve B problems that share rows y (n,) and differ in start (B, p) and weights (B, n) or (n,).
 
-    A problem whose cost falls by less than the part `stall` in 20 iterations is left where it is, as not converged.
+    What is known of parameters beforehand adds to the cost: by `pull` (B, 1 + k), strength and aims of every problem, else as
+    the model's coordinates say. A problem whose cost falls by less than the part `stall` in 20 iterations is left where it
+    is, as not converged.
     """
     start = np.atleast_2d(start)
     B = len(start)
     weights = np.broadcast_to(weights, (B, len(y)))
+    pull = np.broadcast_to(model.coordinates.pull if pull is None else pull, (B, 1 + len(model.coordinates.known)))
     steps: Steps = Newton(model, y, loss) if isinstance(model, MonomialModel) else GaussNewton(model, y, loss)
     whole = Solution(start.astype(float), np.full(B, np.inf), np.zeros(B, bool), np.zeros(B, int))
     waiting = np.arange(B)
@@ -54,7 +58,7 @@ def minimise(
         now, waiting = waiting[:CHUNK], waiting[CHUNK:]
         # the last few of a batch go on with the next: alone, they would cost as much per step as all of it
         enough = CHUNK // 4 if len(waiting) else 0
-        part, left = _batch(steps, whole.t[now], weights[now], max_iter, damping, stall, enough)
+        part, left = _batch(steps, whole.t[now], weights[now], pull[now], max_iter, damping, stall, enough)
         whole.t[now], whole.cost[now], whole.converged[now] = part.t, part.cost, part.converged
         whole.iterations[now] += part.iterations
         left = now[left]
@@ -64,8 +68,10 @@ def minimise(
 
 @np.errstate(all="ignore")
 def costs(model: Model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss) -> np.ndarray:
-    """The objective (half the residual sum of squares for least squares) at each t; infinite where undefined."""
-    return loss.total(loss.link(model.value(model.terms(t))) - y, weights)
+    """The objective (half the residual sum of squares for least squares) at each t, with what it costs to leave what is known
+    beforehand; infinite where undefined."""
+    data = loss.total(loss.link(model.value(model.terms(t))) - y, weights)
+    return np.asarray(data + model.coordinates.pulled(t)[0])
 
 
 @np.errstate(all="ignore")
@@ -77,19 +83,20 @@ def polish(
     Returns t, cost, and whether the last step was down to rounding.
     """
     free = (t > model.coordinates.lower) & (t < model.coordinates.upper)
-    root = np.sqrt(weights)
+    root, inner = np.sqrt(weights), model.coordinates
+    known = np.sqrt(inner.strength) * inner.known  # what is known beforehand: more rows
 
     def residual(t: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, float]:
         terms = model.terms(t[None])
         f = model.value(terms)
-        r = (loss.link(f) - y)[0] * root
+        r = np.append((loss.link(f) - y)[0] * root, known @ t - np.sqrt(inner.strength) * inner.aim)
         return terms, f, r, r @ r
 
     terms, f, r, best = residual(t)
     moved = np.inf
     for _ in range(rounds):
         J = model.jacobian(terms, f)[0][free]
-        A = ((J / f if loss.log else J) * root).T
+        A = np.vstack([((J / f if loss.log else J) * root).T, known[:, free]])
         size = np.sqrt((A**2).sum(0))
         size = np.where(size > 0, size, 1.0)
         step = np.zeros_like(t)
@@ -110,11 +117,12 @@ def polish(
 
 
 def _batch(
-    steps: Steps, start: np.ndarray, weights: np.ndarray, max_iter: int, damping: float, stall: float, enough: int
-) -> tuple[Solution, np.ndarray]:
+    steps: Steps, start: np.ndarray, weights: np.ndarray, pull: np.ndarray, max_iter: int, damping: float, stall: float,
+    enough: int,
+) -> tuple[Solution, np.ndarray]:  # fmt: skip
     """The solution when at most `enough` problems are unfinished, and which these are."""
     lower, upper = steps.lower, steps.upper
-    s = _begun(steps, np.clip(start, lower, upper), weights, damping)
+    s = _begun(steps, np.clip(start, lower, upper), weights, pull, damping)
     done = Solution(s.t.copy(), s.cost.copy(), np.zeros(len(start), bool), np.zeros(len(start), int))
     if not np.isfinite(s.cost).all():
         s = s.take(np.isfinite(s.cost))
@@ -127,6 +135,7 @@ def _batch(
         step, promised = steps.step(s, held)
         t = np.clip(s.t + step, lower, upper)
         cost, r, terms = steps.at(t, s.weights)
+        cost += steps.model.coordinates.pulled(t, s.pull)[0]
         accept = (cost <= s.cost) & (promised > 0)
         small = ((promised <= 1e-13 * s.cost) | (s.cost <= s.floor)) & (promised >= 0)
         s.still = np.where(small, s.still + np.where(s.damping <= steps.sure, 2, 1), 0)
@@ -141,12 +150,14 @@ def _batch(
     return done, s.place
 
 
-def _begun(steps: Steps, t: np.ndarray, weights: np.ndarray, damping: float) -> State:
+def _begun(steps: Steps, t: np.ndarray, weights: np.ndarray, pull: np.ndarray, damping: float) -> State:
     cost, r, terms = steps.at(t, weights)
+    cost += steps.model.coordinates.pulled(t, pull)[0]
     B = len(t)
     return State(
         place=np.arange(B),
         weights=weights,
+        pull=pull,
         floor=weights.sum(1) * (8 * np.finfo(float).eps * max(1.0, np.abs(steps.y).max())) ** 2,
         t=t,
         terms=terms,
@@ -163,11 +174,17 @@ def _begun(steps: Steps, t: np.ndarray, weights: np.ndarray, damping: float) -> 
 
 def _refresh(s: State, steps: Steps) -> None:
     """The local model anew where a problem has moved."""
-    if s.moved.all():
-        s.local = steps.local(s.r, s.terms, s.weights)
-    elif s.moved.any():
-        some = np.flatnonzero(s.moved)
-        found = steps.local(s.r[some], [a[some] for a in s.terms], s.weights[some])
+    if not s.moved.any():
+        return
+    whole, some = s.moved.all(), np.flatnonzero(s.moved)
+    part = s if whole else s.take(some)
+    found = steps.local(part.r, part.terms, part.weights)
+    if len(steps.model.coordinates.known):
+        _, gradient, hessian = steps.model.coordinates.pulled(part.t, part.pull)
+        found[:3] = [found[0] + gradient, found[1] + hessian, found[2] + hessian]
+    if whole:
+        s.local = found
+    else:
         for old, new in zip(s.local, found, strict=True):
             old[some] = new
 

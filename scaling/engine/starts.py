@@ -57,7 +57,7 @@ def seeds(
     and `keep` - 1 scattered around it, none of them projected."""
     coordinates = model.coordinates
     linear = linear_params(model)
-    nonlinear = [j for j in range(len(coordinates.params)) if j not in linear]
+    nonlinear = [j for j, p in enumerate(coordinates.params) if j not in linear and p.prior is None]  # which says where
     theta = np.array([p.start for p in coordinates.params])
     plain = coordinates.from_params(theta)
     nodes = _grid(coordinates.params, nonlinear, seed, plain, given)

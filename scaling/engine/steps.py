@@ -25,6 +25,7 @@ class State:
 
     place: np.ndarray  # in the batch
     weights: np.ndarray
+    pull: np.ndarray  # of what is known beforehand: strength and aims (B, 1 + k)
     floor: np.ndarray  # cost below which the residuals are rounding errors of y
     t: np.ndarray
     terms: list[np.ndarray]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaling.engine.coordinates import Coordinates
 from scaling.engine.losses import Loss
 from scaling.engine.model import Model, at
 from scaling.engine.solver import minimise
@@ -60,6 +61,8 @@ def covariance(
     H^-1 (sum_i w_i psi_i^2 J_i J_i^T / (1 - h_i)^2) H^-1 with leverages h_i (HC3), which holds when rows scatter by different
     amounts, as losses of runs of different sizes do. A threshold far below the scatter leaves too few rows inside it to
     measure the curvature H; it is then measured over one robust standard deviation.
+
+    What is known of parameters beforehand are more rows, exact, beside which the others count as `prior.counted` says.
     """
     f, J = at(model, t)
     r = loss.link(f) - y
@@ -69,7 +72,8 @@ def covariance(
     p, rows = len(free), weights.sum()
     dof = max(rows - p, 1.0)
     noise = float(np.sqrt((weights * r**2).sum() / dof))
-    A = (J[free] * np.sqrt(weights)).T
+    inner = model.coordinates
+    A = np.vstack([(J[free] * np.sqrt(weights)).T, np.sqrt(inner.strength) * inner.known[:, free]])
     A = np.where(np.isfinite(A).all(0), A, 0.0)  # a slope without bound determines nothing
     largest = np.abs(A).max(0, initial=0.0)
     largest = np.where(largest > 0, largest, 1.0)
@@ -82,19 +86,30 @@ def covariance(
     if (size == 0).any():
         condition, weakest = np.inf, tuple(names[size == 0])
     rho = lag_one(r, runs)
+    # rows of one run that lean the same way carry less than their number says
+    fewer = (1 + rho) / (1 - rho)
     if loss.name == "squares":
-        core = noise * np.eye(p)
+        core = (np.sqrt(inner.strength) if len(inner.known) else noise * np.sqrt(fewer)) * np.eye(p)
     else:
-        slope, curvature = slopes_for_errors(loss, r)
-        leverage = np.minimum((Q**2).sum(1) / np.maximum(weights, 1e-300), 0.99)
-        inner = (Q.T * curvature) @ Q  # H in the basis of left singular vectors
-        outer = np.linalg.qr(Q * (slope / (1 - leverage))[:, None]).R
-        core = np.linalg.pinv(inner, rcond=1e-10, hermitian=True) @ outer.T
+        core = _sandwich(Q, r, weights, loss, inner, fewer)
     inverse = 1 / np.maximum(s, s.max(initial=0.0) * 1e-12)
     root = np.zeros((len(t), p))
-    # rows of one run that lean the same way carry less than their number says
-    root[free] = (Vt.T * inverse) / np.where(size > 0, size, 1.0)[:, None] @ core * np.sqrt((1 + rho) / (1 - rho))
+    root[free] = (Vt.T * inverse) / np.where(size > 0, size, 1.0)[:, None] @ core
     return Covariance(root, noise, dof, condition, rho, weakest)
+
+
+def _sandwich(Q: np.ndarray, r: np.ndarray, weights: np.ndarray, loss: Loss, inner: Coordinates, fewer: float) -> np.ndarray:
+    """Root (p, p) of H^-1 S H^-1 in the basis Q (n + k, p) of rows r (n,) and of k rows for what is known beforehand."""
+    slope, curvature = slopes_for_errors(loss, r)
+    n, k = len(r), len(inner.known)
+    if k:
+        bend, steep = (weights * curvature).sum(), (weights * slope**2).sum()
+        fewer = inner.strength * bend / steep if steep > 0 else 1.0
+    leverage = np.minimum((Q[:n] ** 2).sum(1) / np.maximum(weights, 1e-300), 0.99)
+    H = (Q.T * np.append(curvature, np.ones(k))) @ Q
+    slopes = np.append(slope / (1 - leverage) * np.sqrt(fewer), np.full(k, np.sqrt(inner.strength)))
+    outer = np.linalg.qr(Q * slopes[:, None]).R
+    return np.asarray(np.linalg.pinv(H, rcond=1e-10, hermitian=True) @ outer.T)
 
 
 def slopes_for_errors(loss: Loss, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,9 +134,14 @@ def lag_one(r: np.ndarray, runs: np.ndarray) -> float:
 def bootstrap(
     model: Model, t: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss, replicates: int, seed: int, groups: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Refit `replicates` resamples of whole groups, warm-started: (t (replicates, p), converged (replicates,))."""
+    """Refit `replicates` resamples of whole groups, warm-started: (t (replicates, p), converged (replicates,)).
+
+    What is known of parameters beforehand is drawn anew for each, as it might have been known.
+    """
     rng = np.random.default_rng(seed)
     count = groups.max() + 1
     picks = np.stack([np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(replicates)])
-    found = minimise(model, y, np.tile(t, (replicates, 1)), weights * picks[:, groups], loss, damping=1e-3)
+    pull = np.tile(model.coordinates.pull, (replicates, 1))
+    pull[:, 1:] += rng.standard_normal((replicates, len(model.coordinates.known)))
+    found = minimise(model, y, np.tile(t, (replicates, 1)), weights * picks[:, groups], loss, damping=1e-3, pull=pull)
     return found.t, found.converged

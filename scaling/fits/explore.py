@@ -71,17 +71,23 @@ class Explore(Fitted):
     def _held(self, made: Design, name: str, value: float, warm: dict[str, float]) -> tuple[float, dict[str, float]]:
         params, y = tuple(p for p in self.coordinates.params if p.name != name), self.loss.link(made.loss)
         if not params:
-            model = models.build(self.law, self.coordinates.params, made.inputs, self.fixed, self.loss)
+            model = self.model(made)
             t = model.coordinates.from_params(np.array([[value]]))
             return float(costs(model, y, t, made.weights, self.loss)[0]), {}
-        model = models.build(self.law, params, made.inputs, {**self.fixed, name: value}, self.loss)
+        fixed, inner = {**self.fixed, name: value}, self.coordinates
+        model = models.build(self.law, params, made.inputs, fixed, self.loss, strength=inner.strength)
         start = model.coordinates.from_params(np.array([warm[p.name] for p in params]))
         found = minimise(model, y, start[None], made.weights, self.loss, damping=1e-3)
-        return float(found.cost[0]), dict(zip(warm, model.coordinates.to_params(found.t[0]).tolist(), strict=True))
+        # leaving what is known of the held parameter costs too
+        away = inner.params[inner.names.index(name)].away(value)
+        cost = float(found.cost[0]) + 0.5 * inner.strength * away**2
+        return cost, dict(zip(warm, model.coordinates.to_params(found.t[0]).tolist(), strict=True))
 
     def _likelihood_scale(self, made: Design, y: np.ndarray, best: float) -> float:
         """Turns a rise of the cost into a statistic that is chi-squared with one degree of freedom."""
         rows = made.weights.sum()
+        if self.coordinates.strength > 0:
+            return 2 / self.coordinates.strength
         if self.loss.name == "squares":
             return float(rows - len(self.t)) / max(best, 1e-300)
         model = self.model(made)

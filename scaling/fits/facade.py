@@ -18,7 +18,7 @@ from scaling.fits.lmfit_words import LmfitWords
 from scaling.formula.ties import resolve
 from scaling.intervals.prediction import predict
 from scaling.rendering import LABEL, Result, plain
-from scaling.words import check_seed, digits
+from scaling.words import check_seed, digits, listed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -109,8 +109,9 @@ class Fit(LmfitWords, Result):
             tie = np.where(sd > 0, C[i] / sd[i] / sd, 0.0)
         tie[i] = 0.0
         j = int(np.abs(tie).argmax())
+        known = "from its prior" if name in self.verdict.from_prior else ""
         tied = f"tied to {self.coordinates.names[j]} ({tie[j]:+.3f})" if abs(tie[j]) > 0.95 else ""
-        return ", ".join(filter(None, [free, tied]))
+        return ", ".join(filter(None, [free, known, tied]))
 
     def head(self) -> list[tuple[str, str]]:
         v, rows, loss = self.verdict, self.design, self.loss
@@ -119,12 +120,14 @@ class Fit(LmfitWords, Result):
         agree = f"{v.agree} of {v.tried} starts agree, condition {v.condition:.3g}"
         name = f"{loss.name}{' of log loss' if loss.log else ''}"
         state, bound = "OK" if self.ok else "NOT TRUSTWORTHY", ", ".join(v.at_bound) or "no parameter"
+        from_prior = [listed(v.from_prior)] if v.from_prior else []
         size, low, high = f"{len(rows)} rows, {self._runs} runs", np.nanmin(rows.loss), np.nanmax(rows.loss)
         return [
             (self.law.name, f"{self.law.formula}   {self.law.cite}"),
             ("verdict", f"{state}: {agree}, {bound} at a bound"),
             *(("  failed", said) for said in v.failures),
             *(("  note", said) for said in v.warnings),
+            *(("  note", f"{known} from what is known beforehand, not from these data") for known in from_prior),
             ("data", f"{size}, loss {low:.4g} to {high:.4g}"),
             (
                 "fit",
@@ -149,7 +152,7 @@ class Fit(LmfitWords, Result):
         law, v, loss, losses = self.law, self.verdict, self.loss, self.design.loss
         told = {
             "law": law.name, "formula": law.formula, "source": law.cite, "conventions": law.conventions,
-            "verdict": {k: getattr(v, k) for k in ("agree", "tried", "condition", "at_bound", "failures")},
+            "verdict": {k: getattr(v, k) for k in ("agree", "tried", "condition", "at_bound", "from_prior", "failures")},
             "parameters": self.summary(), "rows": len(losses), "runs": self._runs, "notes": self.design.notes,
             "losses": [np.nanmin(losses), np.nanmax(losses)], "residual": self.cov.noise,
             "minimised": {"loss": loss.name, "log": loss.log, "delta": loss.delta},

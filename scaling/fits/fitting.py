@@ -17,7 +17,7 @@ from scaling.engine.estimate import estimate
 from scaling.engine.losses import Loss
 from scaling.errors import ArgumentError, FitError
 from scaling.fits.facade import Fit
-from scaling.formula import ANY_POSITIVE, Law, Parameter, find
+from scaling.formula import ANY_POSITIVE, Law, Parameter, Prior, find
 from scaling.logs import Runs
 from scaling.words import check_seed
 
@@ -48,7 +48,8 @@ def fit(
         residuals, found by refitting until it settles.
     fixed : parameters held at given values.
     params : lmfit.Parameters; their bounds, expr, and values of those with vary=False are honoured, other values are
-        tried as starts beside our own.
+        tried as starts beside our own. Or, and as their user_data, a `scaling.formula.Prior` of some parameters by name, in
+        place of the law's own: ``{"eta_0": Prior(0.003, 0.5)}``; one of infinite sd takes the law's away.
     seed : of the start grid, where it is random (three or more non-linear parameters).
     where, min_step, top_budgets : which rows are fitted: a condition on columns, a first step, the k largest compute budgets.
         Rows inside the warm-up are never fitted by schedule laws. The choice is reported with the result.
@@ -94,7 +95,8 @@ def fit(
             )
     runs = chosen if isinstance(chosen, Runs) else None
     with np.errstate(over="ignore", invalid="ignore"):  # trials far off overflow; their cost is infinite
-        found = estimate(law, made, loss, fixed, specs, runs=runs, seed=seed, given=params is not None)
+        starts = any(not isinstance(p, Prior) for p in dict(params or {}).values())
+        found = estimate(law, made, loss, fixed, specs, runs=runs, seed=seed, given=starts)
     return Fit.of(found)
 
 
@@ -113,10 +115,14 @@ def _scaled_to_residuals(refit: Callable[..., Fit]) -> Fit:
 
 def _free(law: Law, fixed: Mapping[str, float], params: Any) -> tuple[Law, dict[str, float], tuple[Parameter, ...]]:
     """The law with its ties, which parameters are held, and the specifications of the free ones."""
-    if params is not None and not all(hasattr(p, "vary") for p in getattr(params, "values", lambda: [None])()):
-        raise ArgumentError(f"params must be lmfit.Parameters, not {type(params).__name__}; use fixed= to hold values.")
-    given = dict(params or {})
-    law.check_names(given)
+    named = getattr(params, "values", lambda: [None])()
+    if params is not None and not all(isinstance(p, Prior) or hasattr(p, "vary") for p in named):
+        raise ArgumentError(
+            f"params must be lmfit.Parameters or priors by name, not {type(params).__name__}; use fixed= to hold values."
+        )
+    law.check_names(params or {})
+    given = {name: p for name, p in dict(params or {}).items() if not isinstance(p, Prior)}
+    priors = {name: prior for name, p in dict(params or {}).items() if isinstance(prior := getattr(p, "user_data", p), Prior)}
     if tied := {name: p.expr for name, p in given.items() if p.expr}:
         law = law.tie(**tied)
     if not isinstance(fixed, Mapping) or not all(isinstance(v, numbers.Real) for v in fixed.values()):
@@ -131,6 +137,11 @@ def _free(law: Law, fixed: Mapping[str, float], params: Any) -> tuple[Law, dict[
             d = specs[name].domain
             domain = replace(d, lo=max(d.lo, p.min), hi=min(d.hi, p.max))
             specs[name] = replace(specs[name], domain=domain, start=float(np.clip(p.value, domain.lo, domain.hi)))
+    for name in priors.keys() & specs.keys():  # a tied parameter follows others
+        start = specs[name].start
+        specs[name] = specs[name].known(priors[name])
+        if name in given:
+            specs[name] = replace(specs[name], start=start)
     for name, value in fixed.items():
         d = law.params[name].domain
         if not d.lo <= value <= d.hi:

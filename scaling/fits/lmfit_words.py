@@ -73,6 +73,8 @@ def _parameters(params: Sequence[Parameter], values: Mapping[str, float]) -> lmf
 
     out = lmfit.Parameters()
     out.add_many(*((p.name, values[p.name], True, p.domain.lo, p.domain.hi) for p in params))
+    for p in params:
+        out[p.name].user_data = p.prior
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from scaling.document import Fields, Schema, named
 from scaling.engine.coordinates import Coordinates, straight
 from scaling.engine.fitted import Fitted
 from scaling.engine.losses import Loss
+from scaling.engine.prior import from_prior
 from scaling.engine.uncertainty import Covariance
 from scaling.engine.verdict.judgement import Verdict
 from scaling.errors import ArgumentError, LawError, ScalingError
-from scaling.formula import Domain, Law, Parameter, find
+from scaling.formula import Domain, Law, Parameter, Prior, find
 from scaling.formula.ties import resolve
 from scaling.logs import Runs
 
@@ -34,6 +36,7 @@ DOMAIN: Schema = {
     "lo": Fields.unbounded, "hi": Fields.unbounded, "log": Fields.flag,
     "grid": lambda domain, name: tuple(domain.array(name, 2).tolist()),
 }  # fmt: skip
+PRIOR: Schema = {"mean": Fields.number, "sd": Fields.number, "source": Fields.text}
 SAME = 1e-6  # relative; numbers of another machine may differ by rounding
 FOREIGN = (ArithmeticError, AttributeError, LookupError, NameError, SyntaxError, TypeError, ValueError)
 
@@ -60,11 +63,28 @@ def to_saved(fit: Fitted) -> dict[str, Any]:
             "c": inner.c,
             "lower": inner.lower,
             "upper": inner.upper,
-            "params": [{"name": p.name, "start": p.start, **named(p.domain, DOMAIN)} for p in inner.params],
+            "strength": inner.strength,
+            "params": [_spec(p) for p in inner.params],
         },
         "covariance": named(fit.cov, COVARIANCE),
         "data": _rows(fit),
     }
+
+
+def _spec(p: Parameter) -> dict[str, Any]:
+    prior = None if p.prior is None else named(p.prior, PRIOR)
+    return {"name": p.name, "start": p.start, **named(p.domain, DOMAIN), "prior": prior}
+
+
+def _parameter(saved: Fields) -> Parameter:
+    found = Parameter(saved.text("name"), Domain(**saved.all(DOMAIN)), saved.number("start"))
+    if "prior" not in saved.found or not saved.maybe("prior"):  # the version before had none
+        return found
+    try:
+        prior = Prior(**saved.part("prior").all(PRIOR))
+        return replace(found.known(prior), start=found.start)
+    except LawError as error:
+        raise saved.wrong("prior", f"cannot be one ({error})") from error
 
 
 def _rows(fit: Fitted) -> dict[str, Any]:
@@ -89,7 +109,10 @@ def from_saved(saved: Fields) -> Fitted:
     """
     law, fixed, loss = _law(saved), saved.numbers("fixed"), _loss(saved.part("loss"))
     inner, values = saved.part("internal"), saved.numbers("values")
-    params = tuple(Parameter(p.text("name"), Domain(**p.all(DOMAIN)), p.number("start")) for p in inner.parts("params"))
+    params = tuple(_parameter(p) for p in inner.parts("params"))
+    strength = inner.number("strength") if "strength" in inner.found else 0.0
+    if not 0 <= strength < 1e100:
+        raise inner.wrong("strength", "must be 0 or more")
     p = len(params)
     if [one.name for one in params] != [k for k in law.params if k not in fixed]:
         raise inner.wrong("params", f"are not the parameters of law '{law.name}' without those in fixed")
@@ -101,16 +124,18 @@ def from_saved(saved: Fields) -> Fitted:
     runs, made = _designed(saved, law, loss)
     lower, upper = (inner.array(name, p, finite=False) for name in ("lower", "upper"))
     M, c, t = inner.array("M", p, p), inner.array("c", p), inner.array("t", p)
+    coordinates = Coordinates(params, M, c, lower, upper, straight(law, made.inputs, fixed, params), strength)
+    told = Verdict(**saved.part("verdict").all(VERDICT), from_prior=from_prior(coordinates, cov.root))
     fit = Fitted(
         law=law,
         values={name: values[name] for name in (*law.params, *law.ties)},
         objective=saved.number("objective"),
         loss=loss,
         fixed=fixed,
-        coordinates=Coordinates(params, M, c, lower, upper, straight(law, made.inputs, fixed)),
+        coordinates=coordinates,
         t=t,
         cov=cov,
-        verdict=Verdict(**saved.part("verdict").all(VERDICT)),
+        verdict=told,
         design=made,
         runs=runs,
         seed=saved.whole("seed"),

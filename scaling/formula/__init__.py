@@ -13,6 +13,7 @@ from scaling.formula.domains import EachReal as EachReal
 from scaling.formula.domains import Exponent as Exponent
 from scaling.formula.domains import Parameter as Parameter
 from scaling.formula.domains import Positive as Positive
+from scaling.formula.domains import Prior as Prior
 from scaling.formula.domains import Real as Real
 from scaling.formula.domains import Shares as Shares
 from scaling.formula.domains import Unit as Unit

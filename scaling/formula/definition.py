@@ -15,7 +15,7 @@ from typing import Any, TypeVar, overload
 
 from scaling.errors import LawError
 from scaling.formula.arguments import arguments
-from scaling.formula.domains import Domain, Parameter
+from scaling.formula.domains import Domain, Parameter, Prior
 from scaling.formula.hooks import Hooks
 from scaling.formula.layout import Layout
 from scaling.formula.published import Published
@@ -69,10 +69,16 @@ class Law:
         *,
         published: Mapping[str, Published] | None = None,
         conventions: Mapping[str, Any] | None = None,
+        priors: Mapping[str, Prior] | None = None,
         name: str | None = None,
     ) -> Law:
         """A law that no registry knows; arguments as in `law`."""
         params, inputs, ranges, layout = arguments(fn)
+        if unknown := {*(priors or {})} - {*params}:
+            raise LawError(
+                f"{fn.__name__}: priors of {', '.join(sorted(unknown))}, and its parameters are {', '.join(params)}."
+            )
+        params = {**params, **{k: params[k].known(prior) for k, prior in (priors or {}).items()}}
         domains = {} if layout is None else {"domains": layout.domains}
         return cls(
             fn if layout is None else layout.wrap(fn),
@@ -310,6 +316,7 @@ def law(
     *,
     published: Mapping[str, Published] | None = ...,
     conventions: Mapping[str, Any] | None = ...,
+    priors: Mapping[str, Prior] | None = ...,
     name: str | None = ...,
 ) -> Callable[[Callable[..., Any]], Law]: ...
 def law(
@@ -317,6 +324,7 @@ def law(
     *,
     published: Mapping[str, Published] | None = None,
     conventions: Mapping[str, Any] | None = None,
+    priors: Mapping[str, Prior] | None = None,
     name: str | None = None,
 ) -> Law | Callable[[Callable[..., Any]], Law]:
     """Make a law of a function and register it under the function's name.
@@ -326,11 +334,12 @@ def law(
     cite : where it comes from, ``"arXiv:2203.15556"`` or ``"doi:..."``.
     published : name -> `Published` constants.
     conventions : settings of the features hook, with their defaults.
+    priors : parameter -> `Prior`, what is known of it beforehand; every fit weighs it against the data.
     name : registry name, if not the function's.
 
     Raises
     ------
-    LawError : no inputs, no parameters, or a start outside its domain.
+    LawError : no inputs, no parameters, a start outside its domain, or a prior of no parameter.
 
     Examples
     --------
@@ -346,4 +355,4 @@ def law(
     if callable(cite):
         return register(Law.of(cite))
     source = str(cite)
-    return lambda fn: register(Law.of(fn, source, published=published, conventions=conventions, name=name))
+    return lambda fn: register(Law.of(fn, source, published=published, conventions=conventions, priors=priors, name=name))

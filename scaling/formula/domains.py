@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Real as Number
 from typing import Annotated, Any
+
+from scaling.errors import LawError
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,53 @@ class Each:
 
 
 @dataclass(frozen=True)
+class Prior:
+    """What is known of a parameter before the data are seen: a Gaussian, of its logarithm where it is a scale.
+
+    Attributes
+    ----------
+    mean : where it is centred, in the paper's units. sd : standard deviation, of ln(parameter) for scales, of the parameter
+        itself otherwise; infinite means that nothing is known. source : where that comes from.
+    """
+
+    mean: float
+    sd: float
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        numbers = isinstance(self.mean, Number) and isinstance(self.sd, Number)
+        if not numbers or not math.isfinite(self.mean) or not self.sd > 0:
+            raise LawError(
+                f"{self}: a prior has a finite mean and a standard deviation above 0, Prior(0.0033, 0.5) for example."
+            )
+
+
+@dataclass(frozen=True)
 class Parameter:
-    """A parameter of a law: its name, where it lives, and a plain start."""
+    """A parameter of a law: its name, where it lives, a plain start, and what is known of it beforehand."""
 
     name: str
     domain: Domain
     start: float
+    prior: Prior | None = None
+
+    def away(self, value: float) -> float:
+        """Distance of a value from what is known beforehand, in its standard deviations; 0 where nothing is."""
+        if self.prior is None:
+            return 0.0
+        return (math.log(value / self.prior.mean) if self.domain.log else value - self.prior.mean) / self.prior.sd
+
+    def known(self, prior: Prior) -> Parameter:
+        """The same parameter with a prior, from whose mean it starts.
+
+        Raises
+        ------
+        LawError : a mean that the parameter cannot have.
+        """
+        d = self.domain
+        if not d.lo <= prior.mean <= d.hi or (d.log and prior.mean <= 0):
+            raise LawError(f"the prior of {self.name} is centred at {prior.mean:g}, outside its domain ({d.lo:g}, {d.hi:g}).")
+        return replace(self, start=float(prior.mean), prior=prior if math.isfinite(prior.sd) else None)
 
 
 Real = Annotated[float, Domain()]

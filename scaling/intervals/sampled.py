@@ -53,8 +53,8 @@ def profile(target: Target, level: float) -> Ends:
     if fit.loss.name != "squares":
         raise ArgumentError("interval='profile' is the likelihood's and needs objective='squares' or 'log_squares'.")
     rows = np.unique(np.linspace(0, len(middle) - 1, PROFILED).round().astype(int))
-    allowed = chi2.ppf(level, 1) * fit.cov.noise**2 / 2
-    base = fit.objective / fit.loss.scale
+    allowed = chi2.ppf(level, 1) * (fit.coordinates.strength or fit.cov.noise**2) / 2
+    base = fit.objective / fit.loss.scale + float(fit.coordinates.pulled(fit.t[None])[0][0])
     half = np.zeros((2, len(rows)))
     y, w = fit.loss.link(fit.design.loss), fit.design.weights
     delta = np.sqrt(chi2.ppf(level, 1)) * fit.cov.noise
@@ -71,6 +71,7 @@ def profile(target: Target, level: float) -> Ends:
                     with np.errstate(all="ignore"):
                         reached = fit.loss.link(model.value(model.terms(found.t)))[0]
                     rise = 0.5 * float((w * (reached[:-1] - y) ** 2).sum()) - base
+                    rise += float(fit.coordinates.pulled(found.t)[0][0])
                     low, high = (pull, high) if rise < allowed else (low, pull)
                 half[side, k] = abs(reached[-1] - middle[row])
     wide = [np.hypot(np.interp(np.arange(len(middle)), rows, h), delta) for h in half]
@@ -110,9 +111,9 @@ def _allowed(target: Target, row: int, quantile: float) -> tuple[float, float]:
             np.hstack([np.tile(w, (len(ladder), 1)), pulls]), loss, damping=1e-3, max_iter=60,
         )  # fmt: skip
     reached = fit.loss.link(model.value(model.terms(found.t)))
-    cost = loss.total(reached[:, :n] - y, w)
+    cost = loss.total(reached[:, :n] - y, w) + fit.coordinates.pulled(found.t)[0]
     free = RUNGS  # the rung that is not pulled
-    rise = np.sqrt(np.maximum(cost - cost[free], 0.0) * 2) / noise
+    rise = np.sqrt(np.maximum(cost - cost[free], 0.0) * 2 / (fit.coordinates.strength or noise**2))
     value, ends = reached[:, n], []
     for side in (np.arange(free, -1, -1), np.arange(free, len(ladder))):
         height = np.maximum.accumulate(np.nan_to_num(rise[side], nan=0.0, posinf=0.0))

@@ -24,7 +24,7 @@ NOTHING = Findings()
 class Verdict:
     """converged: gradient zero to rounding. agree of tried starts ended at the best objective. rival: relative excess of
     the best other basin (inf if none). at_bound: parameters on the edge of their domain. iterations: steps of
-    the solver over all starts."""
+    the solver over all starts. from_prior: parameters of which these data say less than was known beforehand."""
 
     converged: bool
     agree: int
@@ -35,6 +35,7 @@ class Verdict:
     failures: tuple[str, ...]
     warnings: tuple[str, ...]
     iterations: int = 0
+    from_prior: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -56,6 +57,7 @@ def judge(
     iterations: int,
     explained: float,
     seen: Findings = NOTHING,
+    from_prior: tuple[str, ...] = (),
 ) -> Verdict:
     """The verdict from what the solver says, and from what was `seen` in rows, design and residuals."""
     failures, warnings = list(seen.failures), list(seen.warnings)
@@ -109,7 +111,7 @@ def judge(
     if law.hooks.needs is not None:
         failures += law.hooks.needs(*design.inputs.values())
     reasons = tuple(failures), tuple(dict.fromkeys(warnings))
-    return Verdict(converged, agree, tried, rival, at_bound, cov.condition, *reasons, iterations)
+    return Verdict(converged, agree, tried, rival, at_bound, cov.condition, *reasons, iterations, from_prior)
 
 
 def _list(names: Sequence[str]) -> str:

@@ -1,0 +1,61 @@
+"""What is known of parameters beforehand, weighed against the data: a pull on the solver's variables, quadratic in them.
+
+A prior is exact about its parameter, while rows of one curve share one misfit: they say less than their number. The cost of
+the data is counted in units of their own scatter, as if a curve had `CURVE` rows, and the priors in their standard deviations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scaling.engine.coordinates import Coordinates
+from scaling.engine.losses import Loss
+from scaling.engine.uncertainty import slopes_for_errors
+
+CURVE = 4.0  # rows that a curve counts as beside a prior, however many it has
+SETTLED = 1e-4  # relative change of the strength that is none
+LEAP = 3.0  # of its logarithm, at most
+SILENT = 0.8  # of the prior's standard deviation: if more of it is left, it was the prior that spoke
+
+
+def strength(r: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, params: int) -> float:
+    """The cost of one standard deviation squared: the scatter of residuals r (n,), times the rows that count as one.
+
+    For least squares sigma^2 n / n', n' rows that count; for robust losses the scatter is that of their slopes.
+    """
+    slope, curvature = slopes_for_errors(loss, r)
+    rows, bend = weights.sum(), (weights * curvature).sum()
+    if not bend > 0:
+        return 0.0
+    scatter = (weights * slope**2).sum() / bend * rows / max(rows - params, 1.0)
+    found = float(scatter * rows / counted(weights, runs))
+    return found if np.isfinite(found) else 0.0
+
+
+def settled(known: np.ndarray | float, scatter: np.ndarray | float) -> bool:
+    """Are priors as strong as the scatter they leave asks for?"""
+    return bool(np.all(np.abs(np.subtract(scatter, known)) <= SETTLED * np.asarray(known)))
+
+
+def onward(tried: list[tuple[float, float]]) -> float:
+    """The next strength to try, from (strength, what its scatter asks for): a secant on logarithms, else the last scatter."""
+    known, scatter = tried[-1]
+    if len(tried) < 2 or min(min(pair) for pair in tried[-2:]) <= 0:
+        return scatter
+    x, aim = np.log(tried[-2:]).T
+    miss = aim - x
+    if miss[1] == miss[0] or abs(step := -miss[1] * (x[1] - x[0]) / (miss[1] - miss[0])) > LEAP:
+        return scatter
+    return float(known * np.exp(step))
+
+
+def counted(weights: np.ndarray, runs: np.ndarray) -> float:
+    """Rows (weights (n,) of them) that count beside a prior: each that is a run of its own, `CURVE` at most of a curve."""
+    total, several = np.bincount(runs, weights), np.bincount(runs, weights > 0) > 1
+    return max(float(np.where(several, np.minimum(total, CURVE), total).sum()), 1e-300)
+
+
+def from_prior(coordinates: Coordinates, root: np.ndarray) -> tuple[str, ...]:
+    """Parameters of which the data say little beside the prior; root (p, k) is that of the covariance at the optimum."""
+    left = np.sqrt(((coordinates.known @ root) ** 2).sum(1))
+    return tuple(name for name, sd in zip(coordinates.informed, left, strict=True) if sd > SILENT)
