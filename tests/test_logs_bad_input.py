@@ -37,12 +37,12 @@ BAD = {  # content, what the message must say (regular expressions, all of them)
     "inf": (GOOD + "400,3e-4,inf\n500,3e-4,inf\n", ["found 'inf'", r"2 such lines: 5, 6"]),
     "negative rate": (GOOD + "400,-3e-4,3.8\n", ["line 5, column 'lr': found '-3e-4'"]),
     "backwards": (
-        GOOD + "200,3e-4,4.0\n300,3e-4,3.8\n",
-        ["line 5, column 'step': step 200 comes after 300", "remove lines 3 to 4"],
+        GOOD + GOOD.split("\n", 1)[1],
+        ["line 5, column 'step': step 100 comes after 300, the beginning of the log", "resumed='newest'", "--resumed newest"],
     ),
     "repeated step": (
-        GOOD + "300,3e-4,3.8\n",
-        ["line 5, column 'loss': found '3.8'; another value than the line above", "Keep the newer"],
+        GOOD + "".join(f"{s},3e-4,{x}\n" for s in range(400, 900, 100) for x in (3.7, 3.6)),
+        ["line 6, column 'loss': found '3.6'; another value than the line above, for one step", "resumed='newest'"],
     ),
     "semicolons": ("step;loss\n1;3,5\n2;3,4\n", ["read as ONE column named 'step;loss'", "';'"]),
     "tabs": ("step\tloss\n1\t3.5\n", ["ONE column", r"'\\t'"]),

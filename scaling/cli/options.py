@@ -140,12 +140,15 @@ class Reading:
         Where a column has another name: `--map step=_step`; may be repeated.
     warmup : Count
         Warm-up updates before the first logged row, which the rates before it are rebuilt from.
+    resumed : str
+        `newest`: of steps that were written again take the newest, also where that is not sure.
     """
 
     where: str | None = None
     loss: str | None = None
     map: Many = ()
     warmup: Count | None = None
+    resumed: Literal["newest"] | None = None
 
     def columns(self) -> dict[str, str]:
         """Return canonical name -> name in the file."""
@@ -153,7 +156,14 @@ class Reading:
 
     def read(self, paths: Sequence[str], *, quiet: bool, schedule: str | None = None) -> Runs:
         """Read the logs; what the reader noticed goes to stderr."""
-        runs = scaling.read(list(paths), columns=self.columns() or None, loss=self.loss, warmup=self.warmup, schedule=schedule)
+        runs = scaling.read(
+            list(paths),
+            columns=self.columns() or None,
+            loss=self.loss,
+            warmup=self.warmup,
+            schedule=schedule,
+            resumed=self.resumed,
+        )
         if self.where is not None:
             runs = runs.select(self.where, self.columns())
         output.notes(runs.notes, quiet=quiet)

@@ -32,16 +32,17 @@ class Piece:
 
 
 def pieces(
-    sheet: Sheet, columns: dict[str, str], loss: str | None, table: facts_.Facts | None, findings: Findings
+    sheet: Sheet, columns: dict[str, str], loss: str | None, table: facts_.Facts | None, resumed: str | None, findings: Findings
 ) -> list[Piece]:
     """The runs of one sheet; none after a problem was recorded.
 
     Parameters
     ----------
-    columns, loss : as in `scaling.read`. table : facts of the runs.csv beside the sheet, by run; None where there is none.
+    columns, loss, resumed : as in `scaling.read`.
+    table : facts of the runs.csv beside the sheet, by run; None where there is none.
     """
     found = resolve(list(sheet.columns), columns, loss, sheet.name, findings)
-    frame = clean(sheet, found, findings) if found else None
+    frame = clean(sheet, found, resumed is not None, findings) if found else None
     frame = None if frame is None else sheet.placed(frame)
     if found is None or frame is None or (chosen := _choose(frame, found, loss, sheet.name, findings)) is None:
         return []

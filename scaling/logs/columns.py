@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from scaling.errors import DataError
+from scaling.errors import ArgumentError, DataError
 from scaling.logs.findings import Findings, near, some
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -93,6 +93,15 @@ def loss_named(columns: Mapping[str, str] | None, loss: str | None) -> tuple[dic
     if loss not in (None, said):
         raise DataError(f"the loss is named twice, columns={{'loss': {said!r}}} and loss={loss!r}; keep one")
     return rest, said
+
+
+def check_resumed(resumed: str | None) -> str | None:
+    """What `resumed=` is given, or ArgumentError."""
+    if resumed not in (None, "newest"):
+        raise ArgumentError(
+            f"resumed={resumed!r}: the newest rows can be taken, 'newest'; without it what is ambiguous is refused"
+        )
+    return resumed
 
 
 def by_any_name(table: Any, names: Mapping[str, str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from scaling.errors import DataError
 from scaling.logs import facts as facts_
 from scaling.logs.assemble import assemble, pieces
-from scaling.logs.columns import check_names, loss_named
+from scaling.logs.columns import check_names, check_resumed, loss_named
 from scaling.logs.findings import Findings, some
 from scaling.logs.runs import Runs
 from scaling.logs.sources import sheets_of
@@ -22,6 +22,7 @@ def read(
     facts: Any = None,
     schedule: Any = None,
     warmup: int | None = None,
+    resumed: str | None = None,
 ) -> Runs:
     """Read loss curves from CSV files.
 
@@ -38,6 +39,8 @@ def read(
         all. They win over constant columns of the files and over a runs.csv beside them or one folder up.
     schedule : text, table or Schedule for all runs, or `{run: schedule}`; wins over the logged rates.
     warmup : number of warm-up updates of runs whose rows begin after it, to rebuild their schedule.
+    resumed : `"newest"`: where steps fall back, a resumed run wrote them again, and the newest rows count. So it is without
+        being said where rows stand in the order they were written and no other reading is likely; the notes tell.
 
     Raises
     ------
@@ -46,6 +49,7 @@ def read(
     rest, loss = loss_named(columns, loss)
     names = check_names(rest)
     findings = Findings()
+    check_resumed(resumed)
     frame = hasattr(paths, "columns")  # as a list it would be the names of its columns
     many = isinstance(paths, Iterable) and not isinstance(paths, (str, Path)) and not frame
     given: list[Any] = [*paths] if many else [paths]  # type: ignore[misc]
@@ -67,7 +71,7 @@ def read(
             tables[beside] = facts_.from_table(beside, findings)
         table = tables[beside] if beside is not None else None
         for sheet in found:
-            read_pieces += pieces(sheet, names, loss, table, findings)
+            read_pieces += pieces(sheet, names, loss, table, resumed, findings)
     return Runs(*assemble(read_pieces, facts, schedule, warmup, findings))
 
 

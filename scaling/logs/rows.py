@@ -8,6 +8,7 @@ import pandas as pd
 
 from scaling.logs.columns import LOSSES
 from scaling.logs.findings import Findings, some
+from scaling.logs.resumed import one_row_a_step
 from scaling.logs.sheet import Numbers, Sheet
 from scaling.schedules import MOST_UPDATES
 
@@ -18,12 +19,12 @@ DIVERGED = (
 )
 
 
-def clean(sheet: Sheet, found: dict[str, str], findings: Findings) -> pd.DataFrame | None:
+def clean(sheet: Sheet, found: dict[str, str], asked: bool, findings: Findings) -> pd.DataFrame | None:
     """Canonical columns as numbers, plus `run` ("" without a run column); None after a problem.
 
     Parameters
     ----------
-    found : canonical name -> column of the sheet. findings : where problems and notes go.
+    found : canonical name -> column of the sheet. asked : was resumed="newest" said? findings : where problems and notes go.
     """
     known = findings.count
     data: dict[str, Any] = {}
@@ -51,16 +52,7 @@ def clean(sheet: Sheet, found: dict[str, str], findings: Findings) -> pd.DataFra
         return None
     frame["step"] = frame["step"].astype(np.int64)
     frame = frame.iloc[np.argsort(pd.factorize(frame["run"])[0], kind="stable")]
-    if not sheet.ordered:
-        in_order = np.lexsort([frame["step"].to_numpy(), pd.factorize(frame["run"])[0]])
-        if (in_order != np.arange(len(frame))).any():
-            findings.note("rows were sorted by step", sheet.name)
-            frame = frame.iloc[in_order]
-    _backward(frame, sheet, found["step"], findings)
-    if findings.count > known:
-        return None
-    frame = _merge(frame, sheet, found, findings)
-    return None if findings.count > known else frame
+    return one_row_a_step(frame, sheet, found, asked, findings)
 
 
 def _filled(cell: Any) -> bool:
@@ -124,42 +116,3 @@ def _cut(x: np.ndarray, cells: list[str]) -> bool:
     change = np.abs(np.diff(x[-50:]))
     jumps = change[-1] > 8 * np.nanmedian(change[:-1])
     return bool(jumps and len(cells[-1]) < min(len(cell) for cell in cells[-50:-1]))
-
-
-def _backward(frame: pd.DataFrame, sheet: Sheet, column: str, findings: Findings) -> None:
-    for _, rows in frame.groupby("run", sort=False):
-        step, line = rows["step"].to_numpy(), np.asarray(sheet.lines)[rows.index]
-        back = np.flatnonzero(np.diff(step) < 0) + 1
-        if len(back):
-            i = back[0]
-            again = line[:i][step[:i] >= step[i]][0]
-            more = f" ({len(back)} such places)" if len(back) > 1 else ""
-            findings.problem(
-                sheet.place(rows.index[i], column),
-                f"step {step[i]} comes after {step[i - 1]}, but steps must rise{more}. If a resumed run "
-                f"wrote them again, remove {sheet.unit}s {again} to {line[i - 1]}; else sort by step",
-            )
-
-
-def _merge(frame: pd.DataFrame, sheet: Sheet, found: dict[str, str], findings: Findings) -> pd.DataFrame:
-    """One row per step: joins equal rows, and rows that fill each other's empty cells (train, eval)."""
-    step, run = frame["step"].to_numpy(), frame["run"].to_numpy()
-    same = np.append(False, (np.diff(step) == 0) & (run[1:] == run[:-1]))
-    if not same.any():
-        return frame
-    group = np.cumsum(~same) - 1
-    values = frame.drop(columns=["run", "step"])
-    spread = values.groupby(group).max() > values.groupby(group).min()
-    for column in spread.columns[spread.any()]:
-        rows = frame.index[spread[column].to_numpy()[group] & same]
-        why = f"another value than the {sheet.unit} above, for one step. Keep the newer of a resumed run"
-        _report(sheet, found[column], why, rows, findings)
-    known = values.fillna(-1).to_numpy()
-    equal = int((same[1:] & (known[1:] == known[:-1]).all(axis=1)).sum())
-    if equal:
-        findings.note(f"{equal} rows that repeat the row above were dropped", sheet.name)
-    if same.sum() > equal:
-        findings.note(f"{same.sum() - equal} rows were joined with another of the same step", sheet.name)
-    merged = frame.groupby(group).first()
-    merged.index = frame.index[~same]
-    return merged

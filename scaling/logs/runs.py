@@ -12,7 +12,7 @@ import pandas as pd
 from scaling.errors import DataError
 from scaling.expressions import holds
 from scaling.logs.assemble import assemble, pieces
-from scaling.logs.columns import ALIASES, by_any_name, check_names, loss_named
+from scaling.logs.columns import ALIASES, by_any_name, check_names, check_resumed, loss_named
 from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.sheet import PLACE, sheet_of
@@ -47,6 +47,7 @@ class Runs(Result):
         facts: Any = None,
         schedule: Any = None,
         warmup: int | None = None,
+        resumed: str | None = None,
     ) -> "Runs":
         """Runs from a DataFrame with the columns of a log, checked like a file.
 
@@ -54,6 +55,7 @@ class Runs(Result):
         ----------
         df : one row per run and step; NaN in a loss column means not evaluated.
         columns, loss, facts, schedule, warmup : as in `read`, but a column `loss` is the loss, whatever else is there.
+        resumed : `"newest"`: of rows of one step the later is the newer; without it rows may come in any order.
         """
         if df.empty:
             raise DataError("DataFrame: no rows, so there is no curve to read")
@@ -61,7 +63,7 @@ class Runs(Result):
         sheet = sheet_of(df)
         rest, loss = loss_named(columns, loss)
         loss = "loss" if loss is None and "loss" in sheet.columns else loss
-        found = pieces(sheet, check_names(rest), loss, None, findings)
+        found = pieces(sheet, check_names(rest), loss, None, check_resumed(resumed), findings)
         return cls(*assemble(found, facts, schedule, warmup, findings))
 
     @property

@@ -10,7 +10,7 @@ from typing import Protocol
 from scaling.logs.findings import Findings, some
 from scaling.logs.opened import head_of
 from scaling.logs.sheet import Sheet
-from scaling.logs.sources import delimited
+from scaling.logs.sources import delimited, text
 
 
 class Source(Protocol):
@@ -27,7 +27,7 @@ class Source(Protocol):
         ...
 
 
-SOURCES: tuple[Source, ...] = (delimited,)  # the more particular first
+SOURCES: tuple[Source, ...] = (text, delimited)  # the more particular first
 
 
 def source_of(path: Path) -> Source | None:
