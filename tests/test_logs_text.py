@@ -155,7 +155,7 @@ def test_steps_of_an_epoch(tmp_path: Path) -> None:
     found = series(path)
     assert list(found["train_loss"]) == list(range(10, 201, 10)) and any("counted through" in note for note in found["notes"])
     path.write_text(path.read_text().replace("/100", ""))
-    with pytest.raises(DataError, match="line 11: steps begin anew in this epoch.*'step 20/1000'"):
+    with pytest.raises(DataError, match=r"line 11: steps begin anew in this epoch.*'step 20/1000'"):
         read(path)
 
 

@@ -137,7 +137,7 @@ def _joined(
             column = next(c for c in curve if spread[c].any())
             findings.problem(
                 sheet.place(rows[0], found[column]),
-                f"another value than the {sheet.unit} above, for one step ({clash.sum()} such steps). Keep one {sheet.unit} "
+                f"found {str(sheet.columns[found[column]][rows[0]])!r}; another value than the {sheet.unit} above, for one step ({clash.sum()} such steps). Keep one {sheet.unit} "
                 f"a step; if the later is the newer: {OPTION}",
             )
             return frame

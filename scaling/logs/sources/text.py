@@ -21,10 +21,10 @@ def claims(path: Path, head: bytes) -> bool:
     """Does a line hold a step and a loss? Source code may stand before the first, so the whole file is looked at."""
     if not head or path.is_dir() or not _is_text(head) or _is_table(decoded(head)):
         return False
-    if dialect_of(head) is not None:
+    if dialect_of(head, least=2) is not None:
         return True
     raw = raw_of(path, Findings()) or b""
-    return dialect_of(raw) is not None or path.suffix.lower() in ENDINGS
+    return dialect_of(raw, least=2) is not None or path.suffix.lower() in ENDINGS
 
 
 def sheets(path: Path, findings: Findings) -> list[Sheet]:
@@ -49,12 +49,12 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
     return [] if found is None else [found]
 
 
-def dialect_of(raw: bytes) -> Dialect | None:
-    """The dialect in which most losses are found together with their step; None where no line holds both."""
+def dialect_of(raw: bytes, least: int = 1) -> Dialect | None:
+    """The dialect in which most losses are found together with their step; None where fewer than `least` lines hold both."""
     seen = (found for _, line in lines(raw) if (found := fields(line)))
     sample = list(islice(seen, SAMPLE))
     text = None
-    best, score = None, 0.0
+    best, score = None, 10.0 * least - 1
     for dialect in DIALECTS:
         points = _points(dialect, sample)
         if points <= score:
