@@ -134,11 +134,11 @@ def _joined(
         if in_order and (asked or clash.sum() <= max(3, len(clash) // FEW)):
             findings.note(f"{clash.sum()} steps stand there twice with other values, the newer is read: {lines}", sheet.name)
         else:
-            column = next(c for c in curve if spread[c].any())
+            column = found[next(c for c in curve if spread[c].any())]
             findings.problem(
-                sheet.place(rows[0], found[column]),
-                f"found {str(sheet.columns[found[column]][rows[0]])!r}; another value than the {sheet.unit} above, for one step ({clash.sum()} such steps). Keep one {sheet.unit} "
-                f"a step; if the later is the newer: {OPTION}",
+                sheet.place(rows[0], column),
+                f"found {str(sheet.columns[column][rows[0]])!r}; another value than the {sheet.unit} above, for one step "
+                f"({clash.sum()} such steps). Keep one {sheet.unit} a step; if the later is the newer: {OPTION}",
             )
             return frame
     known = values.fillna(-1).to_numpy()
