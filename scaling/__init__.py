@@ -16,6 +16,7 @@ _HOMES = {
     "Fit": "scaling.fits",
     "plan": "scaling.planning",
     "load": "scaling.saved",
+    "score": "scaling.registered",
     "backtest": "scaling.judging",
     "compare": "scaling.judging",
     "forecast": "scaling.running",
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from scaling.logs import Runs as Runs
     from scaling.logs import read as read
     from scaling.planning import plan as plan
+    from scaling.registered import score as score
     from scaling.running import forecast as forecast
     from scaling.saved import load as load
     from scaling.schedules import schedule as schedule

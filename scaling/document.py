@@ -21,7 +21,9 @@ SCHEMA = 2  # 1 had no digest
 MARK = f"written by scaling-laws {__version__}"  # in pages and figures
 # kind of file -> does this content show that we wrote it? A table of forecasts has no room for a mark but its header
 OURS: dict[str, Callable[[bytes], bool]] = {
-    "saved fit": lambda content: _is_document(content),
+    "saved fit": lambda content: _kind(content) not in (None, *ONCE),
+    "registration": lambda content: False,
+    "score": lambda content: _kind(content) == "score",
     "forecast": lambda content: {b"prediction", b"lower", b"upper"} <= _header(content),
     "schedule": lambda content: False,  # only step and lr, as anybody's
     "table of runs": lambda content: {b"run_id", b"flops_6nd", b"train_bytes"} <= _header(content),
@@ -30,12 +32,47 @@ OURS: dict[str, Callable[[bytes], bool]] = {
 }
 LARGEST = 2**28  # bytes of a file that may be ours
 REMEDY = "Write it again: fit.save or `scaling fit -o` for a fit, relation.save or `scaling relate -o` for a relation."
+# kinds that are never replaced, and what to do about a damaged one
+ONCE = {
+    "registration": "Take it from where a copy was kept: one made now would be no forecast of before.",
+    "score": "Make it again: `scaling score FORECAST RUN -o`.",
+}
 
 
 def write(path: str | Path, kind: str, content: Mapping[str, Any], *, force: bool = False) -> None:
     """One JSON document of this version; an interrupted write leaves the old file. `force` as in `check_target`."""
-    saved = signed({"schema": SCHEMA, "kind": kind, "scaling": __version__, **content})
-    put(path, json.dumps(saved, allow_nan=False).encode(), "saved fit", force=force)
+    put(path, _encoded(sealed(kind, content)), "score" if kind == "score" else "saved fit", force=force)
+
+
+def sealed(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written of a kind, with its digest."""
+    return signed({"schema": SCHEMA, "kind": kind, "scaling": __version__, **content})
+
+
+def write_once(path: str | Path, kind: str, content: Mapping[str, Any]) -> None:
+    """The same document where no file is yet: it never replaces one, also if two processes write at once.
+
+    Raises
+    ------
+    ArgumentError : there is something at this path, or no folder. MachineError : it cannot be written.
+    """
+    path = Path(path)
+    check_target(path, kind)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        write_atomically(draft, _encoded(sealed(kind, content)))
+        draft.rename(path) if os.name == "nt" else os.link(draft, path)  # both refuse a name that is taken
+    except FileExistsError:
+        check_target(path, kind)
+        raise
+    except OSError as problem:
+        raise MachineError(f"{path}: cannot be written: {problem.strerror or problem}; name another place.") from problem
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _encoded(saved: Mapping[str, Any]) -> bytes:
+    return json.dumps(saved, allow_nan=False).encode()
 
 
 def put(path: str | Path, content: bytes, kind: str, *, force: bool = False) -> None:
@@ -74,6 +111,9 @@ def check_target(
         raise ArgumentError(f"{said}: this is a device or a pipe, not a file; name a file")
     if any(_reads(given, path) for given in inputs):
         raise ArgumentError(f"{said}: this command reads that file, so it cannot write it; name another file")
+    if kind == "registration" or kind_of(path) == "registration":
+        why = "a registered forecast replaces nothing" if kind == "registration" else "it holds a registered forecast"
+        raise ArgumentError(f"{said}: there is a file, and {why}; name a new file")
     if not force and (path.stat().st_size > LARGEST or not OURS[kind](path.read_bytes())):
         way = "name another folder" if kind == "table of runs" else "--force replaces it" if option else "force=True does it"
         raise ArgumentError(f"{said}: there is a file that this program did not write as a {kind}; move it away, or {way}")
@@ -90,12 +130,20 @@ def _reads(given: str | Path, path: Path) -> bool:
         return False
 
 
-def _is_document(content: bytes) -> bool:
+def _kind(content: bytes) -> str | None:
+    """The kind of a document of ours; the first version did not say it of fits. None: it is none."""
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(found, dict) and {"schema", "scaling"} <= set(found)
+        return None
+    return str(found.get("kind", "fit")) if isinstance(found, dict) and {"schema", "scaling"} <= set(found) else None
+
+
+def kind_of(path: Path) -> str | None:
+    """The kind of document that a file says it is, before it is checked; None if it is none."""
+    with path.open("rb") as file:
+        ours = path.stat().st_size <= LARGEST and file.read(64).lstrip().startswith(b"{")
+    return _kind(path.read_bytes()) if ours else None
 
 
 def _header(content: bytes) -> set[bytes]:
@@ -117,7 +165,8 @@ def read(path: str | Path) -> Fields:
         raise DataError(f"{path}: not a saved fit or relation ({error}). {REMEDY}") from error
     if not isinstance(saved, dict) or "schema" not in saved:
         raise DataError(f"{path}: JSON, but not a saved fit or relation: field 'schema' is missing. {REMEDY}")
-    fields = Fields(saved, path)
+    remedy = ONCE.get(str(saved.get("kind")), REMEDY)
+    fields = Fields(saved, path, remedy=remedy)
     if fields.whole("schema") > SCHEMA:
         by = f" ({saved['scaling']})" if isinstance(saved.get("scaling"), str) else ""
         raise DataError(
@@ -125,7 +174,7 @@ def read(path: str | Path) -> Fields:
             "upgrade scaling-laws to read it."
         )
     if not genuine(saved) if "sha256" in saved else saved["schema"] > 1:
-        raise DataError(f"{path}: field 'sha256' is not the digest of the rest: changed by hand, or damaged. {REMEDY}")
+        raise DataError(f"{path}: field 'sha256' is not the digest of the rest: changed by hand, or damaged. {remedy}")
     return fields
 
 
@@ -195,12 +244,12 @@ def plain(x: Any) -> Any:
 class Fields:
     """An object of a document, read field by field: what is not as it must be is answered with file and field."""
 
-    def __init__(self, found: Mapping[str, Any], path: str | Path, place: str = ""):
-        self.found, self.path, self.place = found, path, place
+    def __init__(self, found: Mapping[str, Any], path: str | Path, place: str = "", remedy: str = REMEDY):
+        self.found, self.path, self.place, self.remedy = found, path, place, remedy
 
     def wrong(self, name: str, problem: str) -> DataError:
         """The answer to a field that cannot be used."""
-        return DataError(f"{self.path}: field '{self.place}{name}' {problem}: the file was damaged. {REMEDY}")
+        return DataError(f"{self.path}: field '{self.place}{name}' {problem}: the file was damaged. {self.remedy}")
 
     def get(self, name: str, kind: type | tuple[type, ...], what: str) -> Any:
         """A field of a kind; true and false are no numbers."""
@@ -216,11 +265,11 @@ class Fields:
         return self.get(name, (dict, type(None)), "an object or null") is not None
 
     def part(self, name: str) -> Fields:
-        return Fields(self.get(name, dict, "an object"), self.path, f"{self.place}{name}.")
+        return Fields(self.get(name, dict, "an object"), self.path, f"{self.place}{name}.", self.remedy)
 
     def parts(self, name: str) -> list[Fields]:
         found = self.get(name, list, "a list of objects")
-        inside = Fields({str(i): one for i, one in enumerate(found)}, self.path, f"{self.place}{name}.")
+        inside = Fields({str(i): one for i, one in enumerate(found)}, self.path, f"{self.place}{name}.", self.remedy)
         return [inside.part(i) for i in inside.found]
 
     def text(self, name: str) -> str:

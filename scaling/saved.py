@@ -1,17 +1,27 @@
-"""Read what was saved: fits, and relations between two data sets."""
+"""Read what was saved: fits, relations between two data sets, registered forecasts and how they went."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from scaling import document
+from scaling.document import Fields
 from scaling.fits import Fit
 from scaling.fits.saving import from_saved
+from scaling.registered import Registration, Score
 from scaling.transfer.relation import Relation
 
+READERS: dict[str, Callable[[Fields], Fit | Relation | Registration | Score]] = {
+    "fit": lambda saved: Fit.of(from_saved(saved)),
+    "relation": Relation.from_saved,
+    "registration": Registration.from_saved,
+    "score": Score.from_saved,
+}
 
-def load(path: str | Path) -> Fit | Relation:
-    """Read a fit written by `Fit.save`, or a relation between two data sets written by `Relation.save`.
+
+def load(path: str | Path) -> Fit | Relation | Registration | Score:
+    """Read what `save` wrote: a fit, a relation between two data sets, a registered forecast, or the score of one.
 
     Raises
     ------
@@ -19,6 +29,6 @@ def load(path: str | Path) -> Fit | Relation:
     """
     saved = document.read(path)
     kind = saved.text("kind") if "kind" in saved.found else "fit"  # the first version did not say it of fits
-    if kind not in ("fit", "relation"):
-        raise saved.wrong("kind", "must be fit or relation")
-    return Relation.from_saved(saved) if kind == "relation" else Fit.of(from_saved(saved))
+    if kind not in READERS:
+        raise saved.wrong("kind", f"must be {', '.join(READERS)}")
+    return READERS[kind](saved)

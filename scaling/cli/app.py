@@ -44,6 +44,8 @@ VERBS = {
     "fit": "Fit a law to logs and print the report, verdict first.",
     "predict": "Predict losses with a saved fit: at given inputs, over a schedule, or for logged runs.",
     "forecast": "Forecast the end of a running job from its own log and planned schedule; no fit is needed.",
+    "register": "Write a forecast down before its run: dated, with digests of data and code, and never replaced.",
+    "score": "Score a registered forecast against its run, or see how all forecasts of a folder did over time.",
     "compare": "Compare laws by their error on held-out data; never by how well they fit.",
     "relate": "Fit how the loss on one data set follows from that on another, over runs of equal size and tokens.",
     "plan": "Find the best size and tokens for a budget, or the cheapest run that reaches a loss.",

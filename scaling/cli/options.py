@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 from cyclopts import CoercionError, CycloptsError, MissingArgumentError, Parameter, Token
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from scaling import Fit, Runs
     from scaling.formula import Law
+    from scaling.transfer import Relation
 
 DELTA = 1e-3  # where losses turn, unless told otherwise
 FIGURES = (".png", ".svg", ".pdf")
@@ -197,12 +198,18 @@ def _inputs(law: Law | None, columns: list[str]) -> tuple[str, ...]:
     return law.over_columns(columns).inputs
 
 
-def saved_fit(path: str | Path) -> Fit:
-    """A saved fit of a law; a saved relation between two data sets is refused."""
+@overload
+def saved_fit(path: str | Path) -> Fit: ...
+@overload
+def saved_fit(path: str | Path, *, relations: Literal[True]) -> Fit | Relation: ...
+def saved_fit(path: str | Path, *, relations: bool = False) -> Fit | Relation:
+    """A saved fit of a law, or where they are wanted a relation between two data sets; other documents are refused."""
     found = scaling.load(path)
-    if not isinstance(found, scaling.Fit):
+    if isinstance(found, scaling.Fit) or (relations and isinstance(found, scaling.transfer.Relation)):
+        return found
+    if isinstance(found, scaling.transfer.Relation):
         raise ArgumentError(f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit")
-    return found
+    raise ArgumentError(f"{path} holds a registered forecast or the score of one, which `scaling score` takes; give a fit")
 
 
 def fit_or_constants(text: str) -> Fit | str:

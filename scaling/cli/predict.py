@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 import scaling
-from scaling.cli import output
-from scaling.cli.options import Count, Flag, Level, Output, Reading, check_files, value
+from scaling.cli import output, targets
+from scaling.cli.options import Count, Flag, Level, Output, Reading, check_files, saved_fit, value
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
-from scaling.words import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,27 +72,17 @@ def run(
     check_files(output_, "forecast", plot, inputs=[fit, *paths, schedule], force=force)
     if not paths and reading != Reading():
         raise ArgumentError("--where, --loss, --map and --warmup go with logs")
-    result = scaling.load(fit)
+    result = saved_fit(fit, relations=True)
     if not isinstance(result, scaling.Fit):  # a relation between two data sets
         if schedule is not None or steps is not None or at or plot is not None:
             raise ArgumentError("--schedule, --steps, --at and --plot do not go with a saved relation")
         rows = result.predict(_source_losses(result, paths, inputs, reading), level=level)
         return _show(result, rows, rows, output_, level, printing, force=force)
-    _check(result, bool(paths), schedule is not None, inputs)
     if inputs and (plot is not None or at):
         raise ArgumentError("--plot and --at go with logs or --schedule, not with inputs of the law")
-    if steps is not None and schedule is None:
-        raise ArgumentError("--steps goes with --schedule; --at picks steps of logged runs")
-    target: Any  # Runs, Schedule or the law's inputs
-    if paths:
-        target = reading.measurements(paths, result.law, quiet=printing.quiet, predicted=True)
-        if (at or plot is not None) and not isinstance(target, scaling.Runs):
-            raise ArgumentError("--at and --plot go with loss curves, and this is a table of runs; leave them out")
-    elif schedule is not None:
-        target = scaling.schedule(schedule, **({} if steps is None else {"steps": steps}))
-    else:
-        named = _names(result)
-        target = {named[name]: value(f"--{name} {text}", text) for name, text in inputs.items()}
+    target = targets.target(result, paths, schedule, steps, inputs, reading, quiet=printing.quiet, options=OPTIONS)
+    if paths and (at or plot is not None) and not isinstance(target, scaling.Runs):
+        raise ArgumentError("--at and --plot go with loss curves, and this is a table of runs; leave them out")
     curves = isinstance(target, scaling.Runs) or schedule is not None
     curve = result.predict(target, level=level)
     shown = _with_truth(_at(result, target, curve, at, level) if curves else curve, target)
@@ -124,30 +113,6 @@ def _source_losses(found: Relation, paths: Sequence[str], inputs: dict[str, str]
         return {"x": value(f"--x {inputs['x']}", inputs["x"])}
     data = reading.measurements(paths)
     return data if isinstance(data, scaling.Runs) else data.rename(columns={"loss": "x"})
-
-
-def _check(result: Fit, logs: bool, planned: bool, inputs: dict[str, str]) -> None:
-    """Refuse a target that this law cannot be predicted at."""
-    over_schedule = result.law.over_schedules
-    known = () if over_schedule else result.law.inputs
-    for name in inputs:
-        if name not in _names(result):
-            hint = did_you_mean(f"--{name}", [f"--{option}" for option in (*known, *OPTIONS)])
-            raise ArgumentError(f"unknown option --{name}{hint}")
-    if logs + planned + bool(inputs) != 1:
-        wanted = "logs or --schedule" if over_schedule else "logs or " + " ".join(f"--{name}" for name in known)
-        raise ArgumentError(f"law '{result.law.name}' is predicted for one of: {wanted}")
-    if inputs and (missing := [f"--{name}" for name in known if name not in {_names(result)[given] for given in inputs}]):
-        raise ArgumentError(f"law '{result.law.name}' also needs {' '.join(missing)}")
-
-
-def _names(result: Fit) -> dict[str, str]:
-    """Option -> input of the law; the only one also goes by what its convention says it is."""
-    law = result.law
-    if law.over_schedules:
-        return {}
-    own = {name: name for name in law.inputs}
-    return own | ({str(law.conventions[x]): x for x in law.inputs if x in law.conventions} if len(own) == 1 else {})
 
 
 def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level: float) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from scaling.fits import saving
 from scaling.fits.lmfit_words import LmfitWords
 from scaling.formula.ties import resolve
 from scaling.intervals.prediction import predict
+from scaling.registered.record import Registration, of_fit
 from scaling.rendering import LABEL, Result, plain
 from scaling.words import check_seed, digits, listed
 
@@ -53,6 +54,33 @@ class Fit(LmfitWords, Result):
             ``attrs["interval"]`` says what the interval assumes, ``attrs["extrapolation"]`` how far outside the data it is.
         """
         return predict(self, data, interval=interval, level=level, steps=steps)
+
+    def register(
+        self, target: Any, path: str | Path | None = None, *, level: float = 0.9, steps: Any = None
+    ) -> Registration:
+        """Write down, before the run, what this fit predicts for it; `scaling.score` says later how it went.
+
+        Parameters
+        ----------
+        target, level, steps : as in `predict`; no row may have a measured loss.
+        path : where to write the record. It must be a new file: no registration is ever replaced. None writes nothing.
+
+        Returns
+        -------
+        Registration
+            The forecast with its date, the digests of data and code, and one of the whole: publish that.
+            ``fit.register(**record.asked)`` makes it again, and ``record.differences`` says whether it is the same.
+
+        Raises
+        ------
+        ArgumentError : there is a file already. DataError : the target has been measured.
+        """
+        if path is not None:
+            document.check_target(path, "registration")
+        made = of_fit(self, target, self.predict(target, level=level, steps=steps), level)
+        if path is not None:
+            made.save(path)
+        return made
 
     def bootstrap(self, replicates: int = 1000, *, seed: int = 0, by: str | None = None) -> pd.DataFrame:
         """Refit resampled data: one row of parameter values per replicate, with ``converged``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.stats import t as student
 
 from scaling.errors import DataError, ScalingError
 from scaling.logs import Runs
+from scaling.registered.record import Registration, of_job
 from scaling.rendering import Result, plain
 from scaling.running.methods import Curve, Kind, Method, Prefix
 from scaling.running.references import FEWEST, MISFIT, TENTHS, References, as_runs, candidates
@@ -59,6 +61,13 @@ class Forecast(Result):
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), **plain({"methods": self.errors, "frame": self.frame.to_dict("list")})}
+
+    def register(self, path: str | Path | None = None) -> Registration:
+        """Write this forecast down, to be scored when the job has ended; see `scaling.Fit.register`."""
+        made = of_job(self.run, self.frame, self.log, self.level, self.method, self.warnings, self.ok)
+        if path is not None:
+            made.save(path)
+        return made
 
     def head(self) -> list[tuple[str, str]]:
         e, sure = self.end, "" if self.ok else "NOT TRUSTWORTHY: "

@@ -1,0 +1,54 @@
+"""What a saved fit is asked to predict, as a command line says it: logs, a schedule, or inputs of the law."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import scaling
+from scaling.cli.options import Reading, value
+from scaling.errors import ArgumentError
+from scaling.words import did_you_mean
+
+if TYPE_CHECKING:
+    from scaling import Fit
+
+
+def target(
+    fit: Fit, paths: Sequence[str], schedule: str | None, steps: int | None, inputs: Mapping[str, str], reading: Reading, *,
+    quiet: bool, options: Sequence[str],
+) -> Any:  # fmt: skip
+    """Runs or a table, a Schedule, or the law's inputs; `options` of the verb are what a wrong name may have meant."""
+    _check(fit, bool(paths), schedule is not None, inputs, options)
+    if steps is not None and schedule is None:
+        raise ArgumentError("--steps goes with --schedule; --at picks steps of logged runs")
+    if paths:
+        return reading.measurements(paths, fit.law, quiet=quiet, predicted=True)
+    if schedule is not None:
+        return scaling.schedule(schedule, **({} if steps is None else {"steps": steps}))
+    named = _names(fit)
+    return {named[name]: value(f"--{name} {text}", text) for name, text in inputs.items()}
+
+
+def _check(fit: Fit, logs: bool, planned: bool, inputs: Mapping[str, str], options: Sequence[str]) -> None:
+    """Refuse a target that this law cannot be predicted at."""
+    over_schedule = fit.law.over_schedules
+    known = () if over_schedule else fit.law.inputs
+    for name in inputs:
+        if name not in _names(fit):
+            hint = did_you_mean(f"--{name}", [f"--{option}" for option in (*known, *options)])
+            raise ArgumentError(f"unknown option --{name}{hint}")
+    if logs + planned + bool(inputs) != 1:
+        wanted = "logs or --schedule" if over_schedule else "logs or " + " ".join(f"--{name}" for name in known)
+        raise ArgumentError(f"law '{fit.law.name}' is predicted for one of: {wanted}")
+    if inputs and (missing := [f"--{name}" for name in known if name not in {_names(fit)[given] for given in inputs}]):
+        raise ArgumentError(f"law '{fit.law.name}' also needs {' '.join(missing)}")
+
+
+def _names(fit: Fit) -> dict[str, str]:
+    """Option -> input of the law; the only one also goes by what its convention says it is."""
+    law = fit.law
+    if law.over_schedules:
+        return {}
+    own = {name: name for name in law.inputs}
+    return own | ({str(law.conventions[x]): x for x in law.inputs if x in law.conventions} if len(own) == 1 else {})
