@@ -19,6 +19,11 @@ from scaling.version import __version__
 
 SCHEMA = 2  # 1 had no digest
 MARK = f"written by scaling-laws {__version__}"  # in pages and figures
+# kinds that no other kind of document replaces, and what to do about a damaged one
+ONCE: dict[str, str] = {
+    "registration": "Take it from where a copy was kept: one made now would be no forecast of before.",
+    "score": "Make it again: `scaling score FORECAST RUN -o`.",
+}
 # kind of file -> does this content show that we wrote it? A table of forecasts has no room for a mark but its header
 OURS: dict[str, Callable[[bytes], bool]] = {
     "saved fit": lambda content: _kind(content) not in (None, *ONCE),
@@ -32,11 +37,6 @@ OURS: dict[str, Callable[[bytes], bool]] = {
 }
 LARGEST = 2**28  # bytes of a file that may be ours
 REMEDY = "Write it again: fit.save or `scaling fit -o` for a fit, relation.save or `scaling relate -o` for a relation."
-# kinds that are never replaced, and what to do about a damaged one
-ONCE = {
-    "registration": "Take it from where a copy was kept: one made now would be no forecast of before.",
-    "score": "Make it again: `scaling score FORECAST RUN -o`.",
-}
 
 
 def write(path: str | Path, kind: str, content: Mapping[str, Any], *, force: bool = False) -> None:

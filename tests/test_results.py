@@ -23,6 +23,7 @@ from scaling.procedures.independence import Independence
 from scaling.procedures.sensitivity import Growth
 from scaling.procedures.step_law import StepLaw
 from scaling.procedures.trajectory import Trajectory
+from scaling.registered import History
 from scaling.rendering import COLOURS, Result, html, plain, text
 from scaling.report import page
 from scaling.running import Forecast
@@ -98,7 +99,26 @@ def families():
     return family(table.assign(loss=table["loss"] * table["p"] ** -0.08))
 
 
+def registration():
+    return replace(fitted().register({"N": [7e9], "D": [2e11]}), words={"interval": BAD, "extrapolation": "", "why": [BAD]})
+
+
+def score():
+    measured = {"N": [7e9], "D": [2e11], "loss": [2.2]}
+    return replace(scaling.score(fitted().register({"N": [7e9], "D": [2e11]}), measured), notes=(BAD,))
+
+
+def history():
+    one = score()
+    names = ["level", "forecasts", "inside", "coverage", "lower", "upper", "error", "score"]
+    coverage = pd.DataFrame([(0.9, 1, 1, 1.0, 0.146, 1.0, 0.0123, 0.0456)], columns=names).set_index("level")
+    return History(one.frame.assign(made="2026-01-02", law=BAD, level=0.9, coverage=1.0), coverage, 3, (BAD,))
+
+
 KINDS = {
+    "Registration": registration,
+    "Score": score,
+    "History": history,
     "Runs": runs,
     "Fit": fit,
     "Backtest": backtest,

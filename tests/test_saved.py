@@ -113,7 +113,7 @@ def test_what_is_damaged_is_answered_with_file_and_field(name, tmp_path):
         (("loss", "name"), "l2", r"field 'loss.name' and delta are those of no objective"),
         (("data", "columns", "loss"), [2.0], r"field 'data' cannot be used"),
         (("data",), {}, r"field 'data.columns' is missing"),
-        (("kind",), "report", r"field 'kind' must be fit or relation"),
+        (("kind",), "report", r"field 'kind' must be fit, relation, registration, score"),
     ],
 )
 def test_fields_are_named(place, value, said, tmp_path):

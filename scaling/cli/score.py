@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import scaling
@@ -57,9 +58,6 @@ def run(
     record = scaling.load(forecast)
     if not isinstance(record, Registration):
         raise ArgumentError(f"{forecast}: this is no registered forecast; `scaling register -o` writes one")
-    if record.curves:
-        data = reading.read(paths, quiet=printing.quiet)
-    else:
-        data = reading.measurements(paths, record.formula, quiet=printing.quiet)
-    found = registered.score(record, data)
+    read = reading.read if record.curves else partial(reading.measurements, law=record.formula)
+    found = registered.score(record, read(paths, quiet=printing.quiet))
     return output.show(found, printing, saved=output_, save=found.save, force=force)

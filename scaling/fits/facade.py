@@ -18,6 +18,7 @@ from scaling.fits.lmfit_words import LmfitWords
 from scaling.formula.ties import resolve
 from scaling.intervals.prediction import predict
 from scaling.registered.record import Registration, of_fit
+from scaling.registered.target import check_open
 from scaling.rendering import LABEL, Result, plain
 from scaling.words import check_seed, digits, listed
 
@@ -77,6 +78,7 @@ class Fit(LmfitWords, Result):
         """
         if path is not None:
             document.check_target(path, "registration")
+        check_open(target)
         made = of_fit(self, target, self.predict(target, level=level, steps=steps), level)
         if path is not None:
             made.save(path)

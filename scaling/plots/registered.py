@@ -40,7 +40,7 @@ def history(found: History, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
         if "coverage" in axes:
             _coverage(axes["coverage"], x, rows)
         last = list(axes.values())[-1]
-        last.set_xlabel(f"forecasts in the order of their registration, {rows['made'].iloc[0][:10]} to {rows['made'].iloc[-1][:10]}")
+        last.set_xlabel(f"registered forecasts, {rows['made'].iloc[0][:10]} to {rows['made'].iloc[-1][:10]}")
         for one in axes.values():
             one.set_xlim(0.5, len(rows) + 0.5)
     return axes
@@ -51,8 +51,13 @@ def _errors(ax: Axes, x: np.ndarray, rows: pd.DataFrame) -> None:
     ax.vlines(x, percent["lower"], percent["upper"], color=style.PREDICTION, alpha=0.35, linewidth=4, label="interval")
     for held, colour, label in ((True, style.CONTEXT, "inside"), (False, style.TRUTH, "outside")):
         at = rows["inside"].map(lambda one, held=held: one is not None and one == one and bool(one) == held).to_numpy(bool)
-        look = {"markerfacecolor": colour if held else "none", "markeredgecolor": colour, "label": f"{at.sum()} {label}"}
-        ax.plot(x[at], percent["measured"][at], linestyle="none", marker="o", markersize=4.5, **look)
+        ax.plot(
+            x[at], percent["measured"][at], linestyle="none", marker="o", markersize=4.5, markeredgecolor=colour,
+            markerfacecolor=colour if held else "none", label=f"{at.sum()} {label}",
+        )  # fmt: skip
+    if (bare := rows["inside"].isna().to_numpy()).any():
+        label = f"{bare.sum()} without an interval"
+        ax.plot(x[bare], percent["measured"][bare], linestyle="none", marker="x", color=style.CONTEXT, label=label)
     ax.axhline(0, color="#444444", linewidth=0.8, zorder=1)
     ax.set_ylabel("measured / predicted - 1 (%)")
     ax.legend(loc="best")

@@ -82,7 +82,9 @@ class Registration(Result):
         try:
             return find(name).using(**self.law.get("conventions", {}))
         except LawError as problem:
-            raise LawError(f"{problem} Import the module that defines '{name}': the forecast was made by this law.") from problem
+            raise LawError(
+                f"{problem} Import the module that defines '{name}': the forecast was made by this law."
+            ) from problem
 
     def save(self, path: str | Path) -> None:
         """Write it where there is no file yet. A registration is never replaced.
@@ -99,8 +101,8 @@ class Registration(Result):
         if self.data["sha256"] != again.data["sha256"]:
             told.append(f"the data differ: {self.data['rows']} rows then, {again.data['rows']} now, or other numbers in them")
         told += [
-            f"{what}: {mine.get(name)} then, {other.get(name)} now"
-            for what, mine, other in (("law", self.law, again.law), ("code", self.code, again.code))
+            f"{name}: {mine.get(name)} then, {other.get(name)} now"
+            for mine, other in ((self.law, again.law), (self.code, again.code))
             for name in sorted({*mine, *other})
             if document.plain(mine.get(name)) != document.plain(other.get(name))
         ]
@@ -176,10 +178,10 @@ def of_fit(fit: Fitted, target: Any, predicted: pd.DataFrame, level: float) -> R
     words = {name: predicted.attrs.get(name, "") for name in ("interval", "extrapolation")}
     words["why"] = list(predicted.attrs.get("why", ()))
     steps = predicted["step"].tolist() if "step" in predicted else []
+    data = {"sha256": targets.digest_of_rows(fit), "rows": len(fit.design), "counts": targets.counts(fit)}
     return Registration(
-        now(), level, keys, rows[list(names)], plain({**said, "values": fit.values, **how}),
-        {"sha256": targets.digest_of_rows(fit), "rows": len(fit.design), "counts": targets.counts(fit)}, code(), words, bool(rows["ok"].all()),
-        targets.saved(target, steps),
+        now(), level, keys, rows[list(names)], plain({**said, "values": fit.values, **how}), data, code(), words,
+        bool(rows["ok"].all()), targets.saved(target, steps),
     )  # fmt: skip
 
 
@@ -207,5 +209,10 @@ def code() -> dict[str, str]:
     sources = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         sources.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    versions = {"scaling": __version__, "python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__}
+    versions = {
+        "scaling": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
     return {**versions, "sources": sources.hexdigest()}

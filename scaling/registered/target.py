@@ -19,26 +19,34 @@ from scaling.schedules import Schedule, schedule
 
 
 def saved(target: Any, steps: list[int]) -> dict[str, Any]:
-    """A target of `Fit.predict` as JSON types: columns, runs, or a schedule with the steps predicted.
-
-    Raises
-    ------
-    DataError : rows of it have a measured loss, so the run has been made, at least in part.
-    """
+    """A target of `Fit.predict` as JSON types: columns, runs, or a schedule with the steps predicted."""
     if isinstance(target, (Schedule, str)):
         plan = schedule(target)
         rates = {"text": plan.text} if plan.text is not None else {"rates": plan.rates.tolist()}
         return {"schedule": {**rates, "first": plan.first}, "steps": steps}
-    table = target.frame if isinstance(target, Runs) else pd.DataFrame({k: np.atleast_1d(v) for k, v in target.items()})
-    losses = [c for c in {"loss", *LOSSES} if c in table]
-    if known := int(table[losses].notna().any(axis=1).sum()):
+    if isinstance(target, Runs):
+        return {"runs": target.to_saved()}
+    table = pd.DataFrame({k: np.atleast_1d(v) for k, v in target.items()})
+    return {"columns": {str(name): _plain(table[name]) for name in table if name not in _losses(table)}}
+
+
+def check_open(target: Any) -> None:
+    """Refuse rows with a measured loss: their run has been made, at least in part."""
+    if isinstance(target, Runs):
+        table = target.frame
+    elif isinstance(target, Mapping) or hasattr(target, "columns"):
+        table = pd.DataFrame({k: np.atleast_1d(v) for k, v in target.items()})
+    else:
+        return
+    if known := int(table[_losses(table)].notna().any(axis=1).sum()):
         raise DataError(
             f"{known} of {len(table)} rows to be registered have a measured loss: a forecast is registered before its run. "
             "Leave those rows, or their column of losses, out; for a job in progress register what scaling.forecast says."
         )
-    if isinstance(target, Runs):
-        return {"runs": target.to_saved()}
-    return {"columns": {str(name): _plain(table[name]) for name in table if name not in losses}}
+
+
+def _losses(table: pd.DataFrame) -> list[str]:
+    return [c for c in ("loss", *LOSSES) if c in table]
 
 
 def asked(found: Fields) -> dict[str, Any]:
@@ -85,5 +93,5 @@ def counts(fit: Fitted) -> dict[str, str]:
 
 
 def _plain(column: pd.Series) -> list[Any]:
-    values: Mapping[Any, Any] = column.astype(object).where(column.notna(), None)
+    values = column.astype(object).where(column.notna(), None)
     return [v if v is None or isinstance(v, (str, bool, int, float)) else str(v) for v in np.asarray(values).tolist()]

@@ -30,9 +30,9 @@ class Score(Result):
 
     Attributes
     ----------
-    frame : DataFrame, one row per forecast that was asked for and measured (of a curve its end): the keys, prediction, lower,
-        upper, measured, error (measured / predicted - 1), inside, and interval_score, in nats and lower is better: the width plus
-        2 / (1 - level) times what lies outside (Gneiting and Raftery 2007). inside and score are empty without an interval.
+    frame : DataFrame, one row per forecast that was asked for and measured (of a curve its end): the keys, prediction,
+        lower, upper, measured, error (measured / predicted - 1), inside, and interval_score: the width plus 2 / (1 - level)
+        times what lies outside, in nats, lower is better (Gneiting and Raftery 2007). Empty without an interval.
     along : of a curve the part of all its measured rows that lie inside; NaN else.
     as_planned : was this the run that was registered? notes : what was left out, and why it was not.
     registration : sha256 of the registration; made, law, level : of it too. scored : when.
@@ -62,14 +62,17 @@ class Score(Result):
         numbers = (*BOUNDS, "measured", "error", "interval_score")
         for name in numbers:
             rows.array(name, len(rows.get("prediction", list, "a list")), finite=name in ("prediction", "measured", "error"))
-        columns = {name: rows.array(name, None, finite=False) if name in numbers else given for name, given in rows.found.items()}
+        columns = {
+            name: rows.array(name, None, finite=False) if name in numbers else given for name, given in rows.found.items()
+        }
         try:
             frame = pd.DataFrame(columns)
         except ValueError as problem:
             raise found.wrong("rows", f"are not columns of one length ({problem})") from problem
-        texts = (found.text(name) for name in ("registration", "made", "scored", "law"))
-        rest = (found.number("level"), frame, found.unbounded("along"), found.flag("as_planned"), found.texts("notes"))
-        return cls(*texts, *rest)
+        return cls(
+            found.text("registration"), found.text("made"), found.text("scored"), found.text("law"), found.number("level"),
+            frame, found.unbounded("along"), found.flag("as_planned"), found.texts("notes"),
+        )  # fmt: skip
 
     def head(self) -> list[tuple[str, str]]:
         known = self.frame["inside"].dropna()
@@ -125,13 +128,15 @@ def _runs(registration: Registration, data: Any) -> tuple[pd.DataFrame, list[str
     measured = _measured(registration, data)
     ours = registration.frame
     apart = np.abs(_logs(measured[keys])[:, None] - _logs(ours[keys])[None]).max(2)  # measured x registered
+    order = np.argsort(apart.argmin(1), kind="stable")  # as they were registered
+    measured, apart = measured.iloc[order], apart[order]
     nearest, near = apart.argmin(1), apart.min(1) <= np.log1p(NEAR)
     if not near.any():
         i = int(apart.min(1).argmin())
         pairs = ", ".join(f"{k} = {measured[k].iloc[i]:.6g} (registered {ours[k].iloc[nearest[i]]:.6g})" for k in keys)
         raise DataError(
-            f"none of {len(measured)} measured rows is of a registered run: the closest has {pairs}, and {NEAR:.0%} is allowed. "
-            "A run that has not reached its end is scored when it has; another run needs a forecast of its own."
+            f"none of {len(measured)} measured rows is of a registered run: the closest has {pairs}, and {NEAR:.0%} is "
+            "allowed. A run that has not reached its end is scored when it has; another run needs a forecast of its own."
         )
     rows = ours.iloc[nearest[near]].reset_index(drop=True).assign(measured=measured["loss"].to_numpy()[near])
     notes = []
@@ -171,9 +176,10 @@ def _along(registration: Registration, data: Any) -> tuple[pd.DataFrame, list[st
             reached = f"its last loss is at step {rows['step'].iloc[-1]}" if len(rows) else "no loss of it lies there"
             notes.append(f"run '{run}' was registered for steps {first} to {last}: {reached}, so its end is not scored yet")
             continue
-        beside = {c: np.interp(rows["step"], ours["step"], ours[c]) for c in (*BOUNDS, *(["lr"] if "lr" in ours else []))}
-        found = judged(pd.DataFrame({"run": run, "step": rows["step"].to_numpy(), **beside, "measured": rows["loss"].to_numpy()}),
-                       registration.level)  # fmt: skip
+        columns = [*BOUNDS, *(["lr"] if "lr" in ours else [])]
+        beside = {c: np.interp(rows["step"], ours["step"], ours[c]) for c in columns}
+        known = {"run": run, "step": rows["step"].to_numpy(), **beside, "measured": rows["loss"].to_numpy()}
+        found = judged(pd.DataFrame(known), registration.level)
         if run in runs.schedules and "lr" in ours:
             rates = runs.schedules[run].rates[runs.schedules[run].index(rows["step"].to_numpy())]
             off = np.abs(rates - beside["lr"]) > RATES * np.max(ours["lr"])

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
 from scaling import document
 from scaling.errors import DataError
 from scaling.registered.record import KIND, Registration
-from scaling.registered.score import KIND as SCORED
-from scaling.registered.score import Score
+from scaling.registered.scoring import KIND as SCORED
+from scaling.registered.scoring import Score
 from scaling.rendering import Result, plain
 
 SURE = 0.95  # of the interval of a coverage
@@ -27,8 +26,8 @@ class History(Result):
 
     Attributes
     ----------
-    frame : DataFrame, one row per scored forecast, the oldest first: made, law, level, prediction, lower, upper, measured, error,
-        inside, interval_score, and coverage: of all forecasts with an interval of this level up to this one.
+    frame : DataFrame, one row per scored forecast, the oldest first: made, law, level, prediction, lower, upper, measured,
+        error, inside, interval_score, and coverage: of all forecasts with an interval of this level up to this one.
     coverage : one row per level: forecasts, inside, coverage, and its 95 % interval (Jeffreys), mean |error| and score.
     waiting : registrations that have no score. notes : what does not count, and why.
     """
@@ -88,9 +87,8 @@ def history(paths: str | Path | Iterable[str | Path]) -> History:
     if apart := len(scores) - len(counting):
         notes.append(f"{apart} scores do not count: those runs left their registered schedule")
     if not counting:
-        raise DataError(
-            f"no scored forecast in {', '.join(map(str, files[:3])) or 'these folders'}: `scaling score FORECAST RUN -o` makes one."
-        )
+        there = f"{len(registered)} registrations" if registered else "no registration"
+        raise DataError(f"no scored forecast here, and {there}: `scaling score FORECAST RUN -o` makes a score.")
     keep = ["prediction", "lower", "upper", "measured", "error", "inside", "interval_score"]
     rows = [s.frame[keep].assign(made=s.made, law=s.law, level=s.level) for s in counting]
     frame = pd.concat(rows, ignore_index=True)[["made", "law", "level", *keep]]
