@@ -21,7 +21,7 @@ _HOMES = {
     "compare": "scaling.judging",
     "forecast": "scaling.running",
     "ScalingError": "scaling.errors",
-    **{room: f"scaling.{room}" for room in ("counting", "logs", "planning", "plots", "report", "transfer")},
+    **{room: f"scaling.{room}" for room in ("counting", "logs", "planning", "plots", "registered", "report", "transfer")},
 }
 __all__ = [*_HOMES, "__version__"]
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scaling import logs as logs
     from scaling import planning as planning
     from scaling import plots as plots
+    from scaling import registered as registered
     from scaling import report as report
     from scaling import transfer as transfer
     from scaling.errors import ScalingError as ScalingError

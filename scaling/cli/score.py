@@ -6,12 +6,10 @@ from functools import partial
 from pathlib import Path
 
 import scaling
-from scaling import registered
 from scaling.cli import output
 from scaling.cli.options import Flag, Output, Reading, check_files
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
-from scaling.registered import Registration
 
 
 def run(
@@ -53,11 +51,11 @@ def run(
         raise ArgumentError("--plot goes with a folder of scores")
     check_files(output_, "score", plot, inputs=[forecast, *paths], force=force)
     if folder:
-        many = registered.history(forecast)
+        many = scaling.registered.history(forecast)
         return output.show(many, printing, plot=plot, draw=lambda: scaling.plots.history(many), force=force)
     record = scaling.load(forecast)
-    if not isinstance(record, Registration):
+    if not isinstance(record, scaling.registered.Registration):
         raise ArgumentError(f"{forecast}: this is no registered forecast; `scaling register -o` writes one")
     read = reading.read if record.curves else partial(reading.measurements, law=record.formula)
-    found = registered.score(record, read(paths, quiet=printing.quiet))
+    found = scaling.score(record, read(paths, quiet=printing.quiet))
     return output.show(found, printing, saved=output_, save=found.save, force=force)

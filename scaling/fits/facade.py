@@ -56,9 +56,7 @@ class Fit(LmfitWords, Result):
         """
         return predict(self, data, interval=interval, level=level, steps=steps)
 
-    def register(
-        self, target: Any, path: str | Path | None = None, *, level: float = 0.9, steps: Any = None
-    ) -> Registration:
+    def register(self, target: Any, path: str | Path | None = None, *, level: float = 0.9, steps: Any = None) -> Registration:
         """Write down, before the run, what this fit predicts for it; `scaling.score` says later how it went.
 
         Parameters
