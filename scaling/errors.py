@@ -1,5 +1,7 @@
 """What can go wrong, one class per cause. Every message says what, where, why, and what to do."""
 
+from collections.abc import Sequence
+
 
 class ScalingError(ValueError):
     """Base of every error a user can cause and mend."""
@@ -10,7 +12,16 @@ class ArgumentError(ScalingError):
 
 
 class DataError(ScalingError):
-    """A log cannot be read as it stands: names file, line, column and the remedy."""
+    """A log cannot be read as it stands: names file, line, column and the remedy.
+
+    Parameters
+    ----------
+    problems : all of them, where the message shows the first.
+    """
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems) or (message,)
 
 
 class ScheduleError(ScalingError):

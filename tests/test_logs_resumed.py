@@ -52,7 +52,7 @@ def test_one_wrong_step_costs_one_row(tmp_path: Path) -> None:
         rows = [(wrong if s == 900 else s, x) for s, x in FIRST]
         runs = read(csv(rows, tmp_path / "a.csv"))
         assert list(runs.frame["step"]) == [s for s, _ in FIRST if s != 900]
-        assert any("1 lines dropped whose step is out of line: line 46" in note for note in runs.notes)
+        assert any("1 lines dropped whose step is out of line: line 46" in text for text in runs.warnings)
 
 
 def test_late_evaluations_are_no_restart(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def series(path: Path) -> dict[str, dict[int, float]]:
     return {
         name: {int(s): x for s, x, gone in zip(step, cells.values, cells.missing, strict=True) if not gone}
         for name, cells in sheet.columns.items()
-    } | {"facts": sheet.facts, "notes": findings.notes}
+    } | {"facts": sheet.facts, "notes": (*findings.notes, *findings.warnings)}
 
 
 def check(path: Path, log: Log) -> None:

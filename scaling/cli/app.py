@@ -75,6 +75,7 @@ app = App(
     version=scaling.__version__,
 )
 app["--help"].group = app["--version"].group = "Help"
+app.command("scaling.cli.runs_import:run", name="runs-import", help="", help_prologue="", help_epilogue="", show=False)
 for verb, line in VERBS.items():
     app.command(f"scaling.cli.{verb}:run", name=verb, help=line, help_prologue="", help_epilogue="")
 
@@ -85,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in tokens
     try:
         answer_old(tokens)
+        tokens = ["runs-import", *tokens[2:]] if tokens[:2] == ["runs", "import"] else tokens
         if named := next((token for token in tokens if token in VERBS), None):
             app[named].help = None  # the page of a verb is its docstring
         with warnings.catch_warnings():

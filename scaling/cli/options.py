@@ -155,16 +155,15 @@ class Reading:
         """Return canonical name -> name in the file."""
         return pairs(self.map, "--map")
 
+    def arguments(self) -> dict[str, Any]:
+        """Return what `scaling.read` takes."""
+        return {"columns": self.columns() or None, "loss": self.loss, "warmup": self.warmup, "resumed": self.resumed}
+
     def read(self, paths: Sequence[str], *, quiet: bool, schedule: str | None = None) -> Runs:
         """Read the logs; what the reader noticed goes to stderr."""
-        runs = scaling.read(
-            list(paths),
-            columns=self.columns() or None,
-            loss=self.loss,
-            warmup=self.warmup,
-            schedule=schedule,
-            resumed=self.resumed,
-        )
+        runs = scaling.read(list(paths), schedule=schedule, **self.arguments())
+        for said in runs.warnings:
+            output.warning(said)
         if self.where is not None:
             runs = runs.select(self.where, self.columns())
         output.notes(runs.notes, quiet=quiet)

@@ -44,10 +44,9 @@ class Findings:
     def raise_problems(self) -> None:
         if not self._problems:
             return
-        shown = [f"{some(places, 3)}: {text}" for text, places in self._problems.items()]
-        if len(shown) > SHOWN:
-            shown[SHOWN:] = [f"... and {len(shown) - SHOWN} more problems"]
-        raise DataError("\n".join(shown))
+        told = [f"{some(places, 3)}: {text}" for text, places in self._problems.items()]
+        rest = [f"... and {len(told) - SHOWN} more problems"] if len(told) > SHOWN else []
+        raise DataError("\n".join([*told[:SHOWN], *rest]), told)
 
 
 def _told(said: dict[str, list[str]]) -> tuple[str, ...]:

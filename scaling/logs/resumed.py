@@ -70,7 +70,7 @@ def _newest(rows: Rows, unit: str, column: str, asked: bool, findings: Findings)
         return keep
     strays = _strays(step)
     if len(strays):
-        findings.note(
+        findings.warn(
             f"{len(strays)} {unit}s dropped whose step is out of line: {unit} {some(list(rows.line[at[strays]]), 4)}",
             rows.place,
         )

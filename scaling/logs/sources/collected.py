@@ -12,7 +12,7 @@ from scaling.logs.sheet import Numbers
 from scaling.logs.sources.dialects import Dialect
 from scaling.logs.sources.printed import RANK, UNITS, UNREADABLE, Field, fields, resolution, value
 
-COARSE = 1e-3  # a loss printed to no more than this is said to be rounded
+CUT = "cut off, without a newline at its end"  # as the last line of a running job may be
 PEERS = 50  # numbers that tell how long one should be
 
 
@@ -60,7 +60,7 @@ class Collected:
         if "\0" in line or UNREADABLE in line:
             self._drop("with bytes that are no text", number)
         elif last and self.torn and self._cut(row):
-            self._drop("cut off, without a newline at its end", number)
+            self._drop(CUT, number)
         else:
             self._place(number, line, row)
 
