@@ -22,19 +22,19 @@ BAD = {  # content, what the message must say (regular expressions, all of them)
     "no header": ("100,3e-4,4.5\n200,3e-4,4.1\n", ["line 1: numbers .* where column names must be"]),
     "missing step": ("lr,loss\n3e-4,4.5\n", ["no column for step", "--map step=COLUMN", "lr, loss"]),
     "missing loss": ("step,lr\n1,3e-4\n", ["no column for loss", "train_loss", "the file has step, lr"]),
-    "doubled step": ("step,_step,loss\n1,1,4.5\n", ["2 columns could be step: step, _step", r"columns=\{'step'", "--map"]),
+    "doubled step": ("step,iter,loss\n1,5,4.5\n2,7,4\n", ["2 columns could be step: step, iter", r"columns=\{'step'", "--map"]),
     "doubled loss": ("step,loss,train_loss\n1,4.5,4.4\n", ["2 columns could be train_loss"]),
     "same name twice": ("step,loss,loss\n1,4.5,4.4\n", [r"'loss' \(columns 2, 3\)"]),
     "text": (GOOD + "400,3e-4,oops\n", ["a.csv, line 5, column 'loss': found 'oops'", "expected a number"]),
-    "thousands": (GOOD + '"1,000",3e-4,3.8\n', ["line 5, column 'step': found '1,000'"]),
+    "odd commas": (GOOD + '"1,00",3e-4,3.8\n', ["line 5, column 'step': found '1,00'"]),
     "text rate": (GOOD + "400,high,3.8\n", ["line 5, column 'lr': found 'high'"]),
     "empty step": (GOOD + ",3e-4,3.8\n", ["line 5, column 'step': empty cell; every row needs its step"]),
     "half a step": (GOOD + "400.5,3e-4,3.8\n", ["line 5, column 'step': found '400.5'; steps are whole"]),
     "negative step": ("step,loss\n-1,4\n", ["line 2, column 'step': found '-1'"]),
     "negative loss": (GOOD + "400,3e-4,-3.8\n", ["line 5, column 'loss': found '-3.8'", "above 0"]),
     "zero loss": (GOOD + "400,3e-4,0\n", ["line 5, column 'loss': found '0'"]),
-    "nan": (GOOD + "400,3e-4,nan\n", ["line 5, column 'loss': found 'nan'", "diverged", "empty"]),
-    "inf": (GOOD + "400,3e-4,inf\n500,3e-4,inf\n", ["found 'inf'", r"2 such lines: 5, 6"]),
+    "nan between": (GOOD + "400,3e-4,nan\n500,3e-4,3.8\n", ["line 5, column 'loss': found 'nan'", "diverged", "empty"]),
+    "nothing but nan": ("step,lr,loss\n1,3e-4,nan\n2,3e-4,nan\n", ["a.csv: diverged before its first loss"]),
     "negative rate": (GOOD + "400,-3e-4,3.8\n", ["line 5, column 'lr': found '-3e-4'"]),
     "backwards": (
         GOOD + GOOD.split("\n", 1)[1],
@@ -44,9 +44,6 @@ BAD = {  # content, what the message must say (regular expressions, all of them)
         GOOD + "".join(f"{s},3e-4,{x}\n" for s in range(400, 900, 100) for x in (3.7, 3.6)),
         ["line 6, column 'loss': found '3.6'; another value than the line above, for one step", "resumed='newest'"],
     ),
-    "semicolons": ("step;loss\n1;3,5\n2;3,4\n", ["read as ONE column named 'step;loss'", "';'"]),
-    "tabs": ("step\tloss\n1\t3.5\n", ["ONE column", r"'\\t'"]),
-    "spaces": ("step loss\n1 3.5\n", ["ONE column"]),
     "decimal commas": ("step,loss\n1,3,5\n2,3,4\n", ["lines 2 to 3: every row has 3 fields", "Decimal commas"]),
     "trailing commas": ("step,loss\n1,3.5,\n2,3.4,\n", ["trailing commas"]),
     "extra field": (GOOD + "400,3e-4,3,8\n", ["line 5: 4 fields .* where the header has 3"]),
@@ -94,14 +91,14 @@ def test_the_same_problem_of_many_files_is_told_once(tmp_path: Path) -> None:
     [
         ("none.csv", "no such file"),
         ("*.nothing", "no file matches"),
-        ("empty", "no .csv file"),
-        (".", "there are some in .*deep"),
+        ("empty", "no log that can be read; it is empty"),
+        ("other", "no log that can be read; it has notes.md"),
     ],
 )
 def test_bad_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: str, words: str) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "a.csv").write_text(GOOD)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.md").write_text("one, two\n1, 2\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=words):
         read(paths)
@@ -128,7 +125,7 @@ def test_bad_frames() -> None:
     with pytest.raises(DataError, match="no rows"):
         Runs.from_frame(pd.DataFrame({"step": [], "loss": []}))
     with pytest.raises(DataError, match="DataFrame, row 1, column 'loss': found 'inf'"):
-        Runs.from_frame(pd.DataFrame({"step": [1, 2], "loss": [3.0, float("inf")]}))
+        Runs.from_frame(pd.DataFrame({"step": [1, 2, 3], "loss": [3.0, float("inf"), 2.0]}))
     with pytest.raises(DataError, match="row 7, column 'loss'"):
         Runs.from_frame(pd.DataFrame({"step": [2, 2], "loss": [3.0, 2.0]}, index=[3, 7]))
 
@@ -144,7 +141,7 @@ def test_what_can_be_mended_is_mended_and_told(tmp_path: Path) -> None:
         ("blank lines", text.replace("\n", "\n\n").encode(), None),
         ("no last newline", text.rstrip().encode(), None),
         ("comments", b"# made by hand\n" + text.encode(), "1 comment lines skipped"),
-        ("nuls", text.encode() + b"\0\0\0", "3 NUL bytes"),
+        ("nuls", text.encode() + b"\0\0\0", "1 rows with NUL bytes"),
         ("header again", text.encode() + lines()[0].encode() + b"\n", "1 repeats of the header"),
         ("row again", text.encode() + lines()[-1].encode() + b"\n", "1 rows that repeat the row above"),
         ("cut line", text.encode() + b"2100,0.00", "line 22 is cut off"),

@@ -139,6 +139,8 @@ class Reading:
         The column that is the loss, where a log has several.
     map : list of str
         Where a column has another name: `--map step=_step`; may be repeated.
+    fact : list of str
+        What holds of every run and the logs do not say: `--fact batch_tokens=524288`; may be repeated.
     warmup : Count
         Warm-up updates before the first logged row, which the rates before it are rebuilt from.
     resumed : str
@@ -148,6 +150,7 @@ class Reading:
     where: str | None = None
     loss: str | None = None
     map: Many = ()
+    fact: Many = ()
     warmup: Count | None = None
     resumed: Literal["newest"] | None = None
 
@@ -157,7 +160,9 @@ class Reading:
 
     def arguments(self) -> dict[str, Any]:
         """Return what `scaling.read` takes."""
-        return {"columns": self.columns() or None, "loss": self.loss, "warmup": self.warmup, "resumed": self.resumed}
+        facts = {name: scaling.logs.fact(text) for name, text in pairs(self.fact, "--fact").items()}
+        same: dict[str, Any] = {"columns": self.columns() or None, "loss": self.loss, "facts": facts or None}
+        return {**same, "warmup": self.warmup, "resumed": self.resumed}
 
     def read(self, paths: Sequence[str], *, quiet: bool, schedule: str | None = None) -> Runs:
         """Read the logs; what the reader noticed goes to stderr."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,13 @@ import pandas as pd
 
 from scaling.errors import DataError
 from scaling.logs import facts as facts_
+from scaling.logs import meaning, units
+from scaling.logs.beside import canonical
 from scaling.logs.columns import ALIASES, LOSSES, resolve
 from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.rows import clean
-from scaling.logs.sheet import PLACE, Sheet
+from scaling.logs.sheet import PLACE, Sheet, as_written
 from scaling.schedules import schedule
 
 ORDER = ("run", "step", "tokens", "lr", "loss")
@@ -29,10 +31,28 @@ class Piece:
     place: str
     rows: pd.DataFrame
     facts: dict[str, Any]
+    columns: dict[str, str]  # canonical name -> column in the file
+    step_unit: str = "updates"
+    advice: str = ""
+
+    def in_one_meaning(self, facts: Mapping[str, Any], findings: Findings) -> "Piece":
+        """The same with steps in updates and losses in nats per token; as it stands after a problem was recorded."""
+        rows = meaning.in_updates(self.rows, self.step_unit, facts, self.place, self.advice, findings)
+        rows = None if rows is None else meaning.in_nats(rows, self.columns, facts, self.place, findings)
+        if rows is None:
+            return self
+        meaning.check_first(rows, facts, self.place, findings)
+        return replace(self, rows=rows)
 
 
 def pieces(
-    sheet: Sheet, columns: dict[str, str], loss: str | None, table: facts_.Facts | None, resumed: str | None, findings: Findings
+    sheet: Sheet,
+    columns: dict[str, str],
+    loss: str | None,
+    table: facts_.Facts | None,
+    beside: Mapping[str, Any],
+    resumed: str | None,
+    findings: Findings,
 ) -> list[Piece]:
     """The runs of one sheet; none after a problem was recorded.
 
@@ -40,11 +60,17 @@ def pieces(
     ----------
     columns, loss, resumed : as in `scaling.read`.
     table : facts of the runs.csv beside the sheet, by run; None where there is none.
+    beside : facts of all its runs in other files of the folder.
     """
-    found = resolve(list(sheet.columns), columns, loss, sheet.name, findings)
-    frame = clean(sheet, found, resumed is not None, findings) if found else None
-    frame = None if frame is None else sheet.placed(frame)
-    if found is None or frame is None or (chosen := _choose(frame, found, loss, sheet.name, findings)) is None:
+    sheet = as_written(sheet, findings)
+    resolved = resolve(sheet, columns, loss, findings)
+    cleaned = clean(sheet, resolved, resumed is not None, findings) if resolved else None
+    if resolved is None or cleaned is None:
+        return []
+    found, (frame, ends) = resolved.columns, cleaned
+    frame = sheet.placed(frame)
+    chosen = _choose(frame, found, loss, sheet.name, bool(ends), findings)
+    if chosen is None:
         return []
     run = frame["run"].to_numpy()
     left = {name: cells for name, cells in sheet.columns.items() if name and name not in found.values()}
@@ -58,11 +84,17 @@ def pieces(
         if known is None:
             findings.note(f"not listed in {facts_.TABLE}, so without its facts", place)
         merged = facts_.joined(place, known or {}, constant[name], findings)
-        made.append(Piece(parts, place, rows, {**merged, "loss_from": chosen}))
+        said = {**beside, **canonical(sheet.facts), **merged, "loss_from": chosen}
+        if name in ends:
+            findings.warn(f"the loss is no number from step {ends[name]:g} on: the run diverged, read up to there", place)
+            said["status"] = "diverged"
+        made.append(Piece(parts, place, rows, said, found, resolved.step_unit, sheet.advice))
     return made
 
 
-def _choose(frame: pd.DataFrame, found: dict[str, str], loss: str | None, name: str, findings: Findings) -> str | None:
+def _choose(
+    frame: pd.DataFrame, found: dict[str, str], loss: str | None, name: str, diverged: bool, findings: Findings
+) -> str | None:
     """Set `loss` to one of the losses in place; the name of its column in the file."""
     evaluated = {kind: int(frame[kind].notna().sum()) for kind in LOSSES if kind in frame}
     if "loss" in frame:
@@ -71,12 +103,22 @@ def _choose(frame: pd.DataFrame, found: dict[str, str], loss: str | None, name: 
         kind = loss
     else:
         kind = "val_loss" if evaluated.get("val_loss") or "train_loss" not in evaluated else "train_loss"
+        if (
+            len(evaluated) == 2
+            and units.needs(found["val_loss"])
+            and evaluated["train_loss"]
+            and not units.needs(found["train_loss"])
+        ):
+            kind = "train_loss"
         if len(evaluated) == 2:
             other = "train_loss" if kind == "val_loss" else "val_loss"
             findings.note(f"two losses are logged; loss is {kind}; loss={other!r} takes the other", name)
     frame["loss"] = frame[kind]
     empty = int(frame["loss"].isna().sum())
     rated = int(frame.loc[frame["loss"].isna(), "lr"].notna().sum()) if "lr" in frame else 0
+    if empty == len(frame) and (diverged or frame.empty):
+        findings.nothing(name, "diverged before its first loss was logged")
+        return None
     if empty == len(frame) and not rated:
         said = f"column {found[kind]!r} is empty in all {empty} rows, and there is no rate; nothing to read"
         findings.problem(name, said)
@@ -99,16 +141,18 @@ def assemble(pieces: list[Piece], facts: Any, override: Any, warmup: int | None,
     ------
     DataError : the problems found so far, or a schedule or facts for runs that are not there.
     """
-    findings.raise_problems()
+    findings.raise_problems(read=len(pieces))
     names = _distinct([piece.parts for piece in pieces])
     by_name = dict(sorted(zip(names, pieces, strict=True), key=lambda pair: pair[0]))
+    extra = facts_.given(facts, list(by_name))
+    known = {name: {**piece.facts, **extra.get(name, {})} for name, piece in by_name.items()}
+    by_name = {name: piece.in_one_meaning(known[name], findings) for name, piece in by_name.items()}
+    findings.raise_problems()
     frame = pd.concat([piece.rows.assign(run=name) for name, piece in by_name.items()])
     one_loss = not all(kind in frame for kind in LOSSES)  # then it is `loss`, and fact loss_from says which
     order = dict.fromkeys((*ORDER, *ALIASES, *PLACE))
     columns = [name for name in order if name in frame and not (one_loss and name in LOSSES)]
     frame = frame[columns].reset_index(drop=True)
-    extra = facts_.given(facts, list(by_name))
-    known = {name: {**piece.facts, **extra.get(name, {})} for name, piece in by_name.items()}
     table = pd.DataFrame(list(known.values()), index=pd.Index(list(known), name="run"))
     losses = sorted(set(table["loss_from"]))
     if len(losses) > 1:

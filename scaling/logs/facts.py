@@ -1,5 +1,6 @@
 """Facts of a run: one value for the whole run, from runs.csv, from constant columns, or from the caller."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,12 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import DataError
+from scaling.logs.beside import ALIASES_OF_FACTS, parse
+from scaling.logs.cells import Numbers, Sparse
 from scaling.logs.findings import Findings, near, some
 from scaling.logs.sources import delimited
 
 TABLE = "runs.csv"
-ALIASES_OF_FACTS = {
-    "batch_size_in_tokens": "batch_tokens",
-    "learning_rate_peak": "peak_lr",
-    "num_params": "n_params",
-    "n_parameters": "n_params",
-    "seq_len": "context",
-}
 Facts = dict[str, dict[str, Any]]
 
 
@@ -29,21 +25,50 @@ def constant_columns(cells: Mapping[str, Any], rows: np.ndarray, run: np.ndarray
     ----------
     cells : column -> its cells. rows : shape (n,), the cells that are read. run : shape (n,), the run of each.
     """
-    facts: Facts = {key: {} for key in dict.fromkeys(run)}
+    runs = list(dict.fromkeys(run))
+    facts: Facts = {key: {} for key in runs}
+    own = {key: rows if len(runs) == 1 else rows[run == key] for key in runs}
     varying = []
     for column, values in cells.items():
-        seen: dict[str, str] = {}
-        for i, key in zip(rows, run, strict=True):
-            cell = str(values[i]).strip()
-            if cell not in ("", "nan", "None") and seen.setdefault(key, cell) != cell:
-                varying.append(column)
-                break
-        else:
-            for key, cell in seen.items():
-                facts[key][ALIASES_OF_FACTS.get(column, column)] = parse(cell)
+        if MEASURED.search(column):
+            continue
+        seen = {key: _only(values, at, alone=len(runs) == 1) for key, at in own.items()}
+        if any(value is VARIES for value in seen.values()):
+            varying.append(column)
+            continue
+        for key, value in seen.items():
+            if value is not None:
+                facts[key][ALIASES_OF_FACTS.get(column, column)] = value
     if varying:
         findings.note(f"columns not read, as no canonical name matches: {some(varying, 3)}", name)
     return facts
+
+
+MEASURED = re.compile(
+    r"^_|runtime|per_second|_time$|/wps|created_at|timestamp|wall.time", re.IGNORECASE
+)  # never of a run as a whole
+VARIES = object()
+_FEW = 100  # cells that are looked at before a column is read as a whole
+
+
+def _only(values: Any, rows: np.ndarray, *, alone: bool) -> Any:
+    """The one value of these rows; None if they are empty, VARIES if they differ."""
+    if isinstance(values, Sparse) and alone:
+        if not values.rows:
+            return None
+        return VARIES if (only := values.only()) is None else parse(only) if isinstance(only, str) else only
+    values = values.dense() if isinstance(values, Sparse) else values
+    found = None
+    for part in (rows[:_FEW], rows[_FEW:]):
+        if isinstance(values, Numbers):
+            numbers = np.unique(values.values[part][~values.missing[part]])
+            texts = {repr(x.item()).removesuffix(".0") for x in numbers[:2]}
+        else:
+            texts = {text for i in part if (text := str(values[i]).strip()) not in ("", "nan", "None")}
+        if len(texts) > 1 or (texts and found is not None and found not in texts):
+            return VARIES
+        found = next(iter(texts), found)
+    return None if found is None else parse(found)
 
 
 def from_table(path: Path, findings: Findings) -> Facts | None:
@@ -95,13 +120,3 @@ def given(facts: Any, runs: list[str]) -> Facts:
         if run not in runs:
             raise DataError(f"facts: no run {run!r}{near(str(run), runs, 'the runs are')}")
     return {run: dict(values) for run, values in facts.items()}
-
-
-def parse(cell: str) -> Any:
-    """A whole number, a number, or the text itself."""
-    for kind in (int, float):
-        try:
-            return kind(cell) if "_" not in cell else cell
-        except ValueError:
-            continue
-    return cell

@@ -15,6 +15,7 @@ class Findings:
         self._problems: dict[str, list[str]] = {}
         self._notes: dict[str, list[str]] = {}
         self._warnings: dict[str, list[str]] = {}
+        self._nothing: dict[str, list[str]] = {}
 
     def problem(self, place: str, text: str) -> None:
         """`place` is file, line and column, as far as known; equal problems are told once."""
@@ -27,6 +28,10 @@ class Findings:
     def warn(self, text: str, name: str) -> None:
         """What a fit of these rows may go wrong by; never said of a healthy log."""
         self._warnings.setdefault(text, []).append("/".join(name.split("/")[-2:]))
+
+    def nothing(self, place: str, text: str) -> None:
+        """A run without anything to read: a problem where it is alone, else a warning."""
+        self._nothing.setdefault(text, []).append(place)
 
     @property
     def count(self) -> int:
@@ -41,7 +46,15 @@ class Findings:
     def warnings(self) -> tuple[str, ...]:
         return _told(self._warnings)
 
-    def raise_problems(self) -> None:
+    def raise_problems(self, read: int | None = None) -> None:
+        """DataError with the problems so far. `read`: number of runs that were read, where all were tried."""
+        if read is not None:
+            for text, places in self._nothing.items():
+                for place in places:
+                    if read:
+                        self.warn(f"{text}; left out", place)
+                    else:
+                        self.problem(place, text)
         if not self._problems:
             return
         told = [f"{some(places, 3)}: {text}" for text, places in self._problems.items()]

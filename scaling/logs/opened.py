@@ -99,6 +99,6 @@ def text_of(path: Path, findings: Findings) -> str | None:
         findings.problem(f"{path}, line {line}", said)
         return None
     if not text.strip("\0 \t\r\n\f\v"):
-        findings.problem(str(path), "the file is empty; was the log ever flushed?")
+        findings.nothing(str(path), "the file is empty; was the log ever flushed?")
         return None
     return text

@@ -1,6 +1,6 @@
 """`read`: paths -> Runs."""
 
-import glob
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,14 @@ from typing import Any
 from scaling.errors import DataError
 from scaling.logs import facts as facts_
 from scaling.logs.assemble import assemble, pieces
+from scaling.logs.beside import beside
 from scaling.logs.columns import check_names, check_resumed, loss_named
 from scaling.logs.findings import Findings, some
+from scaling.logs.folders import logs_in
 from scaling.logs.runs import Runs
 from scaling.logs.sources import sheets_of
+
+MANY = 100  # files, of which the progress is shown
 
 
 def read(
@@ -24,13 +28,13 @@ def read(
     warmup: int | None = None,
     resumed: str | None = None,
 ) -> Runs:
-    """Read loss curves from CSV files.
+    """Read loss curves from logs of any format, recognised by their content: `scaling.logs.sources` has them.
 
     Parameters
     ----------
-    paths : a file, a glob, a folder (its *.csv, or its curves/*.csv if it has a runs.csv), or several.
-        A file holds one run, named by the file's stem, or several, told apart by a column run, run_id or
-        curve. Equal names are made distinct by the folders above.
+    paths : a file, a glob, a folder (its logs, or those of its curves/ if it has a runs.csv, or those of the folders in it
+        if it has none of its own), or several. A file holds one run, named by the file's stem, or several, told apart by a
+        column run, run_id or curve. Equal names are made distinct by the folders above.
     columns : canonical name -> column of the files, where names are unknown or ambiguous, as in
         `{"step": "_step"}`. The canonical names are the keys of `scaling.logs.columns.ALIASES`.
     loss : `"train_loss"`, `"val_loss"` or a column of the files; default val_loss where it is logged, else
@@ -58,45 +62,29 @@ def read(
             f"scaling.read takes paths of files or folders, not {some([type(p).__name__ for p in given], 3)}; "
             "a DataFrame becomes runs by Runs.from_frame."
         )
-    files = _files(given, findings)
+    files = logs_in(given, findings)
     findings.raise_problems()
     tables: dict[Path, facts_.Facts | None] = {}
     read_pieces = []
-    for path in files:
+    for path in _progress(files):
         found = sheets_of(path, findings)
         if not found:
             continue
-        beside = facts_.find_table(path)
-        if beside is not None and beside not in tables:
-            tables[beside] = facts_.from_table(beside, findings)
-        table = tables[beside] if beside is not None else None
+        listed = facts_.find_table(path)
+        if listed is not None and listed not in tables:
+            tables[listed] = facts_.from_table(listed, findings)
+        table = tables[listed] if listed is not None else None
+        near = beside(path, findings) if table is None else {}
         for sheet in found:
-            read_pieces += pieces(sheet, names, loss, table, resumed, findings)
+            read_pieces += pieces(sheet, names, loss, table, near, resumed, findings)
     return Runs(*assemble(read_pieces, facts, schedule, warmup, findings))
 
 
-def _files(paths: list[str | Path], findings: Findings) -> list[Path]:
-    found: dict[Path, Path] = {}
-    for given in paths:
-        path = Path(given).expanduser()
-        if path.is_dir():
-            inside = path / "curves" if (path / facts_.TABLE).is_file() and (path / "curves").is_dir() else path
-            files = [file for file in sorted(inside.glob("*.csv")) if file.name != facts_.TABLE]
-            if not files:
-                deeper = sorted({str(file.parent) for file in path.glob("**/*.csv")})
-                hint = f"; there are some in {some(deeper, 5)}" if deeper else "; only CSV files can be read"
-                findings.problem(str(given), f"the folder has no .csv file{hint}")
-        elif any(mark in str(given) for mark in "*?[") and not path.exists():
-            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
-            files = [Path(match) for match in matches if Path(match).name != facts_.TABLE]
-            if not files:
-                findings.problem(str(given), "no file matches; check the pattern")
-        else:
-            files = [path]
-        for file in files:
-            if file.resolve() in found:
-                findings.note("given twice, read once", str(file))
-            found.setdefault(file.resolve(), file)
-    if not paths:
-        findings.problem("read", "no paths given; name a file, a pattern or a folder")
-    return list(found.values())
+def _progress(files: list[Path]) -> Iterable[Path]:
+    """The files, with a bar on a terminal where there are many."""
+    if len(files) < MANY or not sys.stderr.isatty():
+        return files
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(files, "reading", console=Console(stderr=True), transient=True)

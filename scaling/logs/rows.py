@@ -6,37 +6,40 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.logs.columns import LOSSES
+from scaling.logs.cells import is_missing, numbers_of
+from scaling.logs.columns import LOSSES, Resolved
+from scaling.logs.diverged import cut
 from scaling.logs.findings import Findings, some
 from scaling.logs.resumed import one_row_a_step
-from scaling.logs.sheet import Numbers, Sheet
+from scaling.logs.sheet import Sheet
 from scaling.schedules import MOST_UPDATES
 
 NUMBER = "expected a number like 3.25; correct the cell or remove the line"
-DIVERGED = (
-    "the run diverged here, and only finite losses can be fitted. Remove the rows from here on; if it means "
-    "'not evaluated', leave the cell empty"
-)
 
 
-def clean(sheet: Sheet, found: dict[str, str], asked: bool, findings: Findings) -> pd.DataFrame | None:
-    """Canonical columns as numbers, plus `run` ("" without a run column); None after a problem.
+def clean(sheet: Sheet, resolved: Resolved, asked: bool, findings: Findings) -> tuple[pd.DataFrame, dict[str, float]] | None:
+    """Canonical columns as numbers, plus `run` ("" without a run column), and run -> step where it diverged.
+
+    None after a problem.
 
     Parameters
     ----------
-    found : canonical name -> column of the sheet. asked : was resumed="newest" said? findings : where problems and notes go.
+    resolved : what each column of the sheet is. asked : was resumed="newest" said? findings : where problems and notes go.
     """
-    known = findings.count
+    known, found = findings.count, resolved.columns
     data: dict[str, Any] = {}
     faults: dict[tuple[str, str], np.ndarray] = {}  # (column, what must hold) -> rows where it does not
+    lost: dict[str, np.ndarray] = {}  # loss -> rows where it is no finite number
     for canonical, column in found.items():
         cells = sheet.columns[column]
         if canonical == "run":
             data["run"] = [str(cell) for cell in cells]
-            faults[column, "every row needs its run; name it"] = np.array([not _filled(c) for c in cells])
+            faults[column, "every row needs its run; name it"] = np.array([is_missing(c) for c in cells], bool)
             continue
-        data[canonical], text, filled = _numbers(cells)
-        for why, rows in _check(canonical, data[canonical], text, filled).items():
+        data[canonical], text, filled = numbers_of(cells)
+        if canonical in ("loss", *LOSSES):
+            lost[canonical] = filled & ~text & ~np.isfinite(data[canonical])
+        for why, rows in _check(canonical, data[canonical], text, filled, resolved.step_unit).items():
             faults[column, why] = rows
     frame = pd.DataFrame({"run": "", **data})
     end = list(sheet.columns)[-1]
@@ -45,55 +48,33 @@ def clean(sheet: Sheet, found: dict[str, str], asked: bool, findings: Findings) 
         findings.note(f"line {sheet.lines[-1]}, the last, has no newline, looks cut off: dropped", sheet.name)
         frame = frame.iloc[:-1]
         faults = {key: rows[:-1] for key, rows in faults.items()}
+    frame, ends = cut(frame, {loss: rows[: len(frame)] for loss, rows in lost.items()}, found, sheet, findings)
     for (column, why), rows in faults.items():
         if rows.any():
             _report(sheet, column, why, np.flatnonzero(rows), findings)
     if findings.count > known:
         return None
-    frame["step"] = frame["step"].astype(np.int64)
+    if resolved.step_unit == "updates":
+        frame["step"] = frame["step"].astype(np.int64)
     frame = frame.iloc[np.argsort(pd.factorize(frame["run"])[0], kind="stable")]
-    return one_row_a_step(frame, sheet, found, asked, findings)
+    one = one_row_a_step(frame, sheet, found, asked, findings)
+    return None if one is None else (one, ends)
 
 
-def _filled(cell: Any) -> bool:
-    return cell is not None and cell == cell and cell != ""
-
-
-def _numbers(cells: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values (NaN where none), which cells are text and no number, which cells are filled."""
-    if isinstance(cells, Numbers):
-        return cells.values, np.zeros(len(cells), bool), ~cells.missing
-    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
-        values = cells.astype(np.float64)
-        return values, np.zeros(len(values), bool), ~np.isnan(values)
-    if not isinstance(cells, np.ndarray) and not any("_" in cell for cell in cells):
-        try:  # most columns are numbers throughout, and this is several times faster
-            return np.array(list(map(float, cells))), np.zeros(len(cells), bool), np.ones(len(cells), bool)
-        except ValueError:
-            pass
-    values = np.full(len(cells), np.nan)
-    text, filled = np.zeros(len(cells), bool), np.array([_filled(cell) for cell in cells])
-    for i in np.flatnonzero(filled):
-        try:
-            values[i] = float(cells[i])
-            text[i] = isinstance(cells[i], str) and "_" in cells[i]
-        except (TypeError, ValueError):
-            text[i] = True
-    return values, text, filled
-
-
-def _check(canonical: str, x: np.ndarray, text: np.ndarray, filled: np.ndarray) -> dict[str, np.ndarray]:
+def _check(canonical: str, x: np.ndarray, text: np.ndarray, filled: np.ndarray, unit: str) -> dict[str, np.ndarray]:
     """What must hold and what to do -> the rows where it does not."""
     lost = filled & ~text & ~np.isfinite(x)
     bad = {NUMBER: text}
     if canonical == "step":
         bad["every row needs its step; fill it in or remove the line"] = ~filled
+        if unit != "updates":
+            bad[f"{unit} are counted from 0 on"] = lost | (x < 0)
+            return bad
         bad[f"a run has at most {MOST_UPDATES:,} updates; remove the line, or name the column that counts them"] = np.isfinite(
             x
         ) & (x > MOST_UPDATES)
         bad["steps are whole numbers from 0 on"] = lost | (x < 0) | (np.isfinite(x) & (x != np.floor(x)))
     elif canonical in ("loss", *LOSSES):
-        bad[DIVERGED] = lost
         bad["a loss in nats is above 0, and laws take its logarithm; name a column that holds it"] = x <= 0
     elif canonical in ("lr", "tokens"):
         bad[f"{canonical} is finite and not negative; leave the cell empty if unknown"] = lost | (x < 0)
@@ -103,7 +84,7 @@ def _check(canonical: str, x: np.ndarray, text: np.ndarray, filled: np.ndarray) 
 def _report(sheet: Sheet, column: str, why: str, rows: np.ndarray, findings: Findings) -> None:
     cell = sheet.columns[column][rows[0]]
     more = f" ({len(rows)} such {sheet.unit}s: {some([sheet.lines[row] for row in rows], 4)})" if len(rows) > 1 else ""
-    seen = f"found {str(cell)!r}" if _filled(cell) else "empty cell"
+    seen = f"found {str(cell)!r}" if not is_missing(cell) else "empty cell"
     findings.problem(sheet.place(rows[0], column), f"{seen}; {why}{more}")
 
 

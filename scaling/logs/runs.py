@@ -17,8 +17,10 @@ from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.sheet import PLACE, sheet_of
 from scaling.rendering import Result, plain
+from scaling.schedules import MOST_UPDATES
 
 SCHEMA = "scaling.runs/1"
+BADLY = ("diverged", "failed", "crashed", "killed")  # a status that no finished run has
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,7 +65,7 @@ class Runs(Result):
         sheet = sheet_of(df)
         rest, loss = loss_named(columns, loss)
         loss = "loss" if loss is None and "loss" in sheet.columns else loss
-        found = pieces(sheet, check_names(rest), loss, None, check_resumed(resumed), findings)
+        found = pieces(sheet, check_names(rest), loss, None, {}, check_resumed(resumed), findings)
         return cls(*assemble(found, facts, schedule, warmup, findings))
 
     @property
@@ -163,6 +165,8 @@ class Runs(Result):
         done = rows[rows["loss"].notna()]
         last = done.iloc[-1] if len(done) else None
         steps, last_step = int(rows["step"].iloc[-1]), int(last["step"]) if last is not None else 0
+        planned = facts.get("steps", 0)
+        steps = max(steps, int(planned)) if isinstance(planned, (int, float, np.number)) and planned < MOST_UPDATES else steps
         tokens = last.get("tokens", np.nan) if last is not None else np.nan
         if np.isnan(tokens) and "batch_tokens" in facts:
             tokens = last_step * facts["batch_tokens"]
@@ -178,7 +182,7 @@ class Runs(Result):
             "evaluated": len(done),
             "planned": len(rows) - len(done),
             "final_loss": np.nan if last is None else last["loss"],
-            "flags": ", ".join(_flags(done, steps)),
+            "flags": ", ".join((*_ended(facts), *_flags(done, steps))),
         }
 
     def head(self) -> list[tuple[str, str]]:
@@ -209,6 +213,12 @@ class Runs(Result):
         plans = {run: Plan.from_dict(plan) for run, plan in data["schedules"].items()}
         table = pd.DataFrame(facts, index=pd.Index(data["runs"], name="run"))
         return cls(pd.DataFrame(frame), table, Schedules(plans), tuple(data["notes"]), tuple(data.get("warnings", ())))
+
+
+def _ended(facts: Any) -> Iterator[str]:
+    """What the record of the run says of its end."""
+    if (status := str(facts.get("status", ""))).lower() in BADLY:
+        yield status.lower()
 
 
 def _flags(done: pd.DataFrame, steps: int) -> Iterator[str]:

@@ -1,38 +1,19 @@
 """`Sheet`: columns of cells and where each row stands; the only thing a source makes, whatever its format."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from scaling.logs.cells import Cells, numbers_of, taken
+from scaling.logs.cells import Numbers as Numbers
+from scaling.logs.findings import Findings
+
+EVERY = ("metrics", "history", "log", "train_log", "trainer_log", "training_log", "progress", "main")  # names of any log
 PLACE = ("file", "line")  # columns that say where a row was read
-Cells = Any  # list of texts or values, an array (NaN: no value), or `Numbers`
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """A column of numbers that tells a value that was not logged from one that was logged as NaN."""
-
-    values: np.ndarray  # float64
-    missing: np.ndarray  # bool: nothing was logged; elsewhere NaN and infinities are what the run wrote
-    tail: Sequence[str] = ()  # the last cells as they were written, where the file may be cut
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, row: int) -> Any:
-        value = self.values[row]
-        whole = np.isfinite(value) and value == int(value)
-        return None if self.missing[row] else int(value) if whole else float(value)
-
-    @classmethod
-    def of(cls, cells: Sequence[Any]) -> "Numbers":
-        """From numbers, with None where nothing was logged."""
-        missing = np.array([cell is None for cell in cells], bool)
-        return cls(np.array([np.nan if cell is None else cell for cell in cells], np.float64), missing)
 
 
 @dataclass
@@ -46,6 +27,7 @@ class Sheet:
     torn : the file does not end with a newline, so its last row may be cut.
     facts : what the file says about the whole run, by the names of `scaling.logs.facts`: max_steps, n_params, ...
     step_unit : what the column of steps counts, a key of `scaling.logs.units.STEPS`.
+    advice : what to do if the unit of steps cannot be converted, where the format knows better than a fact.
     names : canonical name -> column, where the format fixes it; the caller's own mapping wins.
     ordered : rows stand in the order in which they were written, so that of two rows of one step the later is the newer.
     read_from : `PLACE` of the rows of a DataFrame that was read before.
@@ -59,6 +41,7 @@ class Sheet:
     torn: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     step_unit: str = "updates"
+    advice: str = ""
     names: dict[str, str] = field(default_factory=dict)
     ordered: bool = True
     read_from: pd.DataFrame | None = None
@@ -78,11 +61,25 @@ class Sheet:
         return rows.assign(file=file, line=np.asarray(self.lines)[rows.index])
 
 
+def as_written(sheet: Sheet, findings: Findings) -> Sheet:
+    """The rows in the order in which they were logged, where W&B says it: its sampled histories have a tail out of order."""
+    if "_step" not in sheet.columns:
+        return sheet
+    call, _, filled = numbers_of(sheet.columns["_step"])
+    if not filled.all() or (np.diff(call) >= 0).all() or (np.diff(call) <= 0).all():
+        return sheet
+    rows = np.argsort(call, kind="stable")
+    findings.note("rows were sorted by _step, the order in which they were logged", sheet.name)
+    columns = {name: taken(cells, rows) for name, cells in sheet.columns.items()}
+    return replace(sheet, columns=columns, lines=np.asarray(sheet.lines)[rows])
+
+
 def parts_of(path: Path) -> tuple[str, ...]:
-    """Folders and stem of a file, without the endings of a compressed one."""
+    """Folders and stem of a file; the folders alone where programs give every log the same name."""
     absolute = path.absolute()
     stem = absolute.stem if absolute.suffix not in (".gz", ".zst", ".bz2", ".xz") else Path(absolute.stem).stem
-    return (*absolute.parent.parts[1:], stem)
+    folders = absolute.parent.parts[1:]
+    return folders if stem.lower() in EVERY and folders else (*folders, stem)
 
 
 def sheet_of(df: pd.DataFrame) -> Sheet:

@@ -34,6 +34,11 @@ def loss_unit(column: str) -> str:
     return next((unit for pattern, unit in _UNIT_OF_NAME if re.search(pattern, column.lower())), "nats")
 
 
+def needs(column: str) -> str:
+    """The fact without which the loss in a column of this name cannot be read; "" where none is needed."""
+    return LOSSES[loss_unit(column)][0]
+
+
 def to_nats(loss: np.ndarray, unit: str, facts: Mapping[str, Any]) -> np.ndarray:
     """Losses in nats per token.
 

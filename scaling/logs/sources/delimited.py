@@ -2,21 +2,34 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from scaling.logs.findings import Findings, some
-from scaling.logs.opened import text_of
+from scaling.logs.opened import decoded, text_of
 from scaling.logs.sheet import Sheet, parts_of
+from scaling.logs.sources import dialect
 
 NAME = "CSV and its dialects"
+_ENDINGS = (".csv", ".tsv", ".psv")
 
 
 def claims(path: Path, head: bytes) -> bool:
-    """Any file that is not there or empty is answered here; else what looks like text."""
-    return not path.is_dir()
+    """A file that is named so, or whose first lines are names and as many values; what is not there is answered by `sheets`."""
+    if path.is_dir():
+        return False
+    if not head or any(ending in _ENDINGS for ending in path.suffixes):
+        return True
+    lines = [line for line in decoded(head).splitlines() if line.strip() and not line.startswith("#")][:3]
+    if len(lines) < 2:
+        return False
+    mark = dialect.separator(lines)
+    names, values = ([cell.strip() for cell in next(iter(dialect.split([line], mark)), [])] for line in lines[:2])
+    numbers = sum(map(_is_number, values))
+    return len(names) == len(values) > 1 and not any(map(_is_number, names)) and 2 * numbers >= len(values)
 
 
 def sheets(path: Path, findings: Findings) -> list[Sheet]:
@@ -25,31 +38,43 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
     if text is None:
         return []
     name = str(path)
-    if nuls := text.count("\0"):
-        findings.note(f"{nuls} NUL bytes left by a crash skipped", name)
-        text = text.replace("\0", "")
     torn = not text.endswith(("\n", "\r"))
-    rows, lines = _split(text, name, findings)
+    mark = dialect.separator([line for line in text[:10_000].splitlines() if line.strip() and not line.startswith("#")])
+    rows, lines = _split(text, mark, name, findings)
     if not rows or not _good_header(rows[0], lines[0], name, findings):
         return []
     header, rows, lines = rows[0], rows[1:], lines[1:]
+    rows, lines = _without(rows, lines, _has_nul, "rows with NUL bytes, left by a crash, dropped", name, findings)
     if torn and rows and len(rows[-1]) < len(header):
         findings.note(f"line {lines[-1]} is cut off at the end of the file and was dropped", name)
         rows, lines = rows[:-1], lines[:-1]
-    if repeats := rows.count(header):
-        findings.note(f"{repeats} repeats of the header skipped (a resumed or joined log)", name)
-        lines = [line for line, row in zip(lines, rows, strict=True) if row != header]
-        rows = [row for row in rows if row != header]
+    rows, lines = _without(
+        rows, lines, lambda row: row == header, "repeats of the header skipped (a resumed or joined log)", name, findings
+    )
     if not rows:
-        findings.problem(name, "no rows below the header, so there is no curve to read; log at least one step")
+        findings.nothing(name, "no rows below the header, so there is no curve to read; log at least one step")
         return []
     if not _good_rows(rows, lines, len(header), name, findings):
         return []
-    columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
-    return [Sheet(name, parts_of(path), columns, np.array(lines), torn=torn)]
+    columns = dialect.plain_numbers(dict(zip(header, map(list, zip(*rows, strict=True)), strict=True)), mark, name, findings)
+    return [] if columns is None else [Sheet(name, parts_of(path), columns, np.array(lines), torn=torn)]
 
 
-def _split(text: str, name: str, findings: Findings) -> tuple[list[list[str]], list[int]]:
+def _without(
+    rows: list[list[str]], lines: list[int], bad: Callable[[list[str]], bool], what: str, name: str, findings: Findings
+) -> tuple[list[list[str]], list[int]]:
+    """The rows that are good, and their lines."""
+    kept = [i for i, row in enumerate(rows) if not bad(row)]
+    if len(kept) < len(rows):
+        findings.note(f"{len(rows) - len(kept)} {what}", name)
+    return [rows[i] for i in kept], [lines[i] for i in kept]
+
+
+def _has_nul(row: list[str]) -> bool:
+    return any("\0" in cell for cell in row)
+
+
+def _split(text: str, mark: str, name: str, findings: Findings) -> tuple[list[list[str]], list[int]]:
     """Cells and physical line of every row, the header first; nothing after a problem was recorded."""
     comments = 0
 
@@ -61,35 +86,31 @@ def _split(text: str, name: str, findings: Findings) -> tuple[list[list[str]], l
                 line = "\n"  # keeps the count of physical lines
             yield line
 
-    reader = csv.reader(without_comments(), skipinitialspace=True)
     rows: list[list[str]] = []
     lines: list[int] = []
+    reader = dialect.split(without_comments(), mark)
+    number = 0
     try:
         for row in reader:
+            number = getattr(reader, "line_num", number + 1)
             cells = [cell.strip() for cell in row]
-            if len(cells) > 1 or any(cells):
+            if any(cells) if len(cells) == 1 else cells:
                 rows.append(cells)
-                lines.append(reader.line_num)
+                lines.append(number)
     except csv.Error as error:
-        findings.problem(f"{name}, line {reader.line_num}", f"{error}; look for an unclosed quote")
+        findings.problem(f"{name}, line {number + 1}", f"{error}; look for an unclosed quote")
         return [], []
     if comments:
         findings.note(f"{comments} comment lines skipped", name)
     if not rows:
-        findings.problem(name, "only comment lines, no header; was the log ever flushed?")
+        findings.nothing(name, "only comment lines, no header; was the log ever flushed?")
     return rows, lines
 
 
 def _good_header(header: list[str], line: int, name: str, findings: Findings) -> bool:
     names = [cell for cell in header if cell]
-    doubled = sorted({cell for cell in names if names.count(cell) > 1})
-    if len(header) == 1 and (mark := next((m for m in (";", "\t", "|", " ") if m in header[0]), None)):
-        findings.problem(
-            name,
-            f"read as ONE column named {header[0]!r}: the separator seems to be {mark!r}, not a comma. Save "
-            f"it with commas, or Runs.from_frame(pandas.read_csv({name!r}, sep={mark!r}, decimal=...))",
-        )
-    elif names and all(_is_number(cell) for cell in names):
+    doubled = sorted(cell for cell, count in Counter(names).items() if count > 1)
+    if names and all(_is_number(cell) for cell in names):
         findings.problem(f"{name}, line {line}", f"numbers ({some(header, 3)}) where column names must be; add a header")
     elif doubled:
         where = [f"{cell!r} (columns {some([i + 1 for i, c in enumerate(header) if c == cell], 4)})" for cell in doubled]

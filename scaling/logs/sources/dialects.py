@@ -29,7 +29,7 @@ class Dialect:
     evaluation, summary : lines whose loss is that of an evaluation, or a mean over much more than a step (not read).
     below : losses on lines without a step belong to the step "above" or "after".
     stale : are evaluations repeated on every line until the next?
-    note : what a reader of the loss should know.
+    note : what a reader of the loss should know. advice : where to find the updates that it does not print.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Dialect:
     below: str = ""
     stale: bool = False
     note: str = ""
+    advice: str = ""
 
     @cached_property
     def keys(self) -> dict[str, tuple[str, int]]:
@@ -129,6 +130,7 @@ DIALECTS = (
     ),
     Dialect(
         "Hugging Face on the terminal", "epoch", "loss", "eval_loss", "learning_rate", norm="grad_norm", unit="epochs",
+        advice="read trainer_state.json beside it, which has the steps, or say steps_per_epoch, updates per epoch",
         sign=r"^\{'(?:eval_)?loss'", summary="train_runtime",
     ),
     Dialect(  # whoever prints `step 100 loss 3.25`

@@ -37,7 +37,7 @@ def settled(collected: Collected, name: str, parts: tuple[str, ...], facts: dict
     if np.isfinite(totals).any():
         facts = {"max_steps": int(totals[np.isfinite(totals)][-1]), **facts}
     facts = _sizes(columns, facts, name, findings)
-    return Sheet(name, parts, columns, lines, facts=facts, step_unit=dialect.unit)
+    return Sheet(name, parts, columns, lines, facts=facts, step_unit=dialect.unit, advice=dialect.advice)
 
 
 def _one_rank(columns: Columns, ranks: np.ndarray, name: str, findings: Findings) -> np.ndarray:

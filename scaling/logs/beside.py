@@ -1,0 +1,82 @@
+"""What the files beside a log say about its run, and the names and numbers of facts."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from scaling.logs.findings import Findings
+from scaling.words import parse_number
+
+RECORDS = ("config.json", "hparams.yaml", "hparams.json", "params.json")  # beside a log, about the run it is of
+ALIASES_OF_FACTS = {
+    "batch_size_in_tokens": "batch_tokens",
+    "tokens_per_step": "batch_tokens",
+    "tokens_per_batch": "batch_tokens",
+    "learning_rate_peak": "peak_lr",
+    "max_lr": "peak_lr",
+    "num_params": "n_params",
+    "num_parameters": "n_params",
+    "n_parameters": "n_params",
+    "total_params": "n_params",
+    "total_parameters": "n_params",
+    "seq_len": "context",
+    "max_steps": "steps",
+    "total_steps": "steps",
+    "train_iters": "steps",
+    "max_iters": "steps",
+    "vocab_size": "vocab",
+    "gradient_accumulation_steps": "accumulation",
+    "grad_accumulation_steps": "accumulation",
+    "accumulate_grad_batches": "accumulation",
+    "accumulation_steps": "accumulation",
+}
+LARGEST_RECORD = 2**16  # bytes
+
+
+def beside(path: Path, findings: Findings) -> dict[str, Any]:
+    """Facts in the files that trainers write beside a log: config.json, hparams.yaml, a record STEM.json."""
+    folder = path if path.is_dir() else path.parent
+    record = path.with_suffix(".json")
+    files = [folder / name for name in RECORDS] + ([record] if record != path and not path.is_dir() else [])
+    found: dict[str, Any] = {}
+    for file in files:
+        if not file.is_file() or file.stat().st_size > LARGEST_RECORD:
+            continue
+        text = file.read_text(encoding="utf-8", errors="replace")
+        try:
+            said = json.loads(text) if file.suffix == ".json" else dict(_yaml(text))
+        except (ValueError, RecursionError):
+            findings.note("no JSON, so without its facts", str(file))
+            continue
+        found |= numbers_in(said) if isinstance(said, dict) else {}
+    return found
+
+
+def numbers_in(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of a record, by the names of facts, and its status; what else there is describes no curve."""
+    good = {k: v for k, v in record.items() if (isinstance(v, (int, float)) and not isinstance(v, bool)) or k == "status"}
+    return canonical(good)
+
+
+def canonical(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts by the names that they have here."""
+    return {ALIASES_OF_FACTS.get(key, key): value for key, value in facts.items()}
+
+
+def _yaml(text: str) -> Iterator[tuple[str, Any]]:
+    """The lines `key: value` of a flat YAML file, which is how hyperparameters are saved."""
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if colon and key.strip() and not key.lstrip().startswith(("#", "-")):
+            yield key.strip(), parse(value.partition(" #")[0].strip(" '\""))
+
+
+def parse(cell: str) -> Any:
+    """A whole number, a number, also with a unit (125M), or the text itself."""
+    for kind in (int, float, parse_number):
+        try:
+            return kind(cell) if "_" not in cell else cell
+        except ValueError:
+            continue
+    return cell
