@@ -29,7 +29,7 @@ def cause(near: Near, found: Strange) -> str:
     inputs = {k: x[rows] for k, x in near.design.inputs.items() if isinstance(x, np.ndarray)}
     changes = list(_changes(inputs, list(scales(near.law, near.design)))) if len(inputs) == len(near.law.inputs) else []
     if changes:
-        there = near.law_at({k: np.concatenate([changed[k] for _, changed in changes]) for k in inputs})[0]
+        there = near.law_at({k: np.concatenate([changed[k] for _, changed in changes]) for k in inputs})
         left = near.y[rows] - there.reshape(len(changes), len(rows))
         for (said, _), one in zip(changes, left, strict=True):
             if _most(np.abs(one) < near_enough):

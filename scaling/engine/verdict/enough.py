@@ -22,9 +22,13 @@ def distinct(law: Law, design: Design) -> tuple[int, int]:
     if law.over_schedules:
         return len(design), len(design)
     inputs = [x for x in design.inputs.values() if isinstance(x, np.ndarray)]
-    points = np.stack(inputs, 1)
-    whole = np.column_stack([points, design.loss])
-    return len(np.unique(whole, axis=0)), len(np.unique(points, axis=0))
+    return _different([*inputs, design.loss]), _different(inputs)
+
+
+def _different(columns: list[np.ndarray]) -> int:
+    """How many rows of some columns (n,) differ."""
+    rows = np.stack(columns)[:, np.lexsort(columns)]
+    return int((rows[:, 1:] != rows[:, :-1]).any(0).sum()) + 1
 
 
 def shortages(near: Near) -> list[str]:
@@ -49,7 +53,10 @@ def shortages(near: Near) -> list[str]:
 
 def rounding(losses: np.ndarray) -> float:
     """The step of the decimal grid that all losses lie on; 0 where there is none."""
+    few = [float(x) for x in losses[:3]]
     for k in range(DIGITS):
+        if any(abs(x * 10.0**k - round(x * 10.0**k)) > 1e-9 * max(1.0, abs(x) * 10.0**k) for x in few):
+            continue  # most losses are on no coarse grid, and three of them show it
         scaled = losses * 10.0**k
         if np.abs(scaled - np.round(scaled)).max() < 1e-9 * max(1.0, np.abs(scaled).max()):
             return 10.0**-k

@@ -96,15 +96,16 @@ def named(near: Near, found: Strange) -> str:
 
 def called(design: Design, rows: np.ndarray) -> list[str]:
     """What rows are called: file and line where they were read, run and step, else the number in the table."""
-    frame = design.frame.iloc[rows]
+    frame = design.frame
+    known = {name: frame[name].to_numpy()[rows] for name in (*PLACE, "run", "step") if name in frame}
     parts = []
-    if {*PLACE} <= {*frame}:
-        parts.append([f"{file}:{line}" for file, line in zip(*(frame[name] for name in PLACE), strict=True)])
-    if "run" in frame:
-        parts.append([f"run {x}" for x in frame["run"]])
-        if "step" in frame:
-            parts.append([f"step {x:.0f}" for x in frame["step"]])
-    return [", ".join(words) for words in zip(*parts, strict=True)] or [f"row {x}" for x in frame.index]
+    if {*PLACE} <= {*known}:
+        parts.append([f"{file}:{line}" for file, line in zip(*(known[name] for name in PLACE), strict=True)])
+    if "run" in known:
+        parts.append([f"run {x}" for x in known["run"]])
+        if "step" in known:
+            parts.append([f"step {x:.0f}" for x in known["step"]])
+    return [", ".join(words) for words in zip(*parts, strict=True)] or [f"row {x}" for x in frame.index[rows]]
 
 
 def remedy(design: Design, rows: np.ndarray) -> str:
@@ -140,8 +141,8 @@ def left_out(near: Near, seen: Near, found: Strange) -> tuple[np.ndarray, str]:
         t = t.copy()
         t[~near.held] -= np.linalg.pinv(curve, rcond=1e-12, hermitian=True) @ pull
     at = ahead(near.law, near.design, FURTHER) or {k: x[-1:] for k, x in near.design.inputs.items()}
-    after, slopes = seen.law_at(at)
-    moved = float(np.abs(near.law_at(at)[0] - after)[0]) if seen is not near else float(np.abs(slopes[:, 0] @ (t - near.t)))
+    slopes = seen.slopes_at(at)
+    moved = float(np.abs(near.law_at(at) - seen.law_at(at))[0] if seen is not near else np.abs(slopes[:, 0] @ (t - near.t)))
     sd = found.scale * np.sqrt(((inverse @ slopes[~seen.held]) ** 2).sum(0))[0]
     half = float(-stdtrit(max(kept.sum() - len(free), 1), (1 - LEVEL) / 2) * np.hypot(sd, found.scale))
     if moved <= half:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import stdtrit
@@ -26,10 +27,12 @@ class Strange:
     rest: np.ndarray
     scale: float
 
-    @property
+    @cached_property
     def kept(self) -> np.ndarray:
         """Which rows (n,) belong."""
-        return np.asarray(~np.isin(np.arange(len(self.away)), self.rows))
+        kept = np.ones(len(self.away), bool)
+        kept[self.rows] = False
+        return kept
 
 
 def strange(near: Near, keep: np.ndarray | None = None) -> Strange:
@@ -91,9 +94,10 @@ def _least_absolute(Q: np.ndarray, rest: np.ndarray) -> np.ndarray:
 def _measured(Q: np.ndarray, rest: np.ndarray, keep: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray, float]:
     """Residuals (n,) from the fit to the kept rows, the same in standard deviations, and what that is."""
     part = Q[keep]
-    inverse = np.linalg.pinv(part.T @ part, rcond=1e-10, hermitian=True)
-    e = rest - Q @ (inverse @ (part.T @ rest[keep]))
-    leverage = np.einsum("ij,jk,ik->i", Q, inverse, Q)
+    size, V = np.linalg.eigh(part.T @ part)
+    turned = (Q @ V) * np.where(size > 1e-10, 1 / np.sqrt(np.maximum(size, 1e-10)), 0.0)
+    e = rest - turned @ (turned[keep].T @ rest[keep])
+    leverage = (turned * turned).sum(1)
     scale = max(float(np.sqrt((e[keep] ** 2).sum() / max(keep.sum() - Q.shape[1], 1))), floor)
     spread = np.sqrt(np.where(keep, np.maximum(1 - leverage, 0.05), 1 + leverage))
     return e, e / (max(scale, 1e-300) * spread), scale

@@ -57,40 +57,54 @@ def misfit(near: Near, kept: np.ndarray, rest: np.ndarray) -> Misfit | None:
         return None
     Q = np.linalg.qr(near.basis[kept])[0]
     e = rest[kept] - Q @ (Q.T @ rest[kept])
-    if not (e @ e > 0):
+    if not (e @ e > 0) or not (names := list(near.coordinates)):
         return None
-    root = np.sqrt(near.design.weights[kept])
-    tests = [test for name, x in near.coordinates.items() for test in _tests(name, x[kept], Q, e, root)]
+    root, x = np.sqrt(near.design.weights[kept]), np.stack([near.coordinates[name][kept] for name in names])
     size = np.sqrt(e @ e / len(e)) / near.spread
-    found = [Misfit(n, min(1.0, c * len(tests)), s, float(np.sqrt(max(s, 0.0)) * size)) for n, c, s in tests]
-    return min(found, key=lambda one: (not one.told, one.chance), default=None)
+    tests = 2 * len(names)
+    found = [
+        Misfit(name, min(1.0, chance * tests), share, float(np.sqrt(max(share, 0.0)) * size))
+        for test in (_smooth(x, Q, e, root), _neighbours(x, e))
+        for name, chance, share in zip(names, *test, strict=True)
+    ]
+    return min(found, key=lambda one: (not one.told, one.chance))
 
 
-def _tests(name: str, x: np.ndarray, Q: np.ndarray, e: np.ndarray, root: np.ndarray) -> list[tuple[str, float, float]]:
-    """(input, chance, share) of both tests.
+def _smooth(x: np.ndarray, Q: np.ndarray, e: np.ndarray, root: np.ndarray) -> tuple[list[float], list[float]]:
+    """Chance and share of the scatter of every input, by the F test of smooth curves in it.
 
     Parameters
     ----------
-    x (m,) : the input. Q (m, k), e (m,) : what the parameters move, and what they leave over. root (m,) : of the weights.
+    x (d, m) : the inputs. Q (m, k), e (m,) : what the parameters move, and what they leave over. root (m,) : of the weights.
     """
-    dof, total, tests = len(e) - Q.shape[1], float(e @ e), []
+    dof, total = len(e) - Q.shape[1], float(e @ e)
     curves = _curves(x, min(DEGREE, dof - 3)) * root[:, None]
-    U, s, _ = np.linalg.svd(curves - Q @ (Q.T @ curves), full_matrices=False)
-    U = U[:, s > 1e-3]
-    if (q := U.shape[1]) and dof - q >= 2:
-        found = float(((U.T @ e) ** 2).sum())
-        left = max(total - found, 1e-12 * total)
-        chance = float(fdtrc(q, dof - q, found / q / (left / (dof - q))))
-        tests.append((name, chance, 1 - left / total * dof / (dof - q)))
-    order = np.argsort(x, kind="stable")
-    alike = float(e[order][1:] @ e[order][:-1]) / total
-    tests.append((name, float(ndtr(-alike * np.sqrt(len(e)))), alike))
-    return tests
+    curves = curves - Q @ (Q.T @ curves)
+    size, V = np.linalg.eigh(curves.transpose(0, 2, 1) @ curves)  # of directions that the parameters move too, nothing is left
+    along = (V.transpose(0, 2, 1) @ (curves.transpose(0, 2, 1) @ e)[:, :, None])[:, :, 0]
+    found = np.where(size > 1e-6, along**2 / np.maximum(size, 1e-6), 0.0).sum(1)
+    q = (size > 1e-6).sum(1)
+    left = np.maximum(total - found, 1e-12 * total)
+    spare = np.maximum(dof - q, 1)
+    chance = np.where((q > 0) & (dof - q >= 2), fdtrc(np.maximum(q, 1), spare, found / np.maximum(q, 1) / (left / spare)), 1.0)
+    return chance.tolist(), np.where(q > 0, 1 - left / total * dof / spare, 0.0).tolist()
+
+
+def _neighbours(x: np.ndarray, e: np.ndarray) -> tuple[list[float], list[float]]:
+    """Chance and share of the scatter of every input (d, m), by the likeness of neighbours along it."""
+    along = e[np.argsort(x, axis=1, kind="stable")]
+    alike = (along[:, 1:] * along[:, :-1]).sum(1) / (e @ e)
+    return ndtr(-alike * np.sqrt(len(e))).tolist(), alike.tolist()
 
 
 def _curves(x: np.ndarray, degree: int) -> np.ndarray:
-    """Orthonormal polynomials (n, degree) in x, up to the number of its values."""
-    values = len(np.unique(x))
-    u = 2 * (x - x.min()) / max(np.ptp(x), 1e-300) - 1
-    full: np.ndarray = np.linalg.qr(np.polynomial.legendre.legvander(u, max(min(degree, values - 1), 1)))[0]
-    return full[:, 1:]
+    """Orthonormal polynomials (d, m, degree) in each of the inputs x (d, m), up to the number of its values."""
+    low = x.min(1, keepdims=True)
+    u = 2 * (x - low) / np.maximum(np.ptp(x, axis=1, keepdims=True), 1e-300) - 1
+    powers = [np.ones_like(u), u]
+    for k in range(1, degree):  # Legendre's
+        powers.append(((2 * k + 1) * u * powers[-1] - k * powers[-2]) / (k + 1))
+    Q, R = np.linalg.qr(np.stack(powers[: degree + 1], 2))
+    size = np.abs(np.diagonal(R, axis1=1, axis2=2))
+    full: np.ndarray = np.where((size > 1e-8 * size[:, :1])[:, None], Q, 0.0)
+    return full[:, :, 1:]
