@@ -28,19 +28,21 @@ def starts(near: Near) -> np.ndarray:
 
 
 @np.errstate(all="ignore")
-def fitted(near: Near, model: Model, kept: np.ndarray, wanted: float) -> list[tuple[float, np.ndarray]]:
+def fitted(near: Near, model: Model, kept: np.ndarray, wanted: float, settle: bool = True) -> list[tuple[float, np.ndarray]]:
     """The scatter of every part of the rows and the parameters (p,) there; a scatter of inf where it stays above `wanted`.
 
     Parameters
     ----------
     model : the law over the rows, whose inputs may have been mended. kept (H, n) : which rows are in which part.
+    settle : go on to the optimum; else until the scatter is as wanted.
     """
     first = starts(near)
     H, S, p = len(kept), len(first), len(near.t)
     weights = np.repeat(near.design.weights * kept, S, axis=0)
     spare = np.maximum(weights.sum(1) - p, 1.0)
     run = _Run(model, near.y, weights, near.loss.log, np.tile(first, (H, 1)))
-    run.steps(LOOK)
+    enough = np.zeros(len(spare)) if settle else wanted**2 * spare
+    run.steps(LOOK, enough)
     scatter = np.sqrt(run.cost / spare).reshape(H, S)
     out: list[tuple[float, np.ndarray]] = []
     for part, best in enumerate(scatter.argmin(1)):
@@ -49,7 +51,7 @@ def fitted(near: Near, model: Model, kept: np.ndarray, wanted: float) -> list[tu
             out.append((np.inf, near.t))
             continue
         last = _Run(model, near.y, weights[[k]], near.loss.log, run.t[[k]])
-        last.steps(SETTLE)
+        last.steps(SETTLE, enough[[k]])
         found = float(np.sqrt(last.cost[0] / spare[k]))
         out.append((found if found < wanted else np.inf, last.t[0]))
     return out
@@ -74,8 +76,8 @@ class _Run:
         cost = (r * r).sum(1)
         return np.where(np.isfinite(cost), cost, np.inf), J @ r[:, :, None], J @ J.transpose(0, 2, 1)
 
-    def steps(self, most: int) -> None:
-        """Up to so many steps, until no problem gets better."""
+    def steps(self, most: int, enough: np.ndarray) -> None:
+        """Up to so many steps, until no problem gets better, or one costs no more than is `enough` (B,) for it."""
         inner, p = self.model.coordinates, self.t.shape[1]
         eye = np.eye(p)
         for _ in range(most):
@@ -91,5 +93,5 @@ class _Run:
             self.t = np.where(better[:, None], t, self.t)
             self.g, self.A = (np.where(better[:, None, None], new, old) for new, old in ((g, self.g), (A, self.A)))
             self.cost = np.where(better, cost, self.cost)
-            if settled:
+            if settled or (self.cost < enough).any():
                 return

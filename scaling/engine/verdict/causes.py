@@ -12,6 +12,7 @@ from scaling.engine.verdict.rows import Strange
 
 POWERS = (3, -3, 6, -6, 9, -9, 12, -12, 1, -1)  # of ten, by which units and typing errors differ
 FACTORS = {"10 times": 10.0, "a tenth of": 0.1, "100 times": 100.0, "1000 times": 1000.0, "1/1000 of": 1e-3}
+MOST = 0.8  # of the rows named, that a cause must explain
 BITS = 1 / np.log(2)
 
 
@@ -30,10 +31,10 @@ def cause(near: Near, found: Strange) -> str:
     changes = list(_changes(inputs, list(scales(near.law, near.design)))) if len(inputs) == len(near.law.inputs) else []
     if changes:
         there = near.law_at({k: np.concatenate([changed[k] for _, changed in changes]) for k in inputs})
-        left = near.y[rows] - there.reshape(len(changes), len(rows))
-        for (said, _), one in zip(changes, left, strict=True):
-            if _most(np.abs(one) < near_enough):
-                return said
+        left = np.abs(near.y[rows] - there.reshape(len(changes), len(rows)))
+        mended = np.flatnonzero((left < near_enough).mean(1) >= MOST)
+        if len(mended):
+            return changes[int(mended[0])][0]
     middle = float(np.median(e))
     if near.loss.log and len(rows) > 2 and _most(np.abs(e - middle) < np.maximum(6 * found.scale, 0.02)):
         return f"all about {np.exp(middle):.3g} times the others' losses: another unit (per byte?) or another data set?"
@@ -49,4 +50,4 @@ def _changes(inputs: Mapping[str, np.ndarray], sizes: list[str]) -> Iterator[tup
 
 
 def _most(true: np.ndarray) -> bool:
-    return bool(true.mean() >= 0.8)
+    return bool(true.mean() >= MOST)

@@ -96,9 +96,9 @@ class Near:
         return bool(np.abs(self.rest).max() <= 10 * ROUNDING * max(1.0, np.abs(self.y).max()))
 
     def values(self, t: np.ndarray) -> dict[str, Any]:
-        """The law's parameters at t (p,), those held and tied included."""
+        """The law's parameters at t (p,) or many (B, p), those held and tied included."""
         inner = self.model.coordinates
-        theta = dict(zip(inner.names, inner.to_params(t), strict=True))
+        theta = dict(zip(inner.names, inner.to_params(t).T, strict=True))
         found = resolve(self.law.ties, {**self.law.held, **self.fixed, **theta})
         return {name: found[name] for name in (*self.law.params, *self.law.ties)}
 
@@ -109,9 +109,13 @@ class Near:
         return self.loss.link(np.asarray(self.law(*(inputs[k] for k in self.law.inputs), **values), float))
 
     def slopes_at(self, inputs: Mapping[str, Any]) -> np.ndarray:
-        """Slopes (p, m) of `law_at`, by central differences: a model of few rows costs more than it saves."""
-        ends = [[self.law_at(inputs, self.t + h * unit) for h in (DIFFERENCE, -DIFFERENCE)] for unit in np.eye(self.params)]
-        return np.nan_to_num(np.array([high - low for high, low in ends]) / (2 * DIFFERENCE), posinf=0.0, neginf=0.0)
+        """Slopes (p, 1) of `law_at` in one row, by central differences: a model of one row costs more than it saves."""
+        ends = self.t + DIFFERENCE * np.concatenate([np.eye(self.params), -np.eye(self.params)])
+        if isinstance(self.model, models.MonomialModel):  # made of arithmetic alone, which takes parameters as arrays
+            high, low = np.broadcast_to(self.law_at(inputs, ends), len(ends)).reshape(2, -1, 1)
+        else:
+            high, low = np.array([self.law_at(inputs, end) for end in ends]).reshape(2, -1, 1)
+        return np.nan_to_num((high - low) / (2 * DIFFERENCE), posinf=0.0, neginf=0.0)
 
 
 def scales(law: Law, design: Design) -> dict[str, np.ndarray]:

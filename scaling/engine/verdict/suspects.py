@@ -43,7 +43,7 @@ def _apart(near: Near) -> Iterator[np.ndarray]:
     ratios = [b - a for a, b in combinations(sizes.values(), 2)]
     away = np.zeros(len(near.y), bool)
     for x in (*sizes.values(), *ratios):
-        low, middle, high = np.quantile(x, [0.2, 0.5, 0.8])
+        low, middle, high = np.sort(x)[[int(share * (len(x) - 1)) for share in (0.2, 0.5, 0.8)]]
         away |= np.abs(x - middle) > APART * max(high - low, 0.1)
     yield away
     for x in ratios:  # two inputs swapped: the few rows in which the other one is larger
@@ -74,11 +74,8 @@ def two_units(near: Near, first: Strange) -> str:
         model = models.build(near.law, inner.params, mended, near.fixed, near.loss)
         t = model.coordinates.from_params(inner.to_params(near.t))
         there = replace(near, design=replace(near.design, inputs=mended), model=model, t=t)
-        scatter, t = fitted(there, model, everything, first.scale)[0]
-        if not np.isfinite(scatter):
-            continue
-        again = Near.of(near.law, there.design, model, t, near.loss, near.fixed, near.held & False)
-        if strange(again).scale < BETTER * first.scale:
+        scatter, _ = fitted(there, model, everything, BETTER * first.scale, settle=False)[0]
+        if np.isfinite(scatter):
             return (
                 f"{small.sum()} rows have {name} below {np.exp(order[widest]) * 1.01:.3g}, a class apart: as if it were in "
                 f"units of {factor:.0g}; the law holds once it is multiplied by that"
