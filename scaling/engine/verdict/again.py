@@ -12,8 +12,9 @@ from scaling.engine.model import Model
 from scaling.engine.verdict.near import Near
 
 LOOK, SETTLE = 8, 24  # steps until a part must have come near what it promises; further ones of the part that has
-NEARLY = 4.0  # times the scatter wanted, that it must have come to after the first steps
+NEARLY = 2.0  # times the scatter wanted, that it must have come to after the first steps
 DAMPED, LESS, MORE = 1e-2, 0.2, 5.0  # damping at the start, after a good step, after a bad one
+SLOW = 0.8  # of the cost before `LOOK` more steps: where it stays above, it would stay far from what is wanted, or has settled
 DONE = 1e-4  # relative fall of the cost below which it has settled
 GONE = -20.0  # ln of a scale that has vanished, from where no step leads back: such start anew at one
 
@@ -24,7 +25,7 @@ def starts(near: Near) -> np.ndarray:
     plain = inner.from_params(np.array([p.start for p in inner.params]))
     plain = np.where(inner.logs & np.isfinite(plain), 0.0, np.where(np.isfinite(plain), plain, 0.0))
     kept = np.where(near.held | (inner.logs & (near.t < GONE)), plain, near.t)
-    return np.clip(np.stack([kept, plain]), inner.lower, inner.upper)
+    return np.asarray(np.clip(np.stack([kept, plain]), inner.lower, inner.upper))
 
 
 @np.errstate(all="ignore")
@@ -51,7 +52,11 @@ def fitted(near: Near, model: Model, kept: np.ndarray, wanted: float, settle: bo
             out.append((np.inf, near.t))
             continue
         last = _Run(model, near.y, weights[[k]], near.loss.log, run.t[[k]])
-        last.steps(SETTLE, enough[[k]])
+        for _ in range(SETTLE // LOOK):
+            before = last.cost[0]
+            last.steps(LOOK, enough[[k]])
+            if last.cost[0] > SLOW * before:
+                break
         found = float(np.sqrt(last.cost[0] / spare[k]))
         out.append((found if found < wanted else np.inf, last.t[0]))
     return out

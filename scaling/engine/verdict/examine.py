@@ -14,7 +14,7 @@ from scaling.engine.verdict.enough import shortages, uncertain
 from scaling.engine.verdict.near import Near, ahead
 from scaling.engine.verdict.rows import Strange, robust_scale, strange
 from scaling.engine.verdict.structure import misfit, suspect
-from scaling.engine.verdict.suspects import POOR, looked_again, two_units
+from scaling.engine.verdict.suspects import POOR, Known, looked_again, swapped, two_units
 from scaling.engine.verdict.tradeoffs import Line, line
 from scaling.logs.sheet import PLACE
 
@@ -45,12 +45,15 @@ def examine(near: Near, weakest: tuple[str, ...] = ()) -> Findings:
     found, seen = strange(near), near
     shape = misfit(near, found.kept, found.rest)
     crooked = shape is not None and shape.told
-    if not near.exact and (suspect(shape) or found.scale > POOR * near.spread) and not near.law.over_schedules:
-        if (better := looked_again(near, found)) is not None:
+    if not near.exact and not near.law.over_schedules:
+        known: Known = {}
+        bent = suspect(shape) or found.scale > POOR * near.spread
+        better = swapped(near, found, known) or (looked_again(near, found, known) if bent else None)
+        if better is not None:
             seen, found = better
             shape = misfit(seen, found.kept, found.rest)
             crooked = shape is not None and shape.told
-        elif units := two_units(near, found):
+        elif bent and (units := two_units(near, found)):
             failures.append(units)
     if crooked and shape is not None:
         failures.append(shape.said)

@@ -106,7 +106,7 @@ class Near:
     def law_at(self, inputs: Mapping[str, Any], t: np.ndarray | None = None) -> np.ndarray:
         """The law (m,) in the objective's units at other inputs, at the optimum or another t (p,)."""
         values = self.values(self.t if t is None else t)
-        return self.loss.link(np.asarray(self.law(*(inputs[k] for k in self.law.inputs), **values), float))
+        return np.asarray(self.loss.link(np.asarray(self.law(*(inputs[k] for k in self.law.inputs), **values), float)))
 
     def slopes_at(self, inputs: Mapping[str, Any]) -> np.ndarray:
         """Slopes (p, 1) of `law_at` in one row, by central differences: a model of one row costs more than it saves."""
