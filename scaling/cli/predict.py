@@ -99,6 +99,7 @@ def _show(
     facts = {key: shown.attrs[key] for key in ("interval", "extrapolation")}
     lines = [(result.law.name, result.law.formula), *facts.items()]
     lines += [("  not ok", said) for said in shown.attrs.get("why", ())]
+    lines += [("  rests on", said) for said in shown.attrs.get("influence", ())]
     content = {"law": result.law.name, "level": level, **facts, "predictions": shown}
     doubts = result.verdict.failures if isinstance(result, scaling.Fit) else () if result.ok else result.warnings
     save = output.table(curve, "forecast")

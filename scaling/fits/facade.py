@@ -51,7 +51,8 @@ class Fit(LmfitWords, Result):
         -------
         DataFrame
             The rows of data with ``prediction``, ``lower``, ``upper``, ``ok`` and one column per component of the law.
-            ``ok`` says which rows to trust, ``attrs["why"]`` what speaks against the others;
+            ``ok`` says which rows to trust, ``attrs["why"]`` what speaks against the others, ``attrs["influence"]`` which
+            single rows of the data a forecast rests on;
             ``attrs["interval"]`` says what the interval assumes, ``attrs["extrapolation"]`` how far outside the data it is.
         """
         return predict(self, data, interval=interval, level=level, steps=steps)

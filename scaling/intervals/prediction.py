@@ -18,7 +18,7 @@ from scaling.intervals.distance import extrapolation
 from scaling.intervals.line import bounded
 from scaling.intervals.sampled import Ends, bootstrapped, conformal, likely, profile
 from scaling.intervals.target import Target
-from scaling.intervals.trust import trust
+from scaling.intervals.trust import rests_on, trust
 from scaling.words import check_level
 
 EXACT = "delta method plus row noise: assumes the law is exact"
@@ -56,6 +56,7 @@ def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) 
     out = out.reset_index(drop=True)
     out.attrs["interval"] = f"{level:.0%} interval, {said}"
     out.attrs["why"] = trusted.why
+    out.attrs["influence"] = [] if exact else rests_on(target, low, high)
     out.attrs["extrapolation"] = extrapolation(fit.design, target.rows)
     return out
 

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaling.engine.verdict.examine import NAMED, called
+from scaling.engine.verdict.influence import moved
 from scaling.engine.verdict.tradeoffs import NEAR
 from scaling.intervals.line import Bounds
 from scaling.intervals.target import Target
 
 SHOWN = 8  # numbers of rows listed
+ASKED = 16  # predicted rows, of many, of which it is told what they rest on
+MUCH = 0.5  # of its half-width, by which a forecast must move without a row for that row to be told
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,31 @@ def trust(target: Target, low: np.ndarray, high: np.ndarray, bounds: Bounds | No
             why.append(f"{_rows(new)}: {reason}")
             ok &= ~bad
     return Trust(ok, why)
+
+
+@np.errstate(all="ignore")
+def rests_on(target: Target, low: np.ndarray, high: np.ndarray) -> list[str]:
+    """Which single rows a forecast rests on: without them it would move by more than `MUCH` of its half-width.
+
+    Parameters
+    ----------
+    low, high (n,) : ends of the interval in the objective's units.
+    """
+    fit, n = target.fit, len(target.value)
+    some = np.unique(np.linspace(0, n - 1, min(n, ASKED)).round().astype(int))
+    J = target.model.jacobian(target.terms, target.value[None])[0][:, some]
+    shift = moved(fit.near, J / target.value[some] if fit.loss.log else J)
+    part = np.nan_to_num(np.abs(shift) / ((high - low) / 2)[some])
+    worst = part.max(1)
+    said = []
+    for row in np.argsort(-worst)[:NAMED]:
+        if worst[row] > MUCH:
+            k = int(part[row].argmax())
+            by = shift[row, k]
+            size = f"{100 * by:+.2g} %" if fit.loss.log else f"{by:+.2g}"
+            how = f"moves by {size}, {worst[row]:.1f} of its half-width" if np.isfinite(by) else "is not determined"
+            said.append(f"{called(fit.design, np.array([row]))[0]}: without it alone row {some[k]} {how}")
+    return said
 
 
 def _rows(bad: np.ndarray) -> str:

@@ -12,6 +12,7 @@ from scaling.engine.uncertainty import slopes_for_errors
 from scaling.engine.verdict.causes import cause
 from scaling.engine.verdict.enough import shortages, uncertain
 from scaling.engine.verdict.near import Near, ahead
+from scaling.engine.verdict.repeats import repeats
 from scaling.engine.verdict.rows import Strange, robust_scale, strange
 from scaling.engine.verdict.structure import misfit, suspect
 from scaling.engine.verdict.suspects import POOR, Known, looked_again, swapped, two_units
@@ -39,7 +40,7 @@ class Findings:
 
 def examine(near: Near, weakest: tuple[str, ...] = ()) -> Findings:
     """Everything that is wrong with the rows around an optimum."""
-    failures, warnings = shortages(near), []
+    failures, warnings = shortages(near), list[str]()
     if failures:
         return Findings(tuple(failures))
     found, seen = strange(near), near
@@ -55,6 +56,9 @@ def examine(near: Near, weakest: tuple[str, ...] = ()) -> Findings:
             crooked = shape is not None and shape.told
         elif bent and (units := two_units(near, found)):
             failures.append(units)
+    again = repeats(seen, found.kept, found.rest)
+    if again is not None and again.seen:
+        (failures if again.told else warnings).append(again.said)
     if crooked and shape is not None:
         failures.append(shape.said)
     elif unknown := uncertain(seen, found):

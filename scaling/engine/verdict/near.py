@@ -115,7 +115,8 @@ class Near:
             high, low = np.broadcast_to(self.law_at(inputs, ends), len(ends)).reshape(2, -1, 1)
         else:
             high, low = np.array([self.law_at(inputs, end) for end in ends]).reshape(2, -1, 1)
-        return np.nan_to_num((high - low) / (2 * DIFFERENCE), posinf=0.0, neginf=0.0)
+        slopes: np.ndarray = np.nan_to_num((high - low) / (2 * DIFFERENCE), posinf=0.0, neginf=0.0)
+        return slopes
 
 
 def scales(law: Law, design: Design) -> dict[str, np.ndarray]:
