@@ -9,26 +9,44 @@ import numpy as np
 
 from scaling.design.inputs import Design
 
-FRACTIONS = (0.4, 0.5, 0.6, 0.7, 0.8)
+FRACTIONS = (0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+SAME = 0.02  # rows closer than this, relative, are one budget, which no cutoff parts
+PARTS = 5  # of rows that have no order
 
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """One split of the rows: `train` is fitted, `test` predicted; `distance` = ln(row / largest fitted row), (n,)."""
+    """One split of the rows: `train` is fitted, `test` predicted; `distance` = ln(row / largest fitted row), (n,).
+
+    `grows`: does the fitted part lie below the predicted one, as what is known below what is asked for?
+    """
 
     label: str
     train: np.ndarray
     test: np.ndarray
     distance: np.ndarray
+    grows: bool = True
+
+    @property
+    def share(self) -> float:
+        """Of the rows, that are fitted."""
+        return float(self.train.mean())
 
 
 def cuts(o: np.ndarray, fractions: Sequence[float] = FRACTIONS) -> list[Cut]:
-    """Splits at quantiles of the order o (n,): all rows up to the cutoff are fitted, all beyond it predicted."""
-    found = []
-    for fraction in fractions:
+    """Splits at quantiles of the order o (n,): all rows up to the cutoff are fitted, all beyond it predicted.
+
+    A budget is never parted; of cutoffs that part the rows alike the first is kept, and none that leaves nothing to predict.
+    """
+    found: list[Cut] = []
+    for fraction in sorted(fractions):
         at = np.quantile(o, fraction)
-        small = o <= at + 1e-12
-        found.append(Cut(f"{np.exp(at):.4g}", small, ~small, o - at))
+        small = o <= at + SAME
+        if small.all():  # within the largest budget: all that is below it
+            small = o < o.max() - SAME
+            at = o[small].max() if small.any() else at
+        if small.any() and not any((small == cut.train).all() for cut in found):
+            found.append(Cut(f"{np.exp(at):.4g}", small, ~small, o - max(at, o[small].max())))
     return found
 
 
@@ -40,5 +58,12 @@ def left_out(made: Design, o: np.ndarray | None) -> list[Cut]:
         largest = 0.0 if o is None or test.all() else o[~test].max()
         distance = np.zeros(len(test)) if o is None else o - largest
         name = str(made.frame["run"].iloc[int(np.argmax(test))]) if "run" in made.frame else str(code)
-        found.append(Cut(f"without {name}", ~test, test, distance))
+        found.append(Cut(f"without {name}", ~test, test, distance, grows=False))
     return found
+
+
+def parts(loss: np.ndarray) -> list[Cut]:
+    """Splits that leave out every fifth row by loss (n,), where rows have no order along which to extrapolate."""
+    place = np.argsort(np.argsort(loss, kind="stable"), kind="stable") % PARTS
+    nothing = np.zeros(len(loss))
+    return [Cut(f"part {k + 1}", place != k, place == k, nothing, grows=False) for k in range(min(PARTS, len(loss)))]

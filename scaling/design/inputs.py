@@ -11,6 +11,7 @@ import pandas as pd
 
 from scaling.counting import KINDS, compute, counted
 from scaling.design import checks
+from scaling.design.derived import completed
 from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import Law, find
 from scaling.logs import Runs
@@ -149,6 +150,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
         same = next((names for names in SAME if said in names), (said,))
         if name not in frame and (column := next((c for c in (said, *same) if c in frame), None)) is not None:
             frame = frame.assign(**{name: frame[column]})
+    frame, counts = completed(frame, law.inputs)
     for what, (names, _, _) in KINDS.items():
         if any(n in (*law.inputs, *law.conventions.values()) for n in names):
             counted(frame, what)  # refuses rows counted in several ways
@@ -167,7 +169,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     weights = checks.weights(frame, loss if fitting else None, positive)
     checks.inside(columns, law, frame.index)
     checks.whole(columns, law, frame.index)
-    made = Design(frame, {k: columns[k] for k in law.inputs}, loss, weights)
+    made = Design(frame, {k: columns[k] for k in law.inputs}, loss, weights, counts)
     if not fitting:
         return made
     kept = np.flatnonzero(checks.fittable(loss, weights, positive, frame.index))
@@ -175,7 +177,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     order = np.lexsort([weights[kept], loss[kept], *(columns[c][kept] for c in reversed(law.inputs))])
     empty = np.isnan(loss).sum()
     notes = (f"{empty} of {len(frame)} rows have no loss and are not fitted",) if empty else ()
-    made = replace(made.take(kept[order]), notes=notes)
+    made = replace(made.take(kept[order]), notes=(*counts, *notes))
     said = [*("run", "step")] if {"run", "step"} <= set(frame) else []
     once = len(made.frame[[*dict.fromkeys([*said, *law.inputs, "loss"])]].drop_duplicates())
     # measurements may agree by chance; where every row is there twice or more they are copies

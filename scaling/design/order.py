@@ -10,7 +10,7 @@ from scaling.errors import FitError
 from scaling.formula import Law
 
 WORDS = {"compute": "compute", "size": "model size", "tokens": "tokens", "step": "steps", "schedule": "schedule"}
-SIZE, TOKENS = ("N", "n_params", "params"), ("D", "tokens")
+SIZE, TOKENS, PER = ("N", "n_params", "params"), ("D", "tokens"), ("M", "tokens_per_param")
 NAMES = {"compute": ("C", "flops", "compute"), "size": SIZE, "tokens": TOKENS, "step": ("step", "S")}
 
 
@@ -19,11 +19,13 @@ def natural_order(law: Law) -> str | None:
     if law.over_schedules:
         return "step"
     names = [str(law.conventions.get(i, i)) for i in law.inputs]
-    if "C" in names or "flops" in names or {"N", "D"} <= set(names):
+    if "C" in names or "flops" in names or {"N", "D"} <= set(names) or {"N", "M"} <= set(names):
         return "compute"
     if "step" in names or "S" in names:
         return "step"
-    return names[0] if len(names) == 1 else None
+    if len(names) == 1:
+        return names[0]
+    return "size" if "N" in names else "tokens" if "D" in names else None
 
 
 def order(made: Design, by: str) -> np.ndarray:
@@ -40,6 +42,8 @@ def order(made: Design, by: str) -> np.ndarray:
     x = column(*NAMES.get(by, (by,)))
     if x is None and by == "compute":
         N, D = column(*NAMES["size"]), column(*NAMES["tokens"])
+        if D is None and N is not None and (M := column(*PER)) is not None:
+            D = M * N
         x = None if N is None or D is None else compute(N, D)
     if x is None and len(made.inputs) == 1:  # a convention says what the only input is
         x = np.asarray(next(iter(made.inputs.values())), float)
@@ -48,3 +52,20 @@ def order(made: Design, by: str) -> np.ndarray:
     if not (x > 0).all():
         raise FitError(f"cannot order rows by {by}: {x[~(x > 0)][0]:g} is not positive.")
     return np.asarray(np.log(x))
+
+
+def measures(made: Design, by: str) -> np.ndarray:
+    """ln of everything in which a row may lie beyond others (k, n): the order itself, and size and tokens where it is compute."""
+    found = [order(made, by)]
+    if by == "compute":
+        for what in ("size", "tokens"):
+            try:
+                found.append(order(made, what))
+            except FitError:
+                continue
+    return np.array(found)
+
+
+def beyond(asked: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """By how much (m,) rows lie beyond the largest seen, in the measure (k, m) in which they do so most; negative inside."""
+    return np.asarray((asked - seen.max(axis=1, keepdims=True)).max(axis=0))

@@ -76,6 +76,7 @@ def refit(
     params: tuple[Parameter, ...] | None = None,
     seed: int = 0,
     warm: np.ndarray | None = None,
+    coordinates: Coordinates | None = None,
 ) -> Refits:
     """Fit `law` from scratch to each of F subsets of the rows.
 
@@ -83,12 +84,12 @@ def refit(
     ----------
     weights : (F, n), zero where a row is not in the subset.
     params : free parameters with their domains; default: all of the law's that are not fixed.
-    warm : one more start for every subset, in the solver's variables.
+    warm : one more start for every subset, in the solver's variables. coordinates : those of a fit at hand.
     """
     fixed = dict(fixed or {})
     params = params or tuple(p for k, p in law.params.items() if k not in fixed)
     y = loss.link(made.loss)
-    model = models.build(law, params, made.inputs, fixed, loss)
+    model = models.build(law, params, made.inputs, fixed, loss, coordinates=coordinates)
     starts, owner = [], []
     for f, w in enumerate(weights):
         rows = np.flatnonzero(w > 0)

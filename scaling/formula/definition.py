@@ -38,6 +38,7 @@ class Law:
     params : name -> Parameter, in the order of the signature, without the held ones.
     held : name -> value of parameters this variant holds fixed.
     layout : how the formula is written out, where it takes one value per domain of a mixture (see scaling.formula.layout).
+    predicts : what its value is; laws of anything but the loss are not among those compared unless named.
     ties : name -> expression in other parameters that this variant computes it from.
     conventions : settings that are not fitted but change what the inputs mean (warm-up, decay of momentum, ...).
     published : name -> Published. hooks : what the paper knows of the law beyond the formula.
@@ -55,6 +56,7 @@ class Law:
     hooks: Hooks = field(default_factory=Hooks)
     ranges: Mapping[str, Domain] = field(default_factory=dict)
     layout: Layout | None = None
+    predicts: str = "loss"
 
     def __post_init__(self) -> None:
         fn = inspect.unwrap(self.fn)  # a law goes by the names and the text of its function
@@ -71,6 +73,7 @@ class Law:
         conventions: Mapping[str, Any] | None = None,
         priors: Mapping[str, Prior] | None = None,
         name: str | None = None,
+        predicts: str = "loss",
     ) -> Law:
         """A law that no registry knows; arguments as in `law`."""
         params, inputs, ranges, layout = arguments(fn)
@@ -90,6 +93,7 @@ class Law:
             conventions={**(conventions or {}), **domains},
             ranges=ranges,
             layout=layout,
+            predicts=predicts,
         )
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
@@ -318,6 +322,7 @@ def law(
     conventions: Mapping[str, Any] | None = ...,
     priors: Mapping[str, Prior] | None = ...,
     name: str | None = ...,
+    predicts: str = ...,
 ) -> Callable[[Callable[..., Any]], Law]: ...
 def law(
     cite: str | Callable[..., Any] = "unpublished",
@@ -326,6 +331,7 @@ def law(
     conventions: Mapping[str, Any] | None = None,
     priors: Mapping[str, Prior] | None = None,
     name: str | None = None,
+    predicts: str = "loss",
 ) -> Law | Callable[[Callable[..., Any]], Law]:
     """Make a law of a function and register it under the function's name.
 
@@ -336,6 +342,7 @@ def law(
     conventions : settings of the features hook, with their defaults.
     priors : parameter -> `Prior`, what is known of it beforehand; every fit weighs it against the data.
     name : registry name, if not the function's.
+    predicts : what the law's value is, where it is not the loss of a model.
 
     Raises
     ------
@@ -355,4 +362,6 @@ def law(
     if callable(cite):
         return register(Law.of(cite))
     source = str(cite)
-    return lambda fn: register(Law.of(fn, source, published=published, conventions=conventions, priors=priors, name=name))
+    return lambda fn: register(
+        Law.of(fn, source, published=published, conventions=conventions, priors=priors, name=name, predicts=predicts)
+    )

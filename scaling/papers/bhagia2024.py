@@ -10,7 +10,7 @@ Slope = Annotated[float, Domain(0.0, np.inf, log=True, grid=(1.0, 100.0))]
 Drop = Annotated[float, Domain(-1.0, 0.0)]
 
 
-@law("arXiv:2412.04403")
+@law("arXiv:2412.04403", predicts="accuracy")
 def downstream_sigmoid(L, *, a: Drop = -0.7, L0: Positive = 0.8, k: Slope = 5.0, b: Unit = 0.95):
     """Acc(L) = a / (1 + exp(-k (L - L0))) + b
 

@@ -24,6 +24,7 @@ _KAPLAN = "arXiv:2001.08361, compute-efficient frontier"
         ),
         "kaplan2020_D": Published(K=2e10, a=0.27, verified=False, source=_KAPLAN, counts="tokens; C_min in PF-days"),
     },
+    predicts="size or tokens",
 )  # fmt: skip
 def allocation(C, *, K: Positive = 0.2, a: Unit = 0.5):
     """x(C) = K C^a
@@ -49,6 +50,7 @@ def allocation(C, *, K: Positive = 0.2, a: Unit = 0.5):
             verified=False,
         ),
     },
+    predicts="learning rate",
 )  # fmt: skip
 def lr_compute(C, *, K: Positive = 0.3, gamma: Exponent = 0.1):
     """lr(C) = K / C^gamma

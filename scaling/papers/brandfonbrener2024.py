@@ -13,7 +13,7 @@ Floor = Annotated[float, Domain(0.0, np.inf, log=True, grid=(0.02, 0.98))]
 Shape = Annotated[float, Domain(0.0, 10.0, grid=(0.3, 3.0))]
 
 
-@law("arXiv:2411.12925")
+@law("arXiv:2411.12925", predicts="loss on other data")
 def loss_to_loss(x, *, K: Positive = 1.0, kappa: Shape = 1.0, E0: Floor = 1.0, E1: Positive = 1.0):
     """L1 = K (L0 - E0)^kappa + E1
 

@@ -14,6 +14,7 @@ from scaling.formula import Exponent, Positive, Published, drawn, law
             counts="N = parameters, D = tokens; 4-bit weights and activations",
         ),
     },
+    predicts="added loss",
 )  # fmt: skip
 def qat_error(N, D, G, *, k: Positive = 0.16, gamma_N: Exponent = 0.2, gamma_D: Exponent = 0.07, gamma_G: Exponent = 0.8):
     """dL(N, D, G) = k D^gamma_D (log2 G)^gamma_G / N^gamma_N

@@ -24,6 +24,7 @@ def tokens_per_byte(N, D, bits):
             counts="N = parameters, D = tokens of both phases; weight-only, 1 to 6 bits", verified=False,
         ),
     },
+    predicts="share of the steps",
 )  # fmt: skip
 def qat_fraction(N, D, bits, *, a: Delay = 6.7):
     """f(N, D, bits) = exp(-a / ln S),  S = 8 D / (N bits)
@@ -51,7 +52,7 @@ def qat_fraction_sample(rng, n):
     return {"N": N, "D": D, "bits": rng.integers(1, 7, n).astype(float)}
 
 
-@law("arXiv:2509.22935")
+@law("arXiv:2509.22935", predicts="added loss")
 def qat_penalty(
     N, levels, S_fp, S_qat, *, theta: Positive = 1.0, kappa: Exponent = 1.0, phi: Positive = 1.0, chi: Exponent = 1.0,
     psi: Exponent = 0.3, omega: Exponent = 0.3, lam: Positive = 1.0, mu: Exponent = 1.0, nu: Exponent = 0.3,

@@ -59,7 +59,7 @@ def over_training_optimum(C, *, E, a, b, eta):
 over_training.sample(drawn(N=(1e7, 1e9), M=(5, 640)))
 
 
-@law("arXiv:2403.08540")
+@law("arXiv:2403.08540", predicts="error of tasks")
 def downstream_error(L, *, eps: Unit = 0.8, k: Positive = 2.0, gamma: Rate = 0.8):
     """Err(L) = eps - k exp(-gamma L)
 

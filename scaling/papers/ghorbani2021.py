@@ -41,7 +41,7 @@ def reduction_at(N_e: float, N_d: float, *, A: float, p_e: float, p_d: float, **
     return float(A / (N_e**p_e * N_d**p_d))
 
 
-@law("arXiv:2109.07740")
+@law("arXiv:2109.07740", predicts="BLEU")
 def bleu_target(L, *, c: Positive = 50.0, p: Exponent = 0.5):
     """BLEU = c / L^p
 
@@ -54,7 +54,7 @@ def bleu_target(L, *, c: Positive = 50.0, p: Exponent = 0.5):
     return c / L**p
 
 
-@law("arXiv:2109.07740")
+@law("arXiv:2109.07740", predicts="BLEU")
 def bleu_source(L, *, c: Positive = 50.0, p: Exponent = 0.5, knee: Knee = 1.5):
     """BLEU = c / max(L, knee)^p
 

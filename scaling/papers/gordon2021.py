@@ -19,6 +19,7 @@ def _refit(a_N: float, N_C: float, a_D: float, D_C: float, se_N: float, se_D: fl
         "gordon2021_deen": _refit(0.12222, 2.5897e8, 0.42043, 1.7793e8, 0.0034, 0.0097),
         "gordon2021_zhen": _refit(0.12136, 3.8623e8, 0.41418, 1.8413e8, 0.0032, 0.0116),
     },
+    predicts="loss of translation, as kaplan by other names",
 )
 def mt_data(N: Positive, D: Positive, *, a_N: Exponent = 0.11, N_C: Positive = 4e8, a_D: Exponent = 0.4, D_C: Positive = 2e8):
     """L(N, D) = ((N_C / N)^(a_N / a_D) + D_C / D)^a_D
@@ -50,7 +51,7 @@ def mt_data_jacobian(N, D, *, a_N, N_C, a_D, D_C):
     return {"a_N": pull, "N_C": outer * size * a_N / a_D / N_C, "a_D": last, "D_C": outer / D}
 
 
-@law("doi:10.18653/v1/2021.emnlp-main.478")
+@law("doi:10.18653/v1/2021.emnlp-main.478", predicts="BLEU")
 def bleu_exponential(L, *, C: Positive = 70.0, k: Positive = 0.45):
     """BLEU = C exp(-k L)
 

@@ -31,7 +31,7 @@ def multilingual(
 multilingual.sample(_SAMPLE)
 
 
-@law("arXiv:2410.12883")
+@law("arXiv:2410.12883", predicts="reducible loss")
 def multilingual_reducible(
     N, D, p: Share, *, E: Positive = 0.9, A: Positive = 300.0, B: Positive = 400.0, alpha: Exponent = 0.34,
     beta: Exponent = 0.28, gamma: Gamma = 0.3,

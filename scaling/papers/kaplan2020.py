@@ -120,6 +120,7 @@ def kaplan_optimum(C, *, N_c, D_c, alpha_N, alpha_D):
             verified=False,
         ),
     },
+    predicts="batch size",
 )  # fmt: skip
 def critical_batch(L, *, B_star: Positive = 2e8, alpha_B: Exponent = 0.21):
     """B_crit(L) = B_star / L^(1 / alpha_B)

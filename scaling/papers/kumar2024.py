@@ -57,6 +57,7 @@ precision_sample = precision.sample(drawn(N=(3e7, 2e9), D=(1e9, 3e10), P_w=_bits
             source="arXiv:2411.04330, table 2 for gamma_D, gamma_N; the rest remembered",
         ),
     },
+    predicts="added loss",
 )  # fmt: skip
 def ptq_damage(N, D, P, *, C_T: Positive = 0.06, gamma_N: Exponent = 0.34, gamma_D: Exponent = 0.5, gamma_post: Bits = 0.6):
     """dL(N, D, P) = C_T D^gamma_D / N^gamma_N exp(-P / gamma_post)

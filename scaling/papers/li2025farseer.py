@@ -38,6 +38,20 @@ def farseer(
     return np.exp(s * N**q + S) + np.exp(B * N**b + Q - np.exp(A * N**a + E) * np.log(D))
 
 
+@farseer.jacobian
+def farseer_jacobian(N, D, *, s, q, S, B, b, Q, A, a, E):
+    """Both terms times the slopes of their exponents."""
+    n, d = np.log(N), np.log(D)
+    Nq, Nb, Na = np.exp(q * n), np.exp(b * n), np.exp(a * n)
+    falls = np.exp(A * Na + E) * d
+    whole, data = np.exp(s * Nq + S), np.exp(B * Nb + Q - falls)
+    return {
+        "s": whole * Nq, "q": whole * s * Nq * n, "S": whole,
+        "B": data * Nb, "b": data * B * Nb * n, "Q": data,
+        "A": -data * falls * Na, "a": -data * falls * A * Na * n, "E": -data * falls,
+    }  # fmt: skip
+
+
 @farseer.straight
 def farseer_straight(N, D):
     """Value and slope of the three functions of ln N at the data's middle, the data term's taken at its middle in ln D."""

@@ -11,6 +11,7 @@ from scaling.formula import Exponent, Positive, Published, law
             counts="N = non-embedding parameters, D = tokens; final rate fixed at 1e-5; batch at its optimum",
         ),
     },
+    predicts="learning rate",
 )  # fmt: skip
 def lr_batch(N, D, *, K: Positive = 1.8, alpha: Exponent = 0.7, beta: Exponent = 0.3):
     """lr(N, D) = K D^beta / N^alpha
@@ -46,6 +47,7 @@ def lr_batch(N, D, *, K: Positive = 1.8, alpha: Exponent = 0.7, beta: Exponent =
             counts="x = parameters in millions; critical batch in sequences of 512 tokens",
         ),
     },
+    predicts="batch size",
 )  # fmt: skip
 def batch_size(x, *, K: Positive = 0.5, gamma: Exponent = 0.5):
     """B(x) = K x^gamma

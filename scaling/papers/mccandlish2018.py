@@ -3,7 +3,7 @@
 from scaling.formula import Positive, law
 
 
-@law("arXiv:1812.06162")
+@law("arXiv:1812.06162", predicts="steps")
 def batch_tradeoff(B, *, S_min: Positive = 1e3, B_crit: Positive = 1e6):
     """S(B) = S_min (1 + B_crit / B)
 

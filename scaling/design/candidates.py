@@ -1,0 +1,125 @@
+"""Which laws a table or Runs allow: those of the loss whose inputs are there and vary, and for the others what they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.design.inputs import Design, design, of_columns
+from scaling.errors import ScalingError
+from scaling.formula import ANY_POSITIVE, Law, laws
+from scaling.logs import Runs
+
+CURVE = 10  # rows of a run from which on it is a curve and not an end
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """laws : that can be fitted, as the columns name their inputs. absent : name -> why another cannot, or need not.
+    unused : columns that vary and that none of the laws takes."""
+
+    laws: list[Law]
+    absent: dict[str, str]
+    unused: list[str]
+
+
+def candidates(data: Any, *, positive: bool = True) -> Candidates:
+    """The laws to compare on these data when none is named.
+
+    Curves of one model size with their learning rates are for laws of schedules. Of a table the laws that take most of its
+    columns are left: one of tokens alone says nothing where sizes vary.
+
+    Parameters
+    ----------
+    data : as in `scaling.fit`. positive : must losses be, as the logarithm of the objective asks?
+    """
+    if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
+        data = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
+    curves, absent = _curves(data), {}
+    found: dict[str, tuple[Law, Design]] = {}
+    for name, law in laws.items():
+        if law.predicts != "loss":
+            absent[name] = f"predicts {law.predicts}, not the loss"
+        elif law.over_schedules != curves:
+            absent[name] = (
+                "goes by size and tokens, and these are loss curves of one size"
+                if curves
+                else "reads whole loss curves of one size with their learning rates"
+            )
+        else:
+            try:
+                law, _ = of_columns(law, data)
+                made = design(data, law, fitting=True, positive=positive)
+            except ScalingError as problem:
+                absent[name] = str(problem).splitlines()[0]
+                continue
+            if reason := unfit(law, made, len(law.params)):
+                absent[name] = reason
+            else:
+                found[name] = law, made
+    kept = _richest(found)
+    for name in {*found} - {*kept}:
+        law = found[name][0]
+        absent[name] = f"leaves out columns that vary: it takes {', '.join(law.conventions.get(i, i) for i in law.inputs)}"
+    return Candidates([found[name][0] for name in kept], absent, _unused(data, [found[name] for name in kept]))
+
+
+def unfit(law: Law, made: Design, free: int) -> str:
+    """Why `free` parameters of a law cannot be fitted to these rows; empty where they can."""
+    if len(made) <= free:
+        return (
+            f"need at least {free + 1} rows to fit {free} parameters of '{law.name}'; got {len(made)}. "
+            "Add runs, or fix parameters."
+        )
+    for name, x in made.inputs.items():
+        if law.ranges.get(name, ANY_POSITIVE).bends:
+            continue
+        if isinstance(x, np.ndarray) and len(x) and np.ptp(x) <= 1e-12 * np.abs(x).max() and np.any(x):
+            return (
+                f"all rows have {name} = {x[0]:.6g}, so '{law.name}' cannot tell its terms apart. "
+                f"Add rows with other {name}, or fit a law without it."
+            )
+    return ""
+
+
+def _curves(data: Any) -> bool:
+    """Are these loss curves of one model size with their learning rates?"""
+    if isinstance(data, Runs):
+        frame, rates = data.joined(), bool(data.schedules)
+    elif isinstance(data, pd.DataFrame):
+        frame, rates = data, {"step", "lr"} <= {*data}
+    else:
+        return False
+    if not rates or "step" not in frame or "loss" not in frame:
+        return False
+    rows = frame[frame["loss"].notna()]
+    runs = rows["run"].nunique() if "run" in rows else 1
+    sizes = max((rows[c].nunique() for c in ("n_params", "N", "params") if c in rows), default=1)
+    return runs > 0 and len(rows) >= CURVE * runs and sizes <= 1
+
+
+def _richest(found: Mapping[str, tuple[Law, Design]]) -> list[str]:
+    """The laws that take as much of what grows (size, tokens, steps) as any: tokens alone say nothing where sizes vary."""
+    grown = {name: _grown(law) for name, (law, _) in found.items()}
+    most = max(grown.values(), default=0)
+    return [name for name in found if grown[name] == most]
+
+
+def _grown(law: Law) -> int:
+    """Of how many things that grow from run to run a law knows."""
+    named = {str(law.conventions.get(i, i)) for i in law.inputs}
+    return len(named & {"N", "D", "S", "step", "B"}) + ("M" in named)
+
+
+def _unused(data: Any, found: list[tuple[Law, Design]]) -> list[str]:
+    """Columns of settings that vary and that no law takes."""
+    frame = data.joined() if isinstance(data, Runs) else data
+    settings = ("lr", "peak_lr", "batch", "B", "batch_tokens", "U", "unique_tokens", "p", "experts", "E", "bits", "P", "V")
+    if not found or found[0][0].over_schedules:
+        return []
+    taken = {i for law, _ in found for i in law.inputs}
+    return [c for c in settings if c in frame and c not in taken and frame[c].nunique() > 1]

@@ -1,0 +1,167 @@
+"""Laws put to the test: each is fitted to the smaller part of the rows at several cutoffs and asked for the larger part.
+
+Numbers only. `judging` ranks laws by them, `calibrate` makes intervals of them, and both are fed by the same refits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scaling.design.cuts import Cut, cuts, left_out, parts
+from scaling.design.derived import completed
+from scaling.design.inputs import Design, design
+from scaling.design.order import order
+from scaling.engine.coordinates import Coordinates
+from scaling.engine.losses import Loss
+from scaling.engine.refit import Refits, refit
+from scaling.engine.threads import one_thread
+from scaling.errors import ScalingError
+from scaling.formula import Law, Parameter
+from scaling.logs import Runs
+
+ROWS = 2  # rows per parameter that a backtest fits at least
+MOST_ROWS = 2000  # more rows are thinned, each counting for several; rows just after a drop of the rate must survive it
+LATE = 6.8  # how much more a late cutoff, whose fitted part is most of the data, counts than an early one: e^(LATE share)
+RISE = 0.5  # of the spread of the losses: a law that rises by more where runs grow beyond the data explodes
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """How a law did.
+
+    Attributes
+    ----------
+    fits : refits to the fitted part of every cutoff and, last, to all rows. usable (F,) : which cutoffs say something.
+    error (F, n) : ln loss (or loss) - prediction. sd (F, n) : of the prediction by the delta method, without the noise of a
+        row. explodes : does it rise, where runs grow beyond the data and losses fall?
+    """
+
+    law: Law
+    fixed: dict[str, float]
+    fits: Refits
+    usable: np.ndarray
+    error: np.ndarray
+    sd: np.ndarray
+    explodes: bool
+
+
+def splits(made: Design, by: str | None, sign: int = 1) -> list[Cut]:
+    """The backtests of laws along an order: cutoffs, for laws of schedules also every schedule left out; without an order
+    (None) parts of the rows; "schedule": runs alone."""
+    if by is None:
+        return parts(made.loss)
+    if by == "schedule":
+        return left_out(made, order(made, "step") if "step" in made.frame else None)
+    o = sign * order(made, by)
+    return cuts(o) + (left_out(made, o) if by == "step" and made.runs.max() > 0 else [])
+
+
+def weights(tests: Sequence[Cut]) -> np.ndarray:
+    """How much every backtest counts (F,): cutoffs the more the later; parts and schedules left out alike, and where there are
+    both together as much as all cutoffs."""
+    grows = np.array([cut.grows for cut in tests], bool)
+    late = np.exp(LATE * (np.array([cut.share for cut in tests]) - 0.6))
+    rest = late[grows].sum() / max((~grows).sum(), 1) if grows.any() else 1.0
+    return np.where(grows, late, rest)
+
+
+def tried(
+    law: Law,
+    made: Design,
+    loss: Loss,
+    tests: Sequence[Cut],
+    *,
+    fixed: Mapping[str, float] | None = None,
+    params: tuple[Parameter, ...] | None = None,
+    coordinates: Coordinates | None = None,
+    warm: np.ndarray | None = None,
+    seed: int = 0,
+) -> Trial | None:
+    """Refit a law to every part of its rows; None where it cannot be fitted to all of them.
+
+    Parameters
+    ----------
+    params, coordinates, warm : the free parameters, the solver's coordinates and one more start of a fit at hand.
+    """
+    fixed = dict(fixed or {})
+    params = params or tuple(p for k, p in law.params.items() if k not in fixed)
+    masks = np.array([*(c.train for c in tests), np.ones(len(made), bool)])
+    enough = (masks[:-1].sum(1) >= ROWS * len(params)) & np.array([c.test.any() for c in tests], bool)
+    if (needs := law.hooks.needs) is not None:  # a part that cannot show what determines the law says nothing
+        enough &= [not needs(*made.take(np.flatnonzero(m)).inputs.values()) for m in masks[:-1]]
+    counted = masks * made.weights
+    counted[:-1][~enough] = 0.0
+    with one_thread():
+        fits = refit(law, made, loss, counted, fixed=fixed, params=params, coordinates=coordinates, warm=warm, seed=seed)
+        if not fits.ok[-1]:
+            return None
+        # a law bends to the errors of few rows and does not see how alike they are: that is measured once, on all rows
+        fits = replace(fits, alike=np.full(len(masks), fits.alike[-1]))
+        middle, variance = fits.predict(fits.model(made))
+    sd = np.sqrt(np.maximum(variance - fits.noise[:, None] ** 2, 0.0))
+    error = loss.link(made.loss) - middle
+    known = np.array([np.isfinite(e[c.test]).all() for e, c in zip(error, tests, strict=False)], bool)
+    return Trial(law, fixed, fits, enough & fits.ok[:-1] & known, error[:-1], sd[:-1], _explodes(fits, made, loss))
+
+
+def score(trial: Trial, tests: Sequence[Cut], loss: Loss, truth: np.ndarray) -> np.ndarray:
+    """Mean |relative error| (F,) of the predicted rows at every cutoff; NaN where a cutoff says nothing."""
+    out = np.full(len(tests), np.nan)
+    for f in np.flatnonzero(trial.usable):
+        out[f] = np.mean(np.abs(relative(trial.error[f, tests[f].test], loss, truth[tests[f].test])))
+    return out
+
+
+@np.errstate(over="ignore")  # what explodes is infinitely far off
+def relative(error: np.ndarray, loss: Loss, truth: np.ndarray) -> np.ndarray:
+    """prediction / loss - 1 from errors in the objective's units."""
+    return np.exp(-error) - 1 if loss.log else -error / truth
+
+
+def thinned(made: Design) -> np.ndarray:
+    """The rows that are used in backtests: all, or evenly spread ones."""
+    rows = np.arange(len(made))
+    return rows if len(rows) <= MOST_ROWS else rows[np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int)]
+
+
+def aligned(made: Design, data: Any, law: Law) -> Design | None:
+    """The rows of `made` as another law reads them, or None if it cannot."""
+    if law.over_schedules:
+        runs = data if isinstance(data, Runs) else Runs.from_frame(data)
+        try:
+            whole = design(runs, law, fitting=False)
+        except ScalingError:
+            return None
+        keys = whole.frame[["run", "step"]].assign(at=np.arange(len(whole)))
+        at = made.frame[["run", "step"]].merge(keys, on=["run", "step"], how="left")["at"].to_numpy()
+        if np.isnan(at.astype(float)).any():
+            return None
+        at = at.astype(int)
+        return Design(made.frame, {k: v[at] for k, v in whole.inputs.items()}, made.loss, made.weights, made.notes)
+    known = {k: v for k, v in made.inputs.items() if isinstance(v, np.ndarray)}
+    frame, _ = completed(made.frame.assign(**known), law.inputs)
+    if not set(law.inputs) <= set(frame):
+        return None
+    inputs = {k: np.asarray(frame[k], float) for k in law.inputs}
+    return Design(made.frame, inputs, made.loss, made.weights, made.notes)
+
+
+@np.errstate(all="ignore")
+def _explodes(fits: Refits, made: Design, loss: Loss) -> bool:
+    """Beyond the data by half their span in ln N or ln D: does the law rise where it should fall?"""
+    if not {"N", "D"} <= set(fits.law.inputs) or len({*fits.law.inputs} - {"N", "D"}):
+        return False
+    grid = []
+    for name in ("N", "D"):
+        x = np.log(made.inputs[name])
+        grid.append(np.array([x.min(), np.median(x), x.max(), x.max() + max(np.ptp(x), np.log(4.0)) / 2]))
+    N, D = (np.exp(x).ravel() for x in np.meshgrid(*grid, indexing="ij"))
+    nothing = np.full(len(N), np.nan)
+    value = fits.last().predict(fits.last().model(Design(made.frame.iloc[:0], {"N": N, "D": D}, nothing, nothing)))[0]
+    value = value.reshape(4, 4)
+    rise = max(np.max(value[3] - value[2]), np.max(value[:, 3] - value[:, 2]))
+    return not rise <= RISE * np.ptp(loss.link(made.loss))
