@@ -12,7 +12,7 @@ _HOMES = {
     "schedule": "scaling.schedules",
     "law": "scaling.formula",
     "laws": "scaling.formula",
-    "fit": "scaling.fits",
+    "fit": "scaling.judging",
     "Fit": "scaling.fits",
     "plan": "scaling.planning",
     "load": "scaling.saved",
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from scaling import transfer as transfer
     from scaling.errors import ScalingError as ScalingError
     from scaling.fits import Fit as Fit
-    from scaling.fits import fit as fit
     from scaling.formula import law as law
     from scaling.formula import laws as laws
     from scaling.judging import backtest as backtest
     from scaling.judging import compare as compare
+    from scaling.judging import fit as fit
     from scaling.logs import Runs as Runs
     from scaling.logs import read as read
     from scaling.planning import plan as plan

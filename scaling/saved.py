@@ -8,12 +8,19 @@ from pathlib import Path
 from scaling import document
 from scaling.document import Fields
 from scaling.fits import Fit
+from scaling.fits.choice import Choice
 from scaling.fits.saving import from_saved
 from scaling.registered import Registration, Score
 from scaling.transfer.relation import Relation
 
+
+def _fit(saved: Fields) -> Fit:
+    choice = Choice.from_saved(saved.part("choice")) if "choice" in saved.found else None
+    return Fit.of(from_saved(saved), choice)
+
+
 READERS: dict[str, Callable[[Fields], Fit | Relation | Registration | Score]] = {
-    "fit": lambda saved: Fit.of(from_saved(saved)),
+    "fit": _fit,
     "relation": Relation.from_saved,
     "registration": Registration.from_saved,
     "score": Score.from_saved,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from scaling import document
 from scaling.engine.fitted import Fitted
 from scaling.errors import ArgumentError
 from scaling.fits import saving
+from scaling.fits.choice import Choice
 from scaling.fits.lmfit_words import LmfitWords
 from scaling.formula.ties import resolve
 from scaling.intervals.prediction import predict
@@ -25,15 +26,23 @@ from scaling.words import check_seed, digits, listed
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit(LmfitWords, Result):
-    """A fitted law: the record `Fitted`, and everything a user can ask of it."""
+    """A fitted law: the record `Fitted`, and everything a user can ask of it.
 
+    choice : how the law did beside others, if it was chosen ("auto"), else None.
+    """
+
+    choice: Choice | None = None
     fields = ("ok", "warnings", "objective", "values")
     widths = (LABEL, 14, 26)
 
     @classmethod
-    def of(cls, found: Fitted) -> Fit:
+    def of(cls, found: Fitted, choice: Choice | None = None) -> Fit:
         """The facade of a record."""
-        return cls(**vars(found))
+        return cls(**vars(found), choice=choice)
+
+    def chosen(self, choice: Choice) -> Fit:
+        """The same fit, which remembers what its law was chosen from."""
+        return replace(self, choice=choice)
 
     def predict(self, data: Any, interval: str = "calibrated", level: float = 0.9, steps: Any = None) -> pd.DataFrame:
         """Predict the loss where nobody has measured it.
@@ -104,7 +113,8 @@ class Fit(LmfitWords, Result):
 
         It replaces an earlier one; any other file only by `force`, and a link, a folder or a device never.
         """
-        document.write(path, "fit", saving.to_saved(self), force=force)
+        choice = {} if self.choice is None else {"choice": self.choice.to_saved()}
+        document.write(path, "fit", {**saving.to_saved(self), **choice}, force=force)
 
     def summary(self) -> pd.DataFrame:
         """One row per parameter: value, lower, upper (95 %), se, note."""
@@ -153,6 +163,7 @@ class Fit(LmfitWords, Result):
         size, low, high = f"{len(rows)} rows, {self._runs} runs", np.nanmin(rows.loss), np.nanmax(rows.loss)
         return [
             (self.law.name, f"{self.law.formula}   {self.law.cite}"),
+            *(self.choice.said() if self.choice else ()),
             ("verdict", f"{state}: {agree}, {bound} at a bound"),
             *(("  failed", said) for said in v.failures),
             *(("  note", said) for said in v.warnings),
@@ -186,4 +197,6 @@ class Fit(LmfitWords, Result):
             "losses": [np.nanmin(losses), np.nanmax(losses)], "residual": self.cov.noise,
             "minimised": {"loss": loss.name, "log": loss.log, "delta": loss.delta},
         }  # fmt: skip
+        if self.choice is not None:
+            told["choice"] = self.choice.to_saved()
         return {**super().to_dict(), **plain(told)}

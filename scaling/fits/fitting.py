@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.design.candidates import unfit
 from scaling.design.inputs import design, of_columns
 from scaling.design.select import select
 from scaling.engine.estimate import estimate
 from scaling.engine.losses import Loss
 from scaling.errors import ArgumentError, FitError
 from scaling.fits.facade import Fit
-from scaling.formula import ANY_POSITIVE, Law, Parameter, Prior, find
+from scaling.formula import Law, Parameter, Prior, find
 from scaling.logs import Runs
 from scaling.words import check_seed
 
@@ -35,35 +36,7 @@ def fit(
     min_step: int | None = None,
     top_budgets: int | None = None,
 ) -> Fit:
-    """Fit a law to data, globally and from no user start.
-
-    Parameters
-    ----------
-    data : Runs, or a DataFrame with the law's inputs and ``loss`` (for schedule laws: ``step``, ``lr``, ``loss``, and
-        ``run`` if there are several). Optional: ``weight`` counts rows, ``loss_se`` is the standard error of a loss.
-    law : a Law, its name, or text with conventions such as ``"annealing:lam=0.995"``.
-    objective : summed over rows: "log_huber" (Huber loss of ln prediction - ln loss), "log_squares", "log_soft_l1",
-        "log_student_t", "log_one_sided", and the same without "log_" for prediction - loss; see `engine.losses.Loss`.
-    delta : threshold of the robust losses, in the units of the residual; "mad" for one robust standard deviation of the
-        residuals, found by refitting until it settles.
-    fixed : parameters held at given values.
-    params : lmfit.Parameters; their bounds, expr, and values of those with vary=False are honoured, other values are
-        tried as starts beside our own. Or, and as their user_data, a `scaling.formula.Prior` of some parameters by name, in
-        place of the law's own: ``{"eta_0": Prior(0.003, 0.5)}``; one of infinite sd takes the law's away.
-    seed : of the start grid, where it is random (three or more non-linear parameters).
-    where, min_step, top_budgets : which rows are fitted: a condition on columns, a first step, the k largest compute budgets.
-        Rows inside the warm-up are never fitted by schedule laws. The choice is reported with the result.
-
-    Returns
-    -------
-    Fit
-        Verdict first: ``fit.ok``, ``fit.warnings``; then ``fit.values``, ``fit.predict(...)``.
-
-    Raises
-    ------
-    LawError, DataError, FitError
-        Unknown law or parameter, unusable data, fewer rows than parameters.
-    """
+    """Fit one law to data; `scaling.fit` says what the arguments are, and chooses the law where none is named."""
     check_seed(seed)
     law, named = of_columns(find(law), data)
     if isinstance(delta, str):
@@ -80,19 +53,8 @@ def fit(
     law, fixed, specs = _free(law, fixed or {}, params)
     if not specs:
         raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
-    if len(made) <= len(specs):
-        raise FitError(
-            f"need at least {len(specs) + 1} rows to fit {len(specs)} parameters of '{law.name}'; got {len(made)}. "
-            "Add runs, or fix parameters."
-        )
-    for name, x in made.inputs.items():
-        if law.ranges.get(name, ANY_POSITIVE).bends:
-            continue
-        if isinstance(x, np.ndarray) and len(x) and np.ptp(x) <= 1e-12 * np.abs(x).max() and np.any(x):
-            raise FitError(
-                f"all rows have {name} = {x[0]:.6g}, so '{law.name}' cannot tell its terms apart. "
-                f"Add rows with other {name}, or fit a law without it."
-            )
+    if reason := unfit(law, made, len(specs)):
+        raise FitError(reason)
     runs = chosen if isinstance(chosen, Runs) else None
     with np.errstate(over="ignore", invalid="ignore"):  # trials far off overflow; their cost is infinite
         starts = any(not isinstance(p, Prior) for p in dict(params or {}).values())

@@ -36,7 +36,7 @@ class Trial:
     Attributes
     ----------
     fits : refits to the fitted part of every cutoff and, last, to all rows. usable (F,) : which cutoffs say something.
-    error (F, n) : ln loss (or loss) - prediction. sd (F, n) : of the prediction by the delta method, without the noise of a
+    error (F, n) : ln loss (or loss) - prediction. relative (F, n) : prediction / loss - 1. sd (F, n) : of the prediction by the delta method, without the noise of a
         row. explodes : does it rise, where runs grow beyond the data and losses fall?
     """
 
@@ -45,6 +45,7 @@ class Trial:
     fits: Refits
     usable: np.ndarray
     error: np.ndarray
+    relative: np.ndarray
     sd: np.ndarray
     explodes: bool
 
@@ -104,28 +105,24 @@ def tried(
         middle, variance = fits.predict(fits.model(made))
     sd = np.sqrt(np.maximum(variance - fits.noise[:, None] ** 2, 0.0))
     error = loss.link(made.loss) - middle
-    known = np.array([np.isfinite(e[c.test]).all() for e, c in zip(error, tests, strict=False)], bool)
-    return Trial(law, fixed, fits, enough & fits.ok[:-1] & known, error[:-1], sd[:-1], _explodes(fits, made, loss))
+    with np.errstate(all="ignore"):  # what explodes is infinitely far off
+        relative = np.exp(-error) - 1 if loss.log else -error / made.loss
+    known = np.array([np.isfinite(e[c.test]).all() for e, c in zip(relative, tests, strict=False)], bool)
+    usable = enough & fits.ok[:-1] & known
+    return Trial(law, fixed, fits, usable, error[:-1], relative[:-1], sd[:-1], _explodes(fits, made, loss))
 
 
-def score(trial: Trial, tests: Sequence[Cut], loss: Loss, truth: np.ndarray) -> np.ndarray:
+def score(trial: Trial, tests: Sequence[Cut]) -> np.ndarray:
     """Mean |relative error| (F,) of the predicted rows at every cutoff; NaN where a cutoff says nothing."""
     out = np.full(len(tests), np.nan)
     for f in np.flatnonzero(trial.usable):
-        out[f] = np.mean(np.abs(relative(trial.error[f, tests[f].test], loss, truth[tests[f].test])))
+        out[f] = np.mean(np.abs(trial.relative[f, tests[f].test]))
     return out
 
 
-@np.errstate(over="ignore")  # what explodes is infinitely far off
-def relative(error: np.ndarray, loss: Loss, truth: np.ndarray) -> np.ndarray:
-    """prediction / loss - 1 from errors in the objective's units."""
-    return np.exp(-error) - 1 if loss.log else -error / truth
-
-
-def thinned(made: Design) -> np.ndarray:
-    """The rows that are used in backtests: all, or evenly spread ones."""
-    rows = np.arange(len(made))
-    return rows if len(rows) <= MOST_ROWS else rows[np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int)]
+def thinned(n: int) -> np.ndarray:
+    """Which of n rows are used in backtests: all, or evenly spread ones."""
+    return np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).round().astype(int)
 
 
 def aligned(made: Design, data: Any, law: Law) -> Design | None:

@@ -1,0 +1,102 @@
+"""law="auto": the law that forecasts best on the data's own large end, and what it was chosen from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from scaling.design.candidates import Candidates, candidates
+from scaling.design.select import select
+from scaling.errors import ArgumentError, FitError
+from scaling.fits import Fit
+from scaling.fits import fitting
+from scaling.fits.choice import CLOSE, Choice
+from scaling.formula import Law
+from scaling.judging.comparison import none_fits
+from scaling.judging.contest import Contest, contest
+from scaling.words import check_seed, listed
+
+STANDARD = ("chinchilla",)  # laws the field quotes results in: they stay unless another is clearly better
+AUTO = "auto"
+
+
+def fit(
+    data: Any,
+    law: Law | str = AUTO,
+    *,
+    objective: str = "log_huber",
+    delta: float | str = 1e-3,
+    fixed: Mapping[str, float] | None = None,
+    params: Any = None,
+    seed: int = 0,
+    where: str | None = None,
+    min_step: int | None = None,
+    top_budgets: int | None = None,
+) -> Fit:
+    """Fit a law to data, globally and from no user start.
+
+    Parameters
+    ----------
+    data : Runs, or a DataFrame with the law's inputs and ``loss`` (for schedule laws: ``step``, ``lr``, ``loss``, and
+        ``run`` if there are several). Optional: ``weight`` counts rows, ``loss_se`` is the standard error of a loss.
+    law : a Law, its name, or text with conventions such as ``"annealing:lam=0.995"``. "auto": of all laws of the loss that the
+        columns allow the one that errs least on rows held out toward the large end; ``fit.choice`` says how they did.
+    objective : summed over rows: "log_huber" (Huber loss of ln prediction - ln loss), "log_squares", "log_soft_l1",
+        "log_student_t", "log_one_sided", and the same without "log_" for prediction - loss; see `engine.losses.Loss`.
+    delta : threshold of the robust losses, in the units of the residual; "mad" for one robust standard deviation of the
+        residuals, found by refitting until it settles.
+    fixed : parameters held at given values.
+    params : lmfit.Parameters; their bounds, expr, and values of those with vary=False are honoured, other values are
+        tried as starts beside our own. Or, and as their user_data, a `scaling.formula.Prior` of some parameters by name, in
+        place of the law's own: ``{"eta_0": Prior(0.003, 0.5)}``; one of infinite sd takes the law's away.
+    seed : of the start grid, where it is random (three or more non-linear parameters).
+    where, min_step, top_budgets : which rows are fitted: a condition on columns, a first step, the k largest compute budgets.
+        Rows inside the warm-up are never fitted by schedule laws. The choice is reported with the result.
+
+    Returns
+    -------
+    Fit
+        Verdict first: ``fit.ok``, ``fit.warnings``; then ``fit.values``, ``fit.predict(...)``.
+
+    Raises
+    ------
+    LawError, DataError, FitError
+        Unknown law or parameter, unusable data, fewer rows than parameters, no law that the columns allow.
+    """
+    if law != AUTO:
+        return fitting.fit(
+            data, law, objective=objective, delta=delta, fixed=fixed, params=params, seed=seed, where=where,
+            min_step=min_step, top_budgets=top_budgets,
+        )  # fmt: skip
+    check_seed(seed)
+    if fixed or params is not None:
+        raise ArgumentError("fixed= and params= hold parameters of one law; say which: law='chinchilla'.")
+    chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
+    allowed = candidates(chosen, positive=objective.startswith("log"))
+    if not allowed.laws:
+        raise FitError(none_fits(allowed.absent))
+    return chosen_of(contest(chosen, allowed.laws, None, objective=objective, delta=delta, seed=seed), allowed, notes)
+
+
+def chosen_of(found: Contest, allowed: Candidates, notes: list[str]) -> Fit:
+    """The fit of the law that won, which remembers how the others did."""
+    order = sorted(found.scores, key=found.error)
+    sound = [label for label in order if not found.trials[label].explodes]
+    said = [f"{label}: {reason}" for label, reason in found.reasons.items()]
+    if exploding := [label for label in order if label not in sound]:
+        said.append(f"{listed(exploding)} explode: beyond the data the law rises where runs grow, so it is not chosen")
+    if allowed.unused:
+        said.append(f"no law compared takes {listed(allowed.unused)}, which vary")
+    if sound:
+        best = found.error(sound[0])
+        label = next((k for k in STANDARD if k in sound and found.error(k) <= CLOSE * best), sound[0])
+    else:
+        label = min(found.fits, key=lambda k: (k not in STANDARD, len(found.fits[k].t)))
+    rival = next((k for k in sound if k != label), "")
+    difference, se = found.apart(rival, label) if rival else (np.nan, np.nan)
+    choice = Choice(
+        tuple(order), tuple(found.error(k) for k in order), label, rival, difference, se, found.holdout, (*notes, *said)
+    )
+    return found.fits[label].chosen(choice)

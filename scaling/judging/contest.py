@@ -1,0 +1,219 @@
+"""Laws put to one test on the same rows: what compare prints and what law="auto" decides by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.design.cuts import Cut, cuts
+from scaling.design.order import SIZE, TOKENS, WORDS, natural_order, order
+from scaling.errors import ArgumentError, FitError, ScalingError
+from scaling.fits import Fit
+from scaling.fits.fitting import fit
+from scaling.formula import Law, find
+from scaling.intervals.trials import Trial, score, splits, thinned, tried, weights
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """What laws did, by label.
+
+    Attributes
+    ----------
+    fits : to all rows. trials, tests : refits and the cutoffs they were put to, of the laws that could be judged.
+    scores : (F,) mean |relative error| at every cutoff, NaN where it says nothing of the law. counts (F,) : of the cutoffs.
+    reasons : why a law could not be judged. by : along what rows were held out. holdout : what was, in words.
+    """
+
+    by: str | None
+    holdout: str
+    fits: dict[str, Fit] = field(default_factory=dict)
+    trials: dict[str, Trial] = field(default_factory=dict)
+    tests: dict[str, list[Cut]] = field(default_factory=dict)
+    places: dict[str, np.ndarray] = field(default_factory=dict)
+    scores: dict[str, np.ndarray] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> np.ndarray:
+        return weights(next(iter(self.tests.values()))) if self.tests else np.empty(0)
+
+    def error(self, label: str) -> float:
+        """The held-out error of a law, over the cutoffs it could be fitted at."""
+        known = np.isfinite(self.scores[label])
+        return float(self.scores[label][known] @ self.counts[known] / self.counts[known].sum())
+
+    def apart(self, one: str, other: str) -> tuple[float, float]:
+        """Error of a law minus that of another over the cutoffs both were judged at, and its standard error."""
+        common = np.isfinite(self.scores[one]) & np.isfinite(self.scores[other])
+        if not common.any():
+            return self.error(one) - self.error(other), np.nan
+        if common.sum() == 1 and len(common) == 1:
+            return self._over_blocks(one, other)
+        w = self.counts[common] / self.counts[common].sum()
+        d = (self.scores[one] - self.scores[other])[common]
+        mean = float(w @ d)
+        few = 1 / (w @ w)  # cutoffs are nested, so they count as no more than what differs
+        return mean, float(np.sqrt(w @ (d - mean) ** 2 / (few - 1))) if few > 1.01 else np.nan
+
+    def _over_blocks(self, one: str, other: str) -> tuple[float, float]:
+        mine, theirs = (np.abs(self.errors(label)[0]) for label in (one, other))
+        d = np.array([part.mean() for part in np.array_split(mine - theirs, 8) if len(part)])
+        return float(mine.mean() - theirs.mean()), float(d.std(ddof=1) / np.sqrt(len(d))) if len(d) > 1 else np.nan
+
+    def errors(self, label: str) -> list[np.ndarray]:
+        """Relative errors of the predicted rows at every usable cutoff, in one order for all laws."""
+        trial, found = self.trials[label], []
+        for f in np.flatnonzero(trial.usable):
+            rows = np.flatnonzero(self.tests[label][f].test)
+            found.append(trial.relative[f, rows[np.argsort(self.places[label][rows], kind="stable")]])
+        return found
+
+
+def contest(
+    data: Any, laws: Iterable[Law | str], holdout: float | str | None, *, objective: str, delta: float | str, seed: int
+) -> Contest:
+    """Fit laws to the data and hold out the same rows of each; arguments as in `compare`."""
+    chosen = labelled([find(law) for law in laws])
+    _check_holdout(data, list(chosen.values()), holdout)
+    if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
+        data = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
+    if isinstance(data, pd.DataFrame):
+        data = data.reset_index(drop=True)  # the index says which rows laws have in common
+    fits: dict[str, Fit] = {}
+    reasons: dict[str, str] = {}
+    for label, law in chosen.items():
+        try:
+            fits[label] = fit(data, law, objective=objective, delta=delta, seed=seed)
+        except ArgumentError:
+            raise
+        except (ScalingError, np.linalg.LinAlgError) as problem:
+            reasons[label] = str(problem).splitlines()[0]
+    if not fits:
+        raise FitError("no law could be compared: " + "; ".join(f"{k}: {r}" for k, r in reasons.items()))
+    by = holdout if isinstance(holdout, str) else direction([found.law for found in fits.values()])
+    out = Contest(by, words(by, holdout), fits, reasons=reasons)
+    for label, place in _places(fits).items():
+        try:
+            _judge(out, label, place, holdout, seed)
+        except (ScalingError, np.linalg.LinAlgError) as problem:
+            reasons[label] = str(problem).splitlines()[0]
+    return out
+
+
+def _judge(out: Contest, label: str, place: np.ndarray, holdout: float | str | None, seed: int) -> None:
+    """Put a fitted law to the test on the rows it shares with the others."""
+    found = out.fits[label]
+    rows = np.flatnonzero(place >= 0)
+    rows = rows[np.argsort(place[rows], kind="stable")]
+    rows = rows[thinned(len(rows))]
+    made = found.design.take(np.sort(rows))
+    place = place[np.sort(rows)]
+    tests = splits(made, out.by) if holdout is None or isinstance(holdout, str) else cuts(order(made, str(out.by)), [1 - holdout])
+    if out.by == "schedule":  # in one order for all laws
+        tests = sorted(tests, key=lambda cut: place[cut.test].min())
+    if not tests:
+        raise FitError(f"no row lies beyond a cutoff by {out.by}, so there is nothing to predict; say another holdout=")
+    trial = tried(
+        found.law, made, found.loss, tests, fixed=found.fixed, params=found.coordinates.params,
+        coordinates=found.coordinates, warm=found.t[None], seed=seed,
+    )  # fmt: skip
+    if trial is None or not trial.usable.any():
+        need = 2 * len(found.t)
+        most = max(int(cut.train.sum()) for cut in tests)
+        raise FitError(
+            f"the part that is fitted has {most} of {len(made)} rows at most, and {len(found.t)} parameters want {need}; "
+            "add runs, or hold parameters"
+            if most < need
+            else "cannot be fitted to the smaller part of the data, or says nothing finite of the larger, at any cutoff"
+        )
+    out.trials[label], out.tests[label], out.places[label] = trial, tests, place
+    out.scores[label] = score(trial, tests)
+
+
+def labelled(laws: list[Law]) -> dict[str, Law]:
+    """Laws by name, with the conventions in which they differ from the law registered; refuses one given twice."""
+    named: dict[str, Law] = {}
+    for law in laws:
+        changed = ",".join(f"{k}={v}" for k, v in law.conventions.items() if find(law.name).conventions.get(k) != v)
+        label = f"{law.name}:{changed}" if changed else law.name
+        if (twin := named.get(label)) and (twin.fn, twin.held, twin.params) == (law.fn, law.held, law.params):
+            raise ArgumentError(f"law '{label}' is given twice, and would be compared with itself; name every law once.")
+        named[label if twin is None else f"{label} ({len(named) + 1})"] = law
+    return named
+
+
+def _check_holdout(data: Any, laws: list[Law], holdout: Any) -> None:
+    """A direction that is misspelt must not decide which law wins."""
+    if holdout is None or (isinstance(holdout, str) and holdout in WORDS):
+        return
+    table = getattr(data, "frame", data)
+    names = map(str, table if isinstance(table, Mapping | pd.DataFrame) else ())
+    columns = {*names}.union(*(law.inputs for law in laws))
+    if isinstance(holdout, str) and holdout not in columns:
+        raise ArgumentError(
+            f"holdout='{holdout}': no such column; say {', '.join(WORDS)}, a fraction, or one of {', '.join(sorted(columns))}."
+        )
+    if not isinstance(holdout, str) and not (isinstance(holdout, int | float | np.number) and 0 < holdout < 1):
+        raise ArgumentError(
+            f"holdout={holdout!r}: give a fraction of the rows between 0 and 1, or a direction: {', '.join(WORDS)} or a column."
+        )
+
+
+def direction(laws: list[Law]) -> str | None:
+    """One order for all laws, so that the same rows are held out; compute where their own orders are sizes and tokens."""
+    found = {natural_order(law) for law in laws} - {None}
+    if not found:
+        return None
+    if len(found) == 1:
+        return str(found.pop())
+    if "compute" in found or found <= {*SIZE, *TOKENS, "size", "tokens"}:
+        return "compute"
+    if "step" in found:
+        return "step"
+    which = ", ".join(sorted(map(str, found)))
+    raise FitError(f"these laws are extrapolated along different columns ({which}); say holdout=, the column for all.")
+
+
+def words(by: str | None, holdout: Any) -> str:
+    """What was held out."""
+    if by is None:
+        return "a fifth of the rows at a time"
+    if by == "schedule":
+        return "one run at a time"
+    if isinstance(holdout, Real):
+        return f"the largest {holdout:.3g} of the rows by {WORDS.get(by, by)}"
+    return f"cutoffs along {WORDS.get(by, by)}, late ones first"
+
+
+def _places(fits: dict[str, Fit]) -> dict[str, np.ndarray]:
+    """For the rows of every law their place among the rows that all laws have, -1 for others: laws of schedules leave out the
+    warm-up, laws of sizes take the end of a run."""
+    frames = {label: found.design.frame for label, found in fits.items()}
+    if any(found.law.over_schedules for found in fits.values()):
+        named = _steps(frames)
+    else:
+        named = {label: frame.index for label, frame in frames.items()}
+    shared = next(iter(named.values())).unique()
+    for names in named.values():
+        shared = shared[shared.isin(names)]
+    if not len(shared):
+        raise FitError(f"{', '.join(fits)} are fitted to rows of which none is common; compare laws of the same rows.")
+    shared = shared.sort_values()
+    return {k: np.where(names.duplicated(), -1, shared.get_indexer(names)) for k, names in named.items()}
+
+
+def _steps(frames: dict[str, pd.DataFrame]) -> dict[str, pd.Index]:
+    """Rows of curves by run and step (a table of one curve need not name its run)."""
+    if not all("step" in frame for frame in frames.values()):
+        raise FitError("laws of schedules know rows by step; name that column step, or pass Runs.from_frame(data).")
+    runs = all("run" in frame for frame in frames.values())
+    return {
+        k: pd.MultiIndex.from_arrays([frame["run"].astype(str) if runs else np.full(len(frame), ""), frame["step"]])
+        for k, frame in frames.items()
+    }
