@@ -18,6 +18,7 @@ _HOMES = {
     "load": "scaling.saved",
     "score": "scaling.registered",
     "backtest": "scaling.judging",
+    "candidates": "scaling.design.candidates",
     "compare": "scaling.judging",
     "forecast": "scaling.running",
     "ScalingError": "scaling.errors",
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from scaling import registered as registered
     from scaling import report as report
     from scaling import transfer as transfer
+    from scaling.design.candidates import candidates as candidates
     from scaling.errors import ScalingError as ScalingError
     from scaling.fits import Fit as Fit
     from scaling.formula import law as law

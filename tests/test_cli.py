@@ -181,7 +181,7 @@ def test_laws_lists_all_and_shows_one(capsys):
     ("line", "code", "said"),
     [
         ("fitt x.csv", 2, 'Did you mean "fit"?'),
-        ("fit x.csv", 2, "--law"),
+        ("fit x.csv", 3, "x.csv"),
         ("fit x.csv --law chinchila", 2, "did you mean 'chinchilla'?"),
         ("fit x.csv --law chinchilla --objectiv squares", 2, "--objective"),
         ("fit x.csv --law chinchilla --fixed alpha", 2, "--fixed alpha: write --fixed name=value"),

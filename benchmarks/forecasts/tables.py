@@ -51,7 +51,7 @@ def tables(data: Path, own: Path | None = None) -> Iterator[tuple[str, str, pd.D
 
 def surface(own: Path) -> pd.DataFrame:
     """The last evaluated loss of every run of the project's own surface."""
-    import scaling  # noqa: PLC0415
+    import scaling
 
     runs = scaling.read(own / "surface")
     rows = runs.joined()
@@ -71,7 +71,7 @@ def held_out(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame] | None:
     levels = np.sort(C)[np.append(True, np.diff(np.log(np.sort(C))) > 0.1)]  # the lowest of every budget
     at = levels[-2] if 3 < len(levels) <= 12 else np.quantile(C, 0.8)
     at = min(at, C.max() / BEYOND * 1.0001)
-    small, large = frame[C < at], frame[C >= at]
+    small, large = frame[at > C], frame[at <= C]
     if len(small) < LEAST or len(large) < ROWS:
         return None
     return small.reset_index(drop=True), large.reset_index(drop=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import DELTA, Delta, Many, Minimised, Reading, Seed, check_delta
+from scaling.cli.options import DELTA, Delta, Flag, Many, Minimised, Reading, Seed, auto_laws, check_delta, check_files
 from scaling.cli.output import Printing
-from scaling.errors import ArgumentError
 from scaling.formula import find
 from scaling.words import parse_number
 
@@ -19,6 +19,8 @@ def run(
     *paths: str,
     law: Annotated[Many, Parameter(name="--law")] = (),
     holdout: str | None = None,
+    plot: Path | None = None,
+    force: Flag = False,
     reading: Reading = Reading(),
     objective: Minimised = "log_huber",
     delta: Delta = DELTA,
@@ -29,7 +31,8 @@ def run(
 
     For example:
 
-        scaling compare points.csv --law chinchilla --law chinchilla_outer
+        scaling compare points.csv
+        scaling compare points.csv --law chinchilla --law chinchilla_outer --plot laws.png
         scaling compare logs/ --law annealing --law multi_power_5 --holdout schedule
 
     Parameters
@@ -37,19 +40,25 @@ def run(
     paths
         Logs or tables, as for `scaling fit`.
     law
-        A law with its conventions; repeat it for every law.
+        A law with its conventions; repeat it for every law. All that the columns allow, if none is given.
     holdout
         What is predicted from the rest: compute, size, tokens, step, a column, schedule (one run at a time), or a fraction
         of rows; one direction for all laws.
+    plot
+        Save a figure of the held-out errors (.png, .svg or .pdf).
+    force
+        Replace files that this program did not write.
     """
+    check_files(None, "figure", plot, inputs=paths, force=force)
     check_delta(objective, delta)
-    if not law:
-        raise ArgumentError("compare needs laws: --law chinchilla --law power_law:x=N")
-    laws = [find(text) for text in law]
-    data = reading.measurements(paths, laws[0])
+    laws = [find(text) for text in law] or None
+    data = reading.measurements(paths, laws or auto_laws())
     table = scaling.compare(data, laws, _holdout(holdout), objective=objective, delta=delta, seed=seed)
     held = table.attrs["holdout"]
-    return output.show(output.Told([("held out", held)], table, {"holdout": held, "laws": table}), printing)
+    return output.show(
+        output.Told([("held out", held)], table, {"holdout": held, "laws": table}), printing,
+        plot=plot, draw=lambda: scaling.plots.compared(table), force=force,
+    )  # fmt: skip
 
 
 def _holdout(text: str | None) -> float | str | None:

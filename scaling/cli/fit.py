@@ -6,7 +6,20 @@ from pathlib import Path
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import DELTA, Delta, Flag, Many, Minimised, Output, Reading, Seed, check_delta, check_files, values
+from scaling.cli.options import (
+    DELTA,
+    Delta,
+    Flag,
+    Many,
+    Minimised,
+    Output,
+    Reading,
+    Seed,
+    auto_laws,
+    check_delta,
+    check_files,
+    values,
+)  # fmt: skip
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 from scaling.formula import find
@@ -14,7 +27,7 @@ from scaling.formula import find
 
 def run(
     *paths: str,
-    law: str,
+    law: str = "auto",
     reading: Reading = Reading(),
     fixed: Many = (),
     objective: Minimised = "log_huber",
@@ -30,6 +43,7 @@ def run(
 
     For example:
 
+        scaling fit points.csv -o fit.json
         scaling fit logs/short-*.csv --law multi_power_5 -o fit.json --plot fit.png
         scaling fit logs/ --law annealing:lam=0.995 --where "step > 500" --strict
         scaling fit points.csv --law chinchilla --fixed alpha=0.34 --json
@@ -40,7 +54,8 @@ def run(
         Loss curves: files, folders or globs. For laws without a schedule also CSV tables with the inputs of
         the law and `loss` as columns.
     law
-        Name of the law, with its conventions where they differ: annealing:lam=0.995.
+        Name of the law, with its conventions where they differ: annealing:lam=0.995. auto: the law that forecasts best on
+        the data's own large end, of all that the columns allow.
     fixed
         Hold a parameter: `--fixed beta=0.5`; may be repeated.
     output_
@@ -55,9 +70,14 @@ def run(
     check_files(output_, "saved fit", plot, inputs=paths, force=force)
     check_delta(objective, delta)
     held = values(fixed, "--fixed")
-    found = find(law)
-    found.check_names(held)
-    data = reading.measurements(paths, found)
+    found = law if law == "auto" else find(law)
+    if isinstance(found, str):
+        if held:
+            raise ArgumentError("--fixed holds parameters of one law; say which with --law")
+        data = reading.measurements(paths, auto_laws())
+    else:
+        found.check_names(held)
+        data = reading.measurements(paths, [found])
     if plot is not None and not isinstance(data, scaling.Runs):
         raise ArgumentError(
             f"--plot {plot}: a figure shows loss curves, and a table of runs has none; leave --plot out, or give the logs"

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cyclopts import Parameter
+
+import scaling
 from scaling.cli import output
+from scaling.cli.options import Many, Reading, auto_laws
 from scaling.cli.output import Printing
+from scaling.errors import ArgumentError
 from scaling.formula import find, laws
 
 if TYPE_CHECKING:
@@ -16,12 +21,20 @@ if TYPE_CHECKING:
 PROVENANCE = ("errors", "source", "counts", "conventions", "note", "verified")
 
 
-def run(name: str | None = None, /, *, printing: Printing = Printing()) -> int:
+def run(
+    name: str | None = None,
+    /,
+    *,
+    for_: Annotated[Many, Parameter(name="--for")] = (),
+    reading: Reading = Reading(),
+    printing: Printing = Printing(),
+) -> int:
     """List the laws, or show one: formula, parameters, published constants.
 
     For example:
 
         scaling laws
+        scaling laws --for table.csv
         scaling laws chinchilla
         scaling laws annealing:lam=0.995 --json
 
@@ -29,7 +42,15 @@ def run(name: str | None = None, /, *, printing: Printing = Printing()) -> int:
     ----------
     name
         The law to show; all are listed without it.
+    for_
+        Logs or a table: say which laws its columns allow, and why not the others. May be repeated.
     """
+    if for_:
+        if name is not None:
+            raise ArgumentError("--for lists all laws for a table; leave the law's name out")
+        return _allowed(reading.measurements(list(for_), auto_laws()), printing)
+    if reading != Reading():
+        raise ArgumentError("--where, --loss, --map and --warmup go with --for")
     if name is not None:
         content = describe(find(name))
         return output.show(output.Told(_lines(content, find(name)), None, content), printing)
@@ -40,6 +61,17 @@ def run(name: str | None = None, /, *, printing: Printing = Printing()) -> int:
         held = "".join(f", {key} = {value:g}" for key, value in law["held"].items())
         lines.append((law["law"].ljust(width), f"{law['formula']}{held}   {law['source']}"))
     content = {"laws": [{key: law[key] for key in ("law", "formula", "source", "inputs")} for law in known]}
+    return output.show(output.Told(lines, None, content), printing)
+
+
+def _allowed(data: Any, printing: Printing) -> int:
+    """List the laws that data allow, then the others with what speaks against them."""
+    found = scaling.candidates(data)
+    fitting = [(law.name, f"fits: {law.formula}") for law in found.laws]
+    absent = sorted(found.absent.items(), key=lambda item: item[1].startswith("predicts "))
+    width = max(map(len, [name for name, _ in (*fitting, *absent)]))
+    lines = [(name.ljust(width), said) for name, said in (*fitting, *absent)]
+    content = {"fit": [law.name for law in found.laws], "absent": found.absent, "unused": found.unused}
     return output.show(output.Told(lines, None, content), printing)
 
 

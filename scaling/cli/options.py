@@ -50,6 +50,15 @@ def _positives(hint: Any, tokens: Sequence[Token]) -> list[float]:
 _level = _number(lambda x: 0 < x < 1, "a probability between 0 and 1, like 0.9")
 _count = _number(lambda x: x >= 0 and x == int(x), "a whole number like 24000 or 24k", int)
 
+
+def _delta(_: Any, tokens: Sequence[Token]) -> float | str:
+    text = tokens[0].value
+    try:
+        return text if text == "mad" else parse_number(text)
+    except ValueError as problem:
+        raise ValueError(f"{problem}, or mad") from None
+
+
 Number = Annotated[float, Parameter(converter=lambda _, tokens: parse_number(tokens[0].value))]
 Positive = Annotated[float, Parameter(converter=_positive)]
 Positives = Annotated[Sequence[float], Parameter(converter=_positives, negative="", show_default=False)]
@@ -58,7 +67,13 @@ Many = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Level = Annotated[float, Parameter(converter=_level, help="Probability that the interval is meant to cover.")]
 Seed = Annotated[int, Parameter(help="Of the starts.")]
-Delta = Annotated[Number, Parameter(help="Where the Huber loss turns from square to straight.")]
+Delta = Annotated[
+    float | str,
+    Parameter(
+        converter=_delta,
+        help="Where the Huber loss turns from square to straight; mad: at the robust scatter of the residuals.",
+    ),
+]
 Device = Annotated[Literal["cpu", "cuda"] | None, Parameter(help="cuda if there is one, if not given.")]
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 Objective = Literal[
@@ -120,10 +135,11 @@ def check_files(
         raise ArgumentError(f"--plot {plot}: -o names the same file; name two")
 
 
-def check_delta(objective: str, delta: float) -> None:
+def check_delta(objective: str, delta: float | str) -> None:
     """Refuse --delta where the objective has none."""
     if objective.endswith("squares") and delta != DELTA:
-        raise ArgumentError(f"--delta {delta:g}: least squares have no delta; --objective log_huber has")
+        said = delta if isinstance(delta, str) else f"{delta:g}"
+        raise ArgumentError(f"--delta {said}: least squares have no delta; --objective log_huber has")
 
 
 @Parameter(name="*")
@@ -175,31 +191,49 @@ class Reading:
         return runs
 
     def measurements(
-        self, paths: Sequence[str], law: Law | None = None, *, quiet: bool = True, predicted: bool = False
+        self, paths: Sequence[str], laws: Sequence[Law] | None = None, *, quiet: bool = True, predicted: bool = False
     ) -> Runs | pd.DataFrame:
-        """Read curves as Runs, or tables of losses and what the law takes (N and D without a law) as they stand.
+        """Read curves as Runs, or tables of losses and what one of the laws takes (N and D without laws) as they stand.
 
         `quiet`: what the reader of curves noticed is part of the report. `predicted`: tables need no loss.
         """
         names = self.columns() | ({} if self.loss is None else {"loss": self.loss})
-        tables = law is None or not law.over_schedules
-        headers = [scaling.logs.columns_of(path, names) for path in paths] if tables else []
-        needed = [{*_inputs(law, header), *(() if predicted else ("loss",))} for header in headers]
-        if not headers or not all(need <= {*header} for need, header in zip(needed, headers, strict=True)):
+        headers = [scaling.logs.columns_of(path, names) for path in paths]
+        loss = () if predicted else ("loss",)
+        wanted = [("N", "D")] if laws is None else _tables(laws, headers[0] if headers else [])
+        needed = next(
+            (n for n in wanted if headers and all(scaling.counting.reachable(there, (*n, *loss)) for there in headers)), None
+        )
+        if needed is None:
             return self.read(paths, quiet=quiet)
         if self.warmup is not None:
             raise ArgumentError("--warmup goes with loss curves, not with a table of runs")
         absent = set(names).difference(*headers)
-        return scaling.logs.read_table(paths, columns=names, needed=[*needed[0], *absent], where=self.where)
+        there = [name for name in (*needed, *loss) if all(name in header for header in headers)]
+        return scaling.logs.read_table(paths, columns=names, needed=[*there, *absent], where=self.where)
 
 
-def _inputs(law: Law | None, columns: list[str]) -> tuple[str, ...]:
-    """The columns that make a file a table for a law. Of one input it takes what there is, if the file is no log."""
-    if law is None:
-        return ("N", "D")
-    if len(law.inputs) == 1 and law.inputs[0] not in columns and not {*columns} & {*scaling.logs.columns.ALIASES["step"]}:
-        return ()
-    return law.over_columns(columns).inputs
+def auto_laws() -> list[Law]:
+    """The laws that a table may be for, where none is named."""
+    return [law for law in scaling.laws.values() if law.predicts == "loss" and not law.over_schedules]
+
+
+def _tables(laws: Sequence[Law], columns: list[str]) -> list[tuple[str, ...]]:
+    """The columns that make a file a table for one of the laws; none where it is a log and one of them reads whole curves.
+
+    Of one input a law takes what there is, if the file is no log.
+    """
+    log = bool({*columns} & {*scaling.logs.columns.ALIASES["step"]})
+    if log and any(law.over_schedules for law in laws):
+        return []
+    found = []
+    for law in sorted((law for law in laws if not law.over_schedules), key=lambda law: -len(law.inputs)):
+        alone = len(law.inputs) == 1 and law.inputs[0] not in columns
+        if not alone:
+            found.append(law.over_columns(columns).inputs)
+        elif not log:
+            found.append(())
+    return found
 
 
 @overload

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 import scaling
 from scaling.cli import output, targets
-from scaling.cli.options import Count, Flag, Level, Output, Reading, check_files, saved_fit, value
+from scaling.cli.options import Count, Flag, Level, Output, Reading, auto_laws, check_files, saved_fit, value
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 
@@ -40,17 +40,20 @@ def run(
 ) -> int:
     """Predict losses with a saved fit: at given inputs, over a schedule, or for logged runs.
 
+    In place of a saved fit logs or a table serve, to which the law that forecasts best is fitted first.
+
     For example:
 
         scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k --plot forecast.png
         scaling predict fit.json long-run.csv --at 50k --at 100k
         scaling predict chinchilla.json --N 7B --D 2T --json
+        scaling predict points.csv --N 7B --D 2T
         scaling predict relation.json web-runs/
 
     Parameters
     ----------
     fit
-        A fit saved by `scaling fit -o`, or a relation saved by `scaling relate -o`.
+        A fit saved by `scaling fit -o`, a relation saved by `scaling relate -o`, or a table of runs to fit.
     paths
         Logs of the runs to predict, or tables of what the law takes (N, D); where they have a measured loss it is shown beside
         the prediction.
@@ -72,7 +75,7 @@ def run(
     check_files(output_, "forecast", plot, inputs=[fit, *paths, schedule], force=force)
     if not paths and reading != Reading():
         raise ArgumentError("--where, --loss, --map and --warmup go with logs")
-    result = saved_fit(fit, relations=True)
+    result = saved_fit(fit, relations=True) if Path(fit).suffix.lower() == ".json" else _fitted(fit, printing)
     if not isinstance(result, scaling.Fit):  # a relation between two data sets
         if schedule is not None or steps is not None or at or plot is not None:
             raise ArgumentError("--schedule, --steps, --at and --plot do not go with a saved relation")
@@ -89,6 +92,13 @@ def run(
     shown.attrs = curve.attrs
     draw = lambda: scaling.plots.forecast(result, target, level=level)
     return _show(result, shown, _with_truth(curve, target), output_, level, printing, plot=plot, draw=draw, force=force)
+
+
+def _fitted(path: str, printing: Printing) -> Fit:
+    """The fit of the law that forecasts best for logs or a table; how it was chosen goes to stderr."""
+    found = scaling.fit(Reading().measurements([path], auto_laws()))
+    output.notes([said for _, said in found.choice.said()] if found.choice else [], quiet=printing.quiet)
+    return found
 
 
 def _show(

@@ -4,6 +4,7 @@ Counting only the embeddings differently moves the exponent of N in C from 0.83 
 counted in two ways are converted here, or refused; they are never mixed.
 """
 
+from scaling.counting.columns import completed, reachable
 from scaling.counting.conventions import (
     FLOPS,
     PARAMETERS,
@@ -21,6 +22,6 @@ from scaling.counting.conventions import (
 from scaling.counting.tables import KINDS, alike, counted, matched, recounted
 
 __all__ = [
-    "FLOPS", "KINDS", "PARAMETERS", "SERVE", "TRAIN", "Shape", "alike", "compute", "convert_parameters", "counted",
-    "flops_per_token", "grown", "matched", "named_in", "parameters", "recounted", "tokens",
+    "FLOPS", "KINDS", "PARAMETERS", "SERVE", "TRAIN", "Shape", "alike", "completed", "compute", "convert_parameters", "counted",
+    "flops_per_token", "grown", "matched", "named_in", "parameters", "reachable", "recounted", "tokens",
 ]  # fmt: skip

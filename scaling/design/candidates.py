@@ -54,8 +54,8 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
             try:
                 law, _ = of_columns(law, data)
                 made = design(data, law, fitting=True, positive=positive)
-            except ScalingError as problem:
-                absent[name] = str(problem).splitlines()[0]
+            except Exception as problem:
+                absent[name] = failure(problem)
                 continue
             if reason := unfit(law, made, len(law.params)):
                 absent[name] = reason
@@ -66,6 +66,12 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
         law = found[name][0]
         absent[name] = f"leaves out columns that vary: it takes {', '.join(law.conventions.get(i, i) for i in law.inputs)}"
     return Candidates([found[name][0] for name in kept], absent, _unused(data, [found[name] for name in kept]))
+
+
+def failure(problem: Exception) -> str:
+    """What an exception says, in one line; one of no class of ours with its class."""
+    text = (str(problem).splitlines() or [""])[0]
+    return text if isinstance(problem, ScalingError) else f"{type(problem).__name__}: {text}"
 
 
 def unfit(law: Law, made: Design, free: int) -> str:

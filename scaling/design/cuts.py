@@ -46,7 +46,7 @@ def cuts(o: np.ndarray, fractions: Sequence[float] = FRACTIONS) -> list[Cut]:
             small = o < o.max() - SAME
             at = o[small].max() if small.any() else at
         if small.any() and not any((small == cut.train).all() for cut in found):
-            found.append(Cut(f"{np.exp(at):.4g}", small, ~small, o - max(at, o[small].max())))
+            found.append(Cut(f"{np.exp(at):.4g}", small, ~small, o - at))
     return found
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.counting import KINDS, compute, counted
+from scaling.counting import KINDS, completed, compute, counted
 from scaling.design import checks
-from scaling.design.derived import completed
 from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import Law, find
 from scaling.logs import Runs

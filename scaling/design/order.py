@@ -55,7 +55,7 @@ def order(made: Design, by: str) -> np.ndarray:
 
 
 def measures(made: Design, by: str) -> np.ndarray:
-    """ln of everything in which a row may lie beyond others (k, n): the order itself, and size and tokens where it is compute."""
+    """ln of everything in which a row may lie beyond others (k, n): the order itself; beside compute, size and tokens."""
     found = [order(made, by)]
     if by == "compute":
         for what in ("size", "tokens"):

@@ -27,6 +27,7 @@ from scaling.formula import Law, Parameter
 from scaling.intervals.rivals import Rival, rivals
 from scaling.logs import Runs
 
+SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)  # of the rows, that are fitted
 ROWS, LATE_ROWS = 3, 5  # rows per parameter that a backtest fits at least; that the later half of the rows has
 LEAST_CUTS = 3  # backtests without which nothing is calibrated
 MOST_ROWS = 2000  # more rows are thinned, each counting for several; rows just after a drop of the rate must survive it
@@ -97,7 +98,7 @@ def calibrate(
     if by is None:
         return Calibration([], 0, 0.0, 0.0, None, sign, np.nan)
     o = sign * order(used, by)
-    splits = cuts(o)
+    splits = cuts(o, SHARES)
     if law.over_schedules and used.runs.max() > 0:  # it is asked for other schedules, not only for later steps
         splits += left_out(used, o)
     trial = _Trial(loss, splits, o, float(made.weights.sum() / used.weights.sum()), seed)
@@ -107,7 +108,7 @@ def calibrate(
             theirs = aligned(made, data, rival.law)
             # the later rows of curves under several schedules need not show what determines a law of schedules
             for late in (False, True)[: 1 if law.over_schedules else 2]:
-                own = params if rival.law is law else None
+                own = params if rival.law is law and rival.fixed == fixed else None
                 member = theirs and _member(rival, late, theirs.take(rows), trial, own)
                 if member:
                     members.append(member)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from scaling.counting import completed
 from scaling.design.cuts import Cut, cuts, left_out, parts
-from scaling.design.derived import completed
 from scaling.design.inputs import Design, design
 from scaling.design.order import order
 from scaling.engine.coordinates import Coordinates
@@ -36,8 +36,9 @@ class Trial:
     Attributes
     ----------
     fits : refits to the fitted part of every cutoff and, last, to all rows. usable (F,) : which cutoffs say something.
-    error (F, n) : ln loss (or loss) - prediction. relative (F, n) : prediction / loss - 1. sd (F, n) : of the prediction by the delta method, without the noise of a
-        row. explodes : does it rise, where runs grow beyond the data and losses fall?
+    error (F, n) : ln loss (or loss) - prediction. relative (F, n) : prediction / loss - 1.
+    sd (F, n) : of the prediction by the delta method, without the noise of a row.
+    explodes : does it rise, where runs grow beyond the data and losses fall?
     """
 
     law: Law
@@ -115,8 +116,9 @@ def tried(
 def score(trial: Trial, tests: Sequence[Cut]) -> np.ndarray:
     """Mean |relative error| (F,) of the predicted rows at every cutoff; NaN where a cutoff says nothing."""
     out = np.full(len(tests), np.nan)
-    for f in np.flatnonzero(trial.usable):
-        out[f] = np.mean(np.abs(trial.relative[f, tests[f].test]))
+    for f, cut in enumerate(tests):
+        if trial.usable[f]:
+            out[f] = np.mean(np.abs(trial.relative[f, cut.test]))
     return out
 
 

@@ -10,8 +10,7 @@ import numpy as np
 from scaling.design.candidates import Candidates, candidates
 from scaling.design.select import select
 from scaling.errors import ArgumentError, FitError
-from scaling.fits import Fit
-from scaling.fits import fitting
+from scaling.fits import Fit, fitting
 from scaling.fits.choice import CLOSE, Choice
 from scaling.formula import Law
 from scaling.judging.comparison import none_fits

@@ -95,15 +95,15 @@ def _rows(found: Contest) -> dict[str, dict[str, Any]]:
     for label, trial in found.trials.items():
         fit, error = found.fits[label], found.error(label)
         with np.errstate(invalid="ignore"):
-            bias = np.array([np.mean(e) for e in found.errors(label)])
+            means = np.array([np.mean(e) for e in found.errors(label)])
         counts = found.counts[trial.usable]
-        bias = float(bias @ counts / counts.sum())
+        bias = float(means @ counts / counts.sum())
         difference, se = apart[label]
         notes = ["explodes: beyond the data it rises where runs grow"] if trial.explodes else []
         if label == best:
             close = [k for k in found.scores if k != best and apart[k][0] <= NEAR * apart[k][1]]
             notes += [f"not clearly better than {', '.join(close)}"] if close else []
-        elif difference <= NEAR * se:
+        elif difference <= NEAR * se and not trial.explodes:
             notes.append("no worse than the best within its standard error")
         notes += fit.warnings[:2]
         if abs(bias) > 0.8 * error:

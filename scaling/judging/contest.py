@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.design.candidates import failure
 from scaling.design.cuts import Cut, cuts
 from scaling.design.order import SIZE, TOKENS, WORDS, natural_order, order
-from scaling.errors import ArgumentError, FitError, ScalingError
+from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
 from scaling.fits.fitting import fit
 from scaling.formula import Law, find
@@ -92,8 +93,8 @@ def contest(
             fits[label] = fit(data, law, objective=objective, delta=delta, seed=seed)
         except ArgumentError:
             raise
-        except (ScalingError, np.linalg.LinAlgError) as problem:
-            reasons[label] = str(problem).splitlines()[0]
+        except Exception as problem:
+            reasons[label] = failure(problem)
     if not fits:
         raise FitError("no law could be compared: " + "; ".join(f"{k}: {r}" for k, r in reasons.items()))
     by = holdout if isinstance(holdout, str) else direction([found.law for found in fits.values()])
@@ -101,8 +102,8 @@ def contest(
     for label, place in _places(fits).items():
         try:
             _judge(out, label, place, holdout, seed)
-        except (ScalingError, np.linalg.LinAlgError) as problem:
-            reasons[label] = str(problem).splitlines()[0]
+        except Exception as problem:
+            reasons[label] = failure(problem)
     return out
 
 
@@ -114,7 +115,9 @@ def _judge(out: Contest, label: str, place: np.ndarray, holdout: float | str | N
     rows = rows[thinned(len(rows))]
     made = found.design.take(np.sort(rows))
     place = place[np.sort(rows)]
-    tests = splits(made, out.by) if holdout is None or isinstance(holdout, str) else cuts(order(made, str(out.by)), [1 - holdout])
+    tests = (
+        splits(made, out.by) if holdout is None or isinstance(holdout, str) else cuts(order(made, str(out.by)), [1 - holdout])
+    )
     if out.by == "schedule":  # in one order for all laws
         tests = sorted(tests, key=lambda cut: place[cut.test].min())
     if not tests:

@@ -6,10 +6,11 @@ touched: save with ``ax.figure.savefig(...)``.
 """
 
 from scaling.plots.backtests import backtest
+from scaling.plots.comparisons import compared
 from scaling.plots.curves import curve
 from scaling.plots.forecasts import forecast, running
 from scaling.plots.registered import history
 from scaling.plots.style import figure_of, image, svg
 from scaling.plots.transfer import relation, shares
 
-__all__ = ["backtest", "curve", "figure_of", "forecast", "history", "image", "relation", "running", "shares", "svg"]
+__all__ = ["backtest", "compared", "curve", "figure_of", "forecast", "history", "image", "relation", "running", "shares", "svg"]

@@ -1,0 +1,67 @@
+"""Columns that follow from others, or go by another name: compute, tokens, size and tokens per parameter say each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scaling.counting.conventions import compute, tokens
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALIASES = {  # input of laws -> what tables call it
+    "N": ("n_params", "params"), "D": ("tokens",), "C": ("flops",), "U": ("unique_tokens",), "B": ("batch_tokens",),
+    "E": ("experts", "num_experts"), "M": ("tokens_per_param",),
+}  # fmt: skip
+# column -> ways to it: from which columns, how, and what is said of it
+RULES: dict[str, list[tuple[tuple[str, str], Callable[[Any, Any], Any], str]]] = {
+    "M": [
+        (("D", "N"), lambda D, N: D / N, "M counted as D / N"),
+        (("C", "N"), lambda C, N: tokens(C, N) / N, "M counted as C / (6 N^2)"),
+    ],
+    "D": [(("M", "N"), lambda M, N: M * N, "D counted as M N"), (("C", "N"), tokens, "D counted as C / (6 N)")],
+    "N": [(("C", "D"), tokens, "N counted as C / (6 D)")],
+    "C": [(("N", "D"), compute, "C counted as 6 N D")],
+}
+
+
+def completed(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The table with those of the named columns that it lacks and that follow from what it has, and a note for each."""
+    names = list(names)
+    frame, notes = _renamed(frame, names)
+    for name in names:
+        if name in frame:
+            continue
+        for needed, how, said in RULES.get(name, []):
+            frame, also = _renamed(frame, needed)
+            if all(c in frame and frame[c].dtype.kind in "iuf" for c in needed):
+                with np.errstate(all="ignore"):  # what is not positive is refused where the law reads it
+                    frame = frame.assign(**{name: how(*(frame[c].to_numpy(float) for c in needed))})
+                notes += [*also, said]
+                break
+    return frame, tuple(dict.fromkeys(notes))
+
+
+def _renamed(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The table with the named columns that it has under another name."""
+    notes = []
+    for name in names:
+        same = next((c for c in ALIASES.get(name, ()) if c in frame), None)
+        if name not in frame and same is not None:
+            frame = frame.assign(**{name: frame[same]})
+            notes.append(f"{name} is column '{same}'")
+    return frame, notes
+
+
+def reachable(columns: Iterable[str], names: Iterable[str]) -> bool:
+    """Would `completed` find every name in a table of these columns?"""
+    there = {*columns}
+    alike = {name: {name, *ALIASES.get(name, ())} for name in {*RULES, *ALIASES}}
+
+    def known(name: str) -> bool:
+        return bool(there & alike.get(name, {name}))
+
+    return all(known(n) or any(all(map(known, needed)) for needed, _, _ in RULES.get(n, [])) for n in names)
