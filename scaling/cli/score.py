@@ -56,6 +56,6 @@ def run(
     record = scaling.load(forecast)
     if not isinstance(record, scaling.registered.Registration):
         raise ArgumentError(f"{forecast}: this is no registered forecast; `scaling register -o` writes one")
-    read = reading.read if record.curves else partial(reading.measurements, law=record.formula)
+    read = reading.read if record.curves else partial(reading.measurements, laws=[record.formula])
     found = scaling.score(record, read(paths, quiet=printing.quiet))
     return output.show(found, printing, saved=output_, save=found.save, force=force)

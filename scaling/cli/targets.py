@@ -23,7 +23,7 @@ def target(
     if steps is not None and schedule is None:
         raise ArgumentError("--steps goes with --schedule; --at picks steps of logged runs")
     if paths:
-        return reading.measurements(paths, fit.law, quiet=quiet, predicted=True)
+        return reading.measurements(paths, [fit.law], quiet=quiet, predicted=True)
     if schedule is not None:
         return scaling.schedule(schedule, **({} if steps is None else {"steps": steps}))
     named = _names(fit)
