@@ -1,7 +1,5 @@
 """What can go wrong, one class per cause. Every message says what, where, why, and what to do."""
 
-from collections.abc import Sequence
-
 
 class ScalingError(ValueError):
     """Base of every error a user can cause and mend."""
@@ -19,9 +17,9 @@ class DataError(ScalingError):
     problems : all of them, where the message shows the first.
     """
 
-    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
         super().__init__(message)
-        self.problems = tuple(problems) or (message,)
+        self.problems = problems or (message,)
 
 
 class ScheduleError(ScalingError):

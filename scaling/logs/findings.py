@@ -59,7 +59,7 @@ class Findings:
             return
         told = [f"{some(places, 3)}: {text}" for text, places in self._problems.items()]
         rest = [f"... and {len(told) - SHOWN} more problems"] if len(told) > SHOWN else []
-        raise DataError("\n".join([*told[:SHOWN], *rest]), told)
+        raise DataError("\n".join([*told[:SHOWN], *rest]), tuple(told))
 
 
 def _told(said: dict[str, list[str]]) -> tuple[str, ...]:
