@@ -24,8 +24,8 @@ EXAMPLES = """Examples:
     scaling sweep ladder.toml out/ --dry-run
 """
 EXIT_CODES = """Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad data, 4 fit not trustworthy under --strict,
-5 missing extra, 130 interrupted. With --json the result is one JSON document, alone on stdout; notes and
-errors are on stderr.
+5 missing extra, 6 not worth finishing (watch), 130 interrupted. With --json the result is one JSON document,
+alone on stdout; notes and errors are on stderr.
 """
 CODES: dict[type[Exception], int] = {
     errors.ArgumentError: 2,
@@ -46,6 +46,7 @@ VERBS = {
     "forecast": "Forecast the end of a running job from its own log and planned schedule; no fit is needed.",
     "register": "Write a forecast down before its run: dated, with digests of data and code, and never replaced.",
     "score": "Score a registered forecast against its run, or see how all forecasts of a folder did over time.",
+    "watch": "Watch the log of a running job, of any format, and forecast its end whenever it has grown.",
     "compare": "Compare laws by their error on held-out data; never by how well they fit.",
     "relate": "Fit how the loss on one data set follows from that on another, over runs of equal size and tokens.",
     "plan": "Find the best size and tokens for a budget, or the cheapest run that reaches a loss.",

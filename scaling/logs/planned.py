@@ -10,6 +10,8 @@ from scaling.errors import DataError, ScheduleError
 from scaling.logs.findings import some
 from scaling.schedules import Schedule, schedule
 
+DISTINCT = 20  # rates that tell how they are rounded
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -62,8 +64,9 @@ class Plan:
         return int(self._wrong(table, first).sum()), float(np.nansum(abs(self._rate(table, first) - self.lr)))
 
     def _wrong(self, table: Schedule, first: int) -> np.ndarray:
-        """Rows that disagree by more than the four digits a log may be rounded to."""
-        near: np.ndarray = np.abs(self._rate(table, first) - self.lr) <= 1e-3 * self.lr + 1e-6 * table.peak
+        """Rows that disagree by more than the four digits a log may be rounded to, or the decimals that it is."""
+        wide = 1e-3 * self.lr + 1e-6 * table.peak + 0.501 * _last_decimal(self.lr)
+        near: np.ndarray = np.abs(self._rate(table, first) - self.lr) <= wide
         return ~near
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,6 +82,13 @@ class Plan:
             source = Schedule(np.array(source["rates"]), source["text"], source["first"])
         rows = {"step": np.array(data["step"], np.int64), "lr": np.array(data["lr"], np.float64)}
         return cls(**{**data, **rows, "source": source})
+
+
+def _last_decimal(lr: np.ndarray) -> float:
+    """.000001 of rates that are all written with six decimals; 0 of too few to tell, or of more."""
+    if len(np.unique(lr)) < DISTINCT:
+        return 0.0
+    return next((10.0**-k for k in range(4, 9) if np.allclose(lr, np.round(lr, k), rtol=0, atol=1e-13)), 0.0)
 
 
 class Schedules(Mapping[str, Schedule]):
