@@ -11,8 +11,6 @@ import scaling
 from scaling.cli import output
 from scaling.cli.options import Flag, Level, Many, Positive, Reading
 from scaling.cli.output import Printing
-from scaling.running.references import References
-from scaling.running.watched import updates
 
 NOT_WORTH_IT = 6
 
@@ -51,7 +49,7 @@ def run(
     once
         Look once, and do not wait.
     """
-    others = References(scaling.read(list(reference), **reading.arguments())) if reference else None
+    others = scaling.running.References(scaling.read(list(reference), **reading.arguments())) if reference else None
     heard: set[str] = set()
 
     def look() -> scaling.Runs:
@@ -62,7 +60,9 @@ def run(
     def waiting(why: str) -> None:
         output.notes([why], quiet=printing.quiet)
 
-    looks = updates(look, list(paths), others, level, planned=schedule is not None, every=every, once=once, waiting=waiting)
+    looks = scaling.running.updates(
+        look, list(paths), others, level, planned=schedule is not None, every=every, once=once, waiting=waiting
+    )
     for update in looks:
         print(json.dumps(update.to_dict(), allow_nan=False) if printing.json else update.line(), flush=True)
         if update.forecast is not None:
