@@ -14,7 +14,7 @@ import pandas as pd
 
 import scaling
 from scaling.design.inputs import design
-from scaling.logs.formats.bhagia import MMLU, SIZES
+from scaling.logs.formats.bhagia import MMLU
 from scaling.logs.formats.gadre import SUBSET
 from scaling.logs.formats.shukor import DOMAINS
 from scaling.schedules import schedule
@@ -64,8 +64,12 @@ def multi_power(folder: Path) -> Path:
     return folder
 
 
+SIZES = {"190M": 190_354_176, "370M": 371_262_464, "760M": 758_220_288, "1B": 1_279_395_840}  # without embeddings
 LADDER = {"E": 1.1, "A": 40.0, "B": 90.0, "alpha": 0.2, "beta": 0.21}  # of the loss on c4_en
 SIGMOID = {"a": -0.72, "L0": 0.75, "k": 10.0, "b": 0.99}  # accuracy of hellaswag_val in its bits per byte
+
+
+TOO_LONG = 10 * 524288  # tokens by which every run is longer than x times 20 N
 
 
 def ladder(folder: Path) -> Path:
@@ -75,7 +79,7 @@ def ladder(folder: Path) -> Path:
     for size, N in SIZES.items():
         for times in ("0.5", "1", "2", "5", "10"):
             steps = np.arange(200, 2001, 200)
-            D = float(times) * 20 * N * steps / steps[-1]
+            D = (float(times) * 20 * N + TOO_LONG) * steps / steps[-1]
             loss = law(float(N), D, **LADDER)
             bpb = loss / 4 + 0.02
             rows = {

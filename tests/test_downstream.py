@@ -106,7 +106,13 @@ def test_the_ladder_is_read_and_refitted(tmp_path):
     folder = layouts.ladder(tmp_path / "ladder-runs")
     assert len(formats.ladder(folder)) == 20 and len(formats.ladder(folder, reruns=True)) == 21
     rows = formats.ladder(folder, "c4_en", last=1)
-    assert rows["D"].max() == pytest.approx(10 * 20 * 1_279_395_840) and set(rows["xC"]) == {0.5, 1, 2, 5, 10}
+    assert rows["D"].max() == pytest.approx(10 * 20 * 1_279_395_840 + layouts.TOO_LONG) and set(rows["xC"]) == {
+        0.5,
+        1,
+        2,
+        5,
+        10,
+    }
     fit = scaling.fit(rows, "chinchilla")
     for name, value in layouts.LADDER.items():
         assert fit.values[name] == pytest.approx(value, rel=1e-4)
@@ -121,9 +127,49 @@ def test_the_ladder_is_read_and_refitted(tmp_path):
         formats.ladder(folder, "wiki")
     with pytest.raises(DataError, match="give the folder ladder-runs"):
         formats.ladder(tmp_path)
-    (folder / "2B-1xC.csv").write_text((folder / "1B-1xC.csv").read_text())
-    with pytest.raises(DataError, match="size '2B' is none of"):
-        formats.ladder(folder)
+
+
+def test_sizes_of_the_ladder_are_read_and_not_known(tmp_path):
+    """N from the tokens of a size's runs, from a column, or from the name."""
+    folder = layouts.ladder(tmp_path / "ladder-runs")
+    N = formats.ladder(folder).groupby("size")["N"].first()
+    assert N.to_dict() == pytest.approx(layouts.SIZES, rel=1e-8)  # tokens are whole numbers
+    one = pd.read_csv(folder / "1B-1xC.csv")
+    tokens = "throughput/total_tokens"
+    new = one.assign(**{tokens: one[tokens] * 5})
+    new.to_csv(folder / "7B-1xC.csv", index=False)  # of one run: D / 20
+    new.to_csv(folder / "20B-1xC.csv", index=False)  # cut, as its tokens are of another size than its name
+    new.assign(n_params_nonemb=6_887_575_552).to_csv(folder / "7.5B-4T.csv", index=False)
+    new.to_csv(folder / "13B-5T.csv", index=False)  # tokens in the name, and no column
+    (folder / "notes-1xC.csv").write_text("mine")
+    rows = formats.ladder(folder).set_index("run")
+    assert len(rows) == 24
+    assert rows["N"]["7B-1xC"] == pytest.approx(5 * (1_279_395_840 + layouts.TOO_LONG / 20), rel=1e-9)
+    assert (rows["N"]["20B-1xC"], rows["N"]["7.5B-4T"], rows["N"]["13B-5T"]) == (20e9, 6_887_575_552, 13e9)
+    assert rows["xC"]["13B-5T"] == pytest.approx(5e12 / 20 / 13e9) and rows["xC"]["20B-1xC"] == 1
+
+
+def test_mixtures_of_sizes_that_no_table_lists(tmp_path):
+    path = layouts.slimpajama(tmp_path / "mixtures.csv")
+    raw = pd.read_csv(path)
+    listed = raw["model_size"].max()
+    assert listed == 1235e6
+    larger = raw[raw["model_size"] == listed].assign(model_size=8e9)
+    pd.concat([raw, larger]).to_csv(path, index=False)
+    rows = formats.slimpajama_mixtures(path)
+    assert (rows["N"] == 8e9).sum() == (rows["N"] == 1235e6).sum() == 40 and rows["N"].min() == 310e6
+    assert rows[rows["N"] == 8e9]["D"].min() == 14e9
+
+
+def test_mixture_groups_of_any_size(tmp_path):
+    pytest.importorskip("pyarrow")
+    folder = layouts.scalebench(tmp_path / "scalebench")
+    path = folder / "domain_mixture_scaling_law/train-00000-of-00001.parquet"
+    raw = pd.read_parquet(path)
+    pd.concat([raw, raw[raw["group"] == "410M"].assign(group="1.2B")]).to_parquet(path)
+    assert formats.scalebench_mixtures(path).groupby("group")["N"].first().to_dict() == pytest.approx(
+        {"70M": 70e6, "160M": 160e6, "305M": 305e6, "410M": 410e6, "1.2B": 1.2e9}
+    )
 
 
 def test_the_ladders_accuracies_follow_the_sigmoid(tmp_path):

@@ -6,8 +6,8 @@ import pandas as pd
 
 from scaling.errors import DataError
 from scaling.logs.formats.table import table
+from scaling.words import parse_number
 
-SIZES = {"70M": 70e6, "160M": 160e6, "305M": 305e6, "410M": 410e6}
 # task -> name in the file -> name in our laws, where there is a law; vocabulary and experts have none here
 TASKS = {
     "farseer": {"N": "N", "D": "D", "loss": "loss"},
@@ -49,7 +49,7 @@ def scalebench_mixtures(path: str | Path) -> pd.DataFrame:
     """
     domains = range(1, 6)
     raw = table(path, ["group", *(f"proportion_domain_{i}" for i in domains), *(f"loss_domain_{i}" for i in domains)])
-    out = raw[["group"]].assign(N=raw["group"].map(SIZES))
+    out = raw[["group"]].assign(N=raw["group"].map(parse_number))
     for i in domains:
         out[f"r_{i}"], out[f"{i}_loss"] = raw[f"proportion_domain_{i}"], raw[f"loss_domain_{i}"]
     out.attrs["note"] = "N nominal, no token counts; domains are unnamed"

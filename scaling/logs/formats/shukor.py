@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from scaling.logs.formats.table import table
 
 DOMAINS = ("arxiv", "book", "c4", "github", "commoncrawl", "stackexchange", "wikipedia")
-LEAST_TOKENS = {310e6: 3.9e9, 680e6: 7e9, 937e6: 7e9, 1235e6: 13e9}  # the paper's table 1
+LEAST_TOKENS = {310e6: 3.9e9, 680e6: 7e9, 937e6: 7e9, 1235e6: 13e9}  # the paper's table 1: from a size on, up to the next
 
 
 def slimpajama_mixtures(path: str | Path, *, paper_rows: bool = True) -> pd.DataFrame:
@@ -26,6 +27,7 @@ def slimpajama_mixtures(path: str | Path, *, paper_rows: bool = True) -> pd.Data
     out[losses] = raw[losses]
     out.insert(0, "run", out.groupby(["N", *shares], sort=False).ngroup().map("mixture-{}".format))
     if paper_rows:
-        out = out[out["D"] >= out["N"].map(LEAST_TOKENS).fillna(float("inf"))].reset_index(drop=True)
+        least = np.array([np.inf, *LEAST_TOKENS.values()])
+        out = out[out["D"] >= least[np.searchsorted([*LEAST_TOKENS], out["N"], side="right")]].reset_index(drop=True)
     out.attrs["note"] = "N without embeddings, D tokens, loss in nats per token; rows of one run are not independent"
     return out
