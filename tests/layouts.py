@@ -74,7 +74,7 @@ TOO_LONG = 10 * 524288  # tokens by which every run is longer than x times 20 N
 
 def ladder(folder: Path) -> Path:
     """<size>-<x>xC.csv, W&B exports: several losses of equal rank, accuracies in every other row alone; and one rerun."""
-    law, curve = scaling.laws["chinchilla"], scaling.laws["downstream_sigmoid"]
+    law, curve = scaling.laws["chinchilla"], scaling.laws["downstream_sigmoid_free"]
     folder.mkdir(parents=True)
     for size, N in SIZES.items():
         for times in ("0.5", "1", "2", "5", "10"):

@@ -1,12 +1,16 @@
 """Three ways to the optimal size: exact on surfaces made for them, biased where they are known to be."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import scaling
+from scaling.cli import main
 from scaling.errors import DataError, FitError
 from scaling.logs import formats
+from scaling.planning.budgets import budgets
 from scaling.procedures import approaches
 from tests import layouts
 
@@ -105,3 +109,79 @@ def test_ways_are_compared_side_by_side(tmp_path):
     found = approaches.isoflop(rows.rename(columns={"C": "budget"}), 3.8e25)
     assert table.loc["isoflop", "D"] == pytest.approx(found.at(3.8e25)["D"], rel=1e-12)
     assert found.at(3.8e25)["D"] / exact["D"] - 1 == pytest.approx(found.bias, abs=1e-4)
+
+
+def test_budgets_are_parted_by_gaps():
+    """Compute known to 4 %, levels 1.7 and 3 times apart; in any order, and named for what they are."""
+    rng = np.random.default_rng(0)
+    level = np.repeat(np.arange(6), 7)
+    C = np.array([6e18, 1e19, 3e19, 6e19, 1e20, 3e20])[level] * np.exp(rng.uniform(-0.04, 0.04, 42))
+    mixed = rng.permutation(42)
+    assert budgets(C[mixed]).tolist() == level[mixed].tolist()
+    assert budgets(np.array([1e18, 1.004e18, 2e18, 2e18])).tolist() == [0, 0, 1, 1]
+    assert budgets(np.array([5e18, 5e18])).tolist() == [0, 0]
+    for C in (np.geomspace(1e18, 1e20, 12), np.array([1e18, 2e18])):
+        with pytest.raises(FitError, match="forms no budgets"):
+            budgets(C)
+
+
+def test_budgets_that_two_digits_would_tear_apart():
+    """Runs around 1.05e18 are 1.0e18 and 1.1e18 in two digits, and one budget."""
+    runs = levels(HOFFMANN, 4, budgets=(1.05e18, 1.15e19, 1.25e20))
+    jitter = np.exp(np.random.default_rng(1).uniform(-0.02, 0.02, len(runs)))
+    runs["D"] *= jitter
+    runs["loss"] = LAW(runs["N"], runs["D"], **HOFFMANN)
+    found = approaches.isoflop(runs.drop(columns="budget"))
+    assert len(found.points) == 3 and found.notes == ()
+    np.testing.assert_allclose(found.points, approaches.isoflop(runs).points, rtol=1e-12)
+
+
+def test_what_each_way_is_known_to_do_stands_beside_it():
+    table = approaches.compare(levels(HOFFMANN, 4), 1e24)
+    assert table["known_error"].to_dict() == {
+        "isoflop": 0.18, "chinchilla": 0.29, "chinchilla_outer": 0.30, "over_training": 0.13
+    }  # fmt: skip
+    assert table.loc["over_training", "a"] == pytest.approx(0.5, abs=1e-6)
+    assert "eight real iso-FLOP sets" in table.attrs["note"]
+
+
+def test_a_way_that_is_not_possible_leaves_the_others():
+    rng = np.random.default_rng(2)
+    N = np.exp(rng.uniform(np.log(1e8), np.log(1e10), 40))
+    C = np.geomspace(1e18, 1e20, 40)
+    runs = pd.DataFrame({"N": N, "D": C / 6 / N}).assign(loss=lambda t: LAW(t["N"], t["D"], **HOFFMANN))
+    table = approaches.compare(runs, 1e22)
+    assert table.loc["isoflop"].drop("known_error").isna().all() and "isoflop left out: the compute" in table.attrs["note"]
+    assert table.loc["chinchilla", "D"] == pytest.approx(LAW.hooks.optimum(1e22, **HOFFMANN)["D"], rel=1e-4)
+
+
+def test_a_plan_says_what_other_ways_say():
+    runs = levels(UNEQUAL, 4)
+    runs["loss"] *= np.exp(np.random.default_rng(0).normal(0, 1e-3, len(runs)))
+    fit = scaling.fit(runs, "chinchilla")
+    beside = scaling.plan(fit, [1e22, 1e24], replicates=0).attrs["beside"]
+    assert [(row["approach"], row["flops"]) for row in beside] == [
+        ("over_training", 1e22), ("over_training", 1e24), ("isoflop", 1e22), ("isoflop", 1e24)
+    ]  # fmt: skip
+    tied = scaling.fit(runs.assign(M=runs["D"] / runs["N"]), "over_training")
+    for row, exact in zip(beside[:2], (tied.law.hooks.optimum(C, **tied.values) for C in (1e22, 1e24)), strict=True):
+        assert row["N"] == pytest.approx(float(exact["N"]), rel=1e-8) and row["D"] == pytest.approx(float(exact["D"]), rel=1e-8)
+    found = approaches.isoflop(runs[["N", "D", "loss"]])
+    assert beside[3]["D"] == pytest.approx(found.at(1e24)["D"], rel=1e-9) and beside[3]["known_error"] == 0.18
+    bare = scaling.fit(tied.data[["N", "M", "loss"]], "over_training")
+    (row,) = scaling.plan(bare, 1e24, replicates=0).attrs["beside"]  # it is not beside itself
+    assert row["approach"] == "isoflop" and row["D"] == pytest.approx(beside[3]["D"], rel=1e-9)
+    for options in ({"served": 1e12}, {"N": 1e9}):
+        assert "beside" not in scaling.plan(fit, 1e22, replicates=0, **options).attrs
+    assert "beside" not in scaling.plan(LAW.published["besiroglu2024"], 1e22).attrs
+
+
+def test_the_command_line_says_it_too(tmp_path, capsys):
+    runs = levels(HOFFMANN, 4)
+    runs["loss"] *= np.exp(np.random.default_rng(0).normal(0, 1e-3, len(runs)))
+    scaling.fit(runs, "chinchilla").save(tmp_path / "fit.json")
+    assert main(["plan", str(tmp_path / "fit.json"), "--flops", "1e23", "--replicates", "0"]) == 0
+    out = capsys.readouterr().out
+    assert "beside       over_training at 1e+23: N " in out and "(D* off by 18% on average, eight to ten times beyond" in out
+    assert main(["plan", str(tmp_path / "fit.json"), "--flops", "1e23", "--replicates", "0", "--json"]) == 0
+    assert [row["approach"] for row in json.loads(capsys.readouterr().out)["beside"]] == ["over_training", "isoflop"]

@@ -103,8 +103,10 @@ def run(
         source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=unique,
         inputs=values(inputs, "--input") or None, rates=rates, counts=counts, shape=_shape(shape), **vars(bootstrap),
     )  # fmt: skip
-    facts = {str(key): said for key, said in rows.attrs.items()}
-    told = output.Told([*facts.items()], _tall(rows), {**facts, "level": bootstrap.level, "plan": rows})
+    others = rows.attrs.get("beside", [])
+    facts = {str(key): said for key, said in rows.attrs.items() if key != "beside"}
+    lines = [*facts.items(), *(("beside", scaling.planning.said_beside(row)) for row in others)]
+    told = output.Told(lines, _tall(rows), {**facts, "level": bootstrap.level, "plan": rows, "beside": others})
     return output.show(told, printing)
 
 

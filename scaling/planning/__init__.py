@@ -1,5 +1,6 @@
 """From a law with parameters to what to train next, and with which mixture."""
 
+from scaling.planning.beside import said_beside as said_beside
 from scaling.planning.compute import plan as plan
 from scaling.planning.experiments import plan_next as plan_next
 from scaling.planning.mixture import Mixture as Mixture

@@ -17,6 +17,7 @@ from scaling.formula import Law, Published, constants
 from scaling.intervals.distance import extrapolation
 from scaling.numerics import root
 from scaling.planning import asked
+from scaling.planning.beside import beside
 from scaling.planning.rates import recommended
 from scaling.planning.surface import COSTS, Budget, Surface
 
@@ -55,7 +56,8 @@ def plan(
     DataFrame
         flops, N, D, tokens_per_param, loss; `<name>_lower`, `<name>_upper` from a Fit; `flat_N_lower`, `flat_N_upper`:
         sizes that at the same cost come within 0.1 % of the best loss; `wasted`: share of the compute that a held N or D
-        loses against the optimum; `epochs` where tokens repeat. ``attrs``: law, counts, interval, extrapolation.
+        loses against the optimum; `epochs` where tokens repeat. ``attrs``: law, counts, interval, extrapolation, and of a
+        Fit `beside`: what tied exponents and iso-FLOP parabolas of the same rows say, and how far off each is known to be.
 
     Raises
     ------
@@ -100,6 +102,8 @@ def plan(
         some = f"; {np.isinf(found[1]['flops']).mean():.0%} of them never reach the loss" if never else ""
         out.attrs["interval"] = refits + some
     if fit is not None:
+        if flops is not None and (served, unique, N, D, inputs) == (0.0, None, None, None, None):
+            out.attrs["beside"] = beside(fit, out["flops"])
         asked_for = out.assign(M=out["tokens_per_param"], **extra)[list(law.inputs)]
         out.attrs["extrapolation"] = extrapolation(fit.design, design(asked_for, law, fitting=False))
         for reason in fit.verdict.failures:

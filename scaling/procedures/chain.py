@@ -1,4 +1,8 @@
-"""Downstream error in two steps: a law of the loss, then a law of the error in the loss; the interval carries both."""
+"""Downstream error in two steps: a law of the loss, then a law of the error in the loss; the interval carries both.
+
+Each step is stretched by its own backtests: the first by the calibration of its fit, the second by predicting the rows of
+lowest loss from the others, again and again.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,17 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from scaling.errors import FitError
+from scaling.errors import FitError, ScalingError
 from scaling.fits import Fit, fit
 from scaling.intervals.target import Target
-from scaling.numerics import complex_step
+from scaling.procedures.tables import needs
 from scaling.rendering import Result
 
 SKILL = 0.5  # part of the progress beyond the runs seen that the law must explain
 AHEAD = 0.25  # part of the runs, those of lowest loss, that are held out to be predicted
+CUTS, FEWEST = (0.2, 0.3, 0.4, 0.5), 2  # parts of the rows that backtests of the error law hold out, and how many at least
+PERFECT = 1e-9  # loss of a perfect model: a law may take its logarithm
+SMOOTH, EARLY = 5, 0.1  # evaluations in a mean, and part of a run that is left out (arXiv:2412.04403)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,25 +61,103 @@ class Chain(Result):
         return pd.concat([self.first.table(), self.second.table()])
 
     def predict(self, data: Any, level: float = 0.9) -> pd.DataFrame:
-        """Error at rows of the first law's inputs: columns of data, loss_prediction, prediction, lower, upper, and the
-        standard deviations from_loss (first step) and from_error (second step) that make up the interval."""
-        target = Target(self.first, data)
-        x, name = target.value, self.second.law.inputs[0]
+        """Error at rows of the first law's inputs.
+
+        Returns
+        -------
+        DataFrame
+            columns of data, loss_prediction, prediction, lower, upper; from_loss and from_error: the half-widths that come from
+            the calibrated interval of the loss, and from the error law, stretched by its backtests toward low losses.
+        """
+        first = self.first.predict(data, level=level)
+        x, name = first["prediction"].to_numpy(), self.second.law.inputs[0]
         own = Target(self.second, {name: x})
-        slope = complex_step(lambda loss: self.second.law(loss, **self.second.values), x)
-        from_loss = slope**2 * (target.deviation() ** 2 + target.noise() ** 2)
-        from_error = own.deviation() ** 2 + own.noise() ** 2
-        dof = min(self.first.cov.dof, self.second.cov.dof)
-        half = student.ppf(0.5 + level / 2, dof) * np.sqrt(from_loss + from_error)
-        bounds = {"prediction": own.value, "lower": own.value - half, "upper": own.value + half}
-        parts = {"from_loss": np.sqrt(from_loss), "from_error": np.sqrt(from_error)}
-        out = target.rows.frame.reset_index(drop=True).assign(loss_prediction=x, **bounds, **parts)
-        least = self.second.design.inputs[name].min()
+        with np.errstate(over="ignore"):  # an interval of the loss without limit
+            ends = [self.second.law(first[end].to_numpy(float), **self.second.values) for end in ("lower", "upper")]
+        around = np.stack([*ends, own.value])
+        low, high = own.value - around.min(0), around.max(0) - own.value
+        low, high = (np.where(np.isnan(part), np.inf, part) for part in (low, high))  # nothing is known of the loss
+        stretch = stretched(self.second)
+        half = student.ppf(0.5 + level / 2, self.second.cov.dof) * np.hypot(stretch * own.deviation(), own.noise())
+        bounds = {"prediction": own.value, "lower": own.value - np.hypot(low, half), "upper": own.value + np.hypot(high, half)}
+        parts = {"from_loss": (low + high) / 2, "from_error": half}
+        kept = first.loc[:, :"prediction"].drop(columns="prediction")
+        out = kept.assign(loss_prediction=x, **bounds, **parts)
+        seen = self.second.design.inputs[name]
+        least = float(seen[seen > PERFECT].min())
         below = int((x < least).sum())
-        out.attrs["interval"] = f"{level:.0%} interval, delta method through both steps, each assumed exact in form"
+        said = f"loss {first.attrs['interval'].partition(', ')[2]}; error law stretched {stretch:.3g} times by its backtests"
+        out.attrs["interval"] = f"{level:.0%} interval, both steps calibrated: {said}"
         outside = f"{below} of {len(x)} predicted losses lie below the smallest loss the error law has seen ({least:.4g})"
         out.attrs["extrapolation"] = outside if below else "inside the losses the error law has seen"
         return out
+
+
+def stretched(second: Fit) -> float:
+    """How many times its own standard deviation an error law misses the rows of lowest loss, fitted to the others; 1 at least.
+
+    The median over cutoffs of the root mean square; a cutoff at which it cannot be fitted says nothing.
+    """
+    (name,) = second.law.inputs
+    rows, x = second.data, second.design.inputs[name]
+    real, found = x > PERFECT, []
+    for share in CUTS:
+        ahead = real & (x < np.quantile(x[real], share))
+        if ahead.sum() < FEWEST:
+            continue
+        kept = rows[~ahead][[c for c in (name, "loss", "weight", "run", "step") if c in rows]]
+        objective = ("log_" if second.loss.log else "") + second.loss.name
+        try:
+            past = fit(kept, second.law, objective=objective, delta=second.loss.delta, fixed=second.fixed, seed=second.seed)
+        except ScalingError:
+            continue
+        target = Target(past, {name: x[ahead]})
+        sd = np.hypot(target.deviation(), target.noise())
+        scaled = np.abs(second.design.loss[ahead] - target.value) / sd
+        if np.isfinite(scaled).all():
+            found.append(float(np.sqrt(np.mean(scaled**2))))
+    return max(1.0, float(np.median(found))) if found else 1.0
+
+
+def accuracy_points(checkpoints: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Columns run, step, L, loss (the accuracy), as the second step of arXiv:2412.04403 takes them from logged runs.
+
+    Per run means over the last 5 evaluations, the first tenth of them left out; and one row more: accuracy 1 at loss 0.
+
+    Parameters
+    ----------
+    checkpoints : `scaling.logs.formats.ladder(folder, last=None)`: run, step, <task>_bpb and <task>_acc.
+    """
+    names = [f"{task}_bpb", f"{task}_acc"]
+    needs("checkpoints", checkpoints, ("run", "step", *names))
+    parts = []
+    for run, rows in checkpoints.groupby("run", sort=False):
+        known = rows.dropna(subset=names).sort_values("step")
+        means = known[names].rolling(SMOOTH, min_periods=1).mean().set_axis(["L", "loss"], axis=1)
+        parts.append(means.assign(run=run, step=known["step"]).iloc[int(np.ceil(EARLY * len(known))) :])
+    perfect = pd.DataFrame({"run": ["a perfect model"], "step": [0], "L": [PERFECT], "loss": [1.0]})
+    return pd.concat([*parts, perfect], ignore_index=True)[["run", "step", "L", "loss"]]
+
+
+def ladder(checkpoints: pd.DataFrame, task: str) -> Chain:
+    """Both steps of arXiv:2412.04403 for one task: its loss in N and D, then its accuracy in that loss.
+
+    Parameters
+    ----------
+    checkpoints : as in `accuracy_points`, with N and D.
+
+    Returns
+    -------
+    Chain
+        `chinchilla` of the mean loss of every run's last 5 checkpoints, and `downstream_sigmoid`, by least squares of the
+        accuracy. Its ceiling is 1, and with the row of a perfect model this is the authors' fit.
+    """
+    needs("checkpoints", checkpoints, ("run", "step", "N", "D", f"{task}_bpb"))
+    rows = checkpoints.dropna(subset=f"{task}_bpb").sort_values("step").groupby("run", sort=False)
+    last = rows.tail(SMOOTH).groupby("run", sort=False)[f"{task}_bpb"].mean()
+    ends = rows[["run", "N", "D"]].tail(1).set_index("run").assign(loss=last).reset_index()
+    points = accuracy_points(checkpoints, task)
+    return Chain(fit(ends, "chinchilla"), fit(points, "downstream_sigmoid", objective="squares"))
 
 
 def predictable(frame: pd.DataFrame, tasks: list[str], law: str = "downstream_error") -> pd.DataFrame:

@@ -64,11 +64,9 @@ def _sizes(raw: Mapping[Path, pd.DataFrame]) -> dict[str, float]:
         said = [float(frame[c].iloc[-1]) for frame in mine.values() for c in COLUMNS if c in frame]
         ends = [(_named(path)[1], float(frame[TOKENS].max())) for path, frame in mine.items() if _named(path)[2] == "xC"]
         x, D = np.array(ends).T if ends else (np.zeros(0), np.zeros(0))
-        nominal = parse_number(size)
-        if len(np.unique(x)) > 1:
-            N = np.polyfit(x, D, 1)[0] / CHINCHILLA
-        else:
-            N = D[0] / x[0] / CHINCHILLA if len(x) else nominal
+        N = nominal = parse_number(size)
+        if len(x):
+            N = (np.polyfit(x, D, 1)[0] if len(np.unique(x)) > 1 else D[0] / x[0]) / CHINCHILLA
         near = 1 / NOMINAL < N / nominal < NOMINAL
         found[size] = said[0] if said else float(np.round(N)) if near else nominal
     return found
