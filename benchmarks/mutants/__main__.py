@@ -31,7 +31,7 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {  # what is broken, and the tes
     "calibration": (["scaling/intervals/calibrate.py"], ["tests/test_golden_calibration.py", "tests/test_intervals_golden.py"]),
     "allocation": (
         ["scaling/planning/compute.py", "scaling/planning/surface.py", "scaling/planning/shares.py"],
-        ["tests/test_planning.py", "tests/test_mixtures.py"],
+        ["tests/test_golden_allocation.py", "tests/test_multilingual.py", "tests/test_planning.py"],
     ),
 }
 
