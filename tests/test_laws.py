@@ -40,7 +40,8 @@ def draw(law, rng):
 
 @pytest.mark.parametrize("law", LAWS)
 def test_says_where_it_comes_from(law):
-    assert re.match(r"(arXiv:\d{4}\.\d{4,5}|doi:10\.)", law.cite), "cite with arXiv:... or doi:..."
+    said = r"(arXiv:\d{4}\.\d{4,5}|doi:10\.|this project$)"
+    assert re.match(said, law.cite), "cite with arXiv:... or doi:..., or say that it is this project's"
     assert "=" in law.formula, "the first line of the docstring is the formula"
     assert all(p.source for p in law.published.values())
 

@@ -24,7 +24,7 @@ def closed_form(means, sds, rows_of_one=1.0):
     for _ in range(100):
         H = LINE.T @ LINE + cost * P
         beta = np.linalg.solve(H, LINE.T @ y + cost * P @ means)
-        cost = np.sum((y - LINE @ beta) ** 2) / (24 - 2) * rows_of_one
+        cost = np.sum((y - LINE @ beta) ** 2) / 24 * rows_of_one
     return beta, cost * np.linalg.inv(H), cost
 
 

@@ -104,7 +104,7 @@ class _Task:
     def strength(self, t: np.ndarray) -> float:
         """What a prior's standard deviation squared costs, by the scatter of the rows around t (p,)."""
         r = self.loss.link(models.at(self.model, t)[0]) - self.y
-        return strength(r, self.made.weights, self.loss, self.made.runs, len(self.specs))
+        return strength(r, self.made.weights, self.loss, self.made.runs, sum(p.prior is None for p in self.specs))
 
     def weighing(self, strength: float) -> _Task:
         """The same with priors of another strength."""

@@ -21,14 +21,14 @@ SILENT = 0.8  # of the prior's standard deviation: if more of it is left, it was
 def strength(r: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, params: int) -> float:
     """The cost of one standard deviation squared: the scatter of residuals r (n,), times the rows that count as one.
 
-    For least squares sigma^2 n / n', n' rows that count; for robust losses the scatter is that of their slopes.
+    For least squares the residual sum over n' - p, n' rows that count and p `params` without a prior: few curves bend the law
+    to their misfit, which is then larger than it looks. For robust losses the scatter is that of their slopes.
     """
     slope, curvature = slopes_for_errors(loss, r)
     rows, bend = weights.sum(), (weights * curvature).sum()
     if not bend > 0:
         return 0.0
-    scatter = (weights * slope**2).sum() / bend * rows / max(rows - params, 1.0)
-    found = float(scatter * rows / counted(weights, runs))
+    found = float((weights * slope**2).sum() / bend * rows / max(counted(weights, runs) - params, 1.0))
     return found if np.isfinite(found) else 0.0
 
 

@@ -122,13 +122,14 @@ def _solved(
     """The best end (F, p) of the starts (S, p) of each subset `who` (S,), NaN where there is none, and how strong its priors
     are (F,): by the scatter around the best start, then, again, around where it ended."""
     inner, F = model.coordinates, len(weights)
+    free = len(inner.names) - len(inner.informed)
     cost = costs(model, y, start, weights[who], loss)
     best, strengths = _firsts(start, cost, who, F), np.zeros(F)
     tried: list[list[tuple[float, float]]] = [[] for _ in range(F)]
     for turn in range(TURNS if inner.informed else 1):
         if inner.informed:
             r = loss.link(model.value(model.terms(best))) - y
-            now = np.array([strength(*row, loss, runs, len(inner.names)) for row in zip(r, weights, strict=True)])
+            now = np.array([strength(*row, loss, runs, free) for row in zip(r, weights, strict=True)])
             if turn and settled(strengths, now):
                 break
             for f, one in enumerate(tried):

@@ -83,17 +83,20 @@ def multi_power_natural(S1, drops, *, alpha, gamma):
 
 @multi_power.jacobian
 def multi_power_jacobian(S1, drops, *, L0, A, alpha, B, C, beta, gamma):
-    log, decay, pull = kernel_parts(drops.S, drops.eta, C, beta, gamma)
+    def terms(part):
+        log, decay, pull = kernel_parts(part.S, part.eta, C, beta, gamma)
+        return [part.d * x for x in (1 - decay, pull, decay * log, pull * np.log(part.eta))]
+
+    taken, by_C, by_beta, by_gamma = drops.sums(terms)
     shape = S1**-alpha
-    total = lambda x: drops.sum(lambda d, eta, S: d * x)
     return {
         "L0": np.ones_like(shape),
         "A": shape,
         "alpha": -A * shape * np.log(S1),
-        "B": -total(1 - decay),
-        "C": -B * total(pull) / C,
-        "beta": -B * total(decay * log),
-        "gamma": B * total(pull * np.log(drops.eta)),
+        "B": -taken,
+        "C": -B * by_C / C,
+        "beta": -B * by_beta,
+        "gamma": B * by_gamma,
     }
 
 

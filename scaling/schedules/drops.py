@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from scaling.errors import ScheduleError
 from scaling.schedules import Schedule
 
 FINE, MOST = 256, 2048  # blocks per run that are cheap enough, and that are never worth their time
+PART = 1 << 13  # pairs summed at a time
+PAIRS = ("d", "high", "low", "eta", "S")  # attributes with one value per pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +24,15 @@ class RateDrops:
     Attributes
     ----------
     d : (pairs,), drop of the rate in the block (a rise is negative).
-    eta : (pairs,), rate after the drop, floored so that powers of it stay finite.
+    high, low : (pairs,), rate before it and after it.
+    eta : (pairs,), mean rate after each update of it, floored so that powers of it stay finite.
     S : (pairs,), area under the rate from the drop to the row.
     count, peak, span : (n,), pairs per row, peak rate of its run, area since the first drop (0 where there was none yet).
     """
 
     d: np.ndarray
+    high: np.ndarray
+    low: np.ndarray
     eta: np.ndarray
     S: np.ndarray
     count: np.ndarray
@@ -34,13 +40,16 @@ class RateDrops:
     span: np.ndarray
 
     @classmethod
-    def before(cls, steps: np.ndarray, schedule: Schedule, *, block: int, warmup_in_ld: bool, lr_floor: float) -> RateDrops:
+    def before(
+        cls, steps: np.ndarray, schedule: Schedule, *, block: int, warmup_in_ld: bool, lr_floor: float, power: float = 1.0
+    ) -> RateDrops:
         """Drops up to and including each step (arXiv:2503.12811 sums all of them).
 
         Parameters
         ----------
         steps : shape (n,), step labels. warmup_in_ld : do the rises of the warm-up count? lr_floor : as in `Schedule.blocks`.
         block : steps of change that one pair may stand for; 1 is exact.
+        power : S is an area under rates to that power, as in `Schedule.progress`.
 
         Notes
         -----
@@ -54,18 +63,35 @@ class RateDrops:
         at = schedule.index(steps)
         changing = int(np.count_nonzero(schedule.drops(warmup_in_ld)))
         size = max(min(block, max(1, changing // FINE)), changing // MOST) if block > 1 else 1
-        blocks = schedule.blocks(size, warmup_in_ld=warmup_in_ld, floor=lr_floor)
-        S = schedule.area[at][:, None] - blocks.area[None, :]
+        blocks = schedule.blocks(size, warmup_in_ld=warmup_in_ld, floor=lr_floor, power=power)
+        S = schedule.progress(power)[at][:, None] - blocks.area[None, :]
         seen = (blocks.first[None, :] <= at[:, None]) & (S > 0)
         row, col = np.nonzero(seen)
         return cls(
             blocks.drop[col],
+            blocks.high[col],
+            (blocks.high - blocks.drop)[col],
             np.exp(blocks.log_rate[col]),
             S[row, col],
             seen.sum(1),
             np.full(len(at), schedule.peak),
             np.where(seen, S, 0.0).max(1, initial=0.0),
         )
+
+    def paced(self, gamma: float, *, rate: float = 1.0, area: float = 1.0, level: float = 1.0) -> RateDrops:
+        """The same with S / eta^gamma in place of S, which is all that a kernel of known pace asks of a drop.
+
+        Parameters
+        ----------
+        rate, area : units in which d and eta, and S, are counted from then on. level : that of high and low.
+        """
+        eta, peak = self.eta / rate, self.peak / rate
+        S, span = self.S / area * eta**-gamma, self.span / area * peak**-gamma
+        return RateDrops(self.d / rate, self.high / level, self.low / level, eta, S, self.count, peak, span)
+
+    def saturating(self, eta_0: Any) -> np.ndarray:
+        """Drops (..., pairs) of h(eta) = eta / (1 + eta / eta_0), which a high rate hardly raises; eta_0 as high and low."""
+        return np.asarray(self.d / ((1 + self.high / eta_0) * (1 + self.low / eta_0)))
 
     def __len__(self) -> int:
         return len(self.count)
@@ -80,7 +106,11 @@ class RateDrops:
         rows = np.arange(len(self))[rows]
         count, begin = self.count[rows], (np.cumsum(self.count) - self.count)[rows]
         pairs = np.arange(count.sum()) + np.repeat(begin - np.cumsum(count) + count, count)  # in the order of the rows
-        return RateDrops(self.d[pairs], self.eta[pairs], self.S[pairs], count, self.peak[rows], self.span[rows])
+        return self._of(pairs, rows)
+
+    def _of(self, pairs: Any, rows: np.ndarray) -> RateDrops:
+        by_pair = {name: getattr(self, name)[pairs] for name in PAIRS}
+        return RateDrops(**by_pair, count=self.count[rows], peak=self.peak[rows], span=self.span[rows])
 
     @classmethod
     def concatenate(cls, parts: list[RateDrops]) -> RateDrops:
@@ -88,10 +118,33 @@ class RateDrops:
 
     def sum(self, term: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> np.ndarray:
         """Sum term(d, eta, S) over the drops behind each row: shape (..., pairs) -> (..., n)."""
-        values = np.asarray(term(self.d, self.eta, self.S))
-        total = np.zeros((*values.shape[:-1], len(self)), values.dtype)
+        return self.sums(lambda part: [term(part.d, part.eta, part.S)])[0]
+
+    def sums(self, terms: Callable[[RateDrops], Sequence[np.ndarray]]) -> list[np.ndarray]:
+        """Sums over the drops behind each row, of several terms that share work: each of shape (..., pairs) -> (..., n).
+
+        `terms` is asked for part after part of the pairs, each small enough for the processor's cache.
+        """
+        found: list[list[np.ndarray]] = []
+        for part, starts in self._parts:
+            values = [np.asarray(x) for x in terms(part)]
+            found.append([np.add.reduceat(x, starts, axis=-1) if x.size else x[..., :0] for x in values])
+        rows, out = np.flatnonzero(self.count), []
+        for sums in zip(*found, strict=True):
+            total = np.zeros((*sums[0].shape[:-1], len(self)), sums[0].dtype)
+            total[..., rows] = np.concatenate(sums, axis=-1)
+            out.append(total)
+        return out
+
+    @cached_property
+    def _parts(self) -> list[tuple[RateDrops, np.ndarray]]:
+        """The rows with drops behind them in parts of about `PART` pairs, and where in it the pairs of each row begin."""
         rows = np.flatnonzero(self.count)
-        if len(rows):
-            starts = np.cumsum(self.count)[rows] - self.count[rows]
-            total[..., rows] = np.add.reduceat(values, starts, axis=-1)
-        return total
+        ends = np.cumsum(self.count[rows])
+        cuts = np.unique(np.searchsorted(ends, np.arange(PART, self.size, PART)))
+        parts, first = [], 0
+        for own in np.split(rows, cuts[cuts > 0]):
+            starts, last = np.cumsum(self.count[own]) - self.count[own], first + int(self.count[own].sum())
+            parts.append((self._of(slice(first, last), own), starts))
+            first = last
+        return parts

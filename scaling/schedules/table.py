@@ -15,11 +15,12 @@ from scaling.schedules.shapes import MOST_UPDATES
 class Blocks:
     """Rate changes in groups, each standing for up to `size` neighbouring updates (arrays of one length).
 
-    drop: sum of the drops d_k (negative for a rise); log_rate: mean of ln eta_k; area: mean of S1(k-1), the
-    area before the change (both weighted by |d_k|); first: index of the first update in the block.
+    drop: sum of the drops d_k (negative for a rise); high: rate before all of them, high - drop after; log_rate: mean of
+    ln eta_k; area: mean of the area before the change (both weighted by |d_k|); first: index of the first update in the block.
     """
 
     drop: np.ndarray
+    high: np.ndarray
     log_rate: np.ndarray
     area: np.ndarray
     first: np.ndarray
@@ -45,7 +46,7 @@ class Schedule:
     text: str | None = None
     first: int = 1
     notes: tuple[str, ...] = ()
-    _blocks: dict[tuple[int, bool, float], Blocks] = field(default_factory=dict, init=False)
+    _blocks: dict[tuple[int, bool, float, float], Blocks] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if np.size(self.rates) > MOST_UPDATES:
@@ -115,6 +116,10 @@ class Schedule:
         """Learning-rate area S1: sum of the rates up to and including each update, shape (n_updates,)."""
         return _frozen(np.cumsum(self.rates))
 
+    def progress(self, power: float) -> np.ndarray:
+        """Sum of the rates to a power, up to and including each update, shape (n_updates,); power 1 is `area`."""
+        return self.area if power == 1 else _frozen(np.cumsum(self.rates**power))
+
     def drops(self, warmup_in_ld: bool = False) -> np.ndarray:
         """d_k = rates[k-1] - rates[k], d_0 = 0, shape (n_updates,); 0 over warm-up unless `warmup_in_ld`."""
         return self._drops[bool(warmup_in_ld)]
@@ -125,20 +130,21 @@ class Schedule:
         later = np.where(np.arange(self.steps) < self.warmup, 0.0, every)
         return _frozen(later), _frozen(every)
 
-    def blocks(self, size: int = 64, warmup_in_ld: bool = False, floor: float = 1e-3) -> Blocks:
+    def blocks(self, size: int = 64, warmup_in_ld: bool = False, floor: float = 1e-3, power: float = 1.0) -> Blocks:
         """Rate changes compressed to blocks. Rises and drops never share one, and a one-step jump is one exact block.
 
         Parameters
         ----------
         size : updates of a block; 1 is exact. warmup_in_ld : do the rises of the warm-up count?
         floor : a fraction of the peak, which bounds the rate inside log_rate only, since the rate may be 0 there.
+        power : `area` of a block is of rates to that power, as in `progress`.
         """
-        key = (size, warmup_in_ld, floor)
+        key = (size, warmup_in_ld, floor, power)
         if key not in self._blocks:
-            self._blocks[key] = self._compress(size, self.drops(warmup_in_ld), floor)
+            self._blocks[key] = self._compress(size, self.drops(warmup_in_ld), floor, self.progress(power))
         return self._blocks[key]
 
-    def _compress(self, size: int, drops: np.ndarray, floor: float) -> Blocks:
+    def _compress(self, size: int, drops: np.ndarray, floor: float, area: np.ndarray) -> Blocks:
         if size < 1:
             raise ScheduleError(f"block size {size} must be 1 (exact) or more")
         k = np.flatnonzero(drops)
@@ -155,8 +161,16 @@ class Schedule:
         def total(x: np.ndarray) -> np.ndarray:
             return np.bincount(block, x, len(first))
 
-        log_rate, area = (total(weight * x) / total(weight) for x in (np.log(rate), self.area[k - 1]))
-        parts = (total(d), log_rate, area, k[first])
+        middle = self.rates[k] + d / 2
+        log_rate, areas, middles = (total(weight * x) / total(weight) for x in (np.log(rate), area[k - 1], middle))
+        drop = total(d)
+        # drops in a row add up to one, from the rate before the first; where rises lie between, it is around their middle
+        last = np.zeros(len(first), int)
+        np.maximum.at(last, block, k)
+        top = self.rates[k[first] - 1]
+        in_a_row = np.isclose(top - self.rates[last], drop, rtol=1e-9, atol=1e-12 * self.peak)
+        high = np.where(in_a_row, top, np.maximum(middles + drop / 2, np.maximum(drop, 0.0)))
+        parts = (drop, high, log_rate, areas, k[first])
         order = np.argsort(k[first], kind="stable")
         return Blocks(*(_frozen(part[order]) for part in parts))
 
