@@ -12,6 +12,12 @@ from scaling.schedules.drops import RateDrops
 Kernel = Annotated[float, Domain(0.02, 10.0, grid=(0.3, 2.0))]
 RatePower = Annotated[float, Domain(0.0, 4.0, grid=(0.2, 0.9))]
 
+# of the peak: a fall that is none, and one that differs; share of rows that must lie before any; ln area that is the same
+FLAT, APART, ENOUGH, ALIKE = 0.05, 0.2, 0.2, 0.05
+ALWAYS_FALLING = (
+    "the rate falls all along in these runs, so what progress brings and what annealing saves cannot be told apart: add a run "
+    "that holds its rate, or one that holds it and lowers it at its end"
+)
 _CODE = "authors' code, src/config.py; early-stopped fits; warm-up rises counted in the loss drop"
 
 
@@ -63,7 +69,23 @@ def multi_power_features(steps, schedule, *, block, warmup, warmup_in_ld, lr_flo
 
 @multi_power.needs
 def multi_power_needs(S1, drops):
-    return [] if np.any(drops.d) else [NO_DROP]
+    return untold(S1, drops)
+
+
+def untold(area, drops):
+    """Why these rows cannot tell what annealing saves, if so: no drop, or rates that only fall along with `area` (n,).
+
+    Told apart are rows before the rate has fallen, and rows of one area whose rates have fallen differently.
+    """
+    if not np.any(drops.d):
+        return [NO_DROP]
+    fallen = drops.sum(lambda d, eta, S: d) / drops.peak
+    place = np.unique(np.round(np.log(area) / ALIKE), return_inverse=True)[1]
+    high, low = np.full(place.max() + 1, -np.inf), np.full(place.max() + 1, np.inf)
+    np.maximum.at(high, place, fallen)
+    np.minimum.at(low, place, fallen)
+    told = (fallen < FLAT).mean() >= ENOUGH or (high - low).max() >= APART
+    return [] if told else [ALWAYS_FALLING]
 
 
 @multi_power.rivals

@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling.formula import Exponent, Positive, Prior, Unit, law
-from scaling.papers.tissue2024 import NO_DROP
+from scaling.papers.luo2025 import untold
 from scaling.schedules.drops import RateDrops
 
 UNIT = 1e-3  # rate in units of which progress, drops and kernel count
@@ -73,7 +73,7 @@ def progress_features(steps, schedule, *, q, block, lr_floor):
 
 @progress.needs
 def progress_needs(Q, drops):
-    return [] if np.any(drops.d) else [NO_DROP]
+    return untold(Q, drops)
 
 
 @progress.rivals
