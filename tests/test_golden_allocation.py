@@ -79,6 +79,10 @@ def test_shares_that_the_bounds_fix():
     full = least_sum([1.0, 2.0], [0.5, 0.5], 0.0, [0.4, 0.6])
     np.testing.assert_allclose(full.p, [0.4, 0.6], rtol=1e-15)
     assert full.residual < 1e-15 and not full.at_floor.any()
+    alone = least_sum([7.0], [0.3])  # at its cap from the start
+    assert alone.p.tolist() == [1.0] and alone.iterations == 0
+    with pytest.raises(FitError, match="first of web"):
+        least_sum([1.0, 1.0], [0.5, 0.5], [0.4, 0.7], 1.0, ["code", "web"])
     least = least_sum([1.0, 2.0, 3.0], [0.5, 0.5, 0.5], [0.2, 0.3, 0.5])
     np.testing.assert_allclose(least.p, [0.2, 0.3, 0.5], rtol=1e-14)
     assert least.residual < 1e-14

@@ -1,6 +1,6 @@
 """`python -m benchmarks.forecasts`: every bar a forecast is held to, what was measured, met or not; then the failures.
 
-Name parts (schedule, inside, rolling, curves, intervals, running, experiments) to measure these alone.
+Name parts (schedule, inside, rolling, curves, intervals, running, experiments, downstream, optimum) to measure these alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.forecasts import coverage, experiments, next_curves, rolling, running, schedule
+from benchmarks.forecasts import coverage, experiments, next_curves, optimum, rolling, running, schedule
 from benchmarks.papers.__main__ import shared
 from benchmarks.transfer import inside_sweep
 
@@ -111,9 +111,39 @@ def origin(data: Path, failures: list[str]) -> Iterator[Bar]:
         yield f"rolling origin, {name} {q}, {law}", f"{known} +- {tolerance} %", f"{error:.2f} %", bool(good)
 
 
+def accuracies(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """Accuracies of the ladder's largest sizes, chained from the loss of smaller ones."""
+    for held in (("1B",), ("760M", "1B")):
+        found = optimum.downstream(data, held)
+        print(found.to_string(float_format=lambda x: f"{x:.3f}"), end="\n\n")
+        said, mean = f"ladder downstream, 1B without {' and '.join(held)}", found.mean()
+        yield (
+            f"{said}, mean relative error",
+            f"<= {mean['authors']:.3f} %",
+            f"{mean['error']:.3f} %",
+            bool(mean["error"] <= mean["authors"] + 0.01),
+        )
+        yield f"{said}, inside 90 %", "0.83 to 0.97", f"{mean['inside']:.3f}", bool(0.83 <= mean["inside"] <= 0.97)
+        failures += [f"{said}, {t}: {row['inside']:.0%} inside" for t, row in found.iterrows() if row["inside"] < 0.5]
+
+
+def tokens(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """Optimal tokens of the largest budget, eight times beyond what was fitted, by each way."""
+    found = optimum.allocation(data)
+    print(found.to_string(float_format=lambda x: f"{x:+.3f}"), end="\n\n")
+    mean = found.abs().mean()
+    for name, known in optimum.approaches.KNOWN.items():
+        yield (
+            f"optimal tokens, {name}, {len(found)} sets",
+            f"{known:.2f}, as it says",
+            f"{mean[name]:.3f}",
+            bool(mean[name] <= 1.5 * known),
+        )
+
+
 PARTS: dict[str, Part] = {
     "schedule": search, "inside": inside, "rolling": origin, "curves": whole_curves, "intervals": intervals, "running": jobs,
-    "experiments": choice,
+    "experiments": choice, "downstream": accuracies, "optimum": tokens,
 }  # fmt: skip
 
 

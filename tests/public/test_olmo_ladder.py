@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import curve_fit
 
 import scaling
+from benchmarks.forecasts import optimum
 from scaling.errors import DataError
 from scaling.logs import formats
-from scaling.procedures import chain
 
 # step 1 (A, B, alpha, beta, E, objective) and step 2 (a, L0, k, b), arXiv:2412.04403
 STEP_ONE = {
@@ -78,27 +77,8 @@ def check_accuracies(folder):
         np.testing.assert_allclose([fit.values[k] for k in ("a", "L0", "k", "b")], golden, rtol=0.02)
 
 
-def authors(points, loss):
-    """Accuracies at losses by their step two: SciPy's least squares of the free sigmoid, with accuracy 1 at loss 0."""
-    curve = lambda L, a, x0, k, b: a / (1 + np.exp(-k * (L - x0))) + b
-    start, bounds = [points["loss"].min() - 1, 0.9, 3.0, 1.0], [(-np.inf, 0, 0, 0), (0, np.inf, np.inf, 1)]
-    found, _ = curve_fit(curve, points["L"], points["loss"], p0=start, bounds=bounds, maxfev=100_000)
-    return curve(loss, *found)
-
-
 def check_the_largest_size(folder):
     """All tasks, the 1B runs predicted from smaller ones: mean relative error, and the 90 % intervals hold."""
-    checkpoints, ends = formats.ladder(folder, last=None), formats.ladder(folder)
-    seen = checkpoints[(checkpoints["xC"] >= 1) & (checkpoints["size"] != "1B")]
-    far = ends[(ends["xC"] >= 1) & (ends["size"] == "1B")]
-    tasks = [c.removesuffix("_acc") for c in ends if c.endswith("_acc") and c.replace("_acc", "_bpb") in ends]
-    ours, theirs, inside = [], [], []
-    for task in tasks:
-        found = chain.ladder(seen, task).predict(far[["N", "D"]])
-        measured = far[f"{task}_acc"].to_numpy()
-        ours.append(np.abs(found["prediction"] / measured - 1).mean())
-        other = authors(chain.accuracy_points(seen, task), found["loss_prediction"].to_numpy())
-        theirs.append(np.abs(other / measured - 1).mean())
-        inside += ((found["lower"] <= measured) & (measured <= found["upper"])).tolist()
-    assert len(tasks) == 20 and np.mean(ours) <= np.mean(theirs) + 1e-4
-    assert 0.83 <= np.mean(inside) <= 0.97
+    found = optimum.downstream(folder.parents[1])
+    assert len(found) == 20 and found["error"].mean() <= found["authors"].mean() + 0.01
+    assert 0.83 <= found["inside"].mean() <= 0.97
