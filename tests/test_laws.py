@@ -21,7 +21,7 @@ LAWS = [pytest.param(scaling.laws[name], id=name) for name in scaling.laws]
 def inputs_for(law, n=40, seed=0):
     """Inputs of a plausible size for any law: two annealed schedules, or log-uniform numbers."""
     rng = np.random.default_rng(seed)
-    if law.over_schedules:
+    if law.over_schedules and law.hooks.sample is None:
         plan = scaling.schedule("wsd:peak=3e-3,steps=2000,warmup=100,decay=0.3,shape=linear,final=0.1")
         return design(plan, law, fitting=False, steps=np.linspace(150, 2000, n).astype(int)).inputs
     if law.hooks.sample is not None:
@@ -131,7 +131,7 @@ def test_components_add_up(law):
     np.testing.assert_allclose(sum(parts.values()), law(*inputs.values(), **values), rtol=1e-12)
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", [p for p in LAWS if not p.values[0].hooks.facts])
 def test_recovers_its_own_parameters_from_noiseless_data(law):
     import pandas as pd
 

@@ -48,6 +48,7 @@ def run(
         scaling predict fit.json long-run.csv --at 50k --at 100k
         scaling predict chinchilla.json --N 7B --D 2T --json
         scaling predict points.csv --N 7B --D 2T
+        scaling predict ladder.json --N 1.3B --tokens 100B --schedule cosine:warmup=2k,final=0.1
         scaling predict relation.json web-runs/
 
     Parameters
@@ -70,7 +71,8 @@ def run(
     force
         Replace files that this program did not write.
     inputs
-        Inputs of the law, for laws without a schedule: --N 7B --D 2T.
+        Inputs of the law, for laws without a schedule: --N 7B --D 2T. For laws over runs of several sizes, with --schedule:
+        --N 1.3B --tokens 100B, and --batch (tokens of one update) and --peak where they shall not be as usual for the size.
     """
     check_files(output_, "forecast", plot, inputs=[fit, *paths, schedule], force=force)
     if not paths and reading != Reading():
@@ -81,7 +83,7 @@ def run(
             raise ArgumentError("--schedule, --steps, --at and --plot do not go with a saved relation")
         rows = result.predict(_source_losses(result, paths, inputs, reading), level=level)
         return _show(result, rows, rows, output_, level, printing, force=force)
-    if inputs and (plot is not None or at):
+    if inputs and schedule is None and (plot is not None or at):
         raise ArgumentError("--plot and --at go with logs or --schedule, not with inputs of the law")
     target = targets.target(result, paths, schedule, steps, inputs, reading, quiet=printing.quiet, options=OPTIONS)
     if paths and (at or plot is not None) and not isinstance(target, scaling.Runs):
@@ -134,6 +136,10 @@ def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level:
         return curve.groupby("run", sort=False).tail(1)
     if not hasattr(target, "frame"):
         return result.predict(target, level=level, steps=list(at))
+    if result.law.hooks.facts:
+        if missing := set(at) - set(curve["step"]):
+            raise ArgumentError(f"--at {min(missing)}: the logs have no row at this step")
+        return curve[curve["step"].isin(at)]
     if not result.law.over_schedules:
         if missing := set(at) - set(curve["step"]):
             raise ArgumentError(f"--at {min(missing)}: the logs have no row at this step")

@@ -13,6 +13,8 @@ from scaling.words import did_you_mean
 if TYPE_CHECKING:
     from scaling import Fit
 
+FACTS = ("N", "tokens", "batch", "peak")  # what is told of a run beside its schedule, to a law over runs
+
 
 def target(
     fit: Fit, paths: Sequence[str], schedule: str | None, steps: int | None, inputs: Mapping[str, str], reading: Reading, *,
@@ -24,6 +26,9 @@ def target(
         raise ArgumentError("--steps goes with --schedule; --at picks steps of logged runs")
     if paths:
         return reading.measurements(paths, [fit.law], quiet=quiet, predicted=True)
+    if schedule is not None and fit.law.hooks.facts:
+        told = {name: value(f"--{name} {text}", text) for name, text in inputs.items()}
+        return {**told, **({} if steps is None else {"steps": steps}), "schedule": schedule}
     if schedule is not None:
         return scaling.schedule(schedule, **({} if steps is None else {"steps": steps}))
     named = _names(fit)
@@ -32,14 +37,19 @@ def target(
 
 def _check(fit: Fit, logs: bool, planned: bool, inputs: Mapping[str, str], options: Sequence[str]) -> None:
     """Refuse a target that this law cannot be predicted at."""
-    over_schedule = fit.law.over_schedules
-    known = () if over_schedule else fit.law.inputs
+    over_schedule, over_runs = fit.law.over_schedules, bool(fit.law.hooks.facts)
+    known = FACTS if over_runs else () if over_schedule else fit.law.inputs
     for name in inputs:
-        if name not in _names(fit):
+        if name not in (known if over_runs else _names(fit)):
             hint = did_you_mean(f"--{name}", [f"--{option}" for option in (*known, *options)])
             raise ArgumentError(f"unknown option --{name}{hint}")
+    if over_runs and logs + planned == 1 and not (logs and inputs):
+        if planned and "N" not in inputs:
+            raise ArgumentError(f"law '{fit.law.name}' also needs --N, the size of the run")
+        return
     if logs + planned + bool(inputs) != 1:
-        wanted = "logs or --schedule" if over_schedule else "logs or " + " ".join(f"--{name}" for name in known)
+        asked = "--schedule with --N and --tokens" if over_runs else "--schedule" if over_schedule else ""
+        wanted = "logs or " + (asked or " ".join(f"--{name}" for name in known))
         raise ArgumentError(f"law '{fit.law.name}' is predicted for one of: {wanted}")
     if inputs and (missing := [f"--{name}" for name in known if name not in {_names(fit)[given] for given in inputs}]):
         raise ArgumentError(f"law '{fit.law.name}' also needs {' '.join(missing)}")

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting import KINDS, completed, compute, counted
-from scaling.design import checks
+from scaling.design import checks, ladders
+from scaling.design.described import described, is_described
 from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import Law, find
 from scaling.logs import Runs
@@ -95,7 +96,13 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: b
                 f"law '{law.name}' cannot be used on a schedule here; it takes {', '.join(law.inputs)}: "
                 f"predict({{{', '.join(f'{name!r}: [...]' for name in law.inputs)}}})."
             )
+        if law.hooks.facts:
+            raise DataError(
+                f"law '{law.name}' needs more than a schedule: predict({{'N': 1e9, 'tokens': 2e10, 'schedule': 'cosine:...'}})."
+            )
         return _planned(data, law, steps)
+    if is_described(data, law):
+        data = described(data, law, fitting=fitting, steps=steps)
     if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
         data = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
     if isinstance(data, pd.DataFrame):
@@ -219,7 +226,8 @@ def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
 
 
 def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
-    frame, notes = runs.placed if fitting else runs.frame, list(runs.notes)
+    known, said = ladders.known(runs, law.hooks.facts)
+    frame, notes = runs.placed if fitting else runs.frame, [*runs.notes, *said]
     if fitting:
         if planned := int(frame["loss"].isna().sum()):
             notes.append(f"{planned} of {len(frame)} rows have no loss (planned or not evaluated) and are not fitted")
@@ -236,9 +244,12 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
             )
         warm = rows["step"].to_numpy() < max(plan.first, plan.first + plan.warmup - 1)  # the laws hold from the peak on
         rising, rows = rising + int(warm.sum()), rows[~warm]
+        if law.hooks.facts:
+            rows = ladders.told(rows, law.hooks.facts, known[str(name)], plan)
+            rows = ladders.settled(rows, frame["run"].nunique()) if fitting else rows
         if not len(rows):
             continue
-        features.append(_features(law, rows["step"].to_numpy(int), plan, str(name)))
+        features.append(_features(law, rows["step"].to_numpy(int), plan, str(name), known.get(str(name), ())))
         frames.append(rows)
         notes += [f"run '{name}': {n}" for n in plan.notes]
     if rising:
@@ -249,6 +260,9 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
         made = _joined(pd.concat(frames), features, law, notes)
         return replace(made, asked=frame if rising else None)
     made = _joined(pd.concat(frames, ignore_index=True), features, law, notes)
+    if law.hooks.facts:
+        made = _shared_once(made, law)
+        return replace(made, weights=ladders.weights(made.runs))
     peaks = {runs.schedules[n].peak for n in frame["run"].unique()}
     if len(peaks) > 1 and max(peaks) > 1.001 * min(peaks):
         raise FitError(
@@ -258,10 +272,10 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
     return _shared_once(made, law)
 
 
-def _features(law: Law, steps: np.ndarray, plan: Schedule, run: str) -> dict[str, Any]:
+def _features(law: Law, steps: np.ndarray, plan: Schedule, run: str, known: Iterable[float] = ()) -> dict[str, Any]:
     assert law.hooks.features is not None
     try:
-        return law.hooks.features(steps, plan, **law.conventions)
+        return law.hooks.features(steps, plan, *known, **law.conventions)
     except ScalingError as error:
         raise type(error)(f"run '{run}': {error}") from error
 

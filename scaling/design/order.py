@@ -16,6 +16,8 @@ NAMES = {"compute": ("C", "flops", "compute"), "size": SIZE, "tokens": TOKENS, "
 
 def natural_order(law: Law) -> str | None:
     """Along what a law is extrapolated unless told otherwise; None where its inputs have no common order."""
+    if law.hooks.facts:
+        return "compute"
     if law.over_schedules:
         return "step"
     names = [str(law.conventions.get(i, i)) for i in law.inputs]

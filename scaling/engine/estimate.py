@@ -14,7 +14,7 @@ from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.fitted import Fitted, Memory
 from scaling.engine.losses import Loss
-from scaling.engine.prior import from_prior, onward, settled, strength
+from scaling.engine.prior import from_prior, onward, settled, spent, strength
 from scaling.engine.solver import Solution, minimise, polish
 from scaling.engine.starts import seeds
 from scaling.engine.threads import one_thread
@@ -103,8 +103,10 @@ class _Task:
 
     def strength(self, t: np.ndarray) -> float:
         """What a prior's standard deviation squared costs, by the scatter of the rows around t (p,)."""
-        r = self.loss.link(models.at(self.model, t)[0]) - self.y
-        return strength(r, self.made.weights, self.loss, self.made.runs, sum(p.prior is None for p in self.specs))
+        value, J = models.at(self.model, t)
+        r, weights, inner = self.loss.link(value) - self.y, self.made.weights, self.model.coordinates
+        params = spent(J / value if self.loss.log else J, r, weights, self.loss, inner, inner.strength)
+        return strength(r, weights, self.loss, self.made.runs, params)
 
     def weighing(self, strength: float) -> _Task:
         """The same with priors of another strength."""
@@ -241,7 +243,8 @@ def _starts(
     nested = _simpler(law, few, loss, specs, model.coordinates, seed)
     if len(specs) > MANY and len(nested):
         return nested
-    keep = STARTS if len(specs) <= FEW else 3 * len(specs)
+    unknown = sum(p.prior is None for p in specs)  # the others are where they are known to be
+    keep = STARTS if unknown <= FEW else 3 * unknown
     return np.concatenate([seeds(model, loss.link(few.loss), few.loss, few.weights, loss, keep, seed, given), nested])
 
 

@@ -8,20 +8,37 @@ from __future__ import annotations
 
 import numpy as np
 
+from scaling.design.ladders import CURVE
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.losses import Loss
 from scaling.engine.uncertainty import slopes_for_errors
 
-CURVE = 4.0  # rows that a curve counts as beside a prior, however many it has
 SETTLED = 1e-4  # relative change of the strength that is none
 LEAP = 3.0  # of its logarithm, at most
 SILENT = 0.8  # of the prior's standard deviation: if more of it is left, it was the prior that spoke
 
 
-def strength(r: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, params: int) -> float:
+@np.errstate(all="ignore")
+def spent(J: np.ndarray, r: np.ndarray, weights: np.ndarray, loss: Loss, coordinates: Coordinates, known: float) -> float:
+    """How many parameters rows determine: all without a prior, and of each other the part that the prior leaves to them.
+
+    Parameters
+    ----------
+    J (p, n), r (n,), weights (n,) : slopes in the objective's units, residuals. known : how strong the priors are.
+    """
+    _, curvature = slopes_for_errors(loss, r)
+    J = np.where(np.isfinite(J), J, 0.0)
+    data, prior = (J * (weights * curvature)) @ J.T, known * coordinates.known.T @ coordinates.known
+    size = np.sqrt(np.diag(data + prior))
+    size = np.where(size > 0, size, 1.0)
+    part = np.linalg.pinv((data + prior) / np.outer(size, size), rcond=1e-12, hermitian=True) @ (data / np.outer(size, size))
+    return float(np.clip(np.trace(part), 0.0, len(J)))
+
+
+def strength(r: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, params: float) -> float:
     """The cost of one standard deviation squared: the scatter of residuals r (n,), times the rows that count as one.
 
-    For least squares the residual sum over n' - p, n' rows that count and p `params` without a prior: few curves bend the law
+    For least squares the residual sum over n' - p, n' rows that count and p `params` that they determine (`spent`): few curves bend the law
     to their misfit, which is then larger than it looks. For robust losses the scatter is that of their slopes.
     """
     slope, curvature = slopes_for_errors(loss, r)

@@ -11,7 +11,7 @@ from scaling.design.inputs import Design
 from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.losses import Loss
-from scaling.engine.prior import onward, settled, strength
+from scaling.engine.prior import onward, settled, spent, strength
 from scaling.engine.solver import costs, minimise
 from scaling.engine.starts import seeds
 from scaling.engine.uncertainty import deviation, lag_one
@@ -77,6 +77,7 @@ def refit(
     seed: int = 0,
     warm: np.ndarray | None = None,
     coordinates: Coordinates | None = None,
+    starts: int = STARTS,
 ) -> Refits:
     """Fit `law` from scratch to each of F subsets of the rows.
 
@@ -85,30 +86,35 @@ def refit(
     weights : (F, n), zero where a row is not in the subset.
     params : free parameters with their domains; default: all of the law's that are not fixed.
     warm : one more start for every subset, in the solver's variables. coordinates : those of a fit at hand.
+    starts : how many of a grid; none where `warm` is enough.
     """
     fixed = dict(fixed or {})
     params = params or tuple(p for k, p in law.params.items() if k not in fixed)
     y = loss.link(made.loss)
     model = models.build(law, params, made.inputs, fixed, loss, coordinates=coordinates)
-    starts, owner = [], []
+    begun, owner = [], []
     for f, w in enumerate(weights):
         rows = np.flatnonzero(w > 0)
-        if len(rows) <= len(params):
+        if len(rows) <= sum(p.prior is None for p in params):
+            continue
+        if warm is not None and not starts:
+            begun.append(warm[None])
+            owner.append(f)
             continue
         if len(rows) > GRID_ROWS:
             rows = rows[np.linspace(0, len(rows) - 1, GRID_ROWS).round().astype(int)]
         few = made.take(rows)
         coarse = models.build(law, params, few.inputs, fixed, loss, coordinates=model.coordinates)
-        found = seeds(coarse, loss.link(few.loss), few.loss, w[rows], loss, STARTS, seed, False)
+        found = seeds(coarse, loss.link(few.loss), few.loss, w[rows], loss, starts, seed, False)
         if warm is not None:
             found = np.vstack([found, warm])
-        starts.append(found)
+        begun.append(found)
         owner += [f] * len(found)
     F, p = len(weights), len(params)
     t, noise, root, alike = (np.full(shape, np.nan) for shape in ((F, p), F, (F, p, p), F))
     if owner:
         who = np.array(owner)
-        t, strengths = _solved(model, y, np.concatenate(starts), who, weights, loss, made.runs)
+        t, strengths = _solved(model, y, np.concatenate(begun), who, weights, loss, made.runs)
     ok = np.isfinite(t).all(1)
     if ok.any():
         known = strengths[ok] if model.coordinates.informed else None
@@ -122,14 +128,12 @@ def _solved(
     """The best end (F, p) of the starts (S, p) of each subset `who` (S,), NaN where there is none, and how strong its priors
     are (F,): by the scatter around the best start, then, again, around where it ended."""
     inner, F = model.coordinates, len(weights)
-    free = len(inner.names) - len(inner.informed)
     cost = costs(model, y, start, weights[who], loss)
     best, strengths = _firsts(start, cost, who, F), np.zeros(F)
     tried: list[list[tuple[float, float]]] = [[] for _ in range(F)]
     for turn in range(TURNS if inner.informed else 1):
         if inner.informed:
-            r = loss.link(model.value(model.terms(best))) - y
-            now = np.array([strength(*row, loss, runs, free) for row in zip(r, weights, strict=True)])
+            now = _scatter(model, y, best, weights, loss, runs, strengths)
             if turn and settled(strengths, now):
                 break
             for f, one in enumerate(tried):
@@ -140,6 +144,19 @@ def _solved(
         best = _firsts(found.t, found.cost, who, F)
         start, who = best[np.isfinite(best).all(1)], np.flatnonzero(np.isfinite(best).all(1))
     return best, strengths
+
+
+@np.errstate(all="ignore")
+def _scatter(
+    model: models.Model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, known: np.ndarray
+) -> np.ndarray:
+    """How strong priors are by the scatter around t (F, p), given how strong they were (F,)."""
+    terms = model.terms(t)
+    value = model.value(terms)
+    J, r, inner = model.jacobian(terms, value), loss.link(value) - y, model.coordinates
+    J = J / value[:, None, :] if loss.log else J
+    rows = zip(J, r, weights, known, strict=True)
+    return np.array([strength(e, w, loss, runs, spent(j, e, w, loss, inner, k)) for j, e, w, k in rows])
 
 
 def _firsts(t: np.ndarray, cost: np.ndarray, who: np.ndarray, F: int) -> np.ndarray:

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from scaling.design.candidates import unfit
+from scaling.design.described import together
 from scaling.design.inputs import design, of_columns
+from scaling.design.ladders import in_units
 from scaling.design.select import select
 from scaling.engine.estimate import estimate
 from scaling.engine.losses import Loss
@@ -45,15 +47,19 @@ def fit(
         again = partial(fit, data, law, objective=objective, fixed=fixed, params=params, seed=seed)
         return _scaled_to_residuals(partial(again, where=where, min_step=min_step, top_budgets=top_budgets))
     loss = Loss.parse(objective, delta)
+    if law.hooks.facts:
+        data = together(data, law)
     if law.over_schedules and isinstance(data, (pd.DataFrame, Mapping)):
         data = Runs.from_frame(pd.DataFrame(data))  # whole schedules, whatever rows are then fitted
     chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
+    if isinstance(chosen, Runs):
+        law = in_units(law, chosen)
     made = design(chosen, law, fitting=True, positive=loss.log)
     made = replace(made, notes=(*named, *notes, *made.notes))
     law, fixed, specs = _free(law, fixed or {}, params)
     if not specs:
         raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
-    if reason := unfit(law, made, len(specs)):
+    if reason := unfit(law, made, sum(p.prior is None for p in specs)):
         raise FitError(reason)
     runs = chosen if isinstance(chosen, Runs) else None
     with np.errstate(over="ignore", invalid="ignore"):  # trials far off overflow; their cost is infinite

@@ -142,8 +142,28 @@ class Law:
         return hook
 
     def features(self, hook: Hook) -> Hook:
-        """Decorator: hook(steps, schedule, **conventions) -> dict of the law's inputs for one curve."""
-        return self._hook("features", hook)
+        """Decorator: hook(steps, schedule, **conventions) -> dict of the law's inputs for one curve.
+
+        A law over runs of several sizes names more positional arguments, facts of the run: hook(steps, schedule, N, B, ...).
+        """
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        named = [p.name for p in inspect.signature(hook).parameters.values() if p.kind in kinds]
+        return self._hook("features", hook, facts=tuple(named[2:]))
+
+    def units(self, hook: Hook) -> Hook:
+        """Decorator: hook(runs) -> (conventions, priors) that follow from the runs a fit is made of, in whose units it is.
+
+        `runs` maps the features' facts, and peak, tokens and loss at the end, to one value per run.
+        """
+        return self._hook("units", hook)
+
+    def usual(self, hook: Hook) -> Hook:
+        """Decorator: hook(N, **conventions) -> dict with B and peak that the runs fitted would have at that size."""
+        return self._hook("usual", hook)
+
+    def reach(self, hook: Hook) -> Hook:
+        """Decorator: hook() -> dict parameter -> inputs beyond whose fitted range nothing is forecast by its prior alone."""
+        return self._hook("reach", hook)
 
     def jacobian(self, hook: Hook) -> Hook:
         """Decorator: hook(*inputs, **params) -> dict name -> derivative of the prediction. Optional: else complex step."""

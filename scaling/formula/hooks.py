@@ -14,10 +14,15 @@ Map = Callable[[Values], Values]
 class Hooks:
     """Functions that go with a formula; the decorators of `Law` of the same names say what each takes and gives.
 
-    `simpler` names the law whose optimum `contains` turns into starts.
+    `simpler` names the law whose optimum `contains` turns into starts, `facts` what `features` takes of a run beside its
+    schedule.
     """
 
     features: Callable[..., Values] | None = None
+    facts: tuple[str, ...] = ()
+    units: Callable[..., tuple[Values, Values]] | None = None
+    usual: Callable[..., Values] | None = None
+    reach: Callable[[], dict[str, tuple[str, ...]]] | None = None
     jacobian: Callable[..., Values] | None = None
     natural: Callable[..., Values] | None = None
     straight: Callable[..., tuple[Map, Map]] | None = None

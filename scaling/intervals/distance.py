@@ -7,13 +7,18 @@ import numpy as np
 from scaling.design.inputs import Design
 
 SHOWN = 0.01  # relative excess below which nothing is said, as the printed digits would not show it
-NAMES = {"N": "parameters", "D": "tokens", "C": "compute", "S1": "learning-rate area", "step": "steps", "lr": "learning rate"}
+LADDER = ("N", "D", "B", "peak")  # what is said of runs of several sizes
+NAMES = {
+    "N": "parameters", "D": "tokens", "C": "compute", "S1": "learning-rate area", "step": "steps", "lr": "learning rate",
+    "B": "batch", "peak": "peak rate",
+}  # fmt: skip
 
 
 def extrapolation(seen: Design, target: Design) -> str:
     """For every input that leaves its range: by which factor; else that all lies inside."""
     parts = []
-    columns = [c for c in dict.fromkeys(["step", *seen.inputs, "lr"]) if c in seen.frame and c in target.frame]
+    own = [name for name in LADDER if name in seen.frame] if LADDER[0] not in seen.inputs and LADDER[0] in seen.frame else []
+    columns = [c for c in dict.fromkeys(own or ["step", *seen.inputs, "lr"]) if c in seen.frame and c in target.frame]
     for name in columns:
         inside, asked = (d.frame[name].to_numpy(float) for d in (seen, target))
         inside, asked = inside[inside > 0], asked[np.isfinite(asked)]

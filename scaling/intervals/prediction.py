@@ -13,6 +13,7 @@ from scaling.design.order import natural_order, order
 from scaling.engine.fitted import Fitted
 from scaling.errors import ArgumentError
 from scaling.formula.monomials import Monomial, trace
+from scaling.intervals import ladders
 from scaling.intervals.calibrate import Calibration, bounds, calibrate, words
 from scaling.intervals.distance import extrapolation
 from scaling.intervals.line import bounded
@@ -71,6 +72,9 @@ def delta(target: Target, level: float) -> Ends:
 
 def calibrated(target: Target, level: float) -> Ends:
     """What the backtests of the law and its rivals say; the delta method where there are too few rows for backtests."""
+    if target.fit.law.hooks.facts:
+        size = target.value if target.fit.loss.log else np.ones_like(target.value)
+        return ladders.ends(target.fit, target.middle, target.deviation() / size, level)
     found = calibration(target)
     if not found.calibrated:
         low, high, _ = delta(target, level)

@@ -12,6 +12,7 @@ from scaling.engine.verdict.tradeoffs import NEAR
 from scaling.intervals.line import Bounds
 from scaling.intervals.target import Target
 
+BEYOND = 0.05  # of the range of an input, which is none
 SHOWN = 8  # numbers of rows listed
 ASKED = 16  # predicted rows, of many, of which it is told what they rest on
 MUCH = 0.5  # of its half-width, by which a forecast must move without a row for that row to be told
@@ -46,6 +47,7 @@ def trust(target: Target, low: np.ndarray, high: np.ndarray, bounds: Bounds | No
         moved = np.abs(fit.loss.link(target.model.value(target.model.terms(without[None])))[0] - target.middle)
         few = len(fit.findings.strange)
         doubts.append((moved > (high - low) / 2, f"{few} rows that do not belong move it by more than its half-width"))
+    doubts += assumed(target)
     unbounded = ~(np.isfinite(low) & np.isfinite(high))
     doubts.append((unbounded, "the data set no bound to it"))
     ok, why = np.ones(n, bool), []
@@ -79,6 +81,19 @@ def rests_on(target: Target, low: np.ndarray, high: np.ndarray) -> list[str]:
             how = f"moves by {size}, {worst[row]:.1f} of its half-width" if np.isfinite(by) else "is not determined"
             said.append(f"{called(fit.design, np.array([row]))[0]}: without it alone row {some[k]} {how}")
     return said
+
+
+def assumed(target: Target) -> list[tuple[np.ndarray, str]]:
+    """Rows (n,) outside the fitted range of an input whose effect out there is known from a prior alone, and why."""
+    fit, found = target.fit, []
+    reach = {} if fit.law.hooks.reach is None else fit.law.hooks.reach()
+    for name in (name for name in reach if name in fit.verdict.from_prior):
+        outside = np.zeros(len(target.value), bool)
+        for x in reach[name]:
+            seen, asked = fit.design.inputs[x], target.rows.inputs[x]
+            outside |= (asked > seen.max() * (1 + BEYOND)) | (asked < seen.min() * (1 - BEYOND) if name != "E" else False)
+        found.append((outside, f"beyond the runs fitted, and {name} is known there from its prior alone, not from these runs"))
+    return found
 
 
 def _rows(bad: np.ndarray) -> str:

@@ -1,6 +1,6 @@
 """`Runs`: loss curves in one tidy table, the facts of every run, and the schedules behind them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -68,6 +68,17 @@ class Runs(Result):
         found = pieces(sheet, check_names(rest), loss, None, {}, check_resumed(resumed), findings)
         return cls(*assemble(found, facts, schedule, warmup, findings))
 
+    @classmethod
+    def together(cls, parts: Sequence["Runs"]) -> "Runs":
+        """The runs of several, in their order; DataError where two have one name."""
+        names = [name for part in parts for name in part.names]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise DataError(f"run {twice[0]!r} is in several of these ({len(twice)} such runs): give each a name of its own.")
+        frames, facts = (pd.concat([getattr(part, name) for part in parts]) for name in ("_frame", "_facts"))
+        plans = {run: plan for part in parts for run, plan in part.plans.items()}
+        said = [tuple(dict.fromkeys(s for part in parts for s in getattr(part, name))) for name in ("notes", "warnings")]
+        return cls(frames.reset_index(drop=True), facts, Schedules(plans), *said)
+
     @property
     def frame(self) -> pd.DataFrame:
         """One row per run and step, sorted (a copy): run, step, tokens and lr if logged, loss, other metrics.
@@ -101,6 +112,11 @@ class Runs(Result):
         DataError : on access, if the logged rates contradict the run's schedule text, naming the first row.
         """
         return self._schedules
+
+    @property
+    def plans(self) -> Mapping[str, Plan]:
+        """run -> what is known of its schedule, before it is built."""
+        return self._schedules.plans
 
     @cached_property
     def names(self) -> tuple[str, ...]:

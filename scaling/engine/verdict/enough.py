@@ -33,7 +33,7 @@ def _different(columns: list[np.ndarray]) -> int:
 
 def shortages(near: Near) -> list[str]:
     """Why these rows cannot say what is asked of them."""
-    found, p = [], near.params
+    found, p = [], sum(known.prior is None for known in near.model.coordinates.params)  # the others need no rows
     rows, points = distinct(near.law, near.design)
     if rows < max(p + SPARE, EACH * p) and not (near.exact and rows > p):
         found.append(

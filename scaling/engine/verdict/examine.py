@@ -145,6 +145,8 @@ def left_out(near: Near, seen: Near, found: Strange) -> tuple[np.ndarray, str]:
     if seen is near:
         slope, curvature = slopes_for_errors(near.loss, -near.rest)
         pull, curve = free[:, kept] @ slope[kept], (free[:, kept] * curvature[kept]) @ free[:, kept].T
+        _, known, bend = near.model.coordinates.pulled(t[None])  # what is known beforehand stays
+        pull, curve = pull + known[0][~near.held], curve + bend[0][np.ix_(~near.held, ~near.held)]
         t = t.copy()
         t[~near.held] -= np.linalg.pinv(curve, rcond=1e-12, hermitian=True) @ pull
     at = ahead(near.law, near.design, FURTHER) or {k: x[-1:] for k, x in near.design.inputs.items()}
