@@ -24,7 +24,8 @@ def closed_form(means, sds, rows_of_one=1.0):
     for _ in range(100):
         H = LINE.T @ LINE + cost * P
         beta = np.linalg.solve(H, LINE.T @ y + cost * P @ means)
-        cost = np.sum((y - LINE @ beta) ** 2) / 24 * rows_of_one
+        determined = np.trace(np.linalg.solve(LINE.T @ LINE + cost * P, LINE.T @ LINE))  # of two parameters
+        cost = np.sum((y - LINE @ beta) ** 2) / (24 / rows_of_one - determined)
     return beta, cost * np.linalg.inv(H), cost
 
 

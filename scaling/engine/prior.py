@@ -38,8 +38,8 @@ def spent(J: np.ndarray, r: np.ndarray, weights: np.ndarray, loss: Loss, coordin
 def strength(r: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, params: float) -> float:
     """The cost of one standard deviation squared: the scatter of residuals r (n,), times the rows that count as one.
 
-    For least squares the residual sum over n' - p, n' rows that count and p `params` that they determine (`spent`): few curves bend the law
-    to their misfit, which is then larger than it looks. For robust losses the scatter is that of their slopes.
+    For least squares the residual sum over n' - p, n' rows that count and p `params` that they determine (`spent`): few curves
+    bend the law to their misfit, which is then larger than it looks. For robust losses the scatter is that of their slopes.
     """
     slope, curvature = slopes_for_errors(loss, r)
     rows, bend = weights.sum(), (weights * curvature).sum()
