@@ -17,7 +17,7 @@ NAMES = {
 def extrapolation(seen: Design, target: Design) -> str:
     """For every input that leaves its range: by which factor; else that all lies inside."""
     parts = []
-    own = [name for name in LADDER if name in seen.frame] if LADDER[0] not in seen.inputs and LADDER[0] in seen.frame else []
+    own = list(LADDER) if {*LADDER} <= {*seen.frame} - {*seen.inputs} else []
     columns = [c for c in dict.fromkeys(own or ["step", *seen.inputs, "lr"]) if c in seen.frame and c in target.frame]
     for name in columns:
         inside, asked = (d.frame[name].to_numpy(float) for d in (seen, target))
