@@ -95,5 +95,6 @@ def _cut(x: np.ndarray, cells: list[str]) -> bool:
     if len(x) < 10:
         return False
     change = np.abs(np.diff(x[-50:]))
-    jumps = change[-1] > 8 * np.nanmedian(change[:-1])
+    known = change[:-1][np.isfinite(change[:-1])]
+    jumps = len(known) > 0 and change[-1] > 8 * np.median(known)
     return bool(jumps and len(cells[-1]) < min(len(cell) for cell in cells[-50:-1]))

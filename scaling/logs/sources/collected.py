@@ -34,6 +34,7 @@ class Collected:
         self.steps, self.lines, self.ranks = array("d"), array("q"), array("q")
         self.cells: dict[str, tuple[array[int], array[float]]] = {}  # column -> rows and values
         self.totals = array("d")  # planned length, as each row says
+        self.lost = False  # was there a step since a line that was dropped?
         self.early: dict[str, Field] = {}  # fields of lines before that of their step
         self.lengths: dict[str, deque[int]] = {}  # of the last numbers of each column, as printed
         self.finest: dict[str, float] = {}  # column -> its last digit
@@ -43,6 +44,9 @@ class Collected:
     def add(self, number: int, line: str, *, last: bool = False) -> None:
         """Take one line; `last`: of the file."""
         found = [(field, *known) for field in fields(line) if (known := self.dialect.known(field.key))]
+        if self.dialect.below and ("\0" in line or UNREADABLE in line):
+            self._drop("with bytes that are no text", number)
+            return
         if not found or (self.summary and self.summary.search(line)):
             return
         row: dict[str, Field] = {}
@@ -65,6 +69,7 @@ class Collected:
             self._place(number, line, row)
 
     def _drop(self, why: str, number: int) -> None:
+        self.lost = True  # it may have been the line of a step
         self.dropped.setdefault(why, []).append(number)
 
     def _cut(self, row: Mapping[str, Field]) -> bool:
@@ -83,8 +88,11 @@ class Collected:
             self.early = {**self.early, **row}
         elif step is None and below == "above":
             at = len(self.lines) - 1
-            if at < 0 or any(rows[-1] == at for column in row if (rows := self.cells.get(column, ((-1,),))[0])):
-                self._start(self.steps[-1] if at >= 0 else 0.0, math.nan, number, line)
+            if self.lost or any(rows[-1] == at >= 0 for column in row if (rows := self.cells.get(column, ((-1,),))[0])):
+                self._drop("with values of a step whose own line is missing", number)
+                return
+            if at < 0:
+                self._start(0.0, math.nan, number, line)
             self._put(row)
         elif step is not None and (row or below == "above"):
             if step.number[-1] in UNITS:
@@ -95,6 +103,7 @@ class Collected:
 
     def _start(self, step: float, total: float, number: int, line: str) -> None:
         rank = RANK.search(line)
+        self.lost = False
         self.steps.append(step)
         self.totals.append(total)
         self.lines.append(number)

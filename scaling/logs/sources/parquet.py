@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from scaling.errors import DataError
 from scaling.logs.cells import Numbers
 from scaling.logs.findings import Findings
 from scaling.logs.opened import GROWTH, LEAST
 from scaling.logs.sheet import Sheet, parts_of
 
 NAME = "Parquet"
+DAMAGED = "the file is cut or damaged ({}); save the table again"
 
 
 def claims(path: Path, head: bytes) -> bool:
@@ -22,16 +24,18 @@ def claims(path: Path, head: bytes) -> bool:
 class _Columns(Mapping[str, Any]):
     """Name -> cells, read on first use."""
 
-    def __init__(self, file: Any, names: list[str]) -> None:
-        self._file, self._names = file, names
+    def __init__(self, path: Path, file: Any, names: list[str]) -> None:
+        self._path, self._file, self._names = path, file, names
         self._read: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._read:
             if name not in self._names:
                 raise KeyError(name)
-            column = self._file.read(columns=[name]).column(0)
-            self._read[name] = _cells(column)
+            try:
+                self._read[name] = _cells(self._file.read(columns=[name]).column(0))
+            except (OSError, ValueError, IndexError) as error:  # what pyarrow raises for damage
+                raise DataError(f"{self._path}, column {name!r}: {DAMAGED.format(_first_line(error))}") from None
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -51,6 +55,10 @@ def _cells(column: Any) -> Any:
     return column.to_pylist()
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:80]
+
+
 def sheets(path: Path, findings: Findings) -> list[Sheet]:
     """The sheet; none after a problem was recorded."""
     name = str(path)
@@ -62,7 +70,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        findings.problem(name, f"the file is cut or damaged ({str(error).splitlines()[0][:80]}); save the table again")
+        findings.problem(name, DAMAGED.format(_first_line(error)))
         return []
     names = [field.name for field in file.schema_arrow if not field.name.startswith("__index_level")]
     rows = file.metadata.num_rows
@@ -72,4 +80,4 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
     if not rows:
         findings.problem(name, "no rows, so there is no curve to read; log at least one step")
         return []
-    return [Sheet(name, parts_of(path), _Columns(file, names), range(1, rows + 1), "row")]
+    return [Sheet(name, parts_of(path), _Columns(path, file, names), range(1, rows + 1), "row")]

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,15 +35,15 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
         findings.problem(str(path), said)
         return []
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
-    events = event_accumulator.EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0})
-    events.Reload()
-    series = {tag: [(e.wall_time, e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
-    for tag in events.summary_metadata and events.Tags()["tensors"]:
-        if events.SummaryMetadata(tag).plugin_data.plugin_name == "scalars":
-            from tensorboard.util import tensor_util
-
-            found = [(e.wall_time, e.step, tensor_util.make_ndarray(e.tensor_proto)) for e in events.Tensors(tag)]
-            series[tag] = [(time, step, float(value)) for time, step, value in found if value.size == 1]
+    place = f"{path}/." if path.is_dir() else str(path)  # a folder of this name would be taken for a file
+    events = event_accumulator.EventAccumulator(place, size_guidance={"scalars": 0, "tensors": 0})
+    try:
+        events.Reload()
+        series = _series(events)
+    except Exception as error:  # damage surfaces as whatever the parts below it raise
+        why = f"{type(error).__name__}: {error}".splitlines()[0][:80]
+        findings.problem(str(path), f"an event file is damaged ({why}); move it away, or download the scalars as CSV")
+        return []
     if not any(series.values()):
         findings.problem(str(path), "the event files hold no scalars yet; log one with SummaryWriter.add_scalar")
         return []
@@ -61,6 +62,18 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
     columns, lines = gathered.finished()
     folder = path.absolute() if path.is_dir() else path.absolute().parent
     return [Sheet(str(path), folder.parts[1:], columns, lines, "step", names={"step": "step"})]
+
+
+def _series(events: Any) -> dict[str, list[tuple[float, int, float]]]:
+    """Tag -> time, step and value of every scalar."""
+    from tensorboard.util import tensor_util
+
+    series = {tag: [(e.wall_time, e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    for tag in events.summary_metadata and events.Tags()["tensors"]:
+        if events.SummaryMetadata(tag).plugin_data.plugin_name == "scalars":
+            found = [(e.wall_time, e.step, tensor_util.make_ndarray(e.tensor_proto)) for e in events.Tensors(tag)]
+            series[tag] = [(time, step, float(value)) for time, step, value in found if value.size == 1]
+    return series
 
 
 def newest(step: np.ndarray) -> tuple[np.ndarray, int]:
