@@ -95,31 +95,18 @@ for step in range(args.num_iterations + 1):
 """
 
 
-def speedrun() -> Log:
-    text = (
-        SOURCE * 8
-        + "=" * 100
-        + "\nRunning Python 3.12.7\nRunning PyTorch 2.6.0\n"
-        + _lines(
-            lambda s: f"step:{s}/{TOTAL} train_time:{s * 95}ms step_avg:95.01ms",
-            lambda s: f"step:{s}/{TOTAL} val_loss:{val_at(s):.4f} train_time:{s * 95}ms step_avg:94.90ms",
-        )
-        + "peak memory allocated: 39000 MiB reserved: 40000 MiB\n"
-    )
-    return Log(text, val=EVALS, train={}, lr=False, facts={"max_steps": TOTAL})
+def speedrun(old: bool = False) -> Log:
+    def line(s: int, kind: str = "", loss: float = 0.0) -> str:
+        return f"step:{s}/{TOTAL} {f'{kind}_loss:{loss:.4f} ' * bool(kind)}train_time:{s * 95}ms step_avg:95.01ms"
+
+    rows = _lines(lambda s: line(s, "train" * old, loss_at(s)), lambda s: line(s, "val", val_at(s)))
+    text = SOURCE * 8 + "=" * 100 + "\nRunning Python 3.12.7\n" + rows + "peak memory allocated: 39000 MiB\n"
+    train = {step: loss_at(step) for step in STEPS} if old else {}
+    return Log(text, val=EVALS, train=train, lr=False, facts={"max_steps": TOTAL})
 
 
 def speedrun_old() -> Log:
-    text = (
-        SOURCE
-        + "=" * 100
-        + "\n"
-        + _lines(
-            lambda s: f"step:{s}/{TOTAL} train_loss:{loss_at(s):.4f} train_time:{s * 95}ms step_avg:95.01ms",
-            lambda s: f"step:{s}/{TOTAL} val_loss:{val_at(s):.4f} train_time:{s * 95}ms step_avg:94.90ms",
-        )
-    )
-    return Log(text, val=EVALS, lr=False, facts={"max_steps": TOTAL})
+    return speedrun(old=True)
 
 
 def nanochat() -> Log:
