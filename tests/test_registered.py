@@ -275,6 +275,8 @@ def test_several_curves_go_by_name(curves):
 def test_a_job_in_progress(tmp_path):
     live = scaling.Runs.from_frame(curve(LONG, until=2500, seed=3))
     made = scaling.forecast(live).register(tmp_path / "job.json")
+    with pytest.raises(DataError, match="a curve is scored by Runs or a DataFrame, not int"):
+        scaling.score(made, 3)
     assert made.asked == {} and made.frame["step"].iloc[[0, -1]].tolist() == [2500, 4000]
     assert made.differences(scaling.forecast(live).register()) == []
     other = scaling.Runs.from_frame(curve(LONG, until=2500, seed=4))

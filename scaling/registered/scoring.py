@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,10 @@ def _measured(registration: Registration, data: Any) -> pd.DataFrame:
 
 def _along(registration: Registration, data: Any) -> tuple[pd.DataFrame, list[str], bool, float]:
     """The measured rows of every registered curve; its end is what is scored."""
+    if not isinstance(data, (Runs, Mapping, pd.DataFrame)):
+        raise DataError(
+            f"a curve is scored by Runs or a DataFrame, not {type(data).__name__}; read logs with scaling.read(paths)."
+        )
     runs = data if isinstance(data, Runs) else Runs.from_frame(pd.DataFrame(data))
     logged = runs.frame[runs.frame["loss"].notna()]
     names = list(dict.fromkeys(registration.frame["run"])) if "run" in registration.frame else [None]
