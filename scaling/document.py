@@ -167,6 +167,8 @@ def read(path: str | Path) -> Fields:
         raise DataError(f"{path}: JSON, but not a saved fit or relation: field 'schema' is missing. {REMEDY}")
     remedy = ONCE.get(str(saved.get("kind")), REMEDY)
     fields = Fields(saved, path, remedy=remedy)
+    if fields.whole("schema") < 1:
+        raise fields.wrong("schema", "must be 1 or more")
     if fields.whole("schema") > SCHEMA:
         by = f" ({saved['scaling']})" if isinstance(saved.get("scaling"), str) else ""
         raise DataError(

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Level, Many, Positive, pairs, saved_fit, value, values
+from scaling.cli.options import Count, Level, Many, Positive, pairs, saved_fit, value, values
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 
@@ -23,7 +23,7 @@ def run(
     floor: Many = (),
     cap: Many = (),
     level: Level = 0.9,
-    seed: int = 0,
+    seed: Count = 0,
     printing: Printing = Printing(),
 ) -> int:
     """Find the best shares of the tokens for families or domains.

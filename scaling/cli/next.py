@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Flag, Many, Positive, saved_fit
+from scaling.cli.options import Count, Flag, Many, Positive, saved_fit
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 from scaling.formula import find
@@ -28,7 +28,7 @@ def run(
     budget: Positive,
     cost: str | None = None,
     branch: Flag = False,
-    seed: int = 0,
+    seed: Count = 0,
     printing: Printing = Printing(),
 ) -> int:
     """Choose which runs to make next, so that a prediction far away is off by least per cost.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
@@ -12,7 +13,7 @@ from cyclopts import CoercionError, CycloptsError, MissingArgumentError, Paramet
 import scaling
 from scaling import document
 from scaling.cli import output
-from scaling.errors import ArgumentError
+from scaling.errors import ArgumentError, DataError
 from scaling.words import parse_number
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ Count = Annotated[int, Parameter(converter=_count)]
 Many = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Level = Annotated[float, Parameter(converter=_level, help="Probability that the interval is meant to cover.")]
-Seed = Annotated[int, Parameter(help="Of the starts.")]
+Seed = Annotated[int, Parameter(converter=_count, help="Of the starts.")]
 Delta = Annotated[
     float | str,
     Parameter(
@@ -89,6 +90,8 @@ def explain(problem: CycloptsError) -> str:
         return f"{problem.token.keyword or 'argument'} {problem.token.value}: must be {problem.msg}"
     if isinstance(problem, MissingArgumentError) and problem.argument is not None and problem.command_chain:
         name = problem.argument.name
+        if "[KEYWORD]" in name:  # options that are the law's inputs
+            return f"{problem.command_chain[0]} needs a number after each input; a negative one is written --N=-1"
         return f"{problem.command_chain[0]} needs {name}{' with a value' if name.startswith('-') else ''}"
     return str(problem)
 
@@ -205,6 +208,11 @@ class Reading:
             (n for n in wanted if headers and all(scaling.counting.reachable(there, (*n, *loss)) for there in headers)), None
         )
         if needed is None:
+            lost = [(name, there) for name, there in self.columns().items() if name not in scaling.logs.columns.ALIASES]
+            for path, (name, there) in product(paths, lost):
+                if (header := scaling.logs.columns_of(path)) and there not in header:
+                    hint = scaling.logs.findings.near(there, header)
+                    raise DataError(f"{path}: no column {there!r}, asked for by --map as {name}{hint}")
             return self.read(paths, quiet=quiet)
         if self.warmup is not None:
             raise ArgumentError("--warmup goes with loss curves, not with a table of runs")

@@ -37,7 +37,7 @@ class Bootstrap:
 
     level: Level = 0.9
     replicates: Count = 400
-    seed: int = 0
+    seed: Count = 0
 
 
 def run(

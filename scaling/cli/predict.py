@@ -12,7 +12,7 @@ import scaling
 from scaling.cli import output, targets
 from scaling.cli.options import Count, Flag, Level, Output, Reading, auto_laws, check_files, saved_fit, value
 from scaling.cli.output import Printing
-from scaling.errors import ArgumentError
+from scaling.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,13 @@ def run(
     if paths and (at or plot is not None) and not isinstance(target, scaling.Runs):
         raise ArgumentError("--at and --plot go with loss curves, and this is a table of runs; leave them out")
     curves = isinstance(target, scaling.Runs) or schedule is not None
-    curve = result.predict(target, level=level)
+    if at and curves and result.law.over_schedules:  # before anything is predicted
+        for plan in target.schedules.values() if isinstance(target, scaling.Runs) else (target,):
+            plan.index(list(at))
+    try:
+        curve = result.predict(target, level=level)
+    except DataError as problem:  # of the law's inputs on the command line, which are no data
+        raise (ArgumentError(str(problem)) if inputs else problem) from None
     shown = _with_truth(_at(result, target, curve, at, level) if curves else curve, target)
     shown.attrs = curve.attrs
     draw = lambda: scaling.plots.forecast(result, target, level=level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,16 @@ from scaling.formula.monomials import trace
 
 ROUNDED = 0.005 + 1e-9  # by how much shares written with few digits may miss a sum of 1
 Columns = Mapping[str, np.ndarray]
+
+
+def table_of(columns: Mapping[Any, Any] | pd.DataFrame) -> pd.DataFrame:
+    """A mapping of columns as a table; one number stands for a column of one row."""
+    cells = {str(name): np.atleast_1d(values) for name, values in columns.items()}
+    lengths = {name: len(values) for name, values in cells.items()}
+    if len({*lengths.values()}) > 1:
+        said = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise DataError(f"the columns are of unequal length: {said}; give each one value per row.")
+    return pd.DataFrame(cells)
 
 
 def numbers(column: pd.Series, name: str) -> np.ndarray:

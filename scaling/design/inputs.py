@@ -104,7 +104,7 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: b
     if is_described(data, law):
         data = described(data, law, fitting=fitting, steps=steps)
     if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
-        data = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
+        data = checks.table_of(data)
     if isinstance(data, pd.DataFrame):
         if not fitting and law.over_schedules and not {"loss", *LOSSES} & set(data.columns):
             data = data.assign(loss=np.nan)  # a run nobody has made yet
@@ -124,7 +124,7 @@ def of_columns(law: Law, data: Any) -> tuple[Law, tuple[str, ...]]:
     """
     frame = data.joined() if isinstance(data, Runs) else data
     if isinstance(frame, Mapping):
-        frame = pd.DataFrame({k: np.atleast_1d(v) for k, v in frame.items()})
+        frame = checks.table_of(frame)
     if not isinstance(frame, pd.DataFrame) or law.over_schedules:
         return law, ()
     if law.domains:

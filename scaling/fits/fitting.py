@@ -13,12 +13,12 @@ import pandas as pd
 
 from scaling.design.candidates import unfit
 from scaling.design.described import together
-from scaling.design.inputs import design, of_columns
+from scaling.design.inputs import Design, design, of_columns
 from scaling.design.ladders import in_units
 from scaling.design.select import select
 from scaling.engine.estimate import estimate
 from scaling.engine.losses import Loss
-from scaling.errors import ArgumentError, FitError
+from scaling.errors import ArgumentError, FitError, LawError
 from scaling.fits.facade import Fit
 from scaling.formula import Law, Parameter, Prior, find
 from scaling.logs import Runs
@@ -61,6 +61,7 @@ def fit(
         raise FitError(f"all parameters of '{law.name}' are fixed; there is nothing to fit.")
     if reason := unfit(law, made, sum(p.prior is None for p in specs)):
         raise FitError(reason)
+    _check_shape(law, made)
     runs = chosen if isinstance(chosen, Runs) else None
     with np.errstate(over="ignore", invalid="ignore"):  # trials far off overflow; their cost is infinite
         starts = any(not isinstance(p, Prior) for p in dict(params or {}).values())
@@ -93,7 +94,7 @@ def _free(law: Law, fixed: Mapping[str, float], params: Any) -> tuple[Law, dict[
     priors = {name: prior for name, p in dict(params or {}).items() if isinstance(prior := getattr(p, "user_data", p), Prior)}
     if tied := {name: p.expr for name, p in given.items() if p.expr}:
         law = law.tie(**tied)
-    if not isinstance(fixed, Mapping) or not all(isinstance(v, numbers.Real) for v in fixed.values()):
+    if not isinstance(fixed, Mapping) or not all(map(_number, fixed.values())):
         raise ArgumentError(f"fixed={fixed!r} must map parameters to numbers, for example {{'alpha': 0.34}}.")
     fixed = {k: float(v) for k, v in fixed.items()}
     law.check_names(fixed)
@@ -113,5 +114,18 @@ def _free(law: Law, fixed: Mapping[str, float], params: Any) -> tuple[Law, dict[
     for name, value in fixed.items():
         d = law.params[name].domain
         if not d.lo <= value <= d.hi:
-            raise FitError(f"fixed {name}={value} is outside its domain ({d.lo}, {d.hi}).")
+            raise ArgumentError(f"fixed {name}={value} is outside its domain ({d.lo}, {d.hi}).")
     return law, fixed, tuple(p for k, p in specs.items() if k not in fixed)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+@np.errstate(all="ignore")
+def _check_shape(law: Law, made: Design) -> None:
+    """Refuse a formula that does not give one value per row."""
+    starts = {name: np.float64(p.start) for name, p in law.params.items()}
+    shape = np.shape(law(*(made.inputs[name] for name in law.inputs), **starts))
+    if shape not in ((), (1,), (len(made),)):
+        raise LawError(f"law '{law.name}' gives values of shape {shape} for {len(made)} rows; it must give one per row.")

@@ -114,6 +114,8 @@ def from_saved(saved: Fields) -> Fitted:
     if not 0 <= strength < 1e100:
         raise inner.wrong("strength", "must be 0 or more")
     p = len(params)
+    if unknown := [k for k in fixed if k not in law.params]:
+        raise saved.wrong(f"fixed.{unknown[0]}", f"is no parameter of law '{law.name}'")
     if [one.name for one in params] != [k for k in law.params if k not in fixed]:
         raise inner.wrong("params", f"are not the parameters of law '{law.name}' without those in fixed")
     if set(values) != {*law.params, *law.ties}:
@@ -140,6 +142,8 @@ def from_saved(saved: Fields) -> Fitted:
         runs=runs,
         seed=saved.whole("seed"),
     )
+    if "ok" in saved.found and saved.flag("ok") != fit.ok:
+        raise saved.wrong("ok", f"is {saved.flag('ok')}, and the verdict {'has no' if fit.ok else 'has'} failures")
     _check_numbers(fit, saved)
     _check_agreement(fit, saved)
     return fit
@@ -163,7 +167,7 @@ def _check_numbers(fit: Fitted, saved: Fields) -> None:
         raise saved.wrong("covariance.root", "has no finite covariance")
     for name, fine in (
         ("noise", 0 <= cov.noise < (1e3 if fit.loss.log else 1e100)),
-        ("dof", cov.dof >= 0),
+        ("dof", cov.dof >= 1),
         ("autocorrelation", abs(cov.autocorrelation) <= 1),
     ):
         if not fine:

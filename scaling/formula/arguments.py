@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, get_type_hints
 
 from scaling.errors import LawError
@@ -25,7 +26,7 @@ def arguments(fn: Callable[..., Any]) -> tuple[dict[str, Parameter], tuple[str, 
         if p.kind is p.KEYWORD_ONLY:
             params.append((p.name, each is not None))
             domain = domain or Domain()  # without a domain it may be any real number
-            start = 1.0 if p.default is p.empty else float(p.default)
+            start = _start(fn, p)
             if not domain.lo <= start <= domain.hi:
                 raise LawError(f"{fn.__name__}: start {start} of '{p.name}' is outside ({domain.lo}, {domain.hi}).")
             specs[p.name] = Parameter(p.name, domain, start)
@@ -46,3 +47,12 @@ def arguments(fn: Callable[..., Any]) -> tuple[dict[str, Parameter], tuple[str, 
         layout.spread(ranges, layout.inputs),
         layout if over_domains else None,
     )
+
+
+def _start(fn: Callable[..., Any], p: inspect.Parameter) -> float:
+    """The default of a parameter, 1 where there is none."""
+    if p.default is p.empty:
+        return 1.0
+    if isinstance(p.default, bool) or not isinstance(p.default, Real):
+        raise LawError(f"{fn.__name__}: the default of '{p.name}' is where starts are sought, a number, not {p.default!r}.")
+    return float(p.default)

@@ -245,6 +245,10 @@ class Law:
     def hold(self, name: str, *, published: Mapping[str, Published] | None = None, **values: float) -> Law:
         """A variant with its own registry name in which some parameters are held at given values."""
         self.check_names(values)
+        for k, x in values.items():
+            number, d = isinstance(x, Real) and not isinstance(x, bool), self.params[k].domain
+            if not number or not d.lo <= x <= d.hi:
+                raise LawError(f"{self.name} held at {k}={x!r}: must be a number within ({d.lo:g}, {d.hi:g}).")
         params = {k: p for k, p in self.params.items() if k not in values}
         variant = replace(self, name=name, params=params, held={**self.held, **values}, published=dict(published or {}))
         return register(variant)
@@ -322,7 +326,7 @@ laws: Registry[Law] = Registry(HOME)
 
 def register(law: Law) -> Law:
     """Add a law under its name; a notebook cell may redefine its own law, but not a built-in one."""
-    if not law.fn.__module__.startswith(HOME + "."):
+    if not str(law.fn.__module__).startswith(HOME + "."):
         laws.load()
     known = laws.present(law.name)
     if known is not None and laws.built_in(law.name):

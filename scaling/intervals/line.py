@@ -11,13 +11,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import fdtrc
 from scipy.stats import t as student
 
 from scaling.design.inputs import Design
+from scaling.engine import model as models
 from scaling.engine.fitted import Fitted
 from scaling.engine.losses import Loss
+from scaling.engine.model import Model
 from scaling.engine.refit import refit
+from scaling.engine.uncertainty import lag_one
 from scaling.engine.verdict.rows import robust_scale
+from scaling.engine.verdict.structure import CHANCE
 from scaling.engine.verdict.tradeoffs import Line
 from scaling.formula import Exponent, Law, Positive
 from scaling.intervals.target import Target
@@ -71,8 +76,36 @@ def _curve(fit: Fitted, line: Line, place: np.ndarray, level: float) -> tuple[np
     seen = _design(line.places(fit.design.inputs).mean(1), fit.design.loss, fit.design.weights)
     weights = (fit.design.weights * kept)[None]
     fits = fit.memory.once("line", lambda: refit(CURVE, seen, loss, weights))
+    if _too_plain(fit, fits.model(seen), fits.t, kept):
+        return _law(fit, line, place, level, kept)
     middle, variance = (x[0] for x in fits.predict(fits.model(_design(place, None, None))))
     half = student.ppf(0.5 + level / 2, max(weights.sum() - fits.params, 1.0)) * np.sqrt(variance)
+    return middle - half, middle + half
+
+
+@np.errstate(all="ignore")
+def _too_plain(fit: Fitted, model: Model, t: np.ndarray, kept: np.ndarray) -> bool:
+    """Do the rows (n,) show that two powers are more than one? F test of what the law does away with beyond the curve."""
+    near = fit.near
+    of_curve = (fit.loss.link(model.value(model.terms(t))[0]) - near.y) * np.sqrt(near.design.weights)
+    extra, spare = near.basis.shape[1] - t.shape[1], kept.sum() - near.basis.shape[1]
+    curve, law = float((kept * of_curve**2).sum()), float((kept * near.rest**2).sum())
+    return extra > 0 and spare > 0 and bool(fdtrc(extra, spare, (curve - law) / extra / max(law / spare, 1e-300)) < CHANCE)
+
+
+@np.errstate(all="ignore")
+def _law(fit: Fitted, line: Line, place: np.ndarray, level: float, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the interval of one row at points of the line by the law itself: along it, it is determined."""
+    near = fit.near
+    model = models.build(fit.law, fit.coordinates.params, line.at(place), fit.fixed, fit.loss, fit.coordinates)
+    value, J = models.at(model, fit.t)
+    middle, slopes = fit.loss.link(value), J / value if fit.loss.log else J
+    rows = np.argsort(line.places(fit.design.inputs).mean(1))
+    alike = lag_one(near.rest[rows], np.zeros(len(rows), int))  # without noise what is left is smooth
+    spare = max(float(kept.sum()) - near.basis.shape[1], 1.0)
+    noise = np.sqrt((kept * near.rest**2).sum() / spare)
+    sd = np.sqrt(((slopes.T @ fit.cov.root) ** 2).sum(1) * (1 + alike) / (1 - alike))
+    half = student.ppf(0.5 + level / 2, spare) * np.hypot(sd, noise)
     return middle - half, middle + half
 
 

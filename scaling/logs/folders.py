@@ -4,6 +4,7 @@ import glob
 import os
 from pathlib import Path
 
+from scaling.errors import ArgumentError
 from scaling.logs import facts
 from scaling.logs.beside import RECORDS
 from scaling.logs.findings import Findings, some
@@ -40,7 +41,7 @@ def logs_in(paths: list[str | Path], findings: Findings) -> list[Path]:
                 homes.add(key)
             found.setdefault(key, home)
     if not paths:
-        findings.problem("read", "no paths given; name a file, a pattern or a folder")
+        raise ArgumentError("no paths given; name a file, a pattern or a folder")
     return list(found.values())
 
 

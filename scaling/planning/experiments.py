@@ -88,10 +88,15 @@ def plan_next(
     now = state.target_sd
     chosen, sds = _bought(state, prices, budget, cost_exponent, criterion, seed)
     out = table.iloc[chosen].assign(cost=prices[chosen], target_sd=sds)
-    unit = UNITS.get(cost or "flops", cost) if cost is None or isinstance(cost, str) else ""
+    unit = _unit(cost)
     told = [*told, *belief.lacks(chosen)]
     out.attrs.update(target_sd=now, noise=belief.noise, misfit=belief.misfit, unit=unit, warnings=told)
     return out
+
+
+def _unit(cost: Any) -> str:
+    """What a column of costs counts; FLOP where costs are 6 N D."""
+    return str(UNITS.get(cost or "flops", cost)) if cost is None or isinstance(cost, str) else ""
 
 
 def _prices(pool: pd.DataFrame, cost: Any, budget: float, useful: Any = True) -> np.ndarray:
@@ -100,7 +105,11 @@ def _prices(pool: pd.DataFrame, cost: Any, budget: float, useful: Any = True) ->
     if not isinstance(budget, numbers.Real) or not 0 < budget < np.inf:
         raise ArgumentError(f"budget={budget!r} must be a positive number, in the unit of the costs.")
     if prices.min() > budget:
-        raise DataError(f"budget {budget:.3g}: the cheapest run of the pool costs {prices.min():.3g}.")
+        unit = _unit(cost)
+        raise ArgumentError(
+            f"budget {budget:.3g} {unit}: the cheapest run of the pool costs {prices.min():.3g} {unit}; the budget counts in "
+            "the unit of the costs, FLOP of 6 N D unless cost= (--cost) names a column of the pool."
+        )
     return prices
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from scaling import document
 from scaling.counting import KINDS, counted
+from scaling.design.checks import table_of
 from scaling.document import Fields
 from scaling.engine.fitted import Fitted
 from scaling.errors import DataError, ScalingError
@@ -26,7 +27,7 @@ def saved(target: Any, steps: list[int]) -> dict[str, Any]:
         return {"schedule": {**rates, "first": plan.first}, "steps": steps}
     if isinstance(target, Runs):
         return {"runs": target.to_saved()}
-    table = pd.DataFrame({k: np.atleast_1d(v) for k, v in target.items()})
+    table = table_of(target)
     return {"columns": {str(name): _plain(table[name]) for name in table if name not in _losses(table)}}
 
 
@@ -35,7 +36,7 @@ def check_open(target: Any) -> None:
     if isinstance(target, Runs):
         table = target.frame
     elif isinstance(target, Mapping) or hasattr(target, "columns"):
-        table = pd.DataFrame({k: np.atleast_1d(v) for k, v in target.items()})
+        table = table_of(target)
     else:
         return
     if known := int(table[_losses(table)].notna().any(axis=1).sum()):

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
 from scaling import document
+from scaling.design.checks import table_of
 from scaling.errors import DataError, FitError
 from scaling.fits import Fit, saving
 from scaling.formula import Law, find
@@ -300,8 +301,11 @@ def _sources(data: Any) -> pd.DataFrame:
     if isinstance(data, Runs):
         return points(data).rename(columns={"loss": "x"})[["run", "step", "N", "D", "x"]]
     if not isinstance(data, (pd.DataFrame, Mapping)):
-        return pd.DataFrame({"x": np.atleast_1d(np.asarray(data, float))})
-    rows = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
+        try:
+            return pd.DataFrame({"x": np.atleast_1d(np.asarray(data, float))})
+        except (TypeError, ValueError):
+            raise DataError(f"a relation is predicted at source losses, numbers or column x; not at {data!r}.") from None
+    rows = table_of(data)
     if "x" not in rows:
         raise DataError(f"a relation is predicted at column x, the source loss; got {', '.join(map(str, rows))}.")
     return rows

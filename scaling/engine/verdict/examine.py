@@ -63,6 +63,8 @@ def examine(near: Near, weakest: tuple[str, ...] = ()) -> Findings:
         failures.append(shape.said)
     elif unknown := uncertain(seen, found):
         failures.append(unknown)
+    elif shape is not None and suspect(shape) and not near.on_curves and not found.rows.size:
+        warnings.append(shape.little)
     noise = max(found.scale, robust_scale(near.rest, near.basis.shape[1])) if not near.exact else 0.0
     straight = line(near.law, near.design, near.y, noise)
     if straight is not None:

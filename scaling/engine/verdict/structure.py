@@ -37,6 +37,13 @@ class Misfit:
             "losses): the law does not describe these data"
         )
 
+    @property
+    def little(self) -> str:
+        return (
+            f"the residuals follow {self.name} ({self.share:.0%} of their scatter, {self.size:.0%} of the spread of the "
+            "losses): the law is a little off, by more than chance"
+        )
+
 
 def suspect(found: Misfit | None) -> bool:
     """Is there structure enough to look at the data again, if not to blame the law?"""
