@@ -192,7 +192,7 @@ def test_laws_lists_all_and_shows_one(capsys):
         ("runs x.csv --warmup 1.5", 2, "--warmup 1.5: must be a whole number"),
         ("runs x.csv --map step", 2, "write --map name=value"),
         ("runs missing.csv", 3, "missing.csv"),
-        ("runs", 3, "no paths given"),
+        ("runs", 2, "no paths given"),
         ("predict missing.json --N 1", 3, "missing.json: no such file"),
         ("search a/missing.json --kind wsd --steps 3k", 3, "missing.json: no such file"),
         ("plan a/missing.json --flops 1e20", 3, "missing.json: no such file"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from scaling.errors import DataError
+from scaling.errors import ArgumentError, DataError
 from scaling.logs import Runs, read
 
 GOOD = "step,lr,loss\n100,3e-4,4.5\n200,3e-4,4.1\n300,3e-4,3.9\n"
@@ -102,7 +102,7 @@ def test_bad_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: str, 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=words):
         read(paths)
-    with pytest.raises(DataError, match="no paths given"):
+    with pytest.raises(ArgumentError, match="no paths given"):
         read([])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.design.candidates import failure
+from scaling.design.checks import table_of
 from scaling.design.cuts import Cut, cuts
 from scaling.design.order import SIZE, TOKENS, WORDS, natural_order, order
 from scaling.errors import ArgumentError, FitError
@@ -83,7 +84,7 @@ def contest(
     chosen = labelled([find(law) for law in laws])
     _check_holdout(data, list(chosen.values()), holdout)
     if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
-        data = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
+        data = table_of(data)
     if isinstance(data, pd.DataFrame):
         data = data.reset_index(drop=True)  # the index says which rows laws have in common
     fits: dict[str, Fit] = {}
