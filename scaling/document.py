@@ -187,13 +187,13 @@ def _refuse(constant: str) -> None:
 def digest(content: Any) -> str:
     """SHA-256 of bytes, or of the canonical JSON of anything else."""
     if not isinstance(content, bytes):
-        content = json.dumps(plain(content), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+        content = json.dumps(exact(content), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     return hashlib.sha256(content).hexdigest()
 
 
 def signed(content: Mapping[str, Any]) -> dict[str, Any]:
     """Plain content with its digest under `sha256`."""
-    made: dict[str, Any] = plain(content)
+    made: dict[str, Any] = exact(content)
     return {**made, "sha256": digest(made)}
 
 
@@ -228,14 +228,14 @@ def write_atomically(path: Path, content: bytes, *, alone: bool = True) -> None:
             os.close(folder)
 
 
-def plain(x: Any) -> Any:
+def exact(x: Any) -> Any:
     """As JSON types. It has no infinities: written as strings."""
     if isinstance(x, Mapping):
-        return {str(k): plain(v) for k, v in x.items()}
+        return {str(k): exact(v) for k, v in x.items()}
     if isinstance(x, (list, tuple)):
-        return [plain(v) for v in x]
+        return [exact(v) for v in x]
     if isinstance(x, np.ndarray):
-        return plain(x.tolist())
+        return exact(x.tolist())
     if isinstance(x, (float, np.floating)):
         return float(x) if math.isfinite(x) else str(float(x))
     if isinstance(x, np.generic):

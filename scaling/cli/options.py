@@ -208,11 +208,11 @@ class Reading:
             (n for n in wanted if headers and all(scaling.counting.reachable(there, (*n, *loss)) for there in headers)), None
         )
         if needed is None:
-            lost = [(name, there) for name, there in self.columns().items() if name not in scaling.logs.columns.ALIASES]
-            for path, (name, there) in product(paths, lost):
-                if (header := scaling.logs.columns_of(path)) and there not in header:
-                    hint = scaling.logs.findings.near(there, header)
-                    raise DataError(f"{path}: no column {there!r}, asked for by --map as {name}{hint}")
+            asked = [(name, column) for name, column in self.columns().items() if name not in scaling.logs.columns.ALIASES]
+            for path, (name, column) in product(paths, asked):
+                if (header := scaling.logs.columns_of(path)) and column not in header:
+                    hint = scaling.logs.findings.near(column, header)
+                    raise DataError(f"{path}: no column {column!r}, asked for by --map as {name}{hint}")
             return self.read(paths, quiet=quiet)
         if self.warmup is not None:
             raise ArgumentError("--warmup goes with loss curves, not with a table of runs")

@@ -104,7 +104,7 @@ class Registration(Result):
             f"{name}: {mine.get(name)} then, {other.get(name)} now"
             for mine, other in ((self.law, again.law), (self.code, again.code))
             for name in sorted({*mine, *other})
-            if document.plain(mine.get(name)) != document.plain(other.get(name))
+            if document.exact(mine.get(name)) != document.exact(other.get(name))
         ]
         if self.level != again.level or not self.frame[list(self.keys)].equals(again.frame[list(again.keys)]):
             told.append("another level, or other rows were asked for")
