@@ -110,6 +110,16 @@ def test_fields_by_key(tmp_path: Path) -> None:
         read(path, loss="train_loss")
 
 
+def test_lines_of_evaluations(tmp_path: Path) -> None:
+    """A bare `loss` is that of the evaluation its line speaks of; a loss that says it is of training stays that."""
+    path = tmp_path / "run.log"
+    path.write_text(
+        "[Train] step 10: loss=3.5\n[Eval] step 10: loss=3.75\n[Test] step 10: loss=9\nstep 20 train loss 3.25, valid in 5 s\n"
+    )
+    found = series(path)
+    assert found["train_loss"] == {10: 3.5, 20: 3.25} and found["val_loss"] == {10: 3.75}
+
+
 DAMAGE = {
     "a letter in a number": ("loss 3.4", "loss 3.x4", "with a damaged number"),
     "a byte in a number": ("loss 3.4", "loss 3.\udcff4", "damaged number"),

@@ -82,8 +82,9 @@ class Collected:
         """Where the fields of a line belong: a row of its own, the one above, or the one after."""
         below, step = self.dialect.below, row.pop("step", None)
         row.pop("other", None)
-        if "train_loss" in row and self.evaluation and self.evaluation.search(line):
-            row = {"val_loss": row["train_loss"], **{c: field for c, field in row.items() if c != "train_loss"}}
+        loss = row.get("train_loss")
+        if loss and "train" not in loss.key and "val_loss" not in row and self.evaluation and self.evaluation.search(line):
+            row = {"val_loss": loss, **{c: field for c, field in row.items() if c != "train_loss"}}
         if step is None and below == "after":
             self.early = {**self.early, **row}
         elif step is None and below == "above":

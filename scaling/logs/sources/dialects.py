@@ -139,6 +139,7 @@ DIALECTS = (
         "val_loss;val loss;valid_loss;valid loss;validation loss;validation_loss;eval_loss;eval loss;val/loss;eval/loss",
         "lr;learning rate;learning_rate", "tokens;total_tokens;total tokens;consumed tokens;tokens_seen",
         "grad_norm;grad norm;gnorm", epoch="epoch",
+        evaluation=r"(?i)\b(?:eval|evaluation|valid|validation)\b", summary=r"(?i)\[test\]",
         other="test loss;test_loss;aux_loss;aux loss;z_loss;z loss;moving loss;average loss;avg loss;avg_loss",
     ),
 )  # fmt: skip
