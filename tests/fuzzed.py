@@ -160,12 +160,12 @@ def damaged(file: File, ops: list[Op]) -> tuple[bytes, set[int] | None]:
     for line, touched in lines:
         if touched:
             told.append(line)
-    units = {"k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
-    numbers |= {int(float(n) * units[u.lower()]) for line in told for n, u in re.findall(r"(\d+\.?\d*)([kKMBGTmbgt])", line)}
-    numbers |= {int(float(n)) for line in told for n in re.findall(r"\d+\.?\d*[eE][+]?\d{1,2}", line)}
     head = [line for line, _ in lines[: file.head]] != file.content.decode().splitlines(keepends=True)[: file.head]
     numbers = {int(n.replace(",", "")) for line in told for n in re.findall(r"\d[\d,]*|\d+", line)}
     numbers |= {int(n) for line in told for n in re.findall(r"\d+", line)}
+    units = {"k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
+    numbers |= {int(float(n) * units[u.lower()]) for line in told for n, u in re.findall(r"(\d+\.?\d*)([kKMBGTmbgt])", line)}
+    numbers |= {int(float(n)) for line in told for n in re.findall(r"\d+\.?\d*[eE][+]?\d{1,2}", line)}
     content = "".join(line for line, _ in lines).encode("utf-8", errors="surrogateescape")
     return content, None if head else numbers
 
