@@ -22,7 +22,10 @@ _HOMES = {
     "compare": "scaling.judging",
     "forecast": "scaling.running",
     "ScalingError": "scaling.errors",
-    **{room: f"scaling.{room}" for room in ("counting", "logs", "planning", "plots", "registered", "report", "transfer")},
+    **{
+        room: f"scaling.{room}"
+        for room in ("counting", "logs", "planning", "plots", "registered", "report", "running", "transfer")
+    },
 }
 __all__ = [*_HOMES, "__version__"]
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from scaling import plots as plots
     from scaling import registered as registered
     from scaling import report as report
+    from scaling import running as running
     from scaling import transfer as transfer
     from scaling.design.candidates import candidates as candidates
     from scaling.errors import ScalingError as ScalingError

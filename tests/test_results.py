@@ -63,9 +63,11 @@ def backtest():
 
 def forecast():
     frame = pd.DataFrame({"step": [600, 1000], "lr": 1e-3, "prediction": [2.5, 2.34567], "lower": 2.2, "upper": 2.56789})
-    errors = pd.DataFrame({"end": [2.34567], "backtest error per unit of ln step": [0.01234]}, index=["own prefix"])
+    frame = frame.assign(mean_lower=2.21, mean_upper=2.55)
+    constants = pd.DataFrame({"value": [2.1, 0.4567], "within": [0.01234, 1.2]}, index=["L0", "A"])
     log = pd.DataFrame({"step": [600], "loss": [2.5], "fitted": [2.5]})
-    rest = (frame, "own prefix", errors.rename_axis("method"), 0.9, 0.004, ("a spike",), (0.5, 0.65), log)
+    check = {"from": 400.0, "prediction": 2.51, "lower": 2.4, "upper": 2.6, "measured": 2.52}
+    rest = (frame, "own log", constants.rename_axis("constant"), 0.9, 0.004, ("a spike",), check, log)
     return Forecast(BAD, 600, 1000, *rest, ok=False)
 
 

@@ -6,6 +6,7 @@ touched: save with ``ax.figure.savefig(...)``.
 """
 
 from scaling.plots.backtests import backtest
+from scaling.plots.choices import choices
 from scaling.plots.comparisons import compared
 from scaling.plots.curves import curve
 from scaling.plots.forecasts import forecast, running
@@ -13,4 +14,7 @@ from scaling.plots.registered import history
 from scaling.plots.style import figure_of, image, svg
 from scaling.plots.transfer import relation, shares
 
-__all__ = ["backtest", "compared", "curve", "figure_of", "forecast", "history", "image", "relation", "running", "shares", "svg"]
+__all__ = [
+    "backtest", "choices", "compared", "curve", "figure_of", "forecast", "history", "image", "relation", "running", "shares",
+    "svg",
+]  # fmt: skip

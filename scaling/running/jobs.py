@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from pathlib import Path as File
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
-from scipy.stats import t as student
 
-from scaling.errors import DataError, ScalingError
+from scaling.errors import DataError
 from scaling.logs import Runs
 from scaling.registered.record import Registration, of_job
 from scaling.rendering import Result, plain
-from scaling.running.methods import Curve, Kind, Method, Prefix
-from scaling.running.references import FEWEST, MISFIT, TENTHS, References, as_runs, candidates
+from scaling.running.beliefs import FAMILY, Family
+from scaling.running.hierarchy import ROW, Hierarchy
+from scaling.running.path import NAMES, Path
+from scaling.running.prefix import FEWEST, Prefix
+from scaling.running.references import MISFIT, References, as_runs, hierarchy
 from scaling.words import check_level
 
-CUTS = (0.5, 0.65, 0.8)  # of the prefix, at which the method is tried on what is already known
-SEED = 0.0013  # nats by which two runs differ that share everything but their seed (two pairs of arXiv:2503.12811)
-SHOWN = 300
+CUT = 0.6  # of what is known, from which the rest of it is forecast to see whether that would have held
+FALLEN = 0.25  # of the peak rate: a fall that begins to show what annealing saves
+SHOWN = 120
+FOUND = ("L0", "A", "alpha", "N", "X", "q", "k", "eta_0")
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,11 +34,15 @@ class Forecast(Result):
     Attributes
     ----------
     run, step, last : its name, its last evaluated step, its last planned step.
-    frame : step, lr, prediction, lower, upper from the last evaluated step to the end.
-    method : how it was made. errors : DataFrame of every method: its forecast of the end and its backtest error.
+    frame : step, lr, prediction, lower and upper (of one logged loss), mean_lower and mean_upper (of the mean of many) from the
+        last evaluated step to the end.
+    method : what it was made from.
+    constants : DataFrame of the law's constants: value, and the factor or (q, k, L0) difference that is one sd, now and before
+        the log spoke. A and N are nats at the end of the plan, X counts the kernel per horizon.
     level, noise : nominal level; sd of one logged loss.
-    cuts : shares of what is known at which the method was tried; without any there is no interval.
-    log : step, loss that it was made from (means of long logs), fitted: the curve of the method there.
+    check : the loss at the last step, as measured (mean of the last three rows), and as forecast from a first part of the log;
+        empty where that is too short.
+    log : step, loss that it was made from (means of long logs), fitted: law and drift there.
     warnings : what to keep in mind. ok : does the loss so far follow its schedule?
     """
 
@@ -44,25 +51,25 @@ class Forecast(Result):
     last: int
     frame: pd.DataFrame
     method: str
-    errors: pd.DataFrame
+    constants: pd.DataFrame
     level: float
     noise: float
     warnings: tuple[str, ...]
-    cuts: tuple[float, ...]
+    check: dict[str, float]
     log: pd.DataFrame
     ok: bool = True
-    fields = ("run", "step", "last", "level", "noise", "end", "method", "cuts", "ok", "warnings")
+    fields = ("run", "step", "last", "level", "noise", "end", "method", "check", "ok", "warnings")
 
     @property
     def end(self) -> dict[str, float]:
-        """prediction, lower, upper at the last planned step."""
+        """prediction, lower, upper, mean_lower, mean_upper at the last planned step."""
         row = self.frame.iloc[-1]
-        return {k: float(row[k]) for k in ("prediction", "lower", "upper")}
+        return {k: float(row[k]) for k in ("prediction", "lower", "upper", "mean_lower", "mean_upper")}
 
     def to_dict(self) -> dict[str, Any]:
-        return {**super().to_dict(), **plain({"methods": self.errors, "frame": self.frame.to_dict("list")})}
+        return {**super().to_dict(), **plain({"constants": self.constants, "frame": self.frame.to_dict("list")})}
 
-    def register(self, path: str | Path | None = None) -> Registration:
+    def register(self, path: str | File | None = None) -> Registration:
         """Write this forecast down, to be scored when the job has ended; see `scaling.Fit.register`."""
         made = of_job(self.run, self.frame, self.log, self.level, self.method, self.warnings, self.ok)
         if path is not None:
@@ -70,19 +77,27 @@ class Forecast(Result):
         return made
 
     def head(self) -> list[tuple[str, str]]:
-        e, sure = self.end, "" if self.ok else "NOT TRUSTWORTHY: "
-        known = np.isfinite(e["lower"])
-        interval = f"({e['lower']:.4f} to {e['upper']:.4f}, {self.level:.0%})" if known else "(no interval yet)"
-        checked = ", ".join(f"{c:.0%}" for c in self.cuts) or "nothing"
+        e, c, sure = self.end, self.check, "" if self.ok else "NOT TRUSTWORTHY: "
+        mean = ""
+        if e["upper"] - e["lower"] > 1.1 * (e["mean_upper"] - e["mean_lower"]):
+            mean = f"; {e['mean_lower']:.4f} to {e['mean_upper']:.4f} for the mean of many"
+        interval = f"{e['lower']:.4f} to {e['upper']:.4f}, {self.level:.0%}"
+        checked = "too short a log to check on"
+        if c:
+            checked = (
+                f"from step {c['from']:.0f} the loss at step {self.step} was forecast as {c['prediction']:.4f} "
+                f"({c['lower']:.4f} to {c['upper']:.4f}), and is {c['measured']:.4f}"
+            )
         return [
-            ("verdict", f"{sure}final loss {e['prediction']:.4f} {interval}"),
+            ("verdict", f"{sure}final loss {e['prediction']:.4f} ({interval}{mean})"),
             *(("warning", said) for said in self.warnings),
             ("run", f"{self.run}, at step {self.step} of {self.last} ({self.step / self.last:.0%})"),
-            ("method", f"{self.method}; checked on {checked} of what is known, asked for {self.last / self.step:.3g}x"),
+            ("method", f"{self.method}; asked for {self.last / self.step:.3g}x of what is known"),
+            ("check", checked),
         ]
 
     def table(self) -> pd.DataFrame:
-        return self.errors
+        return self.constants
 
 
 def forecast(
@@ -90,83 +105,32 @@ def forecast(
 ) -> Forecast:
     """Forecast the end of a partly logged run.
 
+    One law (`running.path.Path`) is fitted to the log and all references at once, every group of references (a size at a peak
+    rate) with constants of its own that may differ from the run's as relatives do; what the data leave open, the constants of
+    published and own families decide. What the law misses drifts on, and is shared by runs on like schedules.
+
     Parameters
     ----------
     run : one run with its planned schedule: later rows with step and rate but no loss, or a schedule (text or fact).
-    references : finished runs, smaller ones for example. One on the same schedule gives an affine map; runs that lowered
-        their rate give the annealing kernel, one for each size. Which is used is decided on the references, each stopped
-        where the run is; a single reference on the same schedule cannot be tried so, and is used untried. For many
-        forecasts with the same references make `scaling.running.References` of them once.
+        `scaling.running.then` gives it another schedule from now on.
+    references : finished runs of any size (fact n_params) and peak rate, on any schedule. For many forecasts with the same
+        references make `scaling.running.References` of them once.
     level : probability that the interval is meant to cover.
 
     Raises
     ------
-    DataError : no runs, several, an unknown schedule, a run that is over, or too few evaluated rows. ArgumentError : level.
+    DataError : no runs, several, an unknown schedule or one that the logged rates contradict, a run that is over, or too few
+        evaluated rows. ArgumentError : level.
     """
+    check_level(level)
     if references is not None and not isinstance(references, References):
         references = References(references)
-    check_level(level)
-    prefix, done = _running(as_runs(run, "the run to forecast"))
-    last = prefix.plan.last
-    said = [*prefix.plan.notes, *(references.kernels[1] if references is not None else ())]
-    tried: list[Tried] = []
-    for method in candidates(prefix, references):
-        try:
-            tried.append(Tried.on(prefix, method))
-        except ScalingError as problem:
-            said.append(f"{method.label} left out: {str(problem).splitlines()[0]}")
-    if not tried:
-        raise DataError(f"run '{prefix.name}': no method could be fitted: {'; '.join(said)}")
-    chosen = _choose(tried, references, done / last)
-    noise = prefix.noise
-    if chosen.method.kind is Kind.MAP:  # paired with a run on the same schedule, slow wander shows too
-        half = prefix.step >= done / 2
-        noise = max(noise, float(np.std(prefix.loss[half] - chosen.curve(prefix.step[half]))))
-    rivals = [t for t in tried if references is None or t.method.kind not in (Kind.OWN, Kind.ASSUMED)]
-    apart = max(abs(t.end - chosen.end) for t in (chosen, *rivals)) / 2
-    columns = {"end": [t.end for t in tried], "backtest error per unit of ln step": [t.size for t in tried]}
-    table = pd.DataFrame(columns, index=pd.Index([t.method.label for t in tried], name="method"))
-    log = pd.DataFrame({"step": prefix.step, "loss": prefix.loss, "fitted": chosen.curve(prefix.step)})
-    mistrust = _mistrust(chosen, prefix, done, noise)
-    said = [*mistrust, *said, *_doubts(chosen, prefix)]
-    return Forecast(
-        prefix.name, done, last, _band(chosen, prefix, done, noise, apart, level), chosen.method.label, table, level, noise,
-        tuple(dict.fromkeys(said)), tuple(chosen.errors.index), log, not mistrust,
-    )  # fmt: skip
+    return made(running(run), references, level)
 
 
-class Tried(NamedTuple):
-    """A method carried from what is known: its curve, its loss at the last step, and its errors at the end of the prefix per
-    unit of ln step, by the share of it that was known."""
-
-    method: Method
-    curve: Curve
-    end: float
-    errors: pd.Series
-
-    @classmethod
-    def on(cls, prefix: Prefix, method: Method) -> Tried:
-        curve = method.carry(prefix)
-        found = {}
-        for share in CUTS:
-            part = prefix.until(share * prefix.step[-1])
-            if len(part.step) < FEWEST:
-                continue
-            try:
-                error = float(method.carry(part)(prefix.step[-1:])[0]) - float(np.mean(prefix.loss[-3:]))
-            except ScalingError:
-                continue
-            found[share] = error / np.log(prefix.step[-1] / part.step[-1])
-        return cls(method, curve, float(curve(np.array([prefix.plan.last]))[0]), pd.Series(found, dtype=float))
-
-    @property
-    def size(self) -> float:
-        """Root mean square of the errors; NaN without any."""
-        return float(np.sqrt(np.mean(np.square(self.errors)))) if len(self.errors) else np.nan
-
-
-def _running(runs: Runs) -> tuple[Prefix, int]:
-    """What is known of the one run, and its last evaluated step; or why it cannot be forecast."""
+def running(run: Any) -> Prefix:
+    """What is known of the one run; or why it cannot be forecast."""
+    runs = as_runs(run, "the run to forecast")
     if len(runs) != 1:
         some = ", ".join(runs.names[:5])
         raise DataError(f"forecast takes one run at a time, these are {len(runs)}: {some}. Pick runs['name'].")
@@ -178,68 +142,114 @@ def _running(runs: Runs) -> tuple[Prefix, int]:
     prefix = Prefix.of(runs, name)
     if len(prefix.step) < FEWEST:
         raise DataError(f"run '{name}': {len(prefix.step)} evaluated rows after the warm-up; a forecast needs {FEWEST}.")
-    done = int(runs.frame.dropna(subset="loss")["step"].max())
-    if done >= prefix.plan.last:
-        raise DataError(f"run '{name}' is over at step {done}, or its plan is missing: add rows to come, or give schedule=.")
-    return prefix, done
+    if prefix.done >= prefix.plan.last:
+        raise DataError(
+            f"run '{name}' is over at step {prefix.done}, or its plan is missing: add rows to come, or give schedule=."
+        )
+    return prefix
 
 
-def _choose(tried: list[Tried], references: References | None, fraction: float) -> Tried:
-    """The method that did best on the references; the most trusted one where it cannot be tried on them (an affine map
-    needs two on one schedule)."""
-    first = tried[0]
-    if references is None or len(tried) == 1 or (first.method.kind is Kind.MAP and not references.twins):
-        return first
-    kinds = {t.method.kind: t for t in reversed(tried)}
-    errors = references.errors(int(np.clip(round(TENTHS * fraction), 1, TENTHS - 1)))
-    errors = errors[[kind for kind in kinds if kind in errors]].dropna()
-    return kinds[Kind(str(errors.mean().idxmin()))] if first.method.kind in errors and len(errors) else first
+def made(prefix: Prefix, references: References | None, level: float, family: Family = FAMILY) -> Forecast:
+    """The forecast of a prefix; `family`: what is known before any log."""
+    model, said = hierarchy(prefix, references, family)
+    done, last = prefix.done, prefix.plan.last
+    frame = curve(model, prefix, level, done)
+    first = model.curves[0]
+    log = pd.DataFrame({"step": first.path.steps, "loss": first.loss, "fitted": np.exp(model.ahead([first.path])[0])})
+    mistrust = _mistrust(model, prefix)
+    return Forecast(
+        prefix.name, done, last, frame, _method(model, references), _constants(model), level,
+        float(np.hypot(prefix.noise, prefix.wander)), (*mistrust, *prefix.plan.notes, *said, *_doubts(prefix, model)),
+        _check(prefix, references, level, family), log, not mistrust,
+    )  # fmt: skip
 
 
-def _mistrust(chosen: Tried, prefix: Prefix, done: int, noise: float) -> list[str]:
-    """Does the loss so far leave the method's curve?"""
-    late = np.abs(chosen.curve(prefix.step) / prefix.loss - 1)
-    missed = max(float(np.median(late[prefix.step >= done / 2])), float(np.median(late[-3:])))
-    if not (missed > max(MISFIT, 3 * noise / chosen.end) or chosen.end <= 0):
+def curve(model: Hierarchy, prefix: Prefix, level: float, begin: int) -> pd.DataFrame:
+    """step, lr, prediction and its intervals from a step to the end of the plan."""
+    plan = prefix.plan
+    steps = np.unique(np.r_[np.linspace(begin, plan.last, SHOWN).round().astype(int), plan.last])
+    middle, covariance = model.ahead([Path(plan, steps)])
+    mean = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    loss = np.exp(middle)
+    row = np.sqrt(mean**2 + ROW**2 + (prefix.noise**2 + prefix.wander**2) / loss**2)
+    z = norm.ppf(0.5 + level / 2)
+    bounds = {
+        "lower": loss * np.exp(-z * row), "upper": loss * np.exp(z * row),
+        "mean_lower": loss * np.exp(-z * mean), "mean_upper": loss * np.exp(z * mean),
+    }  # fmt: skip
+    return pd.DataFrame({"step": steps, "lr": plan.rates[plan.index(steps)], "prediction": loss, **bounds})
+
+
+def _check(prefix: Prefix, references: References | None, level: float, family: Family) -> dict[str, float]:
+    """The present, as it would have been forecast from the first part of the log."""
+    part = prefix.until(prefix.step[0] + CUT * (prefix.done - prefix.step[0]))
+    if len(part.step) < FEWEST:
+        return {}
+    model, _ = hierarchy(part, references, family)
+    middle, covariance = model.ahead([Path(prefix.plan, prefix.step[-1:])])
+    rows = 3
+    sd = np.sqrt(covariance[0, 0] + (ROW**2 + (prefix.noise / np.exp(middle[0])) ** 2) / rows)
+    z = norm.ppf(0.5 + level / 2)
+    found = {"prediction": middle[0], "lower": middle[0] - z * sd, "upper": middle[0] + z * sd}
+    told = {name: float(np.exp(value)) for name, value in found.items()}
+    return {"from": float(part.done), **told, "measured": float(np.mean(prefix.loss[-rows:]))}
+
+
+def _method(model: Hierarchy, references: References | None) -> str:
+    """What it was made from."""
+    used = len(model.curves) - 1
+    if not used:
+        return "own log, with what families of models have in common"
+    groups = len(model.links)
+    among = f" in {groups} groups of a size and peak rate" if groups > 1 else ""
+    return f"own log and {used} reference{'s' * (used > 1)}{among}, with what families of models have in common"
+
+
+def _constants(model: Hierarchy) -> pd.DataFrame:
+    """Values and sd of the target's constants, and the sd that was left to the family."""
+    n = len(NAMES)
+    x, sd = model.x[:n].copy(), np.sqrt(np.diag(model.covariance))[:n]
+    precision = np.diag(model.prior.precision)
+    before = np.where(precision > 0, 1 / np.sqrt(np.where(precision > 0, precision, 1.0)), np.inf)
+    mean = model.prior.mean.copy()
+    logs = np.array([name.startswith("ln ") for name in NAMES])
+    for part in (x, mean):
+        part[logs] = np.exp(part[logs])
+    for part in (sd, before):
+        part[logs] = np.exp(part[logs])
+    mean[~np.isfinite(before)] = np.nan
+    columns = {"value": x, "within": sd, "of families": mean, "within there": before}
+    return pd.DataFrame(columns, index=pd.Index(FOUND, name="constant"))
+
+
+def _mistrust(model: Hierarchy, prefix: Prefix) -> list[str]:
+    """Does the loss so far leave the law's curve?"""
+    first = model.curves[0]
+    late = np.abs(model.residuals)
+    missed = max(float(np.median(late[first.path.steps >= prefix.done / 2])), float(np.median(late[-3:])))
+    if missed <= max(MISFIT, 3 * float(np.median(first.noise / first.loss))):
         return []
     return [
-        f"do not trust this: the curve of the method misses the loss so far by {missed:.1%}, so the loss does not follow "
+        f"do not trust this: the law misses the loss so far by {missed:.1%}, so the loss does not follow "
         "its schedule as others do (a spike, a restart, other data, or not this schedule?)"
     ]
 
 
-def _doubts(chosen: Tried, prefix: Prefix) -> list[str]:
-    """What the method assumes that this run has not shown."""
-    method, out = chosen.method, []
-    if method.kind is Kind.ASSUMED:
+def _doubts(prefix: Prefix, model: Hierarchy) -> list[str]:
+    """What is assumed that this run has not shown."""
+    known = prefix.plan.rates[prefix.plan.index(prefix.step)]
+    after = prefix.plan.rates[prefix.plan.index(prefix.done) :]
+    out = []
+    if not model.links and (1 - known / known.max()).max() < FALLEN and after.min() < (1 - FALLEN) * known[-1]:
         out.append(
-            "the rate has not fallen by a quarter yet and no reference tells what that will save, so it is assumed "
-            f"(kernel of luo2025_25M, whose strength may be {method.within:g} times more or less)"
+            "the rate has not fallen by a quarter yet and no reference tells what that will save, so it is assumed from other "
+            "models (peak rates of 3e-4 to 8e-3); a finished run that lowered its rate narrows the interval"
         )
-    if abs(method.peak / prefix.plan.peak - 1) > 0.05:
+    peaks = [link.horizon.peak for link in model.links]
+    if peaks and min(abs(np.log(peak / prefix.plan.peak)) for peak in peaks) > 0.05:
+        near = min(peaks, key=lambda peak: abs(np.log(peak / prefix.plan.peak)))
         out.append(
-            f"{method.label}: learned at a peak rate of {method.peak:.3g}, and this run has {prefix.plan.peak:.3g}; what "
-            "another peak changes is not known and not in the interval"
+            f"the references have a peak rate of {near:.3g} and this run has {prefix.plan.peak:.3g}; what that changes is "
+            "taken from other models and widens the interval"
         )
-    if not len(chosen.errors):
-        out.append("the prefix is too short to try the method on it, so there is no interval yet")
     return out
-
-
-def _band(chosen: Tried, prefix: Prefix, done: int, noise: float, apart: float, level: float) -> pd.DataFrame:
-    """Noise of a row, seed, the error per unit of ln step in the backtests, half of what the methods disagree, and what comes
-    out with a kernel that is known to be stronger or weaker. NaN without a backtest."""
-    steps = np.unique(np.r_[np.linspace(done, prefix.plan.last, SHOWN).round().astype(int), prefix.plan.last])
-    middle, method = chosen.curve(steps), chosen.method
-    far = np.log(steps / done)
-    share = far / far[-1]
-    sd = np.sqrt(noise**2 + SEED**2 * share + (chosen.size * far) ** 2 + (apart * share) ** 2)
-    half = student.ppf(0.5 + level / 2, max(len(chosen.errors), 1)) * sd
-    below = above = np.zeros(len(steps))
-    if method.known is not None:
-        factor = method.within ** (norm.ppf(0.5 + level / 2) / norm.ppf(0.95))
-        ends = [method.carry(prefix, stronger)(steps) for stronger in (factor, 1 / factor)]
-        below, above = middle - np.minimum(middle, np.minimum(*ends)), np.maximum(middle, np.maximum(*ends)) - middle
-    rates = prefix.plan.rates[prefix.plan.index(steps)]
-    bounds = {"lower": np.maximum(middle - np.hypot(half, below), 0.0), "upper": middle + np.hypot(half, above)}
-    return pd.DataFrame({"step": steps, "lr": rates, "prediction": middle, **bounds})

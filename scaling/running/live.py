@@ -1,17 +1,17 @@
-"""Forecasts inside a training loop: one line per evaluation, or a callback for the Hugging Face Trainer."""
+"""Forecasts inside a training loop: one line per evaluation."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from scaling.errors import ArgumentError, DataError, MissingExtra, ScalingError
+from scaling.errors import ArgumentError, DataError
 from scaling.logs import Runs
 from scaling.running.jobs import Forecast, forecast
-from scaling.running.references import FEWEST, References
+from scaling.running.prefix import FEWEST
+from scaling.running.references import References
 from scaling.schedules import schedule as schedule_of
 from scaling.words import check_level
 
@@ -59,41 +59,3 @@ class Live:
         frame = pd.DataFrame({"run": "live", "step": self.steps, "loss": self.losses})
         self.last = forecast(Runs.from_frame(frame, schedule=self.plan), self.references, self.level)
         return self.last
-
-
-def trainer_callback(schedule: Any, references: Runs | None = None, level: float = 0.9, every: int = 1) -> Any:
-    """A callback for `transformers.Trainer`: evaluations add a row with ``forecast``, ``forecast_lower``, ``forecast_upper``
-    to `state.log_history`. After a resume it begins with the evaluations found there. It warns where it cannot forecast,
-    and never stops the training.
-
-    Raises
-    ------
-    MissingExtra : transformers is not installed.
-    """
-    try:
-        from transformers import TrainerCallback
-    except ImportError:
-        raise MissingExtra("the Trainer callback needs transformers; install it, or call Live yourself.") from None
-
-    live = Live(schedule, references, level, every)
-
-    class ForecastCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
-        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            for row in state.log_history:
-                if "eval_loss" in row and not (live.steps and row["step"] <= live.steps[-1]):
-                    live.add(row["step"], row["eval_loss"])
-
-        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
-            if not metrics or "eval_loss" not in metrics or (live.steps and state.global_step <= live.steps[-1]):
-                return
-            try:
-                found = live(state.global_step, metrics["eval_loss"])
-            except ScalingError as problem:
-                warnings.warn(f"no forecast at step {state.global_step}: {problem}", stacklevel=2)
-                return
-            if found is not None:
-                end = found.end
-                row = {"forecast": end["prediction"], "forecast_lower": end["lower"], "forecast_upper": end["upper"]}
-                state.log_history.append({"step": state.global_step, **row})
-
-    return ForecastCallback()

@@ -125,7 +125,7 @@ def _together(runs):
 
 
 def shown(found):
-    return {**found.to_dict(), "text": str(found).splitlines(), "log": found.log, "table": found.errors}
+    return {**found.to_dict(), "text": str(found).splitlines(), "log": found.log, "table": found.constants}
 
 
 @items("forecast_public", {"25M": (25, "cosine_24000", 12_000), "100M": (100, "wsd_20000_24000", 18_000)})
