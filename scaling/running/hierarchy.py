@@ -16,6 +16,7 @@ HUBER = 4.0  # whitened residuals beyond which a row weighs less
 ROW = 0.001  # sd of ln loss of a row apart from its own noise
 SHARED, ALIKE = 0.9, 0.1  # correlation of the drifts of two runs on one schedule; mean distance of rates over which it falls
 ROUNDS, ENOUGH = 100, 1e-7
+TOO_FAR, SCALINGS = 1.5, 4  # typical size of a run's whitened residuals from which its drift is scaled up, and how often
 SIZE = len(NAMES)
 _SHARES = np.linspace(0, 1, 101)
 
@@ -58,7 +59,8 @@ class Hierarchy:
     """Constants of a target (block 0) and of groups of references (1, 2, ...) linked to it, with the drift of every run.
 
     ln loss = ln law + drift + noise: the drift is Brownian in the time of `Path.drift` and shared by runs on like schedules.
-    Whitened residuals have a Huber loss, the Gaussian of the constants has none.
+    Whitened residuals have a Huber loss, the Gaussian of the constants has none. A run that the law follows worse than the
+    drift allows has more drift: `scale` times as much, in standard deviations.
 
     Parameters
     ----------
@@ -79,10 +81,23 @@ class Hierarchy:
         self._begin = min(c[0] for c in drift)
         self._drift = np.concatenate(drift) - self._begin
         self._log = np.log(np.concatenate([curve.loss for curve in self.curves]))
-        noise = np.concatenate([curve.noise / curve.loss for curve in self.curves])
-        K = np.minimum(self._drift[:, None], self._drift) * self._like[self._of[:, None], self._of]
-        self._root = np.linalg.cholesky(K + np.diag(ROW**2 + noise**2))
-        self.x, self.covariance = self._fitted()
+        white = np.diag(ROW**2 + (np.concatenate([curve.noise for curve in self.curves]) / np.exp(self._log)) ** 2)
+        drift = np.minimum(self._drift[:, None], self._drift) * self._like[self._of[:, None], self._of]
+        self.scale, x = np.ones(len(self.curves)), self._started()
+        for left in reversed(range(SCALINGS)):
+            every = self.scale[self._of]
+            self._root = np.linalg.cholesky(drift * every[:, None] * every + white)
+            x, self.covariance = self._fitted(x)
+            if (seen := self._seen(x)).max() < TOO_FAR or not left:
+                break
+            self.scale = self.scale * np.where(seen < TOO_FAR, 1.0, seen)
+        self.x = x
+
+    def _seen(self, x: np.ndarray) -> np.ndarray:
+        """How much larger the whitened residuals of every run are than they should be, robustly."""
+        found = self._white(x)
+        assert found is not None  # the fit ended there
+        return np.array([np.median(np.abs(found[0][self._of == k])) / 0.6745 for k in range(len(self.curves))])
 
     def _started(self) -> np.ndarray:
         """Every block at its prior mean, with L0 where its last loss needs it."""
@@ -92,9 +107,9 @@ class Hierarchy:
             part[0] += curve.loss[-1] - curve.path(part, [-1])[0][0]
         return x
 
-    def _fitted(self) -> tuple[np.ndarray, np.ndarray]:
+    def _fitted(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Damped Gauss-Newton from one start."""
-        x, damping = self._started(), 1e-3
+        damping = 1e-3
         cost, slope, H = self._system(x)
         for _ in range(ROUNDS):
             step = np.linalg.solve(H + damping * np.diag(np.diag(H)), slope)
@@ -163,11 +178,11 @@ class Hierarchy:
         of = np.repeat(np.arange(len(paths)), [len(path.steps) for path in paths])
         begin = self._begin + DRIFT**2 * np.log(self._plan.steps)
         drift = np.concatenate([path.drift for path in paths]) - begin
-        near = np.minimum(self._drift[:, None], drift) * self._like[self._of, 0][:, None]
+        near = np.minimum(self._drift[:, None], drift) * (self.scale[0] * self.scale * self._like[0])[self._of][:, None]
         near = solve_triangular(self._root, near, lower=True, check_finite=False)
         slope = -near.T @ (weight[:, None] * J)
         slope[:, :SIZE] += by / value[:, None]
-        own = np.minimum(drift[:, None], drift) - near.T @ near
+        own = self.scale[0] ** 2 * np.minimum(drift[:, None], drift) - near.T @ near
         if len(paths) > 1:
             own = own * alike([path.schedule for path in paths])[of[:, None], of]
         return np.log(value) + near.T @ (weight * r), slope @ self.covariance @ slope.T + own

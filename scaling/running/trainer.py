@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import warnings
@@ -53,8 +54,9 @@ def trainer_callback(trainer: Any, references: Runs | None = None, level: float 
             self.live = Live(plan, None, level, every)
             self.live.references = known.references
             for row in state.log_history:
-                if "eval_loss" in row and not (self.live.steps and row["step"] <= self.live.steps[-1]):
-                    self.live.add(row["step"], row["eval_loss"])
+                if "eval_loss" in row:
+                    with contextlib.suppress(ScalingError):  # a step seen before, or no number
+                        self.live.add(row["step"], row["eval_loss"])
 
         def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
             live = self.live
@@ -102,7 +104,7 @@ def planned(scheduler: Any, updates: int, history: list[dict[str, Any]]) -> Sche
             "step, or call Live with the schedule that is expected."
         )
     done = int(scheduler.last_epoch)
-    told = [(row["step"], row["learning_rate"]) for row in history if "learning_rate" in row]
+    told = [(row["step"] - 1, row["learning_rate"]) for row in history if "learning_rate" in row]
     if done and not told:
         raise DataError(f"the run goes on from update {done}, and its rates so far are in no row of log_history.")
     past = np.interp(np.arange(done), *np.array(told).T) if done else np.empty(0)
