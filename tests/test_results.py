@@ -26,7 +26,7 @@ from scaling.procedures.trajectory import Trajectory
 from scaling.registered import History
 from scaling.rendering import COLOURS, Result, html, plain, text
 from scaling.report import page
-from scaling.running import Forecast
+from scaling.running import Choices, Forecast
 from scaling.transfer import relate
 
 BAD = "<script>alert(1)</script>"
@@ -69,6 +69,13 @@ def forecast():
     check = {"from": 400.0, "prediction": 2.51, "lower": 2.4, "upper": 2.6, "measured": 2.52}
     rest = (frame, "own log", constants.rename_axis("constant"), 0.9, 0.004, ("a spike",), check, log)
     return Forecast(BAD, 600, 1000, *rest, ok=False)
+
+
+def choices():
+    frame = pd.DataFrame(
+        {"last": [1000], "prediction": [2.34567], "lower": [2.2], "upper": [2.5], "lowest": [0.625]}, index=[BAD]
+    )
+    return Choices(BAD, 600, 0.9, frame, {BAD: forecast()}, ("a spike",), ok=False)
 
 
 def mixture():
@@ -124,6 +131,7 @@ KINDS = {
     "Runs": runs,
     "Fit": fit,
     "Backtest": backtest,
+    "Choices": choices,
     "Forecast": forecast,
     "Mixture": mixture,
     "BestSchedule": best_schedule,
