@@ -163,7 +163,7 @@ def test_a_log_that_contradicts_its_plan_is_refused_and_the_remedy_works():
     live, _ = run(2000)
     rows = live.frame.dropna().assign(lr=lambda f: scaling.schedule(PLAN).rates[f["step"] - 1])
     other = "cosine:peak=3e-4,steps=4000,warmup=200"
-    with pytest.raises(DataError, match=r"logged rate at step 300 is 0.0003, .* has 0.00029.*--then"):
+    with pytest.raises(DataError, match=r"logged rate at step 350 is 0.0003, .* has 0.00029.*--then"):
         scaling.forecast(scaling.Runs.from_frame(rows, schedule=other))
     found = scaling.forecast(then(scaling.Runs.from_frame(rows), other))
     assert found.last == 4000 and found.frame["lr"].iloc[-1] < 1e-6

@@ -134,9 +134,7 @@ def test_the_real_trainer_and_its_tensorboard(tmp_path, monkeypatch):
     assert len(told) > 20 and told[-1]["forecast_lower"] < told[-1]["forecast"] < told[-1]["forecast_upper"]
     rates = [row for row in trainer.state.log_history if "learning_rate" in row]
     assert len(callback.live.plan) == 200 and callback.live.plan.warmup == 21
-    assert all(
-        callback.live.plan.rates[row["step"] - 1] == pytest.approx(row["learning_rate"], abs=1e-6) for row in rates
-    )
+    assert all(callback.live.plan.rates[row["step"] - 1] == pytest.approx(row["learning_rate"], abs=1e-6) for row in rates)
     (folder,) = {path.parent for path in tmp_path.rglob("events.out.tfevents.*")}
     events = EventAccumulator(str(folder)).Reload()
     for name in ("forecast", "forecast_lower", "forecast_upper"):

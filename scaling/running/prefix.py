@@ -16,7 +16,7 @@ ROWS = 110  # of a run that a fit sees; longer logs are given to it as means ove
 EARLY = 0.15  # of what is known, which is left out: the power law of the first updates is another one
 JUMP = 0.1  # of the peak rate between two rows: no mean is taken across it
 STRETCHES = 12  # of the later half of a log, whose means show what wanders
-NEAR = 1e-3  # by which a logged rate may differ from the planned one, relatively: logs are rounded
+NEAR = 2e-3  # of the peak rate, by which a logged rate may differ from the planned one: logs are rounded, to three digits too
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ def _refuse_other_rates(name: str, frame: pd.DataFrame, plan: Schedule) -> None:
     planned = plan.rates[plan.index(step)]
     # a label may be that of the update or of the one after it
     around = np.stack([planned, plan.rates[np.maximum(plan.index(step) - 1, 0)]])
-    wrong = (np.abs(around - logged) > NEAR * logged + 1e-6 * plan.peak).all(0)
+    wrong = (np.abs(around - logged) > NEAR * plan.peak).all(0)
     if wrong.any():
         i = int(np.flatnonzero(wrong)[0])
         raise DataError(
