@@ -56,7 +56,8 @@ def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
             style.note(loss, "end of data", (found.step, 0.97), ("data", "axes fraction"), (3, 0), ha="left", va="top")
             loss.set_ylabel(style.LABELS["loss"])
             legend = loss.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=7.5, frameon=False)
-            legend.set_title(f"bands: {found.level:.0%} intervals of one logged loss", {"size": 8})
+            legend.set_title(f"bands: {found.level:.0%} intervals of one logged loss")
+            legend.get_title().set_fontsize(8)
             legend.set_alignment("left")
         if rates is not None:
             rates.set_ylabel(style.LABELS["lr"])
