@@ -15,7 +15,7 @@ from scaling.logs.beside import canonical
 from scaling.logs.columns import ALIASES, LOSSES, resolve
 from scaling.logs.findings import Findings, near
 from scaling.logs.planned import Plan, Schedules
-from scaling.logs.rows import clean
+from scaling.logs.rows import Cleaned, Curve, clean
 from scaling.logs.sheet import PLACE, Sheet, as_written
 from scaling.schedules import schedule
 
@@ -29,7 +29,7 @@ class Piece:
 
     parts: tuple[str, ...]  # folders, file stem and run column: its id is the shortest distinct tail
     place: str
-    rows: pd.DataFrame
+    rows: Curve
     facts: dict[str, Any]
     columns: dict[str, str]  # canonical name -> column in the file
     step_unit: str = "updates"
@@ -67,17 +67,17 @@ def pieces(
     cleaned = clean(sheet, resolved, resumed is not None, findings) if resolved else None
     if resolved is None or cleaned is None:
         return []
-    found, (frame, ends) = resolved.columns, cleaned
-    frame = sheet.placed(frame)
-    chosen = _choose(frame, found, loss, sheet.name, bool(ends), findings)
-    if chosen is None:
+    found = resolved.columns
+    curves = _chosen(cleaned, found, loss, sheet.name, findings)
+    if curves is None:
         return []
-    run = frame["run"].to_numpy()
-    left = {name: cells for name, cells in sheet.columns.items() if name and name not in found.values()}
-    constant = facts_.constant_columns(left, frame.index.to_numpy(), run, sheet.name, findings)
+    chosen, by_run = curves
+    left = [name for name in sheet.columns if name and name not in found.values()]
+    constant = facts_.constant_columns(
+        sheet.columns, left, {key: curve.at for key, curve in by_run.items()}, sheet.name, findings
+    )
     made = []
-    for key, rows in frame.groupby("run", sort=False):
-        name = str(key)
+    for name, curve in by_run.items():
         parts = (*sheet.parts, name) if name else sheet.parts
         place = f"{sheet.name}, run {name}" if name else sheet.name
         known = {} if table is None else table.get(parts[-1])
@@ -85,41 +85,30 @@ def pieces(
             findings.note(f"not listed in {facts_.TABLE}, so without its facts", place)
         merged = facts_.joined(place, known or {}, constant[name], findings)
         said = {**beside, **canonical(sheet.facts), **merged, "loss_from": chosen}
-        if name in ends:
-            findings.warn(f"the loss is no number from step {ends[name]:g} on: the run diverged, read up to there", place)
+        if name in cleaned.ends:
+            step = cleaned.ends[name]
+            findings.warn(f"the loss is no number from step {step:g} on: the run diverged, read up to there", place)
             said["status"] = "diverged"
-        made.append(Piece(parts, place, rows, said, found, resolved.step_unit, sheet.advice))
+        where = sheet.places(curve.at)
+        made.append(Piece(parts, place, curve.having(**where), said, found, resolved.step_unit, sheet.advice))
     return made
 
 
-def _choose(
-    frame: pd.DataFrame, found: dict[str, str], loss: str | None, name: str, diverged: bool, findings: Findings
-) -> str | None:
-    """Set `loss` to one of the losses in place; the name of its column in the file."""
-    evaluated = {kind: int(frame[kind].notna().sum()) for kind in LOSSES if kind in frame}
-    if "loss" in frame:
-        kind = "loss"
-    elif loss is not None:
-        kind = loss
-    else:
-        kind = "val_loss" if evaluated.get("val_loss") or "train_loss" not in evaluated else "train_loss"
-        if (
-            len(evaluated) == 2
-            and units.needs(found["val_loss"])
-            and evaluated["train_loss"]
-            and not units.needs(found["train_loss"])
-        ):
-            kind = "train_loss"
-        if len(evaluated) == 2:
-            other = "train_loss" if kind == "val_loss" else "val_loss"
-            findings.note(f"two losses are logged; loss is {kind}; loss={other!r} takes the other", name)
-    frame["loss"] = frame[kind]
-    empty = int(frame["loss"].isna().sum())
-    rated = int(frame.loc[frame["loss"].isna(), "lr"].notna().sum()) if "lr" in frame else 0
-    if empty == len(frame) and (diverged or frame.empty):
+def _chosen(
+    cleaned: Cleaned, found: dict[str, str], loss: str | None, name: str, findings: Findings
+) -> tuple[str, dict[str, Curve]] | None:
+    """The name of the column that is the loss, and the curves with it as `loss`; None where nothing is left."""
+    curves = cleaned.curves
+    kind = _kind([curve.data for curve in curves.values()], found, loss, name, findings)
+    rows = empty = rated = 0
+    for curve in curves.values():
+        none = np.isnan(curve.data[kind])
+        rows, empty = rows + len(none), empty + int(none.sum())
+        rated += int((none & ~np.isnan(curve.data["lr"])).sum()) if "lr" in curve.data else 0
+    if empty == rows and (cleaned.ends or not rows):
         findings.nothing(name, "diverged before its first loss was logged")
         return None
-    if empty == len(frame) and not rated:
+    if empty == rows and not rated:
         said = f"column {found[kind]!r} is empty in all {empty} rows, and there is no rate; nothing to read"
         findings.problem(name, said)
         return None
@@ -127,7 +116,25 @@ def _choose(
         findings.note(f"{rated} rows have a rate but no loss (not evaluated): kept as planned schedule", name)
     if empty > rated:
         findings.note(f"{empty - rated} rows have neither loss nor rate: kept, not evaluated", name)
-    return found[kind]
+    return found[kind], {key: curve.having(loss=curve.data[kind]) for key, curve in curves.items()}
+
+
+def _kind(curves: list[dict[str, np.ndarray]], found: dict[str, str], loss: str | None, name: str, findings: Findings) -> str:
+    """Which of the losses that are logged is read."""
+    if "loss" in found:
+        return "loss"
+    if loss is not None:
+        return loss
+    evaluated = [kind for kind in LOSSES if kind in found]
+    if len(evaluated) < 2:
+        return evaluated[0]
+    logged = {kind: any(not np.isnan(data[kind]).all() for data in curves) for kind in evaluated}
+    kind = "val_loss" if logged["val_loss"] else "train_loss"
+    if logged["train_loss"] and units.needs(found["val_loss"]) and not units.needs(found["train_loss"]):
+        kind = "train_loss"
+    other = "train_loss" if kind == "val_loss" else "val_loss"
+    findings.note(f"two losses are logged; loss is {kind}; loss={other!r} takes the other", name)
+    return kind
 
 
 def assemble(pieces: list[Piece], facts: Any, override: Any, warmup: int | None, findings: Findings) -> Parts:
@@ -148,17 +155,34 @@ def assemble(pieces: list[Piece], facts: Any, override: Any, warmup: int | None,
     known = {name: {**piece.facts, **extra.get(name, {})} for name, piece in by_name.items()}
     by_name = {name: piece.in_one_meaning(known[name], findings) for name, piece in by_name.items()}
     findings.raise_problems()
-    frame = pd.concat([piece.rows.assign(run=name) for name, piece in by_name.items()])
-    one_loss = not all(kind in frame for kind in LOSSES)  # then it is `loss`, and fact loss_from says which
-    order = dict.fromkeys((*ORDER, *ALIASES, *PLACE))
-    columns = [name for name in order if name in frame and not (one_loss and name in LOSSES)]
-    frame = frame[columns].reset_index(drop=True)
+    frame = _frame({name: piece.rows for name, piece in by_name.items()})
     table = pd.DataFrame(list(known.values()), index=pd.Index(list(known), name="run"))
     losses = sorted(set(table["loss_from"]))
     if len(losses) > 1:
         findings.note(f"losses come from columns {', '.join(losses)}: are they comparable?", "all runs")
     plans = _plans(by_name, known, override, warmup)
     return frame, table, Schedules(plans), findings.notes, findings.warnings
+
+
+def _frame(curves: Mapping[str, Curve]) -> pd.DataFrame:
+    """All rows, one run below the other; a column that a run does not have is empty there."""
+    there = dict.fromkeys(name for curve in curves.values() for name in curve.data)
+    one_loss = not all(kind in there for kind in LOSSES)  # then it is `loss`, and fact loss_from says which
+    sizes = [len(curve) for curve in curves.values()]
+    columns: dict[str, Any] = {"run": pd.Index(list(curves), dtype="str").repeat(sizes)}  # many times faster than texts
+    for name in dict.fromkeys((*ORDER, *ALIASES, *PLACE)):
+        if name in there and not (one_loss and name in LOSSES):
+            parts = [_values(curve, name) for curve in curves.values()]
+            columns[name] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if "file" in columns:
+        columns["file"] = pd.Series(columns["file"], dtype=object)  # texts that rows share, not one for each
+    return pd.DataFrame(columns, copy=False)
+
+
+def _values(curve: Curve, name: str) -> np.ndarray:
+    if name in curve.data:
+        return curve.data[name]
+    return np.full(len(curve), None, object) if name == "file" else np.full(len(curve), np.nan)
 
 
 def _distinct(parts: list[tuple[str, ...]]) -> list[str]:
@@ -183,8 +207,8 @@ def _plans(pieces: dict[str, Piece], facts: facts_.Facts, override: Any, warmup:
         override = dict.fromkeys(pieces, override)
     plans = {}
     for name, piece in pieces.items():
-        step = piece.rows["step"].to_numpy()
-        lr = piece.rows["lr"].to_numpy() if "lr" in piece.rows else np.full(len(step), np.nan)
+        step = piece.rows.data["step"]
+        lr = piece.rows.data.get("lr", np.full(len(step), np.nan))
         rated = ~np.isnan(lr)
         source = override.get(name)
         won = source is not None

@@ -1,8 +1,9 @@
 """The cells of one column, and the numbers they stand for; what was not logged and what was logged as NaN are told apart."""
 
 import math
+from abc import abstractmethod
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,16 @@ import numpy as np
 from scaling.words import parse_number
 
 Cells = Any  # list of texts or values, an array (NaN: no value), `Numbers` or `Sparse`
+
+
+class Lazy(Mapping[str, Cells]):
+    """Columns of a file that are read when they are asked for."""
+
+    @abstractmethod
+    def first(self, name: str, count: int) -> Cells:
+        """The first cells of a column, without reading the rest."""
+
+
 MISSING = frozenset(("", "No log", "None", "null", "NULL", "NA", "<NA>", "N/A", "-"))  # words for what was not evaluated
 
 

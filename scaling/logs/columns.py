@@ -216,6 +216,13 @@ def _ambiguous(canonical: str, matches: list[str], name: str, findings: Findings
     findings.problem(name, f"{len(matches)} columns could be {canonical}: {some(matches, 5)}. Choose one: {remedy}")
 
 
+def curve_columns(header: list[str]) -> list[str]:
+    """The columns that may be part of a curve."""
+    known = {column for columns in _matches(header).values() for column in columns}
+    x = {_plain(alias) for names in OTHER_X.values() for alias in names}
+    return [column for column in header if column in known or column == "_step" or _plain(column) in x]
+
+
 def has_x(names: Iterable[str]) -> bool:
     """Is there a column that grows along a run: updates, tokens, epochs?"""
     known = {_plain(alias) for table in (ALIASES["step"], SECOND["step"], *OTHER_X.values()) for alias in table}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scaling.errors import DataError
 from scaling.logs.beside import ALIASES_OF_FACTS, parse
-from scaling.logs.cells import Numbers, Sparse
+from scaling.logs.cells import Lazy, Numbers, Sparse
 from scaling.logs.findings import Findings, near, some
 from scaling.logs.sources import delimited
 
@@ -18,21 +18,26 @@ TABLE = "runs.csv"
 Facts = dict[str, dict[str, Any]]
 
 
-def constant_columns(cells: Mapping[str, Any], rows: np.ndarray, run: np.ndarray, name: str, findings: Findings) -> Facts:
+def constant_columns(
+    columns: Mapping[str, Any], left: list[str], rows: Mapping[str, np.ndarray], name: str, findings: Findings
+) -> Facts:
     """Facts by run: the columns (of those not part of the curve) that hold one value per run.
 
     Parameters
     ----------
-    cells : column -> its cells. rows : shape (n,), the cells that are read. run : shape (n,), the run of each.
+    columns : of the sheet. left : names of those not part of the curve. rows : run -> the cells of it that are read.
     """
-    runs = list(dict.fromkeys(run))
-    facts: Facts = {key: {} for key in runs}
-    own = {key: rows if len(runs) == 1 else rows[run == key] for key in runs}
+    facts: Facts = {key: {} for key in rows}
     varying = []
-    for column, values in cells.items():
+    for column in left:
         if MEASURED.search(column):
             continue
-        seen = {key: _only(values, at, alone=len(runs) == 1) for key, at in own.items()}
+        few = columns.first(column, _FEW) if isinstance(columns, Lazy) and len(rows) == 1 else []
+        if _only(few, np.arange(len(few)), alone=True) is VARIES:
+            varying.append(column)
+            continue
+        values = columns[column]
+        seen = {key: _only(values, at, alone=len(rows) == 1) for key, at in rows.items()}
         if any(value is VARIES for value in seen.values()):
             varying.append(column)
             continue

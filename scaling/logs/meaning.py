@@ -5,17 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from scaling.logs import units
 from scaling.logs.columns import LOSSES
 from scaling.logs.findings import Findings
+from scaling.logs.rows import Curve
 from scaling.schedules import MOST_UPDATES
 
 
-def in_updates(
-    rows: pd.DataFrame, unit: str, facts: Mapping[str, Any], place: str, advice: str, findings: Findings
-) -> pd.DataFrame | None:
+def in_updates(rows: Curve, unit: str, facts: Mapping[str, Any], place: str, advice: str, findings: Findings) -> Curve | None:
     """Rows whose step counts updates; None after a problem, which names the fact that is needed.
 
     Parameters
@@ -25,11 +23,11 @@ def in_updates(
     if unit == "updates":
         return rows
     fact, what = units.STEPS[unit]
-    step = rows["step"].to_numpy(np.float64)
+    step = rows.data["step"].astype(np.float64)
     if fact not in facts and "batch_tokens" in facts and (tokens := _tokens(rows)) is not None:
         unit, fact, step = "tokens", "batch_tokens", tokens
     if fact not in facts:
-        other = " (or batch_tokens, tokens per update)" if "tokens" in rows and fact != "batch_tokens" else ""
+        other = " (or batch_tokens, tokens per update)" if "tokens" in rows.data and fact != "batch_tokens" else ""
         findings.problem(
             place,
             f"its steps count {unit}, not updates: {advice or f'say {fact}, {what}{other}'}: facts={{{fact!r}: NUMBER}} "
@@ -51,17 +49,17 @@ def in_updates(
     last = np.append(made[1:] != made[:-1], True)
     if (lost := int((~(whole & last)).sum())) and unit != "epochs":
         findings.note(f"{lost} rows in the midst of an update left out", place)
-    kept = rows.assign(step=made)[whole & last]
-    if kept.empty:
+    kept = rows.having(step=made).only(whole & last)
+    if not len(kept):
         findings.problem(place, f"no row is at the end of an update by {fact}={facts[fact]:g}; correct it")
-    return None if kept.empty else kept
+    return kept if len(kept) else None
 
 
-def _tokens(rows: pd.DataFrame) -> np.ndarray | None:
+def _tokens(rows: Curve) -> np.ndarray | None:
     """Tokens seen at every row: logged, or in proportion to the steps where some rows have them; None without either."""
-    if "tokens" not in rows:
+    if "tokens" not in rows.data:
         return None
-    tokens, step = rows["tokens"].to_numpy(np.float64), rows["step"].to_numpy(np.float64)
+    tokens, step = rows.data["tokens"], rows.data["step"].astype(np.float64)
     known = np.isfinite(tokens) & (step > 0)
     if np.isfinite(tokens).all() or not known.any():
         return tokens if len(tokens) and known.any() else None
@@ -74,9 +72,7 @@ def _counted_from_zero(step: np.ndarray) -> bool:
     return bool(step[0] == 0 and (step == np.floor(step)).all())
 
 
-def in_nats(
-    rows: pd.DataFrame, columns: Mapping[str, str], facts: Mapping[str, Any], place: str, findings: Findings
-) -> pd.DataFrame | None:
+def in_nats(rows: Curve, columns: Mapping[str, str], facts: Mapping[str, Any], place: str, findings: Findings) -> Curve | None:
     """Rows whose losses are nats per token; None after a problem, which names the fact that is needed.
 
     Parameters
@@ -86,14 +82,14 @@ def in_nats(
     changed = {}
     for loss in ("loss", *LOSSES):
         column = columns.get(loss, str(facts["loss_from"]) if loss == "loss" else "")
-        unit = units.loss_unit(column) if loss in rows else "nats"
+        unit = units.loss_unit(column) if loss in rows.data else "nats"
         if unit == "nats":
             continue
         fact, what = units.LOSSES[unit]
         known = not fact or (isinstance(facts.get(fact), (int, float)) and facts[fact] > 0)
         if not known and loss != "loss" and column != facts["loss_from"]:
             findings.note(f"column {column!r} is in {unit}, not nats per token: left out; {fact}, {what}, converts it", place)
-            rows = rows.drop(columns=loss)
+            rows = Curve({name: values for name, values in rows.data.items() if name != loss}, rows.at)
             continue
         if not known:
             findings.problem(
@@ -102,19 +98,20 @@ def in_nats(
                 f"(command line: --fact {fact}=NUMBER)",
             )
             return None
-        changed[loss] = units.to_nats(rows[loss].to_numpy(np.float64), unit, facts)
+        changed[loss] = units.to_nats(rows.data[loss], unit, facts)
         if (changed[loss] <= 0).any():
             findings.problem(place, f"column {column!r}, in {unit}, falls to 0 nats; laws take the logarithm of a loss")
             return None
         by = f" by {fact}={facts[fact]:g}" if fact else ""
         findings.note(f"column {column!r} is in {unit}: read as nats per token{by}", place)
-    return rows.assign(**changed) if changed else rows
+    return rows.having(**changed) if changed else rows
 
 
-def check_first(rows: pd.DataFrame, facts: Mapping[str, Any], place: str, findings: Findings) -> None:
+def check_first(rows: Curve, facts: Mapping[str, Any], place: str, findings: Findings) -> None:
     """Warn of a first loss above what guessing costs: a sum over accumulation steps, as some trainers log it."""
-    loss = rows["loss"].to_numpy()
-    first = loss[np.isfinite(loss)][:1]
+    loss = rows.data["loss"]
+    finite = np.isfinite(loss)
+    first = loss[finite.argmax() :][:1] if finite.any() else loss[:0]
     vocabulary = facts.get("vocab")
     most, guess = units.LARGEST_FIRST, "guessing costs at most 12 or so"
     if isinstance(vocabulary, (int, float)) and vocabulary > 1:

@@ -1,12 +1,13 @@
 """From the cells of a sheet to checked numbers: one row per run and step, steps rising."""
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from scaling.logs.cells import is_missing, numbers_of
+from scaling.logs.cells import Numbers, is_missing, numbers_of
 from scaling.logs.columns import LOSSES, Resolved
 from scaling.logs.diverged import cut
 from scaling.logs.findings import Findings, some
@@ -17,23 +18,47 @@ from scaling.schedules import MOST_UPDATES
 NUMBER = "expected a number like 3.25; correct the cell or remove the line"
 
 
-def clean(sheet: Sheet, resolved: Resolved, asked: bool, findings: Findings) -> tuple[pd.DataFrame, dict[str, float]] | None:
-    """Canonical columns as numbers, plus `run` ("" without a run column), and run -> step where it diverged.
+@dataclass(frozen=True)
+class Curve:
+    """Rows of one run: canonical name -> numbers, and which row of the sheet each is."""
 
-    None after a problem.
+    data: dict[str, np.ndarray]
+    at: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def only(self, mask: np.ndarray) -> "Curve":
+        return Curve({name: values[mask] for name, values in self.data.items()}, self.at[mask])
+
+    def having(self, **columns: np.ndarray) -> "Curve":
+        return Curve({**self.data, **columns}, self.at)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """The runs of a sheet ("" without a column of runs), and the step from which the loss of a run is no number."""
+
+    curves: dict[str, Curve]
+    ends: dict[str, float]
+
+
+def clean(sheet: Sheet, resolved: Resolved, asked: bool, findings: Findings) -> Cleaned | None:
+    """Canonical columns as checked numbers, one row a step; None after a problem.
 
     Parameters
     ----------
     resolved : what each column of the sheet is. asked : was resumed="newest" said? findings : where problems and notes go.
     """
     known, found = findings.count, resolved.columns
-    data: dict[str, Any] = {}
+    data: dict[str, np.ndarray] = {}
     faults: dict[tuple[str, str], np.ndarray] = {}  # (column, what must hold) -> rows where it does not
     lost: dict[str, np.ndarray] = {}  # loss -> rows where it is no finite number
+    run: list[str] | None = None
     for canonical, column in found.items():
         cells = sheet.columns[column]
         if canonical == "run":
-            data["run"] = [str(cell) for cell in cells]
+            run = [str(cell) for cell in cells]
             faults[column, "every row needs its run; name it"] = np.array([is_missing(c) for c in cells], bool)
             continue
         data[canonical], text, filled = numbers_of(cells)
@@ -41,24 +66,42 @@ def clean(sheet: Sheet, resolved: Resolved, asked: bool, findings: Findings) -> 
             lost[canonical] = filled & ~text & ~np.isfinite(data[canonical])
         for why, rows in _check(canonical, data[canonical], text, filled, resolved.step_unit).items():
             faults[column, why] = rows
-    frame = pd.DataFrame({"run": "", **data})
-    end = list(sheet.columns)[-1]
-    canonical = {column: name for name, column in found.items()}.get(end, "run")
-    if sheet.torn and len(frame) > 1 and canonical != "run" and _cut(data[canonical], sheet.columns[end]):
-        findings.note(f"line {sheet.lines[-1]}, the last, has no newline, looks cut off: dropped", sheet.name)
-        frame = frame.iloc[:-1]
-        faults = {key: rows[:-1] for key, rows in faults.items()}
-    frame, ends = cut(frame, {loss: rows[: len(frame)] for loss, rows in lost.items()}, found, sheet, findings)
+    size = len(data["step"])
+    if _torn(sheet, data, found):
+        findings.note(f"line {sheet.lines[size - 1]}, the last, has no newline, looks cut off: dropped", sheet.name)
+        size -= 1
     for (column, why), rows in faults.items():
-        if rows.any():
-            _report(sheet, column, why, np.flatnonzero(rows), findings)
+        if rows[:size].any():
+            _report(sheet, column, why, np.flatnonzero(rows[:size]), findings)
     if findings.count > known:
         return None
+    data = {name: values[:size] for name, values in data.items()}
     if resolved.step_unit == "updates":
-        frame["step"] = frame["step"].astype(np.int64)
+        data["step"] = data["step"].astype(np.int64)
+    diverged = any(rows[:size].any() for rows in lost.values())
+    if run is None and not diverged and (np.diff(data["step"]) > 0).all():
+        return Cleaned({"": Curve(data, np.arange(size))}, {})
+    frame = pd.DataFrame({"run": "" if run is None else run[:size], **data})
+    frame, ends = cut(frame, {loss: rows[:size] for loss, rows in lost.items()}, found, sheet, findings)
+    if findings.count > known:
+        return None
     frame = frame.iloc[np.argsort(pd.factorize(frame["run"])[0], kind="stable")]
     one = one_row_a_step(frame, sheet, found, asked, findings)
-    return None if one is None else (one, ends)
+    return None if one is None else Cleaned({str(key): _curve(rows) for key, rows in one.groupby("run", sort=False)}, ends)
+
+
+def _curve(frame: pd.DataFrame) -> Curve:
+    return Curve({str(name): frame[name].to_numpy() for name in frame if name != "run"}, frame.index.to_numpy())
+
+
+def _torn(sheet: Sheet, data: dict[str, np.ndarray], found: dict[str, str]) -> bool:
+    """Is the last cell of a file without final newline cut?"""
+    end = list(sheet.columns)[-1]
+    canonical = next((name for name, column in found.items() if column == end and name in data), None)
+    if not sheet.torn or canonical is None or len(data[canonical]) < 2:
+        return False
+    cells = sheet.columns[end]
+    return _cut(data[canonical], cells.tail if isinstance(cells, Numbers) else cells)
 
 
 def _check(canonical: str, x: np.ndarray, text: np.ndarray, filled: np.ndarray, unit: str) -> dict[str, np.ndarray]:
@@ -88,7 +131,7 @@ def _report(sheet: Sheet, column: str, why: str, rows: np.ndarray, findings: Fin
     findings.problem(sheet.place(rows[0], column), f"{seen}; {why}{more}")
 
 
-def _cut(x: np.ndarray, cells: list[str]) -> bool:
+def _cut(x: np.ndarray, cells: Sequence[str]) -> bool:
     """Is the last cell of a file without final newline cut? It begins a number, or is short and jumps."""
     if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d*)?([eE][-+]?)?", cells[-1]) and np.isnan(x[-1]) and cells[-1]:
         return True

@@ -53,12 +53,16 @@ class Sheet:
     def placed(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows (their index: numbers of rows here) with the file and line of each: one text they share and whole numbers, so
         that a million rows cost no million texts. Columns of these names that are in the rows already are left as they are."""
+        return rows.assign(**self.places(rows.index.to_numpy()))
+
+    def places(self, at: np.ndarray) -> dict[str, Any]:
+        """File and line of these rows, where they have any."""
         if self.read_from is not None:
-            return rows.assign(**{name: self.read_from[name].array[rows.index] for name in PLACE})
-        if self.unit != "line" or {*PLACE} & {*map(str, rows)}:
-            return rows
-        file = pd.Series(np.repeat(np.array([self.name], object), len(rows)), rows.index, object)
-        return rows.assign(file=file, line=np.asarray(self.lines)[rows.index])
+            return {name: self.read_from[name].to_numpy()[at] for name in PLACE}
+        if self.unit != "line" or {*PLACE} & self.columns.keys():
+            return {}
+        lines = np.arange(self.lines.start, self.lines.stop) if isinstance(self.lines, range) else np.asarray(self.lines)
+        return {"file": np.repeat(np.array([self.name], object), len(at)), "line": lines[at]}
 
 
 def as_written(sheet: Sheet, findings: Findings) -> Sheet:

@@ -48,7 +48,7 @@ class Home(Source, Protocol):
 
 
 SOURCES: tuple[Source, ...] = (  # the more particular first
-    huggingface, mlflow, tensorboard, tensorboard_csv, wandb, parquet, excel, trackio, records, text, delimited,
+    huggingface, mlflow, tensorboard, tensorboard_csv, wandb, parquet, excel, trackio, records, delimited, text,
 )  # fmt: skip
 HOMES: tuple[Home, ...] = (huggingface, mlflow, tensorboard, tensorboard_csv)
 OTHERS = {  # what files that are no logs begin with -> what they are and what to do

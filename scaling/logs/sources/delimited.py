@@ -11,7 +11,7 @@ import numpy as np
 from scaling.logs.findings import Findings, some
 from scaling.logs.opened import decoded, text_of
 from scaling.logs.sheet import Sheet, parts_of
-from scaling.logs.sources import dialect
+from scaling.logs.sources import dialect, large
 
 NAME = "CSV and its dialects"
 _ENDINGS = (".csv", ".tsv", ".psv")
@@ -28,23 +28,26 @@ def claims(path: Path, head: bytes) -> bool:
         return False
     mark = dialect.separator(lines)
     names, values = ([cell.strip() for cell in next(iter(dialect.split([line], mark)), [])] for line in lines[:2])
-    numbers = sum(map(_is_number, values))
-    return len(names) == len(values) > 1 and not any(map(_is_number, names)) and 2 * numbers >= len(values)
+    numbers = sum(map(dialect.is_number, values))
+    return len(names) == len(values) > 1 and not any(map(dialect.is_number, names)) and 2 * numbers >= len(values)
 
 
 def sheets(path: Path, findings: Findings) -> list[Sheet]:
     """The sheet in a CSV file, or none after its problems were recorded."""
+    if (regular := large.sheet(path)) is not None:
+        return [regular]
     text = text_of(path, findings)
     if text is None:
         return []
     name = str(path)
     torn = not text.endswith(("\n", "\r"))
-    mark = dialect.separator([line for line in text[:10_000].splitlines() if line.strip() and not line.startswith("#")])
+    mark = dialect.separator(text[:10_000].splitlines())
     rows, lines = _split(text, mark, name, findings)
     if not rows or not _good_header(rows[0], lines[0], name, findings):
         return []
     header, rows, lines = rows[0], rows[1:], lines[1:]
-    rows, lines = _without(rows, lines, _has_nul, "rows with NUL bytes, left by a crash, dropped", name, findings)
+    if "\0" in text:
+        rows, lines = _without(rows, lines, _has_nul, "rows with NUL bytes, left by a crash, dropped", name, findings)
     if torn and rows and len(rows[-1]) < len(header):
         findings.note(f"line {lines[-1]} is cut off at the end of the file and was dropped", name)
         rows, lines = rows[:-1], lines[:-1]
@@ -110,7 +113,7 @@ def _split(text: str, mark: str, name: str, findings: Findings) -> tuple[list[li
 def _good_header(header: list[str], line: int, name: str, findings: Findings) -> bool:
     names = [cell for cell in header if cell]
     doubled = sorted(cell for cell, count in Counter(names).items() if count > 1)
-    if names and all(_is_number(cell) for cell in names):
+    if names and all(dialect.is_number(cell) for cell in names):
         findings.problem(f"{name}, line {line}", f"numbers ({some(header, 3)}) where column names must be; add a header")
     elif doubled:
         where = [f"{cell!r} (columns {some([i + 1 for i, c in enumerate(header) if c == cell], 4)})" for cell in doubled]
@@ -136,11 +139,3 @@ def _good_rows(rows: list[list[str]], lines: list[int], width: int, name: str, f
         seen = f"{len(rows[i])} fields ({','.join(rows[i])[:60]!r}) where the header has {width}"
         findings.problem(f"{name}, line {lines[i]}", f"{seen}: {cut if len(rows[i]) < width else stray}")
     return False
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -19,6 +19,10 @@ _DOTTED = re.compile(r"[-+]?[1-9]\d{0,2}(\.\d{3})+")
 
 def separator(lines: Sequence[str]) -> str:
     """The one that splits the header into most names and most rows into as many; "," where none does."""
+    lines = [line for line in lines if line.strip() and not line.startswith("#")][:_LINES]
+    there = [mark for mark in SEPARATORS if lines and mark in lines[0]]
+    if len(there) == 1 and '"' not in lines[0]:
+        return there[0]
     best, most = ",", (1, 0)
     for mark in (*SEPARATORS, SPACES):
         try:
@@ -37,6 +41,15 @@ def split(lines: Iterable[str], mark: str) -> Any:
     if mark == SPACES:
         return (line.split() for line in lines)
     return csv.reader(lines, delimiter=mark, skipinitialspace=mark != "\t")
+
+
+def is_number(cell: str) -> bool:
+    """Is it a number as Python reads one?"""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def plain_numbers(columns: dict[str, list[str]], mark: str, name: str, findings: Findings) -> dict[str, list[str]] | None:

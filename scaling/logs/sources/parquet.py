@@ -1,13 +1,13 @@
 """Parquet: columns are read when they are asked for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scaling.errors import DataError
-from scaling.logs.cells import Numbers
+from scaling.logs.cells import Lazy, Numbers
 from scaling.logs.findings import Findings
 from scaling.logs.opened import GROWTH, LEAST
 from scaling.logs.sheet import Sheet, parts_of
@@ -21,7 +21,7 @@ def claims(path: Path, head: bytes) -> bool:
     return head.startswith(b"PAR1")
 
 
-class _Columns(Mapping[str, Any]):
+class _Columns(Lazy):
     """Name -> cells, read on first use."""
 
     def __init__(self, path: Path, file: Any, names: list[str]) -> None:
@@ -37,6 +37,10 @@ class _Columns(Mapping[str, Any]):
             except (OSError, ValueError, IndexError) as error:  # what pyarrow raises for damage
                 raise DataError(f"{self._path}, column {name!r}: {DAMAGED.format(_first_line(error))}") from None
         return self._read[name]
+
+    def first(self, name: str, count: int) -> Any:
+        """The first cells of a column."""
+        return _cells(next(self._file.iter_batches(count, columns=[name])).column(0))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
