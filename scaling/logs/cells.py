@@ -139,7 +139,7 @@ def numbers_of(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         and not any("_" in cell for cell in cells)
     ):
         try:  # most columns are numbers throughout, and this is several times faster
-            return np.array(list(map(float, cells))), np.zeros(len(cells), bool), np.ones(len(cells), bool)
+            return np.fromiter(map(float, cells), np.float64, len(cells)), np.zeros(len(cells), bool), np.ones(len(cells), bool)
         except ValueError:
             pass
     values, text = np.full(len(cells), np.nan), np.zeros(len(cells), bool)

@@ -2,8 +2,9 @@
 
 import csv
 import io
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from scaling.logs.sheet import Sheet, parts_of
 from scaling.logs.sources import dialect, large
 
 NAME = "CSV and its dialects"
+_SHOWN = 6  # rows with other numbers of fields that are kept to be named
 _ENDINGS = (".csv", ".tsv", ".psv")
 
 
@@ -28,7 +30,7 @@ def claims(path: Path, head: bytes) -> bool:
         return False
     mark = dialect.separator(lines)
     names, values = ([cell.strip() for cell in next(iter(dialect.split([line], mark)), [])] for line in lines[:2])
-    numbers = sum(map(dialect.is_number, values))
+    numbers = sum(dialect.is_number(value.replace(",", ".")) for value in values)
     return len(names) == len(values) > 1 and not any(map(dialect.is_number, names)) and 2 * numbers >= len(values)
 
 
@@ -42,72 +44,102 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
     name = str(path)
     torn = not text.endswith(("\n", "\r"))
     mark = dialect.separator(text[:10_000].splitlines())
-    rows, lines = _split(text, mark, name, findings)
-    if not rows or not _good_header(rows[0], lines[0], name, findings):
+    rows = _Rows()
+    try:
+        for line, row in _split(text, mark, rows):
+            rows.add(line, row)
+    except csv.Error as error:
+        findings.problem(f"{name}, line {rows.line + 1}", f"{error}; look for an unclosed quote")
         return []
-    header, rows, lines = rows[0], rows[1:], lines[1:]
-    if "\0" in text:
-        rows, lines = _without(rows, lines, _has_nul, "rows with NUL bytes, left by a crash, dropped", name, findings)
-    if torn and rows and len(rows[-1]) < len(header):
-        findings.note(f"line {lines[-1]} is cut off at the end of the file and was dropped", name)
-        rows, lines = rows[:-1], lines[:-1]
-    rows, lines = _without(
-        rows, lines, lambda row: row == header, "repeats of the header skipped (a resumed or joined log)", name, findings
-    )
-    if not rows:
+    del text
+    if rows.comments:
+        findings.note(f"{rows.comments} comment lines skipped", name)
+    if not rows.header:
+        findings.nothing(name, "only comment lines, no header; was the log ever flushed?")
+        return []
+    if not _good_header(rows.header, rows.first, name, findings) or not rows.good(torn, name, findings):
+        return []
+    if not rows.lines:
         findings.nothing(name, "no rows below the header, so there is no curve to read; log at least one step")
         return []
-    if not _good_rows(rows, lines, len(header), name, findings):
-        return []
-    columns = dialect.plain_numbers(dict(zip(header, map(list, zip(*rows, strict=True)), strict=True)), mark, name, findings)
-    return [] if columns is None else [Sheet(name, parts_of(path), columns, np.array(lines), torn=torn)]
+    columns = dialect.plain_numbers(dict(zip(rows.header, rows.columns, strict=True)), mark, name, findings)
+    return [] if columns is None else [Sheet(name, parts_of(path), columns, np.array(rows.lines), torn=torn)]
 
 
-def _without(
-    rows: list[list[str]], lines: list[int], bad: Callable[[list[str]], bool], what: str, name: str, findings: Findings
-) -> tuple[list[list[str]], list[int]]:
-    """The rows that are good, and their lines."""
-    kept = [i for i, row in enumerate(rows) if not bad(row)]
-    if len(kept) < len(rows):
-        findings.note(f"{len(rows) - len(kept)} {what}", name)
-    return [rows[i] for i in kept], [lines[i] for i in kept]
+class _Rows:
+    """Rows as they come, column by column, so that no row costs more than its cells; what is wrong with them is counted."""
+
+    def __init__(self) -> None:
+        self.header: list[str] = []
+        self.columns: list[list[str]] = []
+        self.lines = array("q")
+        self.first = self.line = self.comments = self.repeats = self.nuls = 0
+        self.bad: list[tuple[int, list[str]]] = []  # the first that have not as many fields as the header, and the last
+        self.widths: Counter[int] = Counter()  # of all such
+        self._short: dict[str, str] = {}
+
+    def add(self, line: int, row: list[str]) -> None:
+        """Take a row that stands on this line; the first is the header."""
+        if not self.header:
+            self.header, self.first, self.columns = row, line, [[] for _ in row]
+        elif any("\0" in cell for cell in row):
+            self.nuls += 1
+        elif len(row) != len(self.header):
+            self.bad = [*self.bad[:_SHOWN], (line, row)]
+            self.widths[len(row)] += 1
+        elif row == self.header:
+            self.repeats += 1
+        else:
+            self.lines.append(line)
+            for cells, cell in zip(self.columns, row, strict=True):
+                cells.append(self._short.setdefault(cell, cell) if len(cell) < 4 else cell)
+
+    def good(self, torn: bool, name: str, findings: Findings) -> bool:
+        """Say what was left out; False after a problem."""
+        width = len(self.header)
+        if torn and self.bad and self.bad[-1][0] == self.line and len(self.bad[-1][1]) < width:
+            self.widths[len(self.bad.pop()[1])] -= 1
+            findings.note(f"line {self.line} is cut off at the end of the file and was dropped", name)
+        if self.nuls:
+            findings.note(f"{self.nuls} rows with NUL bytes, left by a crash, dropped", name)
+        if self.repeats:
+            findings.note(f"{self.repeats} repeats of the header skipped (a resumed or joined log)", name)
+        bad = +self.widths
+        if not bad:
+            return True
+        line, row = self.bad[0]
+        if not self.lines and bad.total() > 1 and len(bad) == 1:
+            findings.problem(
+                f"{name}, lines {line} to {self.line}",
+                f"every row has {len(row)} fields, the header has {width} (first: {','.join(row)!r}). "
+                "Decimal commas, trailing commas or a missing column name: write 3.5, and one name per field",
+            )
+            return False
+        for line, row in self.bad[:_SHOWN]:
+            cut, stray = "the line is cut; complete it or remove it", "a decimal comma or a stray comma; correct the line"
+            seen = f"{len(row)} fields ({','.join(row)[:60]!r}) where the header has {width}"
+            findings.problem(f"{name}, line {line}", f"{seen}: {cut if len(row) < width else stray}")
+        return False
 
 
-def _has_nul(row: list[str]) -> bool:
-    return any("\0" in cell for cell in row)
-
-
-def _split(text: str, mark: str, name: str, findings: Findings) -> tuple[list[list[str]], list[int]]:
-    """Cells and physical line of every row, the header first; nothing after a problem was recorded."""
-    comments = 0
+def _split(text: str, mark: str, rows: _Rows) -> Iterator[tuple[int, list[str]]]:
+    """Cells and physical line of every row; the line and the comments so far are kept in `rows`."""
 
     def without_comments() -> Iterator[str]:
-        nonlocal comments
         for line in io.StringIO(text, newline=""):
             if line.startswith("#"):
-                comments += 1
+                rows.comments += 1
                 line = "\n"  # keeps the count of physical lines
             yield line
 
-    rows: list[list[str]] = []
-    lines: list[int] = []
     reader = dialect.split(without_comments(), mark)
     number = 0
-    try:
-        for row in reader:
-            number = getattr(reader, "line_num", number + 1)
-            cells = [cell.strip() for cell in row]
-            if any(cells) if len(cells) == 1 else cells:
-                rows.append(cells)
-                lines.append(number)
-    except csv.Error as error:
-        findings.problem(f"{name}, line {number + 1}", f"{error}; look for an unclosed quote")
-        return [], []
-    if comments:
-        findings.note(f"{comments} comment lines skipped", name)
-    if not rows:
-        findings.nothing(name, "only comment lines, no header; was the log ever flushed?")
-    return rows, lines
+    for row in reader:
+        number = getattr(reader, "line_num", number + 1)
+        cells = [cell.strip() for cell in row]
+        if any(cells) if len(cells) == 1 else cells:
+            rows.line = number
+            yield number, cells
 
 
 def _good_header(header: list[str], line: int, name: str, findings: Findings) -> bool:
@@ -120,22 +152,4 @@ def _good_header(header: list[str], line: int, name: str, findings: Findings) ->
         findings.problem(name, f"column names given twice: {some(where, 5)}; rename or remove one of each")
     else:
         return True
-    return False
-
-
-def _good_rows(rows: list[list[str]], lines: list[int], width: int, name: str, findings: Findings) -> bool:
-    bad = [i for i, row in enumerate(rows) if len(row) != width]
-    if not bad:
-        return True
-    if len(bad) == len(rows) > 1 and len({len(row) for row in rows}) == 1:
-        findings.problem(
-            f"{name}, lines {lines[0]} to {lines[-1]}",
-            f"every row has {len(rows[0])} fields, the header has {width} (first: {','.join(rows[0])!r}). "
-            "Decimal commas, trailing commas or a missing column name: write 3.5, and one name per field",
-        )
-        return False
-    for i in bad:
-        cut, stray = "the line is cut; complete it or remove it", "a decimal comma or a stray comma; correct the line"
-        seen = f"{len(rows[i])} fields ({','.join(rows[i])[:60]!r}) where the header has {width}"
-        findings.problem(f"{name}, line {lines[i]}", f"{seen}: {cut if len(rows[i]) < width else stray}")
     return False

@@ -46,6 +46,10 @@ class Columns(Lazy):
             self._take(texts, str)
         return self._read[name]
 
+    def has_header(self) -> bool:
+        """Does one stand within the rows? Only the careful reader knows what to do."""
+        return any(isinstance(cells, list) and name in cells for name, cells in self._read.items())
+
     def _take(self, names: set[str], kind: Any) -> None:
         frame = self._frame(names, dtype=kind) if names else pd.DataFrame()
         for name in frame:
@@ -118,7 +122,7 @@ def _sheet(path: Path, given: Given, file: IO[bytes]) -> Sheet | None:
     torn = file.read(1) not in (b"\n", b"\r")
     columns = Columns(given, mark, header, _tail(file, mark) if torn else [])
     try:
-        if len(columns[header[-1]]) != rows:
+        if len(columns[header[-1]]) != rows or columns.has_header():
             return None
     except (pd.errors.ParserError, UnicodeDecodeError):
         return None
@@ -126,36 +130,36 @@ def _sheet(path: Path, given: Given, file: IO[bytes]) -> Sheet | None:
 
 
 def _regular(file: IO[bytes], mark: str, width: int, every: bool) -> int | None:
-    """The number of rows, if all have as many fields as the header and nothing is quoted, commented or damaged; else None."""
-    rows, rest = 0, b""
-    while chunk := file.read(_CHUNK):
-        whole = rest + chunk
-        cut = whole.rfind(b"\n") + 1
-        whole, rest = whole[:cut], whole[cut:]
-        if len(rest) > _CHUNK or (found := _rows(whole, mark, width, every)) is None:
-            return None
-        rows += found
-    if not rest:
-        return rows
-    return rows + 1 if _rows(rest + b"\n", mark, width, every) == 1 else None
+    """The number of rows, if all have as many fields as the header and nothing is quoted, commented or damaged; else None.
 
-
-def _rows(lines: bytes, mark: str, width: int, every: bool) -> int | None:
-    """The number of lines; None where one has not `width` fields, or holds what only the careful reader knows.
-
-    Where every field is parsed afterwards, a line with too many fails there, so that it is enough to count them all.
+    Where `every` field is parsed afterwards, a line with too many fails there, so that it is enough to count them all.
     """
-    if any(text in lines for text in (b'"', b"\0", b"#", *((b",",) if mark != "," else ()))):
-        return None
-    returns, size = lines.count(b"\r"), lines.count(b"\n")
-    if (returns and returns != lines.count(b"\r\n")) or lines.count(mark.encode()) != size * (width - 1):
-        return None
-    if every:
-        return size
+    foreign = (b'"', b"\0", b"#", *((b",",) if mark != "," else ()))
+    rows = marks = returns = pairs = 0
+    torn = False
+    while lines := file.read(_CHUNK):
+        if not every or lines.endswith(b"\r"):
+            lines += file.readline(_CHUNK)
+        if any(text in lines for text in foreign):
+            return None
+        torn = not lines.endswith(b"\n")
+        rows, marks = rows + lines.count(b"\n"), marks + lines.count(mark.encode())
+        if b"\r" in lines:
+            returns, pairs = returns + lines.count(b"\r"), pairs + lines.count(b"\r\n")
+        if not every and not _even(lines + b"\n" * torn, mark, width):
+            return None
+    rows += torn
+    return rows if marks == rows * (width - 1) and returns == pairs else None
+
+
+def _even(lines: bytes, mark: str, width: int) -> bool:
+    """Do all lines have as many fields?"""
     data = np.frombuffer(lines, np.uint8)
     ends, marks = np.flatnonzero(data == 10), np.flatnonzero(data == ord(mark))
-    within = (marks[:: width - 1] >= np.append(0, ends[:-1] + 1)).all() and (marks[width - 2 :: width - 1] < ends).all()
-    return size if within else None
+    if len(marks) != len(ends) * (width - 1):
+        return False
+    starts = np.append(0, ends[:-1] + 1)
+    return bool((marks[:: width - 1] >= starts).all() and (marks[width - 2 :: width - 1] < ends).all())
 
 
 def _runs(header: list[str]) -> list[str]:
