@@ -1,6 +1,5 @@
-"""Thin CSV tables, one row per run: the columns that a law takes, and what else there is."""
+"""Thin tables, one row per run: the columns that a law takes, and what else there is."""
 
-import csv
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -11,10 +10,12 @@ import pandas as pd
 
 from scaling.errors import DataError
 from scaling.expressions import holds
+from scaling.logs.cells import Cells, Sparse
 from scaling.logs.columns import by_any_name
 from scaling.logs.findings import Findings, near
 from scaling.logs.sheet import Sheet
-from scaling.logs.sources import sheets_of
+from scaling.logs.opened import head_of
+from scaling.logs.sources import delimited, excel, parquet, records, sheets_of, source_of
 from scaling.words import parse_number
 
 EMPTY = ("", "NA", "<NA>", "N/A", "NaN", "nan", "NULL", "null", "None")  # cells without a value
@@ -22,13 +23,15 @@ KINDS: tuple[Callable[[str], float], ...] = (int, float, parse_number)  # 7B and
 
 
 def columns_of(path: str | Path, columns: Mapping[str, str] | None = None) -> list[str]:
-    """Names of the columns of a CSV file, renamed as `read_table` would; none where there is no such file."""
+    """Names of the columns of a table of any format, renamed as `read_table` would; none where there is no such file."""
     path = Path(path)
-    if path.suffix.lower() != ".csv" or not path.is_file():
+    source = source_of(path) if path.is_file() else None
+    if source is delimited:
+        return _renamed(delimited.header_in(head_of(path)), columns)
+    if source not in (excel, parquet, records):
         return []
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        lines = (line for line in file if line.strip() and not line.startswith("#"))
-        return _renamed([cell.strip() for cell in next(csv.reader(lines, skipinitialspace=True), [])], columns)
+    found = source.sheets(path, Findings())
+    return _renamed(list(found[0].columns), columns) if found else []
 
 
 def read_table(
@@ -38,7 +41,7 @@ def read_table(
     needed: Iterable[str] = (),
     where: str | None = None,
 ) -> pd.DataFrame:
-    """The rows of CSV files, one below the other.
+    """The rows of tables (CSV, Excel, Parquet, JSON), one below the other.
 
     Parameters
     ----------
@@ -97,14 +100,22 @@ def _frame(sheet: Sheet, columns: Mapping[str, str], needed: list[str], findings
             asked = f", asked for as {name}" if column != name else ""
             findings.problem(sheet.name, f"no column {column!r}{asked}{near(column, header)}")
     for name in (name for name in needed if name in there):
-        cells = sheet.columns[there[name]]
+        cells = _plain(sheet.columns[there[name]])
         for row in [row for row, cell in enumerate(cells) if cell not in EMPTY and _number(cell) is None][:1]:
             why = "expected a number like 3.25 or 7B; correct the cell or remove the line"
             findings.problem(sheet.place(row, there[name]), f"found {cells[row]!r}; {why}")
-    return pd.DataFrame({name: _values(sheet.columns[column]) for name, column in there.items()})
+    return pd.DataFrame({name: _values(_plain(sheet.columns[column])) for name, column in there.items()})
 
 
-def _number(cell: str) -> float | None:
+def _plain(cells: Cells) -> list[Any]:
+    """Texts and numbers, "" where there is nothing."""
+    dense = cells.dense() if isinstance(cells, Sparse) else cells
+    return ["" if dense[row] is None else dense[row] for row in range(len(dense))]
+
+
+def _number(cell: Any) -> float | None:
+    if not isinstance(cell, str):
+        return cell if isinstance(cell, (int, float)) and not isinstance(cell, bool) else None
     for kind in KINDS:
         try:
             return None if "_" in cell else kind(cell)
@@ -113,7 +124,7 @@ def _number(cell: str) -> float | None:
     return None
 
 
-def _values(cells: list[str]) -> Any:
+def _values(cells: list[Any]) -> Any:
     """Numbers where all filled cells are, whole ones where all cells are; else words."""
     numbers = [np.nan if cell in EMPTY else _number(cell) for cell in cells]
     if None in numbers:

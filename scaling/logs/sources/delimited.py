@@ -34,6 +34,13 @@ def claims(path: Path, head: bytes) -> bool:
     return len(names) == len(values) > 1 and not any(map(dialect.is_number, names)) and 2 * numbers >= len(values)
 
 
+def header_in(head: bytes) -> list[str]:
+    """The names that a file begins with."""
+    lines = [line for line in decoded(head).splitlines() if line.strip() and not line.startswith("#")]
+    rows = dialect.split(lines[:1], dialect.separator(lines))
+    return [cell.strip() for cell in next(iter(rows), [])] if lines else []
+
+
 def sheets(path: Path, findings: Findings) -> list[Sheet]:
     """The sheet in a CSV file, or none after its problems were recorded."""
     if (regular := large.sheet(path)) is not None:
