@@ -94,10 +94,7 @@ def outcome(path: Path) -> None:
         assert str(refusal)
 
 
-PENDING = pytest.mark.xfail(reason="columns of CSV and of many names are being made smaller", strict=False)
-
-
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[PENDING] * (kind in ("csv", "json keys"))) for kind in NASTY])
+@pytest.mark.parametrize("kind", NASTY)
 def test_time_and_memory_in_proportion(tmp_path: Path, kind: str) -> None:
     """At most 20 times its size, and 2 s of CPU a MB, with what any read costs on top."""
     name, make = NASTY[kind]

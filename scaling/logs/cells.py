@@ -2,7 +2,6 @@
 
 import math
 from abc import abstractmethod
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,14 +47,14 @@ class Numbers:
         return cls(np.array([np.nan if cell is None else cell for cell in cells], np.float64), missing)
 
 
+@dataclass(frozen=True)
 class Sparse:
-    """One column: the rows in which something was logged, and what."""
+    """A column of which few cells may be filled: their rows, rising, their numbers (NaN for a word), and words by row."""
 
-    def __init__(self) -> None:
-        self.rows = array("q")
-        self.values = array("d")  # NaN for a word
-        self.words: dict[int, str] = {}  # row -> text
-        self.size = 0
+    rows: np.ndarray
+    values: np.ndarray
+    words: Mapping[int, str]
+    size: int
 
     def __len__(self) -> int:
         return self.size
@@ -63,43 +62,26 @@ class Sparse:
     def __getitem__(self, row: int) -> Any:
         return self.dense()[row]
 
-    def add(self, row: int, value: Any) -> None:
-        """What was logged in this row, above all before it."""
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]  # rates of one group of parameters
-        number = math.nan
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            try:
-                number = float(value)
-            except OverflowError:
-                number = math.inf
-        else:
-            self.words[row] = str(value)
-        self.rows.append(row)
-        self.values.append(number)
-
     def dense(self) -> Numbers | list[Any]:
         """All rows: numbers, or a list with None where nothing was logged if any of it is a word."""
-        rows = np.frombuffer(self.rows, np.int64) if self.rows else np.zeros(0, np.int64)
-        values = np.full(self.size, np.nan)
-        values[rows] = np.frombuffer(self.values) if self.values else []
-        missing = np.ones(self.size, bool)
-        missing[rows] = False
+        values, missing = np.full(self.size, np.nan), np.ones(self.size, bool)
+        values[self.rows], missing[self.rows] = self.values, False
         if not self.words:
             return Numbers(values, missing)
-        numbers: list[Any] = [None] * self.size
-        for row, value in zip(rows.tolist(), values[rows].tolist(), strict=True):
-            numbers[row] = self.words.get(row, int(value) if value.is_integer() else value)
-        return numbers
+        cells: list[Any] = [None] * self.size
+        for row, value in zip(self.rows.tolist(), self.values.tolist(), strict=True):
+            cells[row] = self.words.get(row, int(value) if value.is_integer() else value)
+        return cells
 
     def only(self) -> Any:
         """The one value that all filled rows have; None where there is none, or several."""
-        if not self.words:
-            first = self.values[0] if self.values else math.nan
-            same = first == first and self.values.count(first) == len(self.values)
-            return None if not same else int(first) if first.is_integer() else first
-        words = set(self.words.values())
-        return words.pop() if len(words) == 1 and len(self.words) == len(self.rows) else None
+        if self.words:
+            words = set(self.words.values())
+            return words.pop() if len(words) == 1 and len(self.words) == len(self.rows) else None
+        if not len(self.rows) or not (self.values == self.values[0]).all():
+            return None
+        first = float(self.values[0])
+        return int(first) if first.is_integer() else first
 
 
 def taken(cells: Cells, rows: np.ndarray) -> Cells:
@@ -109,14 +91,6 @@ def taken(cells: Cells, rows: np.ndarray) -> Cells:
     if isinstance(cells, Numbers):
         return Numbers(cells.values[rows], cells.missing[rows])
     return cells[rows] if isinstance(cells, np.ndarray) else [cells[row] for row in rows]
-
-
-def counted(size: int) -> Sparse:
-    """0, 1, 2, ..."""
-    column = Sparse()
-    for row in range(size):
-        column.add(row, row)
-    return column
 
 
 def is_missing(cell: Any) -> bool:

@@ -59,7 +59,7 @@ _FEW = 100  # cells that are looked at before a column is read as a whole
 def _only(values: Any, rows: np.ndarray, *, alone: bool) -> Any:
     """The one value of these rows; None if they are empty, VARIES if they differ."""
     if isinstance(values, Sparse) and alone:
-        if not values.rows:
+        if not len(values.rows):
             return None
         return VARIES if (only := values.only()) is None else parse(only) if isinstance(only, str) else only
     values = values.dense() if isinstance(values, Sparse) else values

@@ -13,8 +13,8 @@ from scaling.expressions import holds
 from scaling.logs.cells import Cells, Sparse
 from scaling.logs.columns import by_any_name
 from scaling.logs.findings import Findings, near
-from scaling.logs.sheet import Sheet
 from scaling.logs.opened import head_of
+from scaling.logs.sheet import Sheet
 from scaling.logs.sources import delimited, excel, parquet, records, sheets_of, source_of
 from scaling.words import parse_number
 

@@ -88,7 +88,7 @@ class _Rows:
     def add(self, line: int, row: list[str]) -> None:
         """Take a row that stands on this line; the first is the header."""
         if not self.header:
-            self.header, self.first, self.columns = row, line, [[] for _ in row]
+            self.header, self.first = row, line
         elif any("\0" in cell for cell in row):
             self.nuls += 1
         elif len(row) != len(self.header):
@@ -97,6 +97,7 @@ class _Rows:
         elif row == self.header:
             self.repeats += 1
         else:
+            self.columns = self.columns or [[] for _ in row]
             self.lines.append(line)
             for cells, cell in zip(self.columns, row, strict=True):
                 cells.append(self._short.setdefault(cell, cell) if len(cell) < 4 else cell)

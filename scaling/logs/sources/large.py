@@ -22,6 +22,7 @@ from scaling.logs.sources import dialect
 
 LARGE = 2**18  # bytes, from which on it pays
 _CHUNK = 2**20  # bytes: in the cache while they are looked at
+_LONGEST = 2**16  # bytes of a line; longer ones are damage
 _TAIL = 50  # cells of which the text is kept, to see whether the last is cut
 Given = Path | io.BytesIO
 
@@ -103,6 +104,8 @@ def sheet(path: Path) -> Sheet | None:
 
 def _sheet(path: Path, given: Given, file: IO[bytes]) -> Sheet | None:
     first, second = file.readline(_CHUNK), file.readline(_CHUNK)
+    if max(len(first), len(second)) > _LONGEST:
+        return None
     try:
         header_line, row = first.decode("utf-8-sig"), second.decode()
     except UnicodeDecodeError:

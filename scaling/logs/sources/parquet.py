@@ -1,6 +1,6 @@
 """Parquet: columns are read when they are asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,18 @@ class _Columns(Lazy):
         if name not in self._read:
             if name not in self._names:
                 raise KeyError(name)
-            try:
-                self._read[name] = _cells(self._file.read(columns=[name]).column(0))
-            except (OSError, ValueError, IndexError) as error:  # what pyarrow raises for damage
-                raise DataError(f"{self._path}, column {name!r}: {DAMAGED.format(_first_line(error))}") from None
+            self._read[name] = self._column(name, lambda: self._file.read(columns=[name]))
         return self._read[name]
 
     def first(self, name: str, count: int) -> Any:
         """The first cells of a column."""
-        return _cells(next(self._file.iter_batches(count, columns=[name])).column(0))
+        return self._column(name, lambda: next(self._file.iter_batches(count, columns=[name])))
+
+    def _column(self, name: str, read: Callable[[], Any]) -> Any:
+        try:
+            return _cells(read().column(0))
+        except (OSError, ValueError, IndexError, StopIteration) as error:  # what pyarrow raises for damage
+            raise DataError(f"{self._path}, column {name!r}: {DAMAGED.format(_first_line(error))}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

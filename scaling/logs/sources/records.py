@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scaling.logs.cells import counted
 from scaling.logs.columns import has_x
 from scaling.logs.findings import Findings, some
 from scaling.logs.gathered import Gathered
@@ -40,7 +39,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
         return []
     columns, lines = gathered.finished()
     if first == "{" and not has_x(columns) and re.match(r'\s*\{\s*"[^"]*"\s*:\s*\[', text):
-        gathered.columns["epoch"] = counted(len(lines))  # the history of Keras: lists by name, one value an epoch
+        gathered.count("epoch")  # the history of Keras: lists by name, one value an epoch
         columns, lines = gathered.finished()
     if not columns:
         findings.problem(name, 'no record with names and values; a log has lines like {"step": 1, "loss": 5.2}')

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 from scaling.logs.findings import Findings
 from scaling.logs.gathered import Gathered
@@ -39,8 +38,8 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
         run, tag = (match["run"], match["tag"]) if match else ("", file.stem)
         for sheet in delimited.sheets(file, findings):
             points = by_run.setdefault(run if run != "." else "", {})
-            columns: dict[str, Any] = dict(sheet.columns)
-            for i, (step, value) in enumerate(zip(columns["Step"], columns["Value"], strict=True)):
+            pairs = zip(sheet.columns["Step"], sheet.columns["Value"], strict=True)
+            for i, (step, value) in enumerate(pairs):
                 try:
                     points.setdefault(int(float(step)), {})[tag] = float(value)
                 except (ValueError, OverflowError):
