@@ -11,8 +11,8 @@
 # %% [markdown]
 # # Fit a few short runs, predict a long one
 #
-# A training loss curve depends on the whole learning-rate schedule. The multi-power law (arXiv:2503.12811) writes it as a
-# power law in the area under the learning rate, minus what each drop of the rate has won so far. Fitted to a few short
+# A training loss curve depends on the whole learning-rate schedule. The law `progress` writes it as a
+# power law in what the rates have moved so far, minus what each drop of the rate has won since. Fitted to a few short
 # runs, it predicts a run nobody has made yet, under another schedule and three times as long. This notebook does so with
 # the curves in `runs/`, which `scaling train` made, and compares the prediction with what happened.
 
@@ -31,7 +31,7 @@ runs
 
 # %%
 short, long = runs.select("role == 'short'"), runs.select("role == 'long'")
-fit = scaling.fit(short, "multi_power_5", min_step=800, delta="mad")
+fit = scaling.fit(short, "progress", min_step=800, delta="mad")
 fit
 
 # %% [markdown]
@@ -45,7 +45,7 @@ axes = scaling.plots.curve(fit)
 # ## The loss at a target step
 #
 # A schedule can be given as text. Here is the loss at three steps of the long run's schedule, with its parts: the
-# irreducible loss, the power law in the area, and what annealing has won.
+# irreducible loss, the power law in progress, and what annealing has won.
 
 # %%
 plan = long.schedules[long.names[0]]

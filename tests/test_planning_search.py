@@ -6,6 +6,7 @@ import pytest
 
 import scaling
 from scaling.errors import LawError, ScheduleError
+from scaling.formula import Published
 from scaling.planning.descent import FinalLoss
 from scaling.planning.schedules import best_schedule
 
@@ -22,6 +23,39 @@ def test_gradient_against_differences():
         up[j] += 1e-9
         down[j] -= 1e-9
         assert gradient[j] == pytest.approx((loss(up)[0] - loss(down)[0]) / 2e-9, rel=2e-4)
+
+
+OURS = {"L0": 2.5, "A": 9.0, "alpha": 0.45, "B": 0.21, "C": 0.09, "e0": 3.1, "k": 0.2}
+
+
+def test_progress_ends_where_its_law_says_and_its_slopes_are_those_of_differences():
+    law, warm = scaling.laws["progress"], np.linspace(0, 3e-4, 51)[1:]
+    loss = FinalLoss(OURS, warm, law=law)
+    rates = 3e-4 * np.linspace(1, 0.05, 400) ** 1.3
+    value, gradient = loss(rates)
+    plan = scaling.schedule(np.append(warm, rates))
+    inputs = law.hooks.features(np.array([plan.last]), plan, **{**law.conventions, "block": 1})
+    assert value == pytest.approx(law(*inputs.values(), **OURS)[0], rel=1e-12)
+    for j in (1, 100, 398, 399):
+        up, down = rates.copy(), rates.copy()
+        up[j] += 1e-9
+        down[j] -= 1e-9
+        assert gradient[j] == pytest.approx((loss(up)[0] - loss(down)[0]) / 2e-9, rel=2e-4)
+
+
+def test_the_best_schedule_of_progress_beats_the_forms_that_theory_knows():
+    law = scaling.laws["progress"]
+    constants = Published(source="a test", **OURS)
+    constants.law = law
+    found = best_schedule(constants, 30_000, peak=3e-4, warmup=100)
+    table = found.compared.set_index("schedule")["loss"]
+    assert found.loss == table.min() and (np.diff(found.schedule.rates[100:]) <= 0).all()
+    along = next(name for name in table.index if name.startswith("falling all along"))
+    assert table[along] < table["linear to 0"] and found.loss <= table[along]
+    loss, power = FinalLoss(OURS, np.linspace(0, 3e-4, 100), law=law), float(along.rpartition("^")[2])
+    left = np.arange(29_900, 0, -1) / 29_900
+    for other in (power - 0.1, power + 0.1):
+        assert loss(3e-4 * np.maximum(left**other, 1e-3))[0] >= table[along] - 1e-9
 
 
 def test_the_best_schedule_of_published_constants():

@@ -1,6 +1,7 @@
 """`python -m benchmarks.forecasts`: every bar a forecast is held to, what was measured, met or not; then the failures.
 
-Name parts (schedule, inside, rolling, curves, intervals, running, experiments, downstream, optimum) to measure these alone.
+Name parts (schedule, progress, inside, rolling, curves, intervals, running, experiments, downstream, optimum) to measure
+these alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.forecasts import coverage, experiments, next_curves, optimum, rolling, running, schedule
+from benchmarks.forecasts import coverage, experiments, next_curves, optimum, rolling, running, schedule, schedules
 from benchmarks.papers.__main__ import shared
 from benchmarks.transfer import inside_sweep
 
@@ -134,8 +135,8 @@ def tokens(data: Path, failures: list[str]) -> Iterator[Bar]:
 
 
 PARTS: dict[str, Part] = {
-    "schedule": search, "inside": inside, "rolling": origin, "curves": whole_curves, "intervals": intervals, "running": jobs,
-    "experiments": choice, "downstream": accuracies, "optimum": tokens,
+    "schedule": search, "progress": schedules.bars, "inside": inside, "rolling": origin, "curves": whole_curves,
+    "intervals": intervals, "running": jobs, "experiments": choice, "downstream": accuracies, "optimum": tokens,
 }  # fmt: skip
 
 

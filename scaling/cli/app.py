@@ -17,7 +17,7 @@ from scaling.cli import options, output
 EXAMPLES = """Examples:
 
     scaling runs logs/
-    scaling fit logs/short-*.csv --law multi_power_5 -o fit.json
+    scaling fit logs/short-*.csv --law progress -o fit.json
     scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k
     scaling plan fit.json --flops 1e22
     scaling train out/ --schedule cosine:peak=1e-2,steps=2000,warmup=100

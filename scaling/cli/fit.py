@@ -44,7 +44,7 @@ def run(
     For example:
 
         scaling fit points.csv -o fit.json
-        scaling fit logs/short-*.csv --law multi_power_5 -o fit.json --plot fit.png
+        scaling fit logs/short-*.csv --law progress -o fit.json --plot fit.png
         scaling fit logs/ --law annealing:lam=0.995 --where "step > 500" --strict
         scaling fit points.csv --law chinchilla --fixed alpha=0.34 --json
 

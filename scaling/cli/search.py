@@ -37,7 +37,7 @@ def run(
     Parameters
     ----------
     fit
-        A fit of multi_power or multi_power_5 saved by `scaling fit -o`, or published constants: law/name.
+        A fit of progress, multi_power or multi_power_5 saved by `scaling fit -o`, or published constants: law/name.
     steps
         Length of the schedule, its warm-up included.
     kind

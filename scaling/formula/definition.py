@@ -216,6 +216,14 @@ class Law:
         """Decorator: hook(**params) -> is the law of a mixture convex in the shares, so that a minimum is the lowest?"""
         return self._hook("convex", hook)
 
+    def final(self, hook: Hook) -> Hook:
+        """Decorator: hook(rates, warm, stride, conventions, **params) -> loss at the last update, slopes in every rate (n,).
+
+        For searches of schedules, by laws under which no rate of zero pays: `rates` (n,) after those of the warm-up, each for
+        `stride` updates; the slope of the first as if it had no rise.
+        """
+        return self._hook("final", hook)
+
     def rivals(self, hook: Hook) -> Hook:
         """Decorator: hook() -> list of rival laws (text), or of changes such as ``{"lam": 0.99}`` or ``{"E": 0.0}``.
 

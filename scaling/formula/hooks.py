@@ -34,6 +34,7 @@ class Hooks:
     needs: Callable[..., list[str]] | None = None
     derived: Callable[..., Values] | None = None
     convex: Callable[..., bool] | None = None
+    final: Callable[..., tuple[float, Any]] | None = None
     rivals: Callable[[], list[str | Mapping[str, Any]]] | None = None
 
     def changed(self, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Hooks:

@@ -161,6 +161,11 @@ def rate_slopes(rates, warm, stride, *, L0, A, alpha, B, C, beta, gamma):
     return float(L0 + A * S1**-alpha - B * (d @ G)), -alpha * A * S1 ** (-alpha - 1) * stride - B * saved
 
 
+@multi_power.final
+def multi_power_final(rates, warm, stride, conventions, **constants):
+    return rate_slopes(rates, warm.sum(), stride, **constants)
+
+
 def with_known_kernel(S1, saved, *, L0, A, alpha):
     """L(t) = L0 + A (1 / S1^alpha - saved): `multi_power` where the kernel is known.
 

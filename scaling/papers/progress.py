@@ -100,6 +100,25 @@ def progress_jacobian(Q, drops, *, L0, A, alpha, B, C, e0, k):
     }  # fmt: skip
 
 
+@progress.final
+def progress_final(rates, warm, stride, conventions, *, L0, A, alpha, B, C, e0, k):
+    """As `multi_power`'s: a rate enters its own drop and the next one, progress since all earlier drops, and its own kernel."""
+    q, unit, eta_0 = conventions["q"], UNIT, e0 * np.sqrt(rates.max() / UNIT)
+    eta, gamma = rates / unit, q - 0.5
+    h, steep = eta / (1 + eta / eta_0), (1 + eta / eta_0) ** -2
+    since = stride * np.cumsum((eta**q)[::-1])[::-1]
+    Q, d = (np.asarray(warm) / unit) ** q @ np.ones(len(warm)) + since[0], np.append(0.0, -np.diff(h))
+    scale = eta**-gamma
+    x = scale * since
+    root = 1 / np.sqrt(1 + C * x)
+    G, slope = 1 - root, 0.5 * C * root**3
+    progressed = stride * q * eta ** (q - 1)  # by which a rate adds to Q
+    own = steep * (np.append(G[1:], 0.0) - G) + progressed * np.cumsum(d * slope * scale) - gamma * d * slope * x / eta
+    size, effect = B * Q ** (-k * alpha), d @ G
+    by_Q = (k * alpha * size * effect - alpha * A * Q**-alpha) / Q
+    return float(L0 + A * Q**-alpha - size * effect), (by_Q * progressed - size * own) / unit
+
+
 @progress.components
 def progress_components(Q, drops, *, L0, A, alpha, B, C, e0, k):
     return {"L0": L0, "A / Q^alpha": A * Q**-alpha, "annealing": -B * Q ** (-k * alpha) * saved(drops, C, e0)[0]}

@@ -1,13 +1,15 @@
-"""Rates that never rise and end at the lowest loss of a multi-power law, by descent along its gradient."""
+"""Rates that never rise and end at the lowest loss of a law, by descent along its gradient."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
 
-from scaling.papers.luo2025 import kernel, rate_slopes
+from scaling.formula import Law
+from scaling.papers.luo2025 import kernel, multi_power
 
 KNOTS = 300  # at which rates are sought
 COARSE, FINE = 3000, 60  # rounds on all rates or every so many, and on all of them after these
@@ -17,21 +19,26 @@ GENTLE = 1e-5
 
 
 class FinalLoss:
-    """Loss at the last update of a multi-power law, and its gradient in every rate, in O(updates).
+    """Loss at the last update of a law with a `final` hook, and its gradient in every rate, in O(updates).
 
     Parameters
     ----------
-    constants : of the law, all seven. warm : rates of the warm-up. rises : do its rises count in the loss drop?
+    constants : of the law, all of them. warm : rates of the warm-up. rises : do its rises count in the loss drop?
     stride : updates that one rate stands for, so that a search can begin on a coarse grid.
+    law : whose constants these are. conventions : of the law, in place of its own.
     """
 
-    def __init__(self, constants: Mapping[str, float], warm: np.ndarray, rises: bool = False, stride: int = 1) -> None:
+    def __init__(
+        self, constants: Mapping[str, float], warm: np.ndarray, rises: bool = False, stride: int = 1,
+        law: Law = multi_power, conventions: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         self.p, self.warm, self.rises, self.stride = dict(constants), warm, rises, stride
+        self.law, self.conventions = law, law.conventions if conventions is None else conventions
 
     def __call__(self, rates: np.ndarray) -> tuple[float, np.ndarray]:
         """rates (n,) after the warm-up, beginning at the peak: loss, gradient (n,) (that of rates[0] as if it had no rise)."""
-        loss, slopes = rate_slopes(rates, self.warm.sum(), self.stride, **self.p)
-        return loss, slopes
+        assert self.law.hooks.final is not None
+        return self.law.hooks.final(rates, self.warm, self.stride, self.conventions, **self.p)
 
     def with_rises(self, rates: np.ndarray) -> float:
         """The loss in the law's own convention: with the rises of the warm-up where they count, so far back that no search

@@ -1,4 +1,4 @@
-"""The best learning-rate schedule of a given length under a fitted multi-power law: parametric, or free but never rising.
+"""The best learning-rate schedule of a given length under a fitted law of schedules: parametric, or free but never rising.
 
 A law that rewards steps at a rate of zero (annealing) has a degenerate optimum and is refused.
 """
@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
 from scaling.errors import LawError, ScheduleError
 from scaling.fits import Fit
-from scaling.formula import Published, constants
-from scaling.papers.luo2025 import multi_power
+from scaling.formula import Law, Published, constants
 from scaling.planning.descent import FinalLoss, freely
 from scaling.rendering import Result
 from scaling.schedules import MOST_UPDATES, Schedule, schedule
@@ -68,7 +67,7 @@ def best_schedule(
 
     Parameters
     ----------
-    fit : Fit of multi_power or multi_power_5, or published constants, "multi_power/luo2025_100M".
+    fit : Fit of progress, multi_power or multi_power_5, or published constants, "multi_power/luo2025_100M".
     peak : peak rate; default that of the runs fitted on. The law knows one peak and cannot choose it.
     warmup : updates of linear warm-up (the rate of the first is 0, of the last the peak); they are not searched.
     kind : "free": any rates that never rise; "wsd": constant, then a power-shaped fall.
@@ -80,7 +79,7 @@ def best_schedule(
     LawError : another law. ScheduleError : impossible lengths or an unknown kind.
     """
     fit = constants(fit) if isinstance(fit, str) else fit
-    values, conventions = _values(fit)
+    law, values, conventions = _values(fit)
     rates_seen = _rates_seen(fit)
     peak = peak if peak is not None else (rates_seen[1] if rates_seen else None)
     if peak is None or not peak > 0:
@@ -88,16 +87,18 @@ def best_schedule(
     _check(steps, warmup, kind, lowest)
     warm = np.linspace(0.0, peak, warmup) if warmup else np.empty(0)
     counted = np.full(warmup, peak) if conventions.get("warmup") == "max" else warm  # as the law counts its area
-    loss = FinalLoss(values, counted, bool(conventions.get("warmup_in_ld")))
+    loss = FinalLoss(values, counted, bool(conventions.get("warmup_in_ld")), law=law, conventions=conventions)
     n = steps - warmup
-    coarse = FinalLoss(values, counted, stride=max(1, n // COARSE))
+    coarse = FinalLoss(values, counted, stride=max(1, n // COARSE), law=law, conventions=conventions)
     power, decay = _best_power(coarse, n // coarse.stride, peak, lowest)
+    along = _best_fall(coarse, n // coarse.stride, peak, lowest)
     parametric = _power(n, decay, power, peak, lowest)
     fall = f"constant, then (fraction left)^{power:.2f} over {decay * n / steps:.1%}"
     usual = {name: np.maximum(peak * shape, lowest * peak) for name, shape in _usual(n).items()}
     begin = parametric if start is None else np.clip(schedule(start).rates[-n:], lowest * peak, peak)
     found = {"free": freely(loss, coarse, begin, peak, lowest)} if kind == "free" else {"parametric": parametric}
-    plans = {**found, fall: parametric, **usual}
+    falling = {f"falling all along, (fraction left)^{along:.2f}": _power(n, 1.0, along, peak, lowest)}
+    plans = {**found, fall: parametric, **falling, **usual}
     losses = pd.Series({name: loss.with_rises(rates) for name, rates in plans.items()})
     best = plans[str(losses.idxmin())] if kind == "free" else parametric  # none of these rises
     table = losses.rename_axis("schedule").reset_index(name="loss")
@@ -128,16 +129,16 @@ def _check(steps: int, warmup: int, kind: str, lowest: float) -> None:
         )
 
 
-def _values(fit: Any) -> tuple[dict[str, float], Mapping[str, Any]]:
+def _values(fit: Any) -> tuple[Law, dict[str, float], Mapping[str, Any]]:
     law = getattr(fit, "law", None)
-    if law is None or law.fn is not multi_power.fn:
+    if law is None or law.hooks.final is None:
         raise LawError(
-            f"schedule search needs a multi-power law, not {getattr(law, 'name', type(fit).__name__)}: a law that still "
-            "gains at a rate of zero has no sensible optimum. Fit multi_power_5."
+            f"schedule search needs progress or a multi-power law, not {getattr(law, 'name', type(fit).__name__)}: a law that "
+            "still gains at a rate of zero has no sensible optimum. Fit progress."
         )
     values = dict(fit) if isinstance(fit, Published) else fit.values
     conventions = {**law.conventions, **(fit.conventions if isinstance(fit, Published) else {})}
-    return {**law.held, **values}, conventions
+    return law, {**law.held, **values}, conventions
 
 
 def _rates_seen(fit: Any) -> tuple[float, float, int] | None:
@@ -160,6 +161,13 @@ def _best_power(loss: FinalLoss, n: int, peak: float, lowest: float) -> tuple[fl
     found = minimize(value, start, method="Nelder-Mead", bounds=[(0.2, None), (0.0, 1.0)],
                      options={"xatol": 1e-3, "fatol": 1e-9, "maxiter": 80})  # fmt: skip
     return float(found.x[0]), float(found.x[1])
+
+
+def _best_fall(loss: FinalLoss, n: int, peak: float, lowest: float) -> float:
+    """Power of the best fall over all n rates: what arXiv:2602.06797 derives where the task is easy; where it is hard, a late
+    fall after a constant rate, which `_best_power` has."""
+    value = lambda power: loss(_power(n, 1.0, power, peak, lowest))[0]
+    return float(minimize_scalar(value, bounds=(0.2, 4.0), method="bounded", options={"xatol": 1e-3}).x)
 
 
 def _power(n: int, decay: float, power: float, peak: float, lowest: float) -> np.ndarray:

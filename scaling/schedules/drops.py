@@ -14,7 +14,7 @@ from scaling.schedules import Schedule
 
 FINE, MOST = 256, 2048  # blocks per run that are cheap enough, and that are never worth their time
 PART = 1 << 13  # pairs summed at a time
-PAIRS = ("d", "high", "low", "eta", "S")  # attributes with one value per pair
+PAIRS = ("d", "high", "low", "eta", "done", "S")  # attributes with one value per pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class RateDrops:
     d : (pairs,), drop of the rate in the block (a rise is negative).
     high, low : (pairs,), rate before it and after it.
     eta : (pairs,), mean rate after each update of it, floored so that powers of it stay finite.
-    S : (pairs,), area under the rate from the drop to the row.
+    done, S : (pairs,), area under the rate up to the drop, and from there to the row.
     count, peak, span : (n,), pairs per row, peak rate of its run, area since the first drop (0 where there was none yet).
     """
 
@@ -34,6 +34,7 @@ class RateDrops:
     high: np.ndarray
     low: np.ndarray
     eta: np.ndarray
+    done: np.ndarray
     S: np.ndarray
     count: np.ndarray
     peak: np.ndarray
@@ -72,6 +73,7 @@ class RateDrops:
             blocks.high[col],
             (blocks.high - blocks.drop)[col],
             np.exp(blocks.log_rate[col]),
+            blocks.area[col],
             S[row, col],
             seen.sum(1),
             np.full(len(at), schedule.peak),
@@ -87,7 +89,8 @@ class RateDrops:
         """
         eta, peak = self.eta / rate, self.peak / rate
         S, span = self.S / area * eta**-gamma, self.span / area * peak**-gamma
-        return RateDrops(self.d / rate, self.high / level, self.low / level, eta, S, self.count, peak, span)
+        levels, done = (self.d / rate, self.high / level, self.low / level), self.done / area
+        return RateDrops(*levels, eta, done, S, self.count, peak, span)
 
     def saturating(self, eta_0: Any) -> np.ndarray:
         """Drops (..., pairs) of h(eta) = eta / (1 + eta / eta_0), which a high rate hardly raises; eta_0 as high and low."""
