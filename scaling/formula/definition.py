@@ -162,7 +162,7 @@ class Law:
         return self._hook("usual", hook)
 
     def reach(self, hook: Hook) -> Hook:
-        """Decorator: hook() -> dict parameter -> inputs beyond whose fitted range nothing is forecast by its prior alone."""
+        """Decorator: hook() -> dict parameter -> facts, N, D, peak or B, beyond whose fitted range a forecast rests on it."""
         return self._hook("reach", hook)
 
     def jacobian(self, hook: Hook) -> Hook:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from scaling.engine.verdict.examine import NAMED, called
 from scaling.engine.verdict.influence import moved
 from scaling.engine.verdict.tradeoffs import NEAR
+from scaling.formula import Law
 from scaling.intervals.line import Bounds
 from scaling.intervals.target import Target
 
 BEYOND = 0.05  # of the range of an input, which is none
+GOOD = 0.01  # of the loss of a run nobody made, about what a fifth of its compute buys: less is no forecast
 SHOWN = 8  # numbers of rows listed
 ASKED = 16  # predicted rows, of many, of which it is told what they rest on
 MUCH = 0.5  # of its half-width, by which a forecast must move without a row for that row to be told
@@ -47,7 +50,7 @@ def trust(target: Target, low: np.ndarray, high: np.ndarray, bounds: Bounds | No
         moved = np.abs(fit.loss.link(target.model.value(target.model.terms(without[None])))[0] - target.middle)
         few = len(fit.findings.strange)
         doubts.append((moved > (high - low) / 2, f"{few} rows that do not belong move it by more than its half-width"))
-    doubts += assumed(target)
+    doubts += beyond(target, low, high)
     unbounded = ~(np.isfinite(low) & np.isfinite(high))
     doubts.append((unbounded, "the data set no bound to it"))
     ok, why = np.ones(n, bool), []
@@ -83,17 +86,34 @@ def rests_on(target: Target, low: np.ndarray, high: np.ndarray) -> list[str]:
     return said
 
 
-def assumed(target: Target) -> list[tuple[np.ndarray, str]]:
-    """Rows (n,) outside the fitted range of an input whose effect out there is known from a prior alone, and why."""
+def beyond(target: Target, low: np.ndarray, high: np.ndarray) -> list[tuple[np.ndarray, str]]:
+    """Rows (n,) outside the runs that a law over runs was fitted to, where that makes them no forecast, and why."""
     fit, found = target.fit, []
-    reach = {} if fit.law.hooks.reach is None else fit.law.hooks.reach()
-    for name in (name for name in reach if name in fit.verdict.from_prior):
+    if fit.law.hooks.reach is None:
+        return []
+    anywhere = np.zeros(len(target.value), bool)
+    for name, facts in fit.law.hooks.reach().items():
         outside = np.zeros(len(target.value), bool)
-        for x in reach[name]:
-            seen, asked = fit.design.inputs[x], target.rows.inputs[x]
-            outside |= (asked > seen.max() * (1 + BEYOND)) | (asked < seen.min() * (1 - BEYOND) if name != "E" else False)
-        found.append((outside, f"beyond the runs fitted, and {name} is known there from its prior alone, not from these runs"))
+        for x in facts:
+            seen, asked = (_unusual(fit.law, rows.frame, x) for rows in (fit.design, target.rows))
+            outside |= asked > seen.max() * (1 + BEYOND)
+            outside |= (asked < seen.min() * (1 - BEYOND)) & (x != "D")  # every run was short once
+        anywhere |= outside
+        if name in fit.verdict.from_prior:
+            found.append((outside, f"beyond the runs fitted, and {name} is known from its prior alone, not from these runs"))
+    size = target.value if fit.loss.log else np.ones_like(target.value)
+    d, noise = target.deviation() / size, max(fit.cov.noise, 1e-300)
+    half = (high - low) / 2 * d / np.hypot(d, noise)  # of the interval, the noise of a row left out
+    limit = GOOD * (1.0 if fit.loss.log else target.value)
+    found.append((anywhere & (half > limit), f"beyond the runs fitted, which leave it open by more than {GOOD:.0%}"))
     return found
+
+
+def _unusual(law: Law, frame: pd.DataFrame, name: str) -> np.ndarray:
+    """A fact of runs (n,), peak and batch over those that are usual for the size."""
+    value = frame[name].to_numpy(float)
+    usual = {} if law.hooks.usual is None else law.hooks.usual(frame["N"].to_numpy(float), **law.conventions)
+    return np.asarray(value / usual.get(name, 1.0))
 
 
 def _rows(bad: np.ndarray) -> str:
