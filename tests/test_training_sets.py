@@ -32,7 +32,7 @@ def test_what_is_here_is_what_the_sweep_file_describes(file):
 
 
 def test_the_runs_of_the_demo_are_all_here():
-    assert len(records(RUNS / "schedules.toml")) == len(read_sweep(RUNS / "schedules.toml")) == 18
+    assert len(records(RUNS / "ladder.toml")) == len(read_sweep(RUNS / "ladder.toml")) == 58
 
 
 def best_rate(parametrization, width):
