@@ -200,6 +200,16 @@ def test_thirty_thousand_points_are_thirty_thousand(tmp_path: Path) -> None:
     assert len(read(tmp_path / "run").frame) == 30_000
 
 
+def test_event_files_of_keras_count_epochs(tmp_path: Path) -> None:
+    writer = pytest.importorskip("torch.utils.tensorboard").SummaryWriter
+    with writer(tmp_path / "train") as log:
+        for epoch in range(5):
+            log.add_scalar("epoch_loss", 3 - 0.1 * epoch, epoch)
+    with pytest.raises(DataError, match=r"count epochs.*steps_per_epoch"):
+        read(tmp_path)
+    assert read(tmp_path, facts={"steps_per_epoch": 10}).frame["step"].tolist() == [10, 20, 30, 40, 50]
+
+
 def test_tensorboard_without_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "events.out.tfevents.1.host").write_bytes(bytes(12) + b"\x09\0\0\0\0\0\0\0\0\x1a\x0dbrain.Event:2" + bytes(9))
     import sys

@@ -118,6 +118,8 @@ def resolve(sheet: Sheet, columns: Mapping[str, str], loss: str | None, findings
         unit = _calls(sheet, found, findings)
     elif "step" in columns:
         unit = next((u for u, names in OTHER_X.items() if _first([found["step"]], names)), unit)
+    if unit == "updates" and found.get("train_loss", "").startswith("epoch_") and "step" not in columns:
+        unit = "epochs"  # Keras names so what its callbacks log once an epoch
     if findings.count == known and "step" not in found:
         _missing("step", ALIASES["step"], header, sheet.name, findings)
     if findings.count == known and not ({"loss", *LOSSES} & found.keys() if loss not in LOSSES else loss in found):
