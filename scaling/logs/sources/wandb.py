@@ -29,7 +29,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
     name = str(path)
     if head_of(path).startswith(_OFFLINE):
         said = f"an offline W&B file, which only wandb reads: wandb sync {path.parent}; then save the history of the run: "
-        said += "wandb.Api().run('ENTITY/PROJECT/RUN').history(samples=100000).to_csv('history.csv'), and read that"
+        said += "pandas.DataFrame(wandb.Api().run('ENTITY/PROJECT/RUN').scan_history()).to_csv('history.csv'), and read that"
         findings.problem(name, said)
         return []
     made: dict[str, Sheet] = {}
