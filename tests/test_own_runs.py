@@ -148,7 +148,9 @@ def test_one_slope_per_language_predicts_mixtures_held_out(mixed):
         rows = language(mixed, name)
         step = family(rows[~held])
         fit = fits[name] = scaling.fit(rows[~held], "multilingual", fixed=HALF)
-        assert fit.ok and 0.05 < step.slope < 0.16 and abs(fit.values["gamma"] - step.slope) < 0.03
+        # in Russian the slope rises with the share: equal rows scatter by 1.1 %, and the law misses their means by 3.5 % more
+        assert fit.ok is (name != "ru") and any("further 3.5 %" in line for line in fit.warnings) is (name == "ru")
+        assert 0.05 < step.slope < 0.16 and abs(fit.values["gamma"] - step.slope) < 0.03
         out = fit.predict(rows[held])
         error = np.abs(percent(out, rows[held]["loss"]))
         # far better than ignoring the share, not as good as noise

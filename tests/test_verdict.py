@@ -163,3 +163,21 @@ def test_infinite_slopes_are_an_answer():
     law = scaling.laws["mixture_joint"]
     rows = runs_of(law, {name: p.start for name, p in law.params.items()}, 60, size=0.003)
     assert not scaling.fit(rows, law).ok
+
+
+def test_a_grid_of_two_by_two_is_no_line_and_a_line_may_have_other_inputs():
+    rng = np.random.default_rng(3)
+    law = scaling.laws["multilingual"]
+    N = np.repeat([2e7, 7e7], 24)
+    p = np.tile([0.05, 0.1, 0.4, 0.7], 12)
+    made = {"E": 1.0, "A": 400.0, "B": 1100.0, "alpha": 0.34, "beta": 0.37, "gamma": 0.1}
+    for D, on_line in ((np.tile(np.repeat([1.5e9, 3e9], 4), 6), False), (20 * np.geomspace(2e7, 2e9, 48), True)):
+        N_ = np.geomspace(2e7, 2e9, 48) if on_line else N
+        table = pd.DataFrame({"N": N_, "D": D, "p": p})
+        table["loss"] = law(N_, D, p, **made) * np.exp(rng.normal(0, 0.004, 48))
+        fit = scaling.fit(table, law)
+        assert ("lie on the line" in str(fit)) is on_line
+        if on_line:
+            far = pd.DataFrame({"N": [1e10, 1e10], "D": [2e11, 2e11], "p": [0.05, 0.7]})
+            got, truth = fit.predict(far), law(far["N"], far["D"], far["p"], **made)
+            assert got["ok"].all() and ((got["lower"] < truth) & (truth < got["upper"])).all()

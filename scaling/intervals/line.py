@@ -6,6 +6,7 @@ noise. Off it a law that falls in every input lies between what the curve says a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,7 +51,7 @@ class Bounds:
 def bounded(target: Target, line: Line, level: float, exact: bool) -> Bounds:
     """What the line says of the rows of a target: at the place of each of their inputs, from the lowest to the highest."""
     places, middle = line.places(target.rows.inputs), target.middle
-    ends = [_exact(target, line, p) if exact else _curve(target.fit, line, p, level) for p in places.T]
+    ends = [_exact(target, line, p) if exact else _curve(target, line, p, level) for p in places.T]
     low, high = np.min([e[0] for e in ends], 0), np.max([e[1] for e in ends], 0)
     apart = line.apart(target.rows.inputs)
     if not line.monotone:
@@ -68,16 +69,22 @@ def _exact(target: Target, line: Line, place: np.ndarray) -> tuple[np.ndarray, n
     return value, value
 
 
-def _curve(fit: Fitted, line: Line, place: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def _curve(target: Target, line: Line, place: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the interval of one row at points of the line."""
+    fit = target.fit
     near, kept = fit.near, np.ones(len(fit.design))
     kept[fit.findings.strange] = 0.0
+    there = {**target.rows.inputs, **line.at(place)}
+    if any(np.ptp(np.asarray(x, float)) > 0 for k, x in fit.design.inputs.items() if k not in line.names):
+        return _law(
+            fit, line, there, level, kept
+        )  # other inputs (shares, languages) move the losses too: no curve in one place
     loss = Loss("huber", fit.loss.log, WIDTH * robust_scale(near.rest, near.basis.shape[1]))
     seen = _design(line.places(fit.design.inputs).mean(1), fit.design.loss, fit.design.weights)
     weights = (fit.design.weights * kept)[None]
     fits = fit.memory.once("line", lambda: refit(CURVE, seen, loss, weights))
     if _too_plain(fit, fits.model(seen), fits.t, kept):
-        return _law(fit, line, place, level, kept)
+        return _law(fit, line, there, level, kept)
     middle, variance = (x[0] for x in fits.predict(fits.model(_design(place, None, None))))
     half = student.ppf(0.5 + level / 2, max(weights.sum() - fits.params, 1.0)) * np.sqrt(variance)
     return middle - half, middle + half
@@ -94,10 +101,10 @@ def _too_plain(fit: Fitted, model: Model, t: np.ndarray, kept: np.ndarray) -> bo
 
 
 @np.errstate(all="ignore")
-def _law(fit: Fitted, line: Line, place: np.ndarray, level: float, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _law(fit: Fitted, line: Line, there: Mapping[str, Any], level: float, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the interval of one row at points of the line by the law itself: along it, it is determined."""
     near = fit.near
-    model = models.build(fit.law, fit.coordinates.params, line.at(place), fit.fixed, fit.loss, fit.coordinates)
+    model = models.build(fit.law, fit.coordinates.params, there, fit.fixed, fit.loss, fit.coordinates)
     value, J = models.at(model, fit.t)
     middle, slopes = fit.loss.link(value), J / value if fit.loss.log else J
     rows = np.argsort(line.places(fit.design.inputs).mean(1))

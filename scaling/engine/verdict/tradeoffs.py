@@ -15,6 +15,7 @@ from scaling.words import listed
 
 TOLD = 4.0  # standard errors by which what leaves the line must move the losses before it says whose they are
 ON = 1e-5  # distance (ln) from the line that is rounding of the inputs
+NARROW = 0.25  # spread across, by that along, up to which rows are called a line; a grid of two by two is none
 NEAR = np.log(2.0)  # distance (ln of a ratio of inputs) up to which what the line says bounds a forecast usefully
 
 
@@ -97,7 +98,7 @@ def line(law: Law, design: Design, y: np.ndarray, noise: float) -> Line | None:
         return None
     place = (X - middle) @ way
     off = np.sqrt(((X - middle - place[:, None] * way) ** 2).sum(1))
-    if off.max() > NEAR:
+    if off.max() > NEAR or np.sqrt((off**2).sum()) > NARROW * np.sqrt((place**2).sum()):
         return None
     slope = np.polyfit(place, y, 1)[0]
     if off.max() > ON and abs(slope) * np.sqrt((off**2).sum()) > TOLD * noise:
