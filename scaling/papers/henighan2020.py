@@ -33,6 +33,10 @@ def _published() -> dict[str, Published]:
                 out[f"henighan2020_{name}_{x}"] = Published(
                     E=E, A=x0**alpha, alpha=alpha, counts=f"{counts}; loss in nats/token", source=source
                 )
+    out["kim2025_200m"] = Published(
+        E=3.43, A=0.05 * 1e9**1.02, alpha=1.02, source="arXiv:2509.14786, size at 200M tokens (rounded)", verified=False,
+        counts="x = parameters (0.05 / N^1.02 there, N in thousands of millions); loss in nats/token, regularisation tuned",
+    )  # fmt: skip
     return out
 
 

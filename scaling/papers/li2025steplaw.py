@@ -46,6 +46,14 @@ def lr_batch(N, D, *, K: Positive = 1.8, alpha: Exponent = 0.7, beta: Exponent =
             K=93.20, gamma=0.47, source="arXiv:2410.21676, abstract of the fit",
             counts="x = parameters in millions; critical batch in sequences of 512 tokens",
         ),
+        "bergsma2025": Published(
+            K=0.0306, gamma=0.383, source="arXiv:2505.13738, best batch over tokens",
+            counts="x = training tokens; best batch in sequences of 2,048 tokens, weight decay tuned",
+        ),
+        "bergsma2025_critical": Published(
+            K=0.0471, gamma=0.462, source="arXiv:2505.13738, critical batch over tokens, as quoted by a summary",
+            counts="x = training tokens; critical batch in sequences of 2,048 tokens", verified=False,
+        ),
     },
     predicts="batch size",
 )  # fmt: skip

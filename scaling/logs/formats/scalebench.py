@@ -8,7 +8,7 @@ from scaling.errors import DataError
 from scaling.logs.formats.table import table
 from scaling.words import parse_number
 
-# task -> name in the file -> name in our laws, where there is a law; vocabulary and experts have none here
+# task -> name in the file -> name in our laws
 TASKS = {
     "farseer": {"N": "N", "D": "D", "loss": "loss"},
     "data_constrained": {"params": "N", "tokens": "D", "unique_tokens": "U", "loss": "loss"},

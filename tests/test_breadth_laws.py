@@ -1,0 +1,118 @@
+"""Laws of streams, vocabulary, experts, repeats, samples and optimisers: numbers by hand or as their papers print them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import scaling
+
+laws = scaling.laws
+
+
+def test_every_law_stands_in_the_table_of_the_readme():
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    missing = [name for name in laws if laws[name].cite and f"`{name}`" not in text.partition("## Laws")[2]]
+    assert not missing
+
+
+def test_power_lines_gives_the_batches_it_prints():
+    """arXiv:2505.13738: 351.8 sequences of 2,048 tokens at 40e9 tokens (.72M), 130.45 (267,171 tokens) at 3e9."""
+    best = laws["batch_size"].published["bergsma2025"]
+    assert best(40e9) == pytest.approx(351.8, abs=0.05) and best(40e9) * 2048 == pytest.approx(0.72e6, rel=2e-3)
+    assert best(3e9) == pytest.approx(130.45, abs=5e-3) and best(3e9) * 2048 == pytest.approx(267_171, abs=5)
+    tau = laws["timescale"].published["bergsma2025"]
+    assert tau(1.0) == 1.084 and tau(20.0) == pytest.approx(1.084 * 20**-0.527, rel=1e-12)
+    with pytest.warns(UserWarning, match="not verified"):
+        laws["batch_size"].published["bergsma2025_critical"](1e9)
+
+
+def test_a_stream_is_worth_parameters():
+    """k ln P + 1 times the size at one stream gives the loss of P streams."""
+    for constants in laws["parallel"].published.values():
+        more = constants["k"] * np.log(8) + 1
+        assert constants(1e9, 8.0) == pytest.approx(constants(more * 1e9, 1.0), rel=1e-12)
+    refused = laws["parallel"].hooks.needs(np.ones(2), np.array([0.5, 1.0]))
+    assert "count the streams" in refused[0]
+
+
+def test_size_at_fixed_data_ends_at_the_published_limit():
+    with pytest.warns(UserWarning, match="not verified"):
+        assert laws["power_law_offset"].published["kim2025_200m"](1e9) == pytest.approx(3.48)
+    assert laws["ensemble"](np.array([1.0, 4.0]), E=3.34, A=0.2) == pytest.approx([3.54, 3.39])
+
+
+def test_repeats_never_cost_more_than_an_untrained_model():
+    values = {"E": 2.0, "rise": 9.0, "a": 100.0, "alpha": 0.4, "b": 500.0, "beta": 0.4, "c": 0.1, "gamma": 0.3, "delta": 0.3}
+    law = laws["data_constrained_2"]
+    h = 100 * 1e8**-0.4 + 500 * 1e9**-0.4 + 0.1
+    assert law(1e8, 1e9, 1e8, **values) == pytest.approx(2 + 9 * h / (1 + h), rel=1e-12)
+    assert law(1e8, 1.0, 1e8, **values) < 11
+    assert law(1e9, 1e12, 1e8, **values) > law(1e9, 1e12, 1e10, **values)
+
+
+def test_best_vocabulary_costs_nothing_beside_size_and_data():
+    same = {"E": -5.5, "A": 100.0, "a": 0.3, "B": 1e3, "b": 0.3}
+    S = 100 * 1e8**-0.3 + 1e3 * 1e10**-0.3
+    law = laws["vocabulary_bowl"]
+    assert law(1e8, np.exp(10.0), 1e10, **same, lam=0.05, v0=10.0) == pytest.approx(S - 5.5, rel=1e-12)
+    missed = law(1e8, np.exp(12.0), 1e10, **same, lam=0.05, v0=10.0)
+    assert missed == pytest.approx(S * (1 + 0.05 * 4 / (1 + S)) - 5.5, rel=1e-12)
+    plain = laws["vocabulary"](1e8, 1e4, 1e10, **same, C=10.0, g=0.5)
+    assert plain == pytest.approx(S - 5.5 + 0.1, rel=1e-12)
+    assert laws["vocabulary_data"](1e8, 1e4, 1e10, **same, C=10.0, g=0.5, m=0.0) == pytest.approx(plain, rel=1e-12)
+
+
+def test_hill_and_rectified_are_one_curve():
+    D = np.geomspace(1e2, 1e6, 9)
+    ours = laws["rectified"](D, E=1.0, B=50.0, D_l=20.0, beta=0.5)
+    np.testing.assert_allclose(ours, laws["hill"](D, c=1.0, A=50 / 20, n0=20.0**2, b=0.5), rtol=1e-12)
+
+
+def test_reward_is_half_way_at_its_middle():
+    assert laws["reward_sigmoid"](2e3, R0=0.2, gain=0.4, C_mid=2e3, B=1.7) == pytest.approx(0.4)
+    assert laws["u_shape"](2.0, d0=1.0, d1=0.5, p=0.5, A=-0.2, m=2.0, w=1.0) == pytest.approx(1 - 0.05 - 0.2)
+
+
+def test_tries_from_a_beta_are_those_of_its_draws():
+    """pass@k = 1 - E (1 - p)^k, here by quadrature; at k = 1 the mean of the Beta."""
+    law = laws["pass_at_k_beta"]
+    assert law(1.0, al=0.4, be=1.6) == pytest.approx(0.2, rel=1e-12)
+    for k in (3.0, 50.0):
+        direct = stats.beta(0.4, 1.6).expect(lambda p, k=k: (1 - p) ** k)
+        assert law(k, al=0.4, be=1.6) == pytest.approx(1 - direct, rel=1e-6)
+    assert laws["pass_at_k"](16.0, a=1.5, b=0.5) == pytest.approx(np.exp(-1.5 / 4), rel=1e-12)
+
+
+def test_a_mixture_of_equal_domains_follows_one_power_law():
+    law = laws["mixture_transfer"].using(domains="web/code")
+    assert law(0.3, 0.7, c=2.0, a=0.5, w_web=0.25, w_code=0.25) == pytest.approx(2 + 0.25**-0.5, rel=1e-12)
+    assert law(1.0, 0.0, c=2.0, a=0.5, w_web=4.0, w_code=1.0) == pytest.approx(2.5, rel=1e-12)
+
+
+def test_optimisers_are_rescaled_sizes_and_tokens():
+    """Muon's 1.4 times the size and 1.2 times the tokens are found again, from a table with a column of names."""
+    rng = np.random.default_rng(0)
+    N, D = np.exp(rng.uniform(np.log(1e8), np.log(2e9), 60)), np.exp(rng.uniform(np.log(2e9), np.log(1e11), 60))
+    which = np.where(np.arange(60) % 2, "muon", "adamw")
+    r_N, r_D = np.where(which == "muon", 1.4, 1.0), np.where(which == "muon", 1.2, 1.0)
+    loss = 1.8 + 400 / (r_N * N) ** 0.34 + 1000 / (r_D * D) ** 0.36
+    table = pd.get_dummies(
+        pd.DataFrame({"N": N, "D": D, "loss": loss, "optimiser": which}), columns=["optimiser"], prefix="o", dtype=float
+    )
+    fit = scaling.fit(table, "optimisers")
+    assert fit.ok, fit.warnings
+    assert fit.values["alpha"] == pytest.approx(0.34, rel=1e-5)
+    derived = fit.law.hooks.derived(**fit.values)
+    assert derived["r_N_muon"] == pytest.approx(1.4, rel=1e-4) and derived["r_D_muon"] == pytest.approx(1.2, rel=1e-4)
+    assert derived["r_N_adamw"] == 1.0
+
+
+def test_experts_are_read_by_the_name_our_reader_gives_them():
+    rng = np.random.default_rng(1)
+    N, E = np.exp(rng.uniform(16, 20, 40)), 2.0 ** rng.integers(0, 9, 40)
+    table = pd.DataFrame({"N": N, "experts": E, "loss": 1.3 + 24 / N**0.15 / E**0.06})
+    fit = scaling.fit(table, "experts")
+    assert fit.ok and fit.values["b"] == pytest.approx(0.06, rel=1e-5)
