@@ -43,7 +43,8 @@ def runs_of(
     ----------
     law, values : the truth.
     inputs : the law's inputs, one row each (a column `run` groups them); for schedule laws columns run, step, lr, or a
-        schedule as text. A number draws that many rows: from the law's `sample`, or between 1e6 and 1e9 where it has none.
+        schedule as text; for laws over runs also N, D, batch and schedule of each. A number draws that many rows: from the
+        law's `sample`, or between 1e6 and 1e9 where it has none.
     noise : "none"; "normal"; "student" (3 degrees of freedom, scaled to `size`); "one_sided" (runs are worse than the
         truth, never better: an exponential of mean `size`); "outliers" (normal, one row in twenty 20 sizes too high);
         "by_run" (rows of a run share their error, as checkpoints do).

@@ -8,8 +8,9 @@ import scaling
 from scaling.design import ladders
 from scaling.design.folds import folds
 from scaling.design.inputs import design
-from scaling.errors import DataError, FitError
+from scaling.errors import ArgumentError, DataError, FitError
 from scaling.formula import Prior
+from scaling.planning import plan_next
 
 LAW = scaling.laws["ladder"]
 TRUTH = {
@@ -157,6 +158,8 @@ def test_a_run_is_described_by_size_tokens_and_schedule(fit):
     assert curve["prediction"].iloc[-1] == pytest.approx(rows["prediction"].iloc[-1], rel=1e-12)
     as_table = fit.predict(pd.DataFrame([told, {**told, "N": 1e8, "tokens": 4e8}]))
     assert as_table["prediction"].tolist()[0] == curve["prediction"].iloc[-1] and as_table["step"].tolist() == [8000, 4000]
+    many = pd.DataFrame([{**told, "N": N} for N in np.geomspace(1e7, 1e9, 13)])  # in the order of the table, not of names
+    assert (np.diff(fit.predict(many)["prediction"]) < 0).all()
     assert fit.predict(told, steps=[500, 8000])["prediction"].iloc[-1] == curve["prediction"].iloc[-1]
     usual = fit.predict({"N": 1e9, "tokens": 8e8, "schedule": "constant:warmup=100"})  # batch and peak as usual there
     law = fit.law.conventions
@@ -267,3 +270,56 @@ def test_needs_rates():
     frame = made(LADDER[:6]).frame.drop(columns="lr")
     with pytest.raises((DataError, FitError), match=r"learning rates|schedule"):
         scaling.fit(frame.assign(n_params=1e8, batch_tokens=1e5), "ladder")
+
+
+def test_a_plan_gives_size_tokens_and_schedule(fit):
+    found = scaling.plan(fit, [3e17, 3e18])
+    assert (np.diff(found["N"]) > 0).all() and (np.diff(found["loss"]) < 0).all()
+    for row in found.itertuples():
+        assert row.flops == pytest.approx(6 * row.N * row.D, rel=0.01) and row.steps * row.batch_tokens == pytest.approx(row.D)
+        assert row.flat_N_lower <= row.N <= row.flat_N_upper and row.loss_lower < row.loss < row.loss_upper
+        told = {"N": row.N, "steps": row.steps, "batch": row.batch_tokens, "peak": row.lr, "schedule": row.schedule}
+        assert fit.predict(told)["prediction"].iloc[-1] == pytest.approx(row.loss, rel=1e-12)
+        for other in ("constant:warmup=50", "cosine:final=0.1,warmup=50", "wsd:decay=0.1,final=0.1,warmup=50"):
+            assert fit.predict({**told, "schedule": other})["prediction"].iloc[-1] > row.loss * (1 - 1e-6)
+        for factor in (0.5, 2.0):  # the same compute at another size
+            moved = {**told, "N": row.N * factor, "steps": round(row.steps / factor)}
+            assert fit.predict(moved)["prediction"].iloc[-1] > row.loss
+    held = scaling.plan(fit, 3e17, N=3e7)
+    assert held["N"][0] == 3e7 and held["loss"][0] > found["loss"][0]
+    for wrong, said in (({"loss": 2.0}, "do not go with it"), ({"N": 1e8}, "is for budgets")):
+        with pytest.raises(ArgumentError, match=said):
+            scaling.plan(fit, **wrong)
+    with pytest.raises(FitError, match="make no run of 50"):
+        scaling.plan(fit, 1e6)
+
+
+def test_a_plan_offers_no_cooldown_that_the_runs_do_not_show():
+    from scaling.planning.ladders import shapes
+
+    cosines = scaling.fit(
+        made([run(N, "cosine:final=0.2", steps) for N in SIZES for steps in (2000, 5000)], noise=2e-2), "ladder"
+    )
+    assert shapes(cosines) == ["cosine:final=0.2"]
+
+
+def test_next_chooses_among_runs_of_several_sizes(fit):
+    plans = {"small": (1e8, 3000), "large": (6e8, 3000), "done": (SIZES[0], 2000)}
+    pool = pd.DataFrame(
+        [
+            {
+                "run": name,
+                "n_params": N,
+                "batch_tokens": 1e5,
+                "schedule": f"cosine:final=0.1,peak=1e-3,steps={steps},warmup=100",
+            }
+            for name, (N, steps) in plans.items()
+        ]
+    )
+    target = pool.iloc[[1]].assign(run="far", n_params=2e9)
+    chosen = plan_next(fit, pool, target, 1e20)
+    assert chosen["run"].iloc[0] == "large" and chosen["flops"].iloc[0] == pytest.approx(6 * 6e8 * 3e8)
+    assert any("'done' is left out" in said for said in chosen.attrs["warnings"])
+    assert chosen["target_sd"].iloc[-1] < chosen.attrs["target_sd"]
+    with pytest.raises(DataError, match="reaches target 'far' itself"):
+        plan_next(fit, target.assign(run="same"), target, 1e20)

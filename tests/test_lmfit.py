@@ -57,7 +57,8 @@ def test_every_law_is_an_lmfit_model(name):
         assert (p.value, p.min, p.max) == (law.params[key].start, domain.lo, domain.hi)
     if law.over_schedules:
         plan = "wsd:peak=3e-3,steps=600,warmup=100,decay=0.3,shape=linear,final=0.1"
-        inputs = design(plan, law, fitting=False, steps=[200, 400, 600]).inputs
+        told = {"N": 1e8, "batch": 1e6, "schedule": plan} if law.hooks.facts else plan
+        inputs = design(told, law, fitting=False, steps=[200, 400, 600]).inputs
         values = {k: p.start for k, p in law.params.items()}
         found = model.eval(model.make_params(), **inputs)
         np.testing.assert_array_equal(found, law(*inputs.values(), **values))

@@ -12,7 +12,7 @@ from scaling.planning.curves import LOOKS, candidates
 from scaling.planning.experiments import Purchase, plan_next, sequentially
 from scaling.synthetic import runs_of
 
-LAWS = [name for name in scaling.laws if scaling.laws[name].over_schedules]
+LAWS = [name for name in scaling.laws if scaling.laws[name].over_schedules and not scaling.laws[name].hooks.facts]
 FORM = "peak=3e-4,warmup=1000"
 POOL = {
     "constant": f"constant:{FORM},steps=16k",

@@ -68,7 +68,8 @@ def described(data: Any, law: Law, *, fitting: bool, steps: Any = None) -> Runs:
     if len(facts) < len(parts):
         raise DataError("two rows have one name in column 'run': a row is a run here.")
     plans = {run: fact.pop("plan") for run, fact in facts.items()}
-    return Runs.from_frame(pd.concat(parts, ignore_index=True), facts=facts, schedule=plans)
+    made = Runs.from_frame(pd.concat(parts, ignore_index=True), facts=facts, schedule=plans)
+    return made.part(made.frame.set_index("run").loc[list(facts)].reset_index())  # in the order of the table
 
 
 def _given(value: Any) -> bool:

@@ -72,7 +72,7 @@ class Belief:
     def _places(self, rows: Design, runs: Any) -> np.ndarray:
         """Where rows lie, (n, inputs), so that the misfit is alike where they are near; runs: what they were made of."""
         if self.curves:
-            return way(rows.frame, runs)
+            return way(rows.frame, runs, (*self.law.hooks.facts, "peak") if self.law.hooks.facts else ())
         return np.stack([np.asarray(rows.inputs[k], float) for k in self.law.inputs], 1)
 
     def _model(self, rows: Design) -> Model:
@@ -243,7 +243,12 @@ def _prior(params: Sequence[Parameter], coordinates: Coordinates, there: list[Mo
                 centre[j] -= np.log(max(2 * less.max(), 1.0))
     ranges = [np.log(search_range(p.domain)) if p.domain.log else search_range(p.domain) for p in params]
     low, high = np.array(ranges).T
-    return centre, np.maximum((high - low) / 4, np.abs(centre) / 2)
+    sd = np.maximum((high - low) / 4, np.abs(centre) / 2)
+    for j, p in enumerate(params):  # what is known beforehand, where coordinates are the parameters themselves
+        if p.prior is not None and np.array_equal(coordinates.inverse[j], np.eye(len(params))[j]):
+            centre[j] = plain[j]
+            sd[j] = p.prior.sd
+    return centre, sd
 
 
 def _wiggles(inputs: Iterable[np.ndarray], n: int) -> np.ndarray:

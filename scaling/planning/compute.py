@@ -11,13 +11,14 @@ import pandas as pd
 
 from scaling.counting import PARAMETERS, Shape, counted, named_in
 from scaling.design.inputs import design
-from scaling.errors import FitError, LawError
+from scaling.errors import ArgumentError, FitError, LawError
 from scaling.fits import Fit
 from scaling.formula import Law, Published, constants
 from scaling.intervals.distance import extrapolation
 from scaling.numerics import root
 from scaling.planning import asked
 from scaling.planning.beside import beside
+from scaling.planning.ladders import plan_runs
 from scaling.planning.rates import recommended
 from scaling.planning.surface import COSTS, Budget, Surface
 
@@ -36,7 +37,8 @@ def plan(
     Parameters
     ----------
     source : a Fit; constants such as ``laws["chinchilla"].published["besiroglu2024"]``; or their name as text,
-        ``"chinchilla/besiroglu2024"``. The law must be one over N and D (or N and M = D / N).
+        ``"chinchilla/besiroglu2024"``. The law must be one over N and D (or N and M = D / N), or `ladder`, for which the plan
+        also chooses the schedule, with batch and peak as usual for the size.
     flops : compute of the run, or several: one row each. C = 6 N D, plus 2 N per token served.
     loss : instead of flops: the loss to reach as cheaply as possible.
     N, D : hold the size or the tokens. With `flops` the other follows from the budget, and the row says what that costs;
@@ -72,6 +74,13 @@ def plan(
     '7.23e+10 parameters, 1.33e+12 tokens'
     """
     asked.check(flops, loss, N, D, served, unique, level, inputs)
+    if isinstance(source, Fit) and source.law.hooks.facts:
+        if loss is not None or served or unique is not None or rates is not None or inputs:
+            raise ArgumentError(
+                f"a plan from '{source.law.name}' takes flops=, with N= or D= held: batch, peak and schedule follow from the "
+                "runs fitted; loss, served, unique, rates and inputs do not go with it."
+            )
+        return plan_runs(source, flops, N=N, D=D, level=level)
     law, point, said, fit = _source(source)
     said, counts = _counts(said, fit, counts)
     extra = _extra(law, unique, inputs)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting import compute
+from scaling.design.ladders import known
 from scaling.errors import DataError, FitError, ScheduleError
 from scaling.logs import Runs
 from scaling.schedules import Schedule, schedule
@@ -82,17 +83,19 @@ def looks(runs: Runs) -> Runs:
     return runs.part(frame.iloc[spread(pd.factorize(frame["run"])[0])])
 
 
-def way(frame: pd.DataFrame, runs: Runs | None) -> np.ndarray:
-    """Where on their ways the rows (n,) of runs are, (n, 3): the area under the rates, how much of the peak is given up, and
-    the mean of that over the area so far. In these a law of schedules is off alike, for what it sums over is the history.
+def way(frame: pd.DataFrame, runs: Runs | None, facts: tuple[str, ...] = ()) -> np.ndarray:
+    """Where on their ways the rows (n,) of runs are, (n, 3 + facts): the area under the rates, how much of the peak is given
+    up, and the mean of that over the area so far; then facts of the run. In these a law of schedules is off alike, for what it
+    sums over is the history.
     """
-    out = np.zeros((len(frame), 3))
+    out = np.zeros((len(frame), 3 + len(facts)))
+    out[:, 3:] = frame[list(facts)].to_numpy(float)
     for name, plan in ({} if runs is None else runs.schedules).items():
         rows = np.flatnonzero(frame["run"] == name)
         given = np.where(np.arange(plan.steps) < plan.warmup, 0.0, 1 - plan.rates / plan.peak)
         past = np.cumsum(given * plan.rates) / np.maximum(plan.area, 1e-300)
         at = plan.index(frame["step"].to_numpy()[rows])
-        out[rows] = np.stack([plan.area[at], given[at], past[at]], 1)
+        out[rows, :3] = np.stack([plan.area[at], given[at], past[at]], 1)
     return out
 
 
@@ -114,35 +117,43 @@ class Candidates(NamedTuple):
     told: list[str]
 
 
-def candidates(pool: Any, target: Any, done: Any, branch: bool) -> Candidates:
+def candidates(pool: Any, target: Any, done: Any, branch: bool, facts: tuple[str, ...] = ()) -> Candidates:
     """Pool, target and runs made in any form that `curves` knows, as candidates.
 
     Parameters
     ----------
     pool, target, done : runs that could be made, whose end shall be predicted, and that were made (None: none).
     branch : candidates continue from a run made as far as it had the same rates: they cost, and show, only what is new.
+    facts : what a law over runs takes of each beside its schedule; without, all must be alike in size, batch and peak.
     """
     pool, target = curves(pool, "pool"), curves(target, "target")
     done = None if done is None or not len(done) else curves(done, "done")
     if done is not None and not done.frame["loss"].notna().any():
         done = None
-    _alike({"pool": pool, "target": target, **({} if done is None else {"done": done})})
+    _alike({"pool": pool, "target": target, **({} if done is None else {"done": done})}, bool(facts))
+    kinds = {id(runs): known(runs, facts)[0] for runs in (pool, target, done) if runs is not None}
     made = Made.of(done)
     wanted = {name: target.schedules[name] for name in target}
-    told = [f"target '{t}' has been run already, as '{name}'" for t, x in wanted.items() for name in made.whole(x)]
+
+    def of_kind(name: str, runs: Runs) -> Made:
+        """The runs made that differ from this one in nothing but the schedule."""
+        return made if done is None else made.alike({k for k, x in kinds[id(done)].items() if x == kinds[id(runs)][name]})
+
+    told = [f"target '{t}' has been run already, as '{n}'" for t, x in wanted.items() for n in of_kind(t, target).whole(x)]
     useful, new = np.ones(len(pool), bool), []
     for k, name in enumerate(pool):
-        plan = pool.schedules[name]
-        why = _idle(plan, made, wanted)
+        plan, mine = pool.schedules[name], of_kind(name, pool)
+        same = {t: x for t, x in wanted.items() if kinds[id(target)][t] == kinds[id(pool)][name]}
+        why = _idle(plan, mine, same)
         told += [f"candidate '{name}' is left out: it {why}"] if why else []
         useful[k] = not why
-        new.append(plan.steps - (made.shared(plan) if branch and not why else 0))
+        new.append(plan.steps - (mine.shared(plan) if branch and not why else 0))
     frame = pool.frame
     ends = frame.groupby("run")["step"].max()
     start = {k: min(max(made.floor, pool.schedules[k].last - n + 1), ends[k]) for k, n in zip(pool, new, strict=True)}
     shown = pool.part(frame[frame["step"] >= frame["run"].map(start)])
     ahead = target.part(target.frame.groupby("run").tail(1))
-    return Candidates(shown, ahead, done, _table(pool, done, new, branch), useful, told)
+    return Candidates(shown, ahead, done, _table(pool, done, new, branch, facts), useful, told)
 
 
 class Made(NamedTuple):
@@ -160,6 +171,10 @@ class Made(NamedTuple):
         last = evaluated.groupby("run")["step"].max()
         plans = {str(name): (runs.schedules[str(name)], int(step)) for name, step in last.items()}
         return cls(plans, int(evaluated["step"].min()))
+
+    def alike(self, names: set[str]) -> Made:
+        """Some of them."""
+        return Made({name: run for name, run in self.runs.items() if name in names}, self.floor)
 
     def whole(self, plan: Schedule) -> list[str]:
         """The runs that have done all of a plan."""
@@ -187,7 +202,7 @@ def _shared(one: Schedule, other: Schedule, until: int | None = None) -> int:
     return int(np.argmax(apart)) if apart.any() else n
 
 
-def _alike(given: Mapping[str, Runs]) -> None:
+def _alike(given: Mapping[str, Runs], over_runs: bool) -> None:
     """Refuse unknown schedules, and what the constants of a law of schedules do not hold across."""
     peaks = []
     for what, runs in given.items():
@@ -197,6 +212,8 @@ def _alike(given: Mapping[str, Runs]) -> None:
                 "Add one, or give the run as a schedule."
             )
         peaks += [(runs.schedules[name].peak, f"{what} '{name}'") for name in runs]
+    if over_runs:
+        return
     (low, one), (high, other) = min(peaks), max(peaks)
     if high > 1.001 * low:
         raise FitError(
@@ -212,13 +229,14 @@ def _alike(given: Mapping[str, Runs]) -> None:
             )
 
 
-def _table(pool: Runs, done: Runs | None, new: list[int], branch: bool) -> pd.DataFrame:
-    """run, its facts, steps (new of them), and tokens and FLOP where batch and size are known, which all runs share."""
+def _table(pool: Runs, done: Runs | None, new: list[int], branch: bool, facts: tuple[str, ...]) -> pd.DataFrame:
+    """run, its facts, steps (new of them), and tokens and FLOP where batch and size are known, which all runs share but for a
+    law over runs, which takes facts of each."""
     table = pool.facts.drop(columns="loss_from", errors="ignore").reset_index()
     table["steps"] = [pool.schedules[name].steps for name in pool]
     if branch:
         table["new"] = new
-    for fact in ("n_params", "batch_tokens"):
+    for fact in () if facts else ("n_params", "batch_tokens"):
         given = [runs.facts[fact].dropna() for runs in (pool, done) if runs is not None and fact in runs.facts]
         if known := [x for values in given for x in values if isinstance(x, Real)]:
             table[fact] = float(known[0])

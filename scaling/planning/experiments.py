@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting import alike, compute
+from scaling.design.ladders import in_units
 from scaling.errors import ArgumentError, DataError
 from scaling.fits import Fit
 from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.planning.belief import Belief
-from scaling.planning.curves import UNITS, candidates
+from scaling.planning.curves import UNITS, candidates, curves
 from scaling.words import check_seed
 
 CRITERIA = ("error", "V", "D", "random", "cheapest")
@@ -75,8 +76,10 @@ def plan_next(
     if done is None and isinstance(law, Fit):
         done = law.runs if whole and law.runs is not None else law.data
     useful: Any = True
+    if whole and base.hooks.facts and done is not None:
+        base = in_units(base, curves(done, "done"))
     if whole:
-        pool, target, done, table, useful, told = candidates(pool, target, done, branch)
+        pool, target, done, table, useful, told = candidates(pool, target, done, branch, base.hooks.facts)
         if not useful.any():
             raise DataError("pool: no candidate is left. " + "; ".join(told))
         cost = next(c for c in UNITS if c in table) if cost is None else cost
