@@ -182,3 +182,12 @@ def test_a_file_without_an_ending_is_known_by_its_content(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").write_text("Dear all, this is a text\nwith lines, of words, and nothing else\n")
     assert read(tmp_path / "run").frame["loss"].tolist() == [3.5, 3.25]
     assert not delimited.claims(tmp_path / "notes.txt", (tmp_path / "notes.txt").read_bytes())
+
+
+def test_a_frame_that_was_read_can_be_changed(tmp_path: Path, table: pd.DataFrame) -> None:
+    table.to_csv(tmp_path / "a.csv", index=False)
+    runs = read(tmp_path / "a.csv")
+    frame = runs.frame
+    frame.loc[5:10, "loss"] = 9.0
+    frame.loc[5:10, "step"] = 0
+    same(runs, table)

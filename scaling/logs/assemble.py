@@ -176,7 +176,7 @@ def _frame(curves: Mapping[str, Curve]) -> pd.DataFrame:
             columns[name] = parts[0] if len(parts) == 1 else np.concatenate(parts)
     if "file" in columns:
         columns["file"] = pd.Series(columns["file"], dtype=object)  # texts that rows share, not one for each
-    return pd.DataFrame(columns, copy=False)
+    return pd.DataFrame(columns)  # a copy: what a source read stays its own
 
 
 def _values(curve: Curve, name: str) -> np.ndarray:
