@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scaling import document
 from scaling.document import Fields
-from scaling.fits import Fit
+from scaling.fits import Fit, kept
 from scaling.fits.choice import Choice
 from scaling.fits.saving import from_saved
 from scaling.registered import Registration, Score
@@ -16,7 +16,9 @@ from scaling.transfer.relation import Relation
 
 def _fit(saved: Fields) -> Fit:
     choice = Choice.from_saved(saved.part("choice")) if "choice" in saved.found else None
-    return Fit.of(from_saved(saved), choice)
+    fit = Fit.of(from_saved(saved), choice)
+    kept.from_saved(saved, fit)
+    return fit
 
 
 READERS: dict[str, Callable[[Fields], Fit | Relation | Registration | Score]] = {

@@ -39,7 +39,7 @@ def test_calibrated_is_the_default_and_says_how_it_was_checked():
     assert (found["lower"] < found["prediction"]).all() and (found["prediction"] < found["upper"]).all()
     wide = np.log(found["upper"] / found["lower"]).median()
     plain = fit.predict(large, interval="delta")
-    assert wide < 1.5 * np.log(plain["upper"] / plain["lower"]).median()
+    assert 1.0 < wide / np.log(plain["upper"] / plain["lower"]).median() < 2.0  # the law may drift, and others say otherwise
     pd.testing.assert_frame_equal(found, fit.predict(large))
 
 
@@ -53,7 +53,7 @@ def test_exact_law_is_covered():
 
 
 def test_too_few_rows_fall_back_and_say_so():
-    small, large = surface(n=4)
+    small, large = surface(n=3)
     fit = scaling.fit(small, "chinchilla")
     found = fit.predict(large)
     assert "assumes the law is exact" in found.attrs["interval"]

@@ -12,6 +12,7 @@ from scipy.stats import t as student
 import scaling
 from scaling.design.inputs import design
 from scaling.intervals.calibrate import Calibration, Member, bounds, calibrate
+from scaling.intervals.calibration import drifting
 from scaling.intervals.distance import extrapolation
 from scaling.intervals.rivals import Rival, rivals
 from scaling.intervals.target import Target
@@ -20,10 +21,10 @@ N = np.geomspace(1e6, 1e9, 30)
 FRACTIONS = (0.4, 0.5, 0.6, 0.7, 0.8)
 
 
-def trial(loss):
+def trial(loss, x="step"):
     """The calibration of A / N^0.5 fitted to ln loss, and the same by hand: ln A is a mean, its error that of a mean."""
-    law, y = scaling.laws["power_law"].using(x="N"), np.log(loss)
-    fit = scaling.fit(pd.DataFrame({"N": N, "loss": loss}), law, objective="log_squares", fixed={"alpha": 0.5})
+    law, y = scaling.laws["power_law"].using(x=x), np.log(loss)
+    fit = scaling.fit(pd.DataFrame({x: N, "loss": loss}), law, objective="log_squares", fixed={"alpha": 0.5})
     params = tuple(p for p in law.params.values() if p.name == "A")
     found = calibrate(
         fit.design.frame, law, fit.design, fit.loss, fixed={"alpha": 0.5}, params=params, seed=0
@@ -127,12 +128,12 @@ def test_the_calibrated_interval_is_that_of_its_members():
     """`predict` asks every member, weighs and widens: the same from the members' own predictions, mixed by hand."""
     fit, found, _, _ = trial(bent())
     big = 1e11
-    row = fit.predict(pd.DataFrame({"N": [big]})).iloc[0]
+    row = fit.predict(pd.DataFrame({"step": [big]})).iloc[0]
     beyond = np.log(big) - np.log(1e9) - found.reach
     assert beyond > 0 and len(found.members) > 1
     weights, mu, sd = [], [], []
     for one in found.members:
-        middle, v = (x[0, 0] for x in one.fits.predict(one.fits.model(design({"N": [big]}, one.rival.law, fitting=False))))
+        middle, v = (x[0, 0] for x in one.fits.predict(one.fits.model(design({"step": [big]}, one.rival.law, fitting=False))))
         bar = one.stretch * np.sqrt(v) * student.ppf(0.95, one.dof) / ndtri(0.95)
         weights.append(1 / one.error)
         mu.append(middle)
@@ -142,20 +143,23 @@ def test_the_calibrated_interval_is_that_of_its_members():
         assert weights @ norm.cdf((np.log(end) - mu) / sd) == pytest.approx(q, abs=1e-6)
 
 
-def test_a_target_is_read_once_per_law(monkeypatch):
+@pytest.mark.parametrize("x", ["step", "N"])
+def test_a_target_is_read_once_per_law(monkeypatch, x):
     """Prediction, components, interval and distance share the rows: one reading by the law and one by each rival law."""
-    fit, *_ = trial(bent())
-    rows = pd.DataFrame({"N": [1e10]})
+    fit, *_ = trial(bent(), x)
+    rows = pd.DataFrame({x: [1e10]})
     fit.predict(rows)
     read = []
     monkeypatch.setattr("scaling.intervals.target.design", lambda d, law, **k: read.append(law) or design(d, law, **k))
     fit.predict(rows)
     asked = {fit.law, *(r.law for r in rivals(fit.law, fit.fixed))}
+    if x == "N":
+        asked = {fit.law, *(other.law for other in drifting(fit).others)}
     assert len(read) == len(set(read)) and set(read) <= asked and fit.law in read
 
 
 def test_moments_of_a_target_are_the_delta_method_and_the_noise():
-    fit, *_ = trial(bent())
+    fit, *_ = trial(bent(), "N")
     target = Target(fit, {"N": [1e7, 1e10]})
     np.testing.assert_allclose(target.deviation(), target.value * fit.cov.noise / np.sqrt(30), rtol=1e-8)
     np.testing.assert_allclose(target.noise(), target.value * fit.cov.noise, rtol=1e-12)
@@ -174,6 +178,6 @@ def test_the_only_input_orders_the_rows_whatever_it_is(what):
 
 
 def test_distance_counts_from_the_edge_of_the_data():
-    fit, *_ = trial(bent())
+    fit, *_ = trial(bent(), "N")
     said = extrapolation(fit.design, Target(fit, {"N": [5e5, 4e9]}).rows)
     assert said == "4x beyond the largest x seen; below the smallest x seen (5e+05 < 1e+06)"

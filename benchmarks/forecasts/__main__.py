@@ -1,7 +1,7 @@
 """`python -m benchmarks.forecasts`: every bar a forecast is held to, what was measured, met or not; then the failures.
 
-Name parts (schedule, progress, inside, rolling, curves, intervals, running, experiments, downstream, optimum) to measure
-these alone.
+Name parts (schedule, progress, inside, rolling, curves, intervals, running, experiments, downstream, optimum,
+sizes) to measure these alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.forecasts import coverage, experiments, next_curves, optimum, rolling, running, schedule, schedules
+from benchmarks.forecasts import coverage, experiments, next_curves, optimum, rolling, running, schedule, schedules, sizes
 from benchmarks.papers.__main__ import shared
 from benchmarks.transfer import inside_sweep
 
@@ -134,9 +134,20 @@ def tokens(data: Path, failures: list[str]) -> Iterator[Bar]:
         )
 
 
+def surfaces(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """Laws of size and tokens, the largest budgets of every table held out."""
+    found = sizes.table(data, Path(__file__).parents[2] / "runs", deep=True)
+    for name, rows in (("own large end", found[found["cut"] == "end"]), ("all cuts", found)):
+        print(f"{name}\n{sizes.summary(rows).to_string(float_format=lambda x: f'{x:.4f}')}", end="\n\n")
+    yield from sizes.bars(found)
+    bad = found[(found["interval"] == "calibrated") & (found["inside"] < 0.6)]
+    failures += [f"{r.family} {r.table} {r.cut}, {r.law}: {r.inside:.0%} inside, error {r.error:.2%}" for r in bad.itertuples()]
+
+
 PARTS: dict[str, Part] = {
     "schedule": search, "progress": schedules.bars, "inside": inside, "rolling": origin, "curves": whole_curves,
     "intervals": intervals, "running": jobs, "experiments": choice, "downstream": accuracies, "optimum": tokens,
+    "sizes": surfaces,
 }  # fmt: skip
 
 

@@ -46,6 +46,8 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
             absent[name] = f"predicts {law.predicts}, not the loss"
         elif law.hooks.facts:
             absent[name] = f"is for whole curves of several sizes, or their finals with schedules: ask for it, law='{name}'"
+        elif law.hooks.facts:
+            absent[name] = "is for whole curves of several sizes, batches or peaks; name it to fit it"
         elif law.over_schedules != curves:
             absent[name] = (
                 "goes by size and tokens, and these are loss curves of one size"

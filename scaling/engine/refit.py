@@ -19,6 +19,7 @@ from scaling.formula import Law, Parameter
 
 GRID_ROWS = 96  # rows of a subset that rank its starts
 STARTS = 4
+ROUNDS = 200  # iterations after which a fit is left where it is
 TURNS = 8  # at most, to weigh priors against data
 
 
@@ -46,6 +47,11 @@ class Refits:
     @property
     def params(self) -> int:
         return len(self.coordinates.params)
+
+    def with_last(self, other: Refits) -> Refits:
+        """These fits, and the last of others."""
+        both = {k: np.concatenate([getattr(self, k), getattr(other, k)[-1:]]) for k in ("t", "noise", "root", "alike", "ok")}
+        return replace(self, **both)  # type: ignore[arg-type]
 
     def last(self) -> Refits:
         """The last of the fits alone."""
@@ -78,6 +84,8 @@ def refit(
     warm: np.ndarray | None = None,
     coordinates: Coordinates | None = None,
     starts: int = STARTS,
+    stall: float = 0.0,
+    rounds: int = ROUNDS,
 ) -> Refits:
     """Fit `law` from scratch to each of F subsets of the rows.
 
@@ -87,6 +95,7 @@ def refit(
     params : free parameters with their domains; default: all of the law's that are not fixed.
     warm : one more start for every subset, in the solver's variables. coordinates : those of a fit at hand.
     starts : how many of a grid; none where `warm` is enough.
+    stall, rounds : a subset's fit is left where it is if its cost falls by less than this part in 20 iterations; or after so many.
     """
     fixed = dict(fixed or {})
     params = params or tuple(p for k, p in law.params.items() if k not in fixed)
@@ -114,7 +123,7 @@ def refit(
     t, noise, root, alike = (np.full(shape, np.nan) for shape in ((F, p), F, (F, p, p), F))
     if owner:
         who = np.array(owner)
-        t, strengths = _solved(model, y, np.concatenate(begun), who, weights, loss, made.runs)
+        t, strengths = _solved(model, y, np.concatenate(begun), who, weights, loss, made.runs, stall, rounds)
     ok = np.isfinite(t).all(1)
     if ok.any():
         known = strengths[ok] if model.coordinates.informed else None
@@ -123,8 +132,9 @@ def refit(
 
 
 def _solved(
-    model: models.Model, y: np.ndarray, start: np.ndarray, who: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    model: models.Model, y: np.ndarray, start: np.ndarray, who: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray,
+    stall: float, rounds: int,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """The best end (F, p) of the starts (S, p) of each subset `who` (S,), NaN where there is none, and how strong its priors
     are (F,): by the scatter around the best start, then, again, around where it ended."""
     inner, F = model.coordinates, len(weights)
@@ -140,7 +150,7 @@ def _solved(
                 one += [(strengths[f], now[f])] * bool(turn)
             strengths = np.array([onward(one) if one else new for one, new in zip(tried, now, strict=True)])
         pull = np.column_stack([strengths[who], np.tile(inner.aim, (len(who), 1))])
-        found = minimise(model, y, start, weights[who], loss, damping=1e-3, pull=pull)
+        found = minimise(model, y, start, weights[who], loss, damping=1e-3, pull=pull, stall=stall, max_iter=rounds)
         best = _firsts(found.t, found.cost, who, F)
         start, who = best[np.isfinite(best).all(1)], np.flatnonzero(np.isfinite(best).all(1))
     return best, strengths

@@ -107,7 +107,7 @@ def from_saved(saved: Fields) -> Fitted:
     ------
     DataError : a field is missing or not as it was written. LawError : the law is not registered here.
     """
-    law, fixed, loss = _law(saved), saved.numbers("fixed"), _loss(saved.part("loss"))
+    law, fixed, loss = law_of(saved), saved.numbers("fixed"), _loss(saved.part("loss"))
     inner, values = saved.part("internal"), saved.numbers("values")
     params = tuple(_parameter(p) for p in inner.parts("params"))
     strength = inner.number("strength") if "strength" in inner.found else 0.0
@@ -198,7 +198,8 @@ def _check_agreement(fit: Fitted, saved: Fields) -> None:
         )
 
 
-def _law(saved: Fields) -> Law:
+def law_of(saved: Fields) -> Law:
+    """The law of a document, with its conventions and ties; LawError where none is registered under its name."""
     name, conventions, ties = saved.text("law"), saved.part("conventions").found, saved.part("ties")
     try:
         law = find(name)

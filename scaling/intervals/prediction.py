@@ -11,11 +11,15 @@ from scipy.stats import t as student
 
 from scaling.design.order import natural_order, order
 from scaling.engine.fitted import Fitted
+from scaling.engine.uncertainty import deviation
 from scaling.errors import ArgumentError
 from scaling.formula.monomials import Monomial, trace
 from scaling.intervals import ladders
-from scaling.intervals.calibrate import Calibration, bounds, calibrate, words
+from scaling.intervals.calibrate import bounds, words
+from scaling.intervals.calibration import along, calibration, direction, drifting
 from scaling.intervals.distance import extrapolation
+from scaling.intervals.drift import half_width
+from scaling.intervals.drift import words as said
 from scaling.intervals.line import bounded
 from scaling.intervals.sampled import Ends, bootstrapped, conformal, likely, profile
 from scaling.intervals.target import Target
@@ -23,6 +27,7 @@ from scaling.intervals.trust import rests_on, trust
 from scaling.words import check_level
 
 EXACT = "delta method plus row noise: assumes the law is exact"
+FEW_ROWS = "too few rows to hold some back for backtests"
 FEW = 3  # degrees of freedom up to which the covariance alone is not believed
 ROUNDING = 1e-11  # relative scatter below which residuals are rounding errors of the losses
 
@@ -71,44 +76,45 @@ def delta(target: Target, level: float) -> Ends:
 
 
 def calibrated(target: Target, level: float) -> Ends:
-    """What the backtests of the law and its rivals say; the delta method where there are too few rows for backtests."""
+    """What backtests of the law and of those beside it say; the delta method where there are too few rows for backtests."""
     if target.fit.law.hooks.facts:
         size = target.value if target.fit.loss.log else np.ones_like(target.value)
         return ladders.ends(target.fit, target.middle, target.deviation() / size, level)
+    if along(target.fit) is None:
+        return _of_curves(target, level)
+    found = drifting(target.fit, direction(target))
+    if found is None or not found.calibrated:
+        return _plain(target, level, FEW_ROWS)
+    J = target.model.jacobian(target.terms, target.value[None])[0]
+    sd = deviation(J, found.root) / (np.abs(target.value) if target.fit.loss.log else 1.0)
+    half = half_width(found, target.rows, target.under, target.middle, sd, target.fit.loss, level)
+    return target.middle - half, target.middle + half, said(found, target.rows)
+
+
+def _of_curves(target: Target, level: float) -> Ends:
+    """Of laws of steps and schedules, and of laws whose rows have no order."""
+    if natural_order(target.fit.law) is None:
+        inputs = ", ".join(target.fit.law.inputs)
+        return _plain(target, level, f"{inputs} have no order along which rows could be held back")
     found = calibration(target)
     if not found.calibrated:
-        low, high, _ = delta(target, level)
-        said = words(found, np.zeros(1))
-        # a parameter at its bound counts as known in the covariance, which it is not; of few rows no curvature is sure
-        if target.fit.doubtful_errors or target.fit.cov.dof <= FEW:
-            wide = likely(target, level)
-            low, high, said = np.fmin(low, wide[0]), np.fmax(high, wide[1]), wide[2]
-        return low, high, said
+        return _plain(target, level, FEW_ROWS)
     o = found.sign * order(target.rows, str(found.by))
     return *bounds(found, target.under, o, target.middle, level), words(found, o)
 
 
+def _plain(target: Target, level: float, why: str) -> Ends:
+    """Parameter uncertainty and noise alone, and why no more is known."""
+    low, high, _ = delta(target, level)
+    told = f"delta method plus row noise, assumes the law is exact: {why}"
+    # a parameter at its bound counts as known in the covariance, which it is not; of few rows no curvature is sure
+    if target.fit.doubtful_errors or target.fit.cov.dof <= FEW:
+        wide = likely(target, level)
+        low, high, told = np.fmin(low, wide[0]), np.fmax(high, wide[1]), wide[2]
+    return low, high, told
+
+
 INTERVALS = {"calibrated": calibrated, "delta": delta, "profile": profile, "bootstrap": bootstrapped, "conformal": conformal}
-
-
-def calibration(target: Target) -> Calibration:
-    """The backtests behind the intervals of a fit, made once; downwards if most of the target lies below the data."""
-    fit, sign = target.fit, 1
-    if (by := natural_order(fit.law)) is not None:
-        sign = -1 if np.median(order(target.rows, by)) < order(fit.design, by).min() else 1
-    return fit.memory.once(
-        ("calibration", sign),
-        lambda: calibrate(
-            fit.design.frame if fit.runs is None else fit.runs,
-            fit.law,
-            fit.design,
-            fit.loss,
-            fixed=fit.fixed,
-            params=fit.coordinates.params,
-            seed=fit.seed,
-            sign=sign,
-        ),
-    )
 
 
 def _components(target: Target) -> dict[str, np.ndarray]:

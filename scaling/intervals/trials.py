@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from scaling.logs import Runs
 ROWS = 2  # rows per parameter that a backtest fits at least
 MOST_ROWS = 2000  # more rows are thinned, each counting for several; rows just after a drop of the rate must survive it
 LATE = 6.8  # how much more a late cutoff, whose fitted part is most of the data, counts than an early one: e^(LATE share)
+STALL = 1e-3  # gain in 20 iterations below which a refit goes no further: forecasts would not feel it
+ROUNDS = 60  # iterations of a part
+FEW = 1  # starts of a part beside the optimum of all rows
 RISE = 0.5  # of the spread of the losses: a law that rises by more where runs grow beyond the data explodes
 
 
@@ -38,6 +42,7 @@ class Trial:
     fits : refits to the fitted part of every cutoff and, last, to all rows. usable (F,) : which cutoffs say something.
     error (F, n) : ln loss (or loss) - prediction. relative (F, n) : prediction / loss - 1.
     sd (F, n) : of the prediction by the delta method, without the noise of a row.
+    scores (F,) : mean |relative error| of the predicted rows at every cutoff; NaN where a cutoff says nothing.
     explodes : does it rise, where runs grow beyond the data and losses fall?
     """
 
@@ -48,7 +53,13 @@ class Trial:
     error: np.ndarray
     relative: np.ndarray
     sd: np.ndarray
+    scores: np.ndarray
     explodes: bool
+
+    def held_out(self, counts: np.ndarray) -> float:
+        """The held-out error over the cutoffs the law could be fitted at, which count so much (F,); NaN without any."""
+        known = np.isfinite(self.scores)
+        return float(self.scores[known] @ counts[known] / counts[known].sum()) if known.any() else np.nan
 
 
 def splits(made: Design, by: str | None, sign: int = 1) -> list[Cut]:
@@ -97,10 +108,13 @@ def tried(
         enough &= [not needs(*made.take(np.flatnonzero(m)).inputs.values()) for m in masks[:-1]]
     counted = masks * made.weights
     counted[:-1][~enough] = 0.0
+    again = partial(refit, law, made, loss, fixed=fixed, params=params, seed=seed, stall=STALL)
     with one_thread():
-        fits = refit(law, made, loss, counted, fixed=fixed, params=params, coordinates=coordinates, warm=warm, seed=seed)
-        if not fits.ok[-1]:
+        whole = again(counted[-1:], coordinates=coordinates, warm=warm)
+        if not whole.ok[-1]:
             return None
+        # the optimum of all rows and the best node of each part's own grid lead a part where it belongs
+        fits = again(counted[:-1], coordinates=whole.coordinates, warm=whole.t, starts=FEW, rounds=ROUNDS).with_last(whole)
         # a law bends to the errors of few rows and does not see how alike they are: that is measured once, on all rows
         fits = replace(fits, alike=np.full(len(masks), fits.alike[-1]))
         middle, variance = fits.predict(fits.model(made))
@@ -110,16 +124,8 @@ def tried(
         relative = np.exp(-error) - 1 if loss.log else -error / made.loss
     known = np.array([np.isfinite(e[c.test]).all() for e, c in zip(relative, tests, strict=False)], bool)
     usable = enough & fits.ok[:-1] & known
-    return Trial(law, fixed, fits, usable, error[:-1], relative[:-1], sd[:-1], _explodes(fits, made, loss))
-
-
-def score(trial: Trial, tests: Sequence[Cut]) -> np.ndarray:
-    """Mean |relative error| (F,) of the predicted rows at every cutoff; NaN where a cutoff says nothing."""
-    out = np.full(len(tests), np.nan)
-    for f, cut in enumerate(tests):
-        if trial.usable[f]:
-            out[f] = np.mean(np.abs(trial.relative[f, cut.test]))
-    return out
+    scores = [np.mean(np.abs(e[c.test])) if good else np.nan for e, c, good in zip(relative, tests, usable, strict=False)]
+    return Trial(law, fixed, fits, usable, error[:-1], relative[:-1], sd[:-1], np.array(scores), _explodes(fits, made, loss))
 
 
 def thinned(n: int) -> np.ndarray:
@@ -143,9 +149,11 @@ def aligned(made: Design, data: Any, law: Law) -> Design | None:
         return Design(made.frame, {k: v[at] for k, v in whole.inputs.items()}, made.loss, made.weights, made.notes)
     known = {k: v for k, v in made.inputs.items() if isinstance(v, np.ndarray)}
     frame, _ = completed(made.frame.assign(**known), law.inputs)
-    if not set(law.inputs) <= set(frame):
+    said = {k: law.conventions.get(k, k) for k in law.inputs}  # an only input goes by the column its convention names
+    there = {k: column if column in frame else k for k, column in said.items()}
+    if not set(there.values()) <= set(frame):
         return None
-    inputs = {k: np.asarray(frame[k], float) for k in law.inputs}
+    inputs = {k: np.asarray(frame[column], float) for k, column in there.items()}
     return Design(made.frame, inputs, made.loss, made.weights, made.notes)
 
 

@@ -13,6 +13,8 @@ from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit, fitting
 from scaling.fits.choice import CLOSE, Choice
 from scaling.formula import Law
+from scaling.intervals.calibration import along
+from scaling.intervals.drift import drift
 from scaling.judging.comparison import none_fits
 from scaling.judging.contest import Contest, contest
 from scaling.words import check_seed, listed
@@ -81,7 +83,7 @@ def fit(
 
 def chosen_of(found: Contest, allowed: Candidates, notes: list[str]) -> Fit:
     """The fit of the law that won, which remembers how the others did."""
-    order = sorted(found.scores, key=found.error)
+    order = sorted(found.trials, key=found.error)
     sound = [label for label in order if not found.trials[label].explodes]
     said = [f"{label}: {reason}" for label, reason in found.reasons.items()]
     if exploding := [label for label in order if label not in sound]:
@@ -98,4 +100,9 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str]) -> Fit:
     choice = Choice(
         tuple(order), tuple(found.error(k) for k in order), label, rival, difference, se, found.holdout, (*notes, *said)
     )
-    return found.fits[label].chosen(choice)
+    fit = found.fits[label].chosen(choice)
+    if label in found.trials and (by := along(fit)) is not None and found.by == by:  # the same tests make its intervals
+        others = [trial for name, trial in found.trials.items() if name != label]
+        own = drift(found.trials[label], others, found.tests[label], found.rows[label], fit.loss, by)
+        fit.memory.once(("drift", 1), lambda: own)
+    return fit

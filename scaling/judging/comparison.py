@@ -89,8 +89,8 @@ def none_fits(absent: dict[str, str]) -> str:
 
 def _rows(found: Contest) -> dict[str, dict[str, Any]]:
     """What is known of every law that was judged, how far it is from the best, and why not to trust it."""
-    best = min(found.scores, key=found.error)
-    apart = {label: found.apart(label, best) for label in found.scores}
+    best = min(found.trials, key=found.error)
+    apart = {label: found.apart(label, best) for label in found.trials}
     rows = {}
     for label, trial in found.trials.items():
         fit, error = found.fits[label], found.error(label)
@@ -101,7 +101,7 @@ def _rows(found: Contest) -> dict[str, dict[str, Any]]:
         difference, se = apart[label]
         notes = ["explodes: beyond the data it rises where runs grow"] if trial.explodes else []
         if label == best:
-            close = [k for k in found.scores if k != best and apart[k][0] <= NEAR * apart[k][1]]
+            close = [k for k in found.trials if k != best and apart[k][0] <= NEAR * apart[k][1]]
             notes += [f"not clearly better than {', '.join(close)}"] if close else []
         elif difference <= NEAR * se and not trial.explodes:
             notes.append("no worse than the best within its standard error")

@@ -13,12 +13,13 @@ import pandas as pd
 from scaling.design.candidates import failure
 from scaling.design.checks import table_of
 from scaling.design.cuts import Cut, cuts
+from scaling.design.inputs import Design
 from scaling.design.order import SIZE, TOKENS, WORDS, natural_order, order
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
 from scaling.fits.fitting import fit
 from scaling.formula import Law, find
-from scaling.intervals.trials import Trial, score, splits, thinned, tried, weights
+from scaling.intervals.trials import Trial, splits, thinned, tried, weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,8 @@ class Contest:
     Attributes
     ----------
     fits : to all rows. trials, tests : refits and the cutoffs they were put to, of the laws that could be judged.
-    scores : (F,) mean |relative error| at every cutoff, NaN where it says nothing of the law. counts (F,) : of the cutoffs.
+    rows, places : the rows of each that were judged, and their place among those that all laws share. counts (F,) : of the
+        cutoffs.
     reasons : why a law could not be judged. by : along what rows were held out. holdout : what was, in words.
     """
 
@@ -37,8 +39,8 @@ class Contest:
     fits: dict[str, Fit] = field(default_factory=dict)
     trials: dict[str, Trial] = field(default_factory=dict)
     tests: dict[str, list[Cut]] = field(default_factory=dict)
+    rows: dict[str, Design] = field(default_factory=dict)
     places: dict[str, np.ndarray] = field(default_factory=dict)
-    scores: dict[str, np.ndarray] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -47,18 +49,18 @@ class Contest:
 
     def error(self, label: str) -> float:
         """The held-out error of a law, over the cutoffs it could be fitted at."""
-        known = np.isfinite(self.scores[label])
-        return float(self.scores[label][known] @ self.counts[known] / self.counts[known].sum())
+        return self.trials[label].held_out(self.counts)
 
     def apart(self, one: str, other: str) -> tuple[float, float]:
         """Error of a law minus that of another over the cutoffs both were judged at, and its standard error."""
-        common = np.isfinite(self.scores[one]) & np.isfinite(self.scores[other])
+        mine, theirs = self.trials[one].scores, self.trials[other].scores
+        common = np.isfinite(mine) & np.isfinite(theirs)
         if not common.any():
             return self.error(one) - self.error(other), np.nan
         if common.sum() == 1 and len(common) == 1:
             return self._over_blocks(one, other)
         w = self.counts[common] / self.counts[common].sum()
-        d = (self.scores[one] - self.scores[other])[common]
+        d = (mine - theirs)[common]
         mean = float(w @ d)
         few = 1 / (w @ w)  # cutoffs are nested, so they count as no more than what differs
         return mean, float(np.sqrt(w @ (d - mean) ** 2 / (few - 1))) if few > 1.01 else np.nan
@@ -136,8 +138,7 @@ def _judge(out: Contest, label: str, place: np.ndarray, holdout: float | str | N
             if most < need
             else "cannot be fitted to the smaller part of the data, or says nothing finite of the larger, at any cutoff"
         )
-    out.trials[label], out.tests[label], out.places[label] = trial, tests, place
-    out.scores[label] = score(trial, tests)
+    out.trials[label], out.tests[label], out.rows[label], out.places[label] = trial, tests, made, place
 
 
 def labelled(laws: list[Law]) -> dict[str, Law]:

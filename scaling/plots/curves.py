@@ -60,7 +60,7 @@ def curve(fit: Fit, runs: Runs | None = None, *, ax: Axes | Mapping[str, Axes] |
 
 def compared(fit: Fit, runs: Runs) -> pd.DataFrame:
     """Return the rows of `runs` that have a measured loss and a prediction, sorted by run and step."""
-    predicted = fit.predict(runs)[["run", "step", "prediction"]]
+    predicted = fit.predict(runs, interval="delta")[["run", "step", "prediction"]]
     rows = runs.frame.merge(predicted, on=["run", "step"])
     return rows[rows["loss"].notna() & rows["prediction"].notna()]
 

@@ -1,0 +1,47 @@
+"""What an interval is made of as plain data and back, so that a loaded fit predicts at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scaling.document import Fields, Schema, named
+from scaling.engine.fitted import Fitted
+from scaling.errors import LawError
+from scaling.fits.saving import law_of
+from scaling.intervals.calibration import drifting
+from scaling.intervals.drift import Drift, Other
+
+DRIFT: Schema = {
+    "by": Fields.text, "cutoffs": Fields.whole, "reach": Fields.number, "noise": Fields.number, "tau": Fields.number,
+    "dof": Fields.number, "coverage": Fields.unbounded,
+    "edges": lambda saved, name: saved.array(name, None), "root": lambda saved, name: saved.array(name, None, None),
+}  # fmt: skip
+
+
+def to_saved(fit: Fitted) -> dict[str, Any]:
+    """The drift of a fit, measured now if it was not yet; empty where it has none, or a law beside it has no name."""
+    found = drifting(fit)
+    if found is None:
+        return {}
+    others = [
+        {"law": o.law.name, "conventions": o.law.conventions, "ties": o.law.ties, "values": o.values, "share": o.share}
+        for o in found.others
+    ]
+    return {"drift": {**named(found, DRIFT), "others": others}}
+
+
+def from_saved(saved: Fields, fit: Fitted) -> None:
+    """Remember the drift of a document that has `to_saved`; a law beside it that is not registered here is measured anew."""
+    if "drift" not in saved.found:
+        return
+    part = saved.part("drift")
+    try:
+        others = tuple(Other(law_of(o), o.numbers("values"), o.number("share")) for o in part.parts("others"))
+    except LawError:
+        return
+    made = Drift(sign=1, others=others, **part.all(DRIFT))
+    if made.root.shape[0] != len(fit.t) or not (made.noise >= 0 and made.tau >= 0 and made.dof >= 1):
+        raise part.wrong("root", "is not of the parameters of this fit, or noise, tau or dof cannot be")
+    if any({*other.values} != {*other.law.params} for other in others):
+        raise part.wrong("others", "has parameters that are not those of its laws")
+    fit.memory.once(("drift", 1), lambda: made)
