@@ -156,3 +156,31 @@ def test_a_law_beside_that_is_gone_is_asked_no_more(tmp_path):
     scaling.laws.remove("drift_passing")
     again = scaling.load(tmp_path / "fit.json")
     assert "drift_passing" not in again.predict({"N": [1e10]}).attrs["interval"]
+
+
+def test_an_exploding_forecast_is_refused():
+    """Farseer on a small noisy table rises without limit beyond it: no number is printed, and it says why."""
+    M, ratio = (x.ravel() for x in np.meshgrid(np.geomspace(1e7, 1e9, 5), [2.0, 8, 32, 128, 512], indexing="ij"))
+    truth = scaling.laws["chinchilla"](M, M * ratio, E=1.8, A=480.0, B=2100.0, alpha=0.347, beta=0.367)
+    for seed in range(8):
+        noise = np.exp(0.05 * np.random.default_rng(seed).standard_normal(len(M)))
+        fit = scaling.fit(pd.DataFrame({"N": M, "D": M * ratio, "loss": truth * noise}), "farseer")
+        if drifting(fit).explodes:
+            break
+    else:
+        pytest.fail("none of these tables makes farseer explode")
+    found = fit.predict({"N": [1e8, 1e11, 1e9], "D": [1e9, 1e10, 1e14]})
+    assert np.isfinite(found["prediction"].iloc[0])
+    beyond_ = found.iloc[1:]
+    assert not beyond_["ok"].any() and "explodes" in " ".join(found.attrs["why"])
+    said = beyond_["prediction"].to_numpy()
+    assert (np.isnan(said) | (said <= (truth * noise).max())).all()
+
+
+def test_an_edge_whose_forecasts_held_is_a_note():
+    from scaling.engine.verdict.judgement import EDGE, Verdict, settled
+
+    judged = Verdict(True, 8, 8, np.inf, ("q",), 10.0, (f"q is {EDGE}", "two optima"), ("few rows",))
+    found = settled(judged, "its forecasts held")
+    assert found.failures == ("two optima",)
+    assert found.warnings == ("few rows", "q is at the edge of the allowed range; its forecasts held")

@@ -95,7 +95,7 @@ def refit(
     params : free parameters with their domains; default: all of the law's that are not fixed.
     warm : one more start for every subset, in the solver's variables. coordinates : those of a fit at hand.
     starts : how many of a grid; none where `warm` is enough.
-    stall, rounds : a subset's fit is left where it is if its cost falls by less than this part in 20 iterations; or after so many.
+    stall, rounds : a fit is left where it is if its cost falls by less than this part in 20 iterations, or after so many.
     """
     fixed = dict(fixed or {})
     params = params or tuple(p for k, p in law.params.items() if k not in fixed)

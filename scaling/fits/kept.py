@@ -13,7 +13,7 @@ from scaling.intervals.drift import Drift, Other
 
 DRIFT: Schema = {
     "by": Fields.text, "cutoffs": Fields.whole, "reach": Fields.number, "noise": Fields.number, "tau": Fields.number,
-    "dof": Fields.number, "coverage": Fields.unbounded,
+    "dof": Fields.number, "coverage": Fields.unbounded, "explodes": Fields.flag,
     "edges": lambda saved, name: saved.array(name, None), "root": lambda saved, name: saved.array(name, None, None),
 }  # fmt: skip
 

@@ -30,6 +30,7 @@ DOF, MOST = 23.0, 60.0  # degrees of freedom of that usual drift; most, however 
 CLOSEST = 0.05  # distances (in ln) below this are none
 FLATTEST = 0.01  # slopes of ln loss in ln compute below this are none
 OFF = 0.3  # further apart (in ln) laws no longer count more
+STABLE, HOLDS = 3, 0.7  # backtests, and share of their rows inside, from which on a law's forecasts are seen to hold
 LEAST = 1  # backtests without which nothing is calibrated
 
 
@@ -51,7 +52,8 @@ class Drift:
     by, sign : along what rows were held out, and which way (+1 up). cutoffs : backtests. reach : the furthest, in ln.
     edges (k,) : largest rows in every measure of distance. noise : robust standard deviation of a row. tau : drift per root of
         distance. dof : of the quantile. root (p, m) : of the parameters' covariance. others : laws beside this one.
-    coverage : share of the backtests' rows inside the interval of nominal 90 %.
+    coverage : share of the backtests' rows inside the interval of nominal 90 %. explodes : does the law rise beyond the data,
+        where runs grow?
     """
 
     by: str
@@ -65,10 +67,20 @@ class Drift:
     root: np.ndarray
     others: tuple[Other, ...]
     coverage: float
+    explodes: bool = False
 
     @property
     def calibrated(self) -> bool:
         return self.cutoffs >= LEAST
+
+    @property
+    def stable(self) -> bool:
+        """Did the law's own forecasts hold where rows were held back?"""
+        return self.cutoffs >= STABLE and self.coverage >= HOLDS and not self.explodes
+
+    def further(self, rows: Design) -> np.ndarray:
+        """Which rows (n,) lie beyond the largest."""
+        return beyond(self.sign * measures(rows, self.by), self.edges[:, None]) > CLOSEST
 
 
 def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Design, loss: Loss, by: str, sign: int = 1) -> Drift:
@@ -105,6 +117,7 @@ def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Desig
         root=fits.root[0] * fits.noise[0] * np.sqrt(fits.alike[0]),
         others=_believed(own, others, tests),
         coverage=np.nan,
+        explodes=own.explodes,
     )
     inside = [
         np.mean(

@@ -18,7 +18,7 @@ from scaling.intervals import ladders
 from scaling.intervals.calibrate import bounds, words
 from scaling.intervals.calibration import along, calibration, direction, drifting
 from scaling.intervals.distance import extrapolation
-from scaling.intervals.drift import half_width
+from scaling.intervals.drift import Drift, half_width
 from scaling.intervals.drift import words as said
 from scaling.intervals.line import bounded
 from scaling.intervals.sampled import Ends, bootstrapped, conformal, likely, profile
@@ -51,9 +51,13 @@ def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) 
     else:
         low, high, said = INTERVALS[interval](target, level)
     back = np.exp if fit.loss.log else np.asarray
-    trusted = trust(target, low, high, bounds)
+    asks = interval == "calibrated" and not exact and line is None and along(fit) is not None and not fit.law.hooks.facts
+    found = drifting(fit, direction(target)) if asks else None
+    trusted = trust(target, low, high, bounds, found)
+    refused = _exploded(target, found)
     with np.errstate(over="ignore"):  # an end without limit is infinite
         out = target.rows.frame.assign(prediction=target.value, lower=back(low), upper=back(high), ok=trusted.ok)
+    out.loc[refused, ["prediction", "lower", "upper"]] = np.nan
     for name, part in _components(target).items():
         out[name] = part
     if (asked := target.rows.asked) is not None:  # rows in the warm-up have no prediction
@@ -65,6 +69,13 @@ def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) 
     out.attrs["influence"] = [] if exact else rests_on(target, low, high)
     out.attrs["extrapolation"] = extrapolation(fit.design, target.rows)
     return out
+
+
+def _exploded(target: Target, found: Drift | None) -> np.ndarray:
+    """Rows (n,) beyond the data of which a law that explodes says more than the largest loss fitted: no forecast at all."""
+    if found is None or not found.explodes:
+        return np.zeros(len(target.value), bool)
+    return np.asarray(found.further(target.rows) & ~(target.value <= np.nanmax(target.fit.design.loss)))
 
 
 def delta(target: Target, level: float) -> Ends:

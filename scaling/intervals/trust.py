@@ -9,13 +9,17 @@ import pandas as pd
 
 from scaling.engine.verdict.examine import NAMED, called
 from scaling.engine.verdict.influence import moved
+from scaling.engine.verdict.judgement import settled
 from scaling.engine.verdict.tradeoffs import NEAR
 from scaling.formula import Law
+from scaling.intervals.drift import Drift
 from scaling.intervals.line import Bounds
 from scaling.intervals.target import Target
 
 BEYOND = 0.05  # of the range of an input, which is none
 GOOD = 0.01  # of the loss of a run nobody made, about what a fifth of its compute buys: less is no forecast
+HELD = "its forecasts held where rows were held back"
+EXPLODES = "the law explodes: beyond the data it rises where runs grow; compare laws, or take law='auto'"
 SHOWN = 8  # numbers of rows listed
 ASKED = 16  # predicted rows, of many, of which it is told what they rest on
 MUCH = 0.5  # of its half-width, by which a forecast must move without a row for that row to be told
@@ -29,17 +33,21 @@ class Trust:
     why: list[str]
 
 
-def trust(target: Target, low: np.ndarray, high: np.ndarray, bounds: Bounds | None) -> Trust:
+def trust(target: Target, low: np.ndarray, high: np.ndarray, bounds: Bounds | None, found: Drift | None = None) -> Trust:
     """The verdict on every predicted row.
 
     Parameters
     ----------
     low, high (n,) : ends of the interval in the objective's units. bounds : what the line of the rows says, if they lie on one.
+    found : what backtests showed.
     """
     fit, n = target.fit, len(target.value)
+    verdict = settled(fit.verdict, HELD) if found is not None and found.stable else fit.verdict
     doubts: list[tuple[np.ndarray, str]] = [
-        (np.full(n, not fit.ok), f"the fit is not trustworthy: {'; '.join(fit.verdict.failures)}")
+        (np.full(n, not verdict.ok), f"the fit is not trustworthy: {'; '.join(verdict.failures)}")
     ]
+    if found is not None and found.explodes:
+        doubts.insert(0, (found.further(target.rows), EXPLODES))
     line = fit.findings.line
     if bounds is not None and line is not None:
         far = bounds.apart > max(NEAR, line.off)

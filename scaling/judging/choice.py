@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from scaling.design.candidates import Candidates, candidates
 from scaling.design.select import select
+from scaling.engine.verdict.judgement import settled
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit, fitting
 from scaling.fits.choice import CLOSE, Choice
 from scaling.formula import Law
 from scaling.intervals.calibration import along
 from scaling.intervals.drift import drift
+from scaling.intervals.trust import HELD
 from scaling.judging.comparison import none_fits
 from scaling.judging.contest import Contest, contest
 from scaling.words import check_seed, listed
@@ -105,4 +108,6 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str]) -> Fit:
         others = [trial for name, trial in found.trials.items() if name != label]
         own = drift(found.trials[label], others, found.tests[label], found.rows[label], fit.loss, by)
         fit.memory.once(("drift", 1), lambda: own)
+        if own.stable:  # what lies at an edge did no harm
+            fit = replace(fit, verdict=settled(fit.verdict, HELD))
     return fit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scaling.design.inputs import Design
 from scaling.engine.uncertainty import UNDETERMINED, WEAK, Covariance
@@ -14,6 +14,7 @@ from scaling.words import listed
 CLOSE = 0.01  # relative excess of the objective up to which the data do not decide between two optima
 LIKE = 0.5  # up to which another optimum is no mere failure of its start
 SURE = 7  # parameters up to which starts from a grid should agree
+EDGE = "at the edge of the allowed range, so the data ask for something the law cannot give"
 USELESS = 0.2  # share of the spread of the loss a law must explain to be of any use
 
 
@@ -40,6 +41,14 @@ class Verdict:
     @property
     def ok(self) -> bool:
         return not self.failures
+
+
+def settled(verdict: Verdict, said: str) -> Verdict:
+    """The verdict where forecasts were seen to hold though a parameter lies at an edge: that is then a note, and why."""
+    edge = tuple(reason for reason in verdict.failures if reason.endswith(EDGE))
+    rest = tuple(reason for reason in verdict.failures if reason not in edge)
+    notes = tuple(f"{reason.removesuffix(EDGE)}at the edge of the allowed range; {said}" for reason in edge)
+    return replace(verdict, failures=rest, warnings=(*verdict.warnings, *notes))
 
 
 def judge(
@@ -73,7 +82,7 @@ def judge(
         against.append("the solver did not converge: the objective could still fall; treat the numbers as a start")
     pushed = tuple(name for name in at_bound if seen.pushed is None or name in seen.pushed)
     if pushed:
-        against.append(f"{_list(pushed)} at the edge of the allowed range, so the data ask for something the law cannot give")
+        against.append(f"{_list(pushed)} {EDGE}")
     if resting := [name for name in at_bound if name not in pushed]:
         doubts.append(f"{_list(resting)} at the edge of the allowed range: no error, and intervals without backtests are wide")
     if vanished:
