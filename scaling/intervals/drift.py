@@ -173,7 +173,8 @@ def half_width(
         except ScalingError:  # a column that it takes is not there
             continue
         with np.errstate(all="ignore"):
-            value = loss.link(np.asarray(other.law(*theirs.inputs.values(), **other.values), float))
+            values = {k: np.float64(v) for k, v in other.values.items()}  # which divide by zero without raising
+            value = loss.link(np.asarray(other.law(*theirs.inputs.values(), **values), float))
             off = np.clip(np.nan_to_num(value - middle, nan=np.inf), -most, most)
         apart += other.share * off**2
     return _quantile(found, level) * _spread(found, sd, distance, apart)
