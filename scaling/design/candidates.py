@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.counting.columns import ALIASES
 from scaling.design.inputs import Design, design, of_columns
 from scaling.errors import ScalingError
 from scaling.formula import ANY_POSITIVE, Law, laws
@@ -131,5 +132,6 @@ def _unused(data: Any, found: list[tuple[Law, Design]]) -> list[str]:
     settings = ("lr", "peak_lr", "batch", "B", "batch_tokens", "U", "unique_tokens", "p", "experts", "E", "bits", "P", "V")
     if not found or found[0][0].over_schedules:
         return []
-    taken = {i for law, _ in found for i in law.inputs}
+    inputs = {i for law, _ in found for i in law.inputs}
+    taken = inputs.union(*(ALIASES.get(i, ()) for i in inputs))
     return [c for c in settings if c in frame and c not in taken and frame[c].nunique() > 1]
