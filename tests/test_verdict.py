@@ -181,3 +181,18 @@ def test_a_grid_of_two_by_two_is_no_line_and_a_line_may_have_other_inputs():
             far = pd.DataFrame({"N": [1e10, 1e10], "D": [2e11, 2e11], "p": [0.05, 0.7]})
             got, truth = fit.predict(far), law(far["N"], far["D"], far["p"], **made)
             assert got["ok"].all() and ((got["lower"] < truth) & (truth < got["upper"])).all()
+
+
+def test_outliers_of_every_size_leave_no_gap_and_are_named():
+    """As the five points of Hoffmann et al.'s figure: the furthest by 40 deviations, the next by 30, 20, 12 and 8."""
+    rng = np.random.default_rng(5)
+    N, D = 10 ** rng.uniform(7, 10, 200), 10 ** rng.uniform(9, 12, 200)
+    exact = scaling.laws["chinchilla"].published["besiroglu2024"](N, D)
+    noise = 0.005 * rng.normal(size=200)
+    noise[:5] = 0.005 * np.array([40, 30, 20, 12, 8])
+    fit = scaling.fit(pd.DataFrame({"Model Size": N, "training tokens": D, "loss": exact * np.exp(noise)}), "chinchilla")
+    assert "5 rows do not belong: row 0 (+20 %, +39 sd), row 1 (+14.8 %" in str(fit) and fit.ok
+    assert "N is column 'Model Size'" in str(fit) and "D is column 'training tokens'" in str(fit)
+    heavy = [np.exp(0.005 * rng.standard_t(4, 200)) for _ in range(10)]
+    fits = [scaling.fit(pd.DataFrame({"N": N, "D": D, "loss": exact * tail}), "chinchilla") for tail in heavy]
+    assert all(fit.ok for fit in fits) and sum(fit.findings.strange.size for fit in fits) <= 5  # of 2000 rows

@@ -12,9 +12,11 @@ from scaling.counting.conventions import compute, tokens
 if TYPE_CHECKING:
     import pandas as pd
 
-ALIASES = {  # input of laws -> what tables call it
-    "N": ("n_params", "params"), "D": ("tokens",), "C": ("flops",), "U": ("unique_tokens",), "B": ("batch_tokens",),
-    "E": ("experts", "num_experts"), "M": ("tokens_per_param",),
+ALIASES = {  # input of laws -> what tables call it, in small letters; a space or hyphen may stand for _
+    "N": ("n_params", "params", "parameters", "num_params", "num_parameters", "model_size", "model_params"),
+    "D": ("tokens", "num_tokens", "n_tokens", "train_tokens", "training_tokens"),
+    "C": ("flops", "flop", "train_flops", "training_flops", "training_flop", "total_flops"),
+    "U": ("unique_tokens",), "B": ("batch_tokens",), "E": ("experts", "num_experts"), "M": ("tokens_per_param",),
 }  # fmt: skip
 # column -> ways to it: from which columns, how, and what is said of it
 RULES: dict[str, list[tuple[tuple[str, str], Callable[[Any, Any], Any], str]]] = {
@@ -49,19 +51,24 @@ def _renamed(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, l
     """The table with the named columns that it has under another name."""
     notes = []
     for name in names:
-        same = next((c for c in ALIASES.get(name, ()) if c in frame), None)
-        if name not in frame and same is not None:
+        same = None if name in frame else next(iter(_called(map(str, frame.columns), name)), None)
+        if same is not None:
             frame = frame.assign(**{name: frame[same]})
             notes.append(f"{name} is column '{same}'")
     return frame, notes
 
 
+def _called(columns: Iterable[str], name: str) -> list[str]:
+    """The columns that may be this input by another name, the most usual first."""
+    plain = {str(c).lower().strip().replace(" ", "_").replace("-", "_"): c for c in columns}
+    return [plain[alias] for alias in ALIASES.get(name, ()) if alias in plain]
+
+
 def reachable(columns: Iterable[str], names: Iterable[str]) -> bool:
     """Would `completed` find every name in a table of these columns?"""
     there = {*columns}
-    alike = {name: {name, *ALIASES.get(name, ())} for name in {*RULES, *ALIASES}}
 
     def known(name: str) -> bool:
-        return bool(there & alike.get(name, {name}))
+        return name in there or bool(_called(there, name))
 
     return all(known(n) or any(all(map(known, needed)) for needed, _, _ in RULES.get(n, [])) for n in names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 import numpy as np
 from scipy.special import stdtrit
@@ -109,7 +110,9 @@ def called(design: Design, rows: np.ndarray) -> list[str]:
     known = {name: frame[name].to_numpy()[rows] for name in (*PLACE, "run", "step") if name in frame}
     parts = []
     if {*PLACE} <= {*known}:
-        parts.append([f"{file}:{line}" for file, line in zip(*(known[name] for name in PLACE), strict=True)])
+        short = {file: PurePath(str(file)).name for file in set(frame["file"])}
+        short = short if len(set(short.values())) == len(short) else {file: file for file in short}
+        parts.append([f"{short[file]}:{line}" for file, line in zip(*(known[name] for name in PLACE), strict=True)])
     if "run" in known:
         parts.append([f"run {x}" for x in known["run"]])
         if "step" in known:

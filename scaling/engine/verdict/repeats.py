@@ -68,7 +68,7 @@ def repeats(near: Near, kept: np.ndarray, rest: np.ndarray) -> Repeats | None:
     mean = np.bincount(place, e * np.sqrt(w)) / np.bincount(place, w)
     pure = float(((e - mean[place] * np.sqrt(w)) ** 2).sum())
     missed = max(float(e @ e) - pure, 0.0)
-    if not pure > 0:
+    if not np.sqrt(pure / spare) > 1e-9 * near.spread:  # copies of one row, which are no repeats
         return None
     noise = pure / spare
     chance = float(fdtrc(lack, spare, missed / lack / noise))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import pdtrc, stdtr, stdtrit
 
 from scaling.engine.verdict.near import Near
 
@@ -14,6 +14,7 @@ INLIER = 3.5  # standard deviations within which a row takes part in the fit tha
 LEAST = 4.75  # standard deviations below which no row is told, whatever their number
 CHANCE = 0.01  # of naming any row of a table whose errors are normal
 LOCAL = 0.5  # of the scatter of a whole curve: the least that counts as the scatter around its neighbours
+TAILS, UNLIKELY = 3.0, 1e-3  # degrees of freedom of the longest tails that count as errors; chance of so many rows beyond them
 TAIL = 3.2  # largest deviation, in standard deviations, that normal errors leave among the rows not named
 
 
@@ -73,7 +74,20 @@ def strange(near: Near, keep: np.ndarray | None = None) -> Strange:
         if far[order[k - 1]] > max(limit, inner * (1.5 + max(0.0, inner - TAIL) / 2)):
             named = k
             break
+    if not near.on_curves:
+        named = max(named, _beyond_tails(far[order], n))
     return Strange(order[:named], away, e, scale)
+
+
+def _beyond_tails(far: np.ndarray, n: int) -> int:
+    """How many of the furthest rows even errors with tails as long as Student's t of three degrees would not put there.
+
+    Outliers of every size leave no gap (the five points of Hoffmann et al.'s figure at 44, 33, 18, 13 and 6 deviations).
+    """
+    k = np.arange(1, min(n // 10, len(far)) + 1)
+    expected = 2 * n * stdtr(TAILS, -far[: len(k)])
+    unlikely = np.flatnonzero(pdtrc(k - 1, expected) < UNLIKELY)
+    return int(k[unlikely[-1]]) if len(unlikely) else 0
 
 
 def robust_scale(rest: np.ndarray, p: int) -> float:
