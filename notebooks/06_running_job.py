@@ -5,42 +5,48 @@
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 # %% [markdown]
-# # Forecasting a running job
+# # Two schedules for a running job
 # A run whose learning rate is still to fall looks worse than it is: annealing will win loss that no smooth curve through
-# the past knows of. What helps is the planned schedule, and a finished smaller run.
+# the past knows of. `scaling.forecast` fits one law of schedules to the log, under what eight models of three sources have in
+# common, and to finished runs as well if there are any.
+#
+# The job: the largest of our own tiny models, three times as long as its short runs, stopped at half of its way.
 # %%
-import numpy as np
-import pandas as pd
-
 import scaling
+from scaling.running import choose, then
 
-PLAN = "wsd:peak=3e-4,steps=6000,warmup=300,decay=0.2,shape=linear,final=0.1"
-law = scaling.laws["multi_power_5"]
-
-
-def made_up(name, L0, done, seed):
-    """A run with known truth: a multi-power law plus noise, evaluated every 50 steps up to `done`."""
-    steps = np.arange(350, 6001, 50)
-    inputs = law.hooks.features(steps, scaling.schedule(PLAN), **law.conventions)
-    loss = law(*inputs.values(), L0=L0, A=0.6, alpha=0.45, B=500.0, C=1.6)
-    loss = loss + 1e-3 * np.random.default_rng(seed).standard_normal(len(steps))
-    frame = pd.DataFrame({"run": name, "step": steps, "loss": np.where(steps <= done, loss, np.nan)})
-    return scaling.Runs.from_frame(frame, schedule=PLAN), loss[-1]
-
-
-small, _ = made_up("small", 3.2, 6000, 0)
-live, truth = made_up("large", 2.8, 3600, 1)
-# %% [markdown]
-# Three fifths are done and the rate has not fallen yet. Alone, the run's own prefix must borrow what annealing does:
-# %%
+runs = scaling.read("runs/curves")
+whole = runs["d48-long"]
+rows = whole.frame
+truth = rows["loss"].iloc[-1]
+live = scaling.Runs.from_frame(rows[rows["step"] <= 4800], facts={"n_params": 70_896}, schedule=whole.schedules["d48-long"])
 print(scaling.forecast(live))
+print(f"\ntruth {truth:.4f}")
 # %% [markdown]
-# With the finished small run on the same schedule, the forecast is an affine map of its curve.
+# Finished runs of smaller models tell what annealing saves in this family. Each size has constants of its own, which differ
+# from the job's as sizes do; all are fitted at once.
 # %%
+small = runs.select("run in ['d24-cosine', 'd24-wsd-1sqrt', 'd24-long', 'd32-cosine', 'd32-wsd-1sqrt', 'd32-long']")
 found = scaling.forecast(live, small)
 print(found)
-print(f"truth {truth:.4f}")
+print(f"\ntruth {truth:.4f}")
 # %%
 ax = scaling.plots.running(found)
 ax.plot(found.last, truth, marker="o", markerfacecolor="none", color="#d55e00", linestyle="none", label="what happened")
 _ = ax.legend(loc="upper right")
+# %% [markdown]
+# ## What if the rate fell otherwise?
+# The past stays as it was logged; from now on another schedule. Is it better to decay as planned, over all that is left, or
+# now, and to stop early?
+# %%
+PEAK = "wsd:peak=8e-3,warmup=160,final=0.1,shape=1-sqrt"
+plans = [f"{PEAK},steps=9600,decay=1920", f"{PEAK},steps=9600,decay=4800", f"{PEAK},steps=6400,decay=1600"]
+compared = choose(live, plans, small)
+print(compared)
+# %%
+axes = scaling.plots.choices(compared)
+# %% [markdown]
+# One of them alone is a forecast like any other: `scaling.forecast(then(live, plan), small)`, on the command line
+# `scaling forecast live.csv --then ...`, several of them compared.
+# %%
+print(scaling.forecast(then(live, plans[2]), small).end)

@@ -643,6 +643,25 @@ def test_rows_of_a_job_are_picked_without_its_references(folder, tmp_path, capsy
     assert "reference 'bare': its learning rates are unknown" in said and "--map lr=COLUMN" in said and "give sch" not in said
 
 
+def test_schedules_to_come_are_forecast_and_compared(folder, tmp_path, capsys):
+    done = pd.read_csv(folder / "wsd.csv")
+    done[done["step"] <= 1200].to_csv(tmp_path / "live.csv", index=False)
+    peak = done["lr"].max()
+    plans = [f"wsd:peak={peak:g},steps=3000,warmup=100,decay={share}" for share in ("0.2", "0.5")]
+    line = ["forecast", str(tmp_path / "live.csv")]
+    files = ["-o", str(tmp_path / "curves.csv"), "--plot", str(tmp_path / "choices.png")]
+    assert main([*line, "--then", plans[0], "--json"]) == 0
+    alone = strict_json(capsys.readouterr().out)
+    assert main([*line, "--then", plans[0], "--then", plans[1], *files, "--json"]) == 0
+    both = strict_json(capsys.readouterr().out)
+    assert both["forecasts"][plans[0]]["end"] == alone["end"] and alone["last"] == 3000
+    assert set(pd.read_csv(tmp_path / "curves.csv")["then"]) == set(plans)
+    assert (tmp_path / "choices.png").read_bytes()[:4] == b"\x89PNG"
+    assert main([*line, "--then", plans[0], "--then", plans[1], "--register", str(tmp_path / "r.json")]) == 2
+    assert main([*line, "--schedule", f"cosine:peak={2 * peak:g},steps=3000,warmup=100"]) == 3
+    assert "--then" in capsys.readouterr().err
+
+
 def test_shares_of_a_mixture(tmp_path, capsys):
     rng = np.random.default_rng(0)
     law = scaling.laws["multilingual"]

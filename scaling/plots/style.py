@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,16 @@ CONTEXT = "#8c8c8c"
 MAX_POINTS = 5000
 
 
-def styled() -> AbstractContextManager[None]:
-    """Return the context in which every figure is made."""
+@contextmanager
+def styled() -> Iterator[None]:
+    """The context in which every figure is made."""
+    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
-    return plt.style.context(str(files("scaling.plots") / "scaling.mplstyle"))
+    with plt.style.context(str(files("scaling.plots") / "scaling.mplstyle")):
+        yield
+        interactive = mpl.is_interactive()
+    mpl.interactive(interactive)  # a notebook's backend sets it at the first figure; put back, no later one would be shown
 
 
 def panels(ax: Axes | Mapping[str, Axes] | None, heights: Mapping[str, float]) -> dict[str, Axes]:
