@@ -275,6 +275,21 @@ def test_a_loss_that_does_not_follow_its_schedule_is_told():
     assert found.warnings[0].startswith("do not trust this") and found.end["lower"] >= 0
 
 
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("size", [1e-3, 1e3])
+def test_losses_that_no_law_follows_have_a_finite_answer(plan, size):
+    """exp(-10 t) falls through every power law; rises, constants and pure noise are as bad."""
+    schedule = scaling.schedule(plan)
+    steps = np.unique(np.linspace(schedule.warmup + 1, 0.6 * schedule.last, 40).astype(int))
+    t, noise = steps / schedule.last, np.random.default_rng(0).standard_normal(len(steps))
+    for loss, ok in ((np.exp(-10 * t), False), (1 + t, None), (np.ones(len(t)), None), (np.exp(noise), None)):
+        rows = pd.DataFrame({"run": "run", "step": steps, "loss": size * loss})
+        found = scaling.forecast(scaling.Runs.from_frame(rows, schedule=schedule))
+        end = found.end
+        assert 0 < end["lower"] <= end["mean_lower"] <= end["prediction"] <= end["mean_upper"] <= end["upper"] < np.inf
+        assert ok is None or found.ok == ok
+
+
 def _sizes(known=True, shifts=(0.3, 0.6)):
     plan = PLAN.replace("decay=0.2", "decay=0.3")
     parts = [run(4000, shift=shift, seed=k, name=f"small-{k}", plan=plan)[0] for k, shift in enumerate(shifts)]

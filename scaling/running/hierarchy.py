@@ -18,6 +18,7 @@ SHARED, ALIKE = 0.9, 0.1  # correlation of the drifts of two runs on one schedul
 ROUNDS, ENOUGH = 100, 1e-7
 TOO_FAR, SCALINGS = 1.5, 4  # typical size of a run's whitened residuals from which its drift is scaled up, and how often
 SIZE = len(NAMES)
+LEAST = 0.01  # of the last loss, below which no law is followed
 _SHARES = np.linspace(0, 1, 101)
 
 
@@ -147,12 +148,14 @@ class Hierarchy:
         return cost, slope, H
 
     def _white(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """Whitened residuals, their Huber weights, and slopes of the whitened ln law; None where the law is below 0."""
+        """Whitened residuals, their Huber weights, and slopes of the whitened ln law; None where the law is below 0
+        or beyond all numbers."""
         J, fitted = np.zeros((len(self._log), len(x))), []
         for k, curve in enumerate(self.curves):
             block = slice(SIZE * curve.block, SIZE * (curve.block + 1))
-            value, by = curve.path(x[block])
-            if not (value > 0).all():
+            with np.errstate(over="ignore", invalid="ignore"):  # a step too far, which the solver takes back
+                value, by = curve.path(x[block])
+            if not ((value > 0).all() and np.isfinite(by).all()):
                 return None
             J[self._of == k, block] = by / value[:, None]
             fitted.append(np.log(value))
@@ -174,7 +177,7 @@ class Hierarchy:
         assert found is not None  # the fit ended there
         r, weight, J = found
         values, slopes = zip(*(path(self.x[:SIZE]) for path in paths), strict=True)
-        value, by = np.maximum(np.concatenate(values), 1e-12), np.concatenate(slopes)
+        value, by = np.maximum(np.concatenate(values), LEAST * self.curves[0].loss[-1]), np.concatenate(slopes)
         of = np.repeat(np.arange(len(paths)), [len(path.steps) for path in paths])
         begin = self._begin + DRIFT**2 * np.log(self._plan.steps)
         drift = np.concatenate([path.drift for path in paths]) - begin

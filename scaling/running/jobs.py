@@ -22,8 +22,10 @@ from scaling.running.references import MISFIT, References, as_runs, hierarchy
 from scaling.words import check_level
 
 CUT = 0.6  # of what is known, from which the rest of it is forecast to see whether that would have held
+LOST = 0.2  # of the loss, to which no rest of a run takes it
 FALLEN = 0.25  # of the peak rate: a fall that begins to show what annealing saves
 SHOWN = 120
+WIDEST = 3.0  # sd of ln loss from which on nothing is known
 FOUND = ("L0", "A", "alpha", "N", "X", "q", "k", "eta_0")
 
 
@@ -156,7 +158,7 @@ def made(prefix: Prefix, references: References | None, level: float, family: Fa
     frame = curve(model, prefix, level, done)
     first = model.curves[0]
     log = pd.DataFrame({"step": first.path.steps, "loss": first.loss, "fitted": np.exp(model.ahead([first.path])[0])})
-    mistrust = _mistrust(model, prefix)
+    mistrust = _mistrust(model, prefix, frame)
     return Forecast(
         prefix.name, done, last, frame, _method(model, references), _constants(model), level,
         float(np.hypot(prefix.noise, prefix.wander)), (*mistrust, *prefix.plan.notes, *said, *_doubts(prefix, model)),
@@ -169,7 +171,7 @@ def curve(model: Hierarchy, prefix: Prefix, level: float, begin: int) -> pd.Data
     plan = prefix.plan
     steps = np.unique(np.r_[np.linspace(begin, plan.last, SHOWN).round().astype(int), plan.last])
     middle, covariance = model.ahead([Path(plan, steps)])
-    mean = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    mean = np.minimum(np.sqrt(np.maximum(np.diag(covariance), 0.0)), WIDEST)
     loss = np.exp(middle)
     row = np.sqrt(mean**2 + ROW**2 + (prefix.noise**2 + prefix.wander**2) / loss**2)
     z = norm.ppf(0.5 + level / 2)
@@ -188,7 +190,8 @@ def _check(prefix: Prefix, references: References | None, level: float, family: 
     model, _ = hierarchy(part, references, family)
     middle, covariance = model.ahead([Path(prefix.plan, prefix.step[-1:])])
     rows = 3
-    sd = np.sqrt(covariance[0, 0] + (ROW**2 + (prefix.noise / np.exp(middle[0])) ** 2) / rows)
+    sd = min(WIDEST, float(np.sqrt(max(covariance[0, 0], 0.0))))
+    sd = np.sqrt(sd**2 + (ROW**2 + (prefix.noise / np.exp(middle[0])) ** 2) / rows)
     z = norm.ppf(0.5 + level / 2)
     found = {"prediction": middle[0], "lower": middle[0] - z * sd, "upper": middle[0] + z * sd}
     told = {name: float(np.exp(value)) for name, value in found.items()}
@@ -222,9 +225,13 @@ def _constants(model: Hierarchy) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(FOUND, name="constant"))
 
 
-def _mistrust(model: Hierarchy, prefix: Prefix) -> list[str]:
-    """Does the loss so far leave the law's curve?"""
-    first = model.curves[0]
+def _mistrust(model: Hierarchy, prefix: Prefix, frame: pd.DataFrame) -> list[str]:
+    """Does the loss so far leave the law's curve, or the law all sense?"""
+    first, end = model.curves[0], frame.iloc[-1]
+    if end["prediction"] < LOST * first.loss[-1] or end["mean_upper"] > end["mean_lower"] / LOST:
+        return [
+            "do not trust this: the law that follows the loss so far does not say where it ends; no loss of training falls so"
+        ]
     late = np.abs(model.residuals)
     missed = max(float(np.median(late[first.path.steps >= prefix.done / 2])), float(np.median(late[-3:])))
     if missed <= max(MISFIT, 3 * float(np.median(first.noise / first.loss))):
