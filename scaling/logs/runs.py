@@ -85,7 +85,7 @@ class Runs(Result):
 
         loss is NaN where it was not evaluated; such rows with a rate are part of the planned schedule.
         """
-        return self._frame.drop(columns=[*PLACE], errors="ignore")
+        return self._frame.drop(columns=[*PLACE], errors="ignore").copy()  # its columns may be read-only: parsed in one piece
 
     @property
     def placed(self) -> pd.DataFrame:
