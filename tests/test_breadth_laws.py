@@ -88,8 +88,8 @@ def test_tries_from_a_beta_are_those_of_its_draws():
 
 def test_a_mixture_of_equal_domains_follows_one_power_law():
     law = laws["mixture_transfer"].using(domains="web/code")
-    assert law(0.3, 0.7, c=2.0, a=0.5, w_web=0.25, w_code=0.25) == pytest.approx(2 + 0.25**-0.5, rel=1e-12)
-    assert law(1.0, 0.0, c=2.0, a=0.5, w_web=4.0, w_code=1.0) == pytest.approx(2.5, rel=1e-12)
+    assert law(0.3, 0.7, c=2.0, a=0.5, g=1.0, w_web=0.25, w_code=0.25) == pytest.approx(2 + 0.25**-0.5, rel=1e-12)
+    assert law(1.0, 0.0, c=2.0, a=0.5, g=0.3, w_web=4.0, w_code=1.0) == pytest.approx(2.5, rel=1e-12)
 
 
 def test_optimisers_are_rescaled_sizes_and_tokens():
