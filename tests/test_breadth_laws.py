@@ -116,3 +116,10 @@ def test_experts_are_read_by_the_name_our_reader_gives_them():
     table = pd.DataFrame({"N": N, "experts": E, "loss": 1.3 + 24 / N**0.15 / E**0.06})
     fit = scaling.fit(table, "experts")
     assert fit.ok and fit.values["b"] == pytest.approx(0.06, rel=1e-5)
+
+
+def test_a_column_that_a_law_takes_by_another_name_is_not_called_unused():
+    rng = np.random.default_rng(1)
+    N, E = np.exp(rng.uniform(16, 20, 40)), 2.0 ** rng.integers(0, 9, 40)
+    table = pd.DataFrame({"N": N, "experts": E, "loss": 1.3 + 24 / N**0.15 / E**0.06})
+    assert scaling.candidates(table).unused == []
