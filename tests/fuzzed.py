@@ -157,9 +157,12 @@ def damaged(file: File, ops: list[Op]) -> tuple[bytes, set[int] | None]:
         beside = 14 if file.near else 0  # lines that may belong to the same step
         told += [text for text, _ in lines[max(0, i - beside) : i + beside + 1]]
         _apply(KINDS[kind % len(KINDS)], lines, i, at, number, told)
-    for line, touched in lines:
-        if touched:
-            told.append(line)
+    merged, any_touched = "", False  # what has lost its newline goes on in the next
+    for line, touched in [*lines, ("\n", False)]:
+        merged, any_touched = merged + line, any_touched or touched or not (merged + line).endswith("\n")
+        if merged.endswith("\n"):
+            told += [merged] * any_touched
+            merged, any_touched = "", False
     head = [line for line, _ in lines[: file.head]] != file.content.decode().splitlines(keepends=True)[: file.head]
     numbers = {int(n.replace(",", "")) for line in told for n in re.findall(r"\d[\d,]*|\d+", line)}
     numbers |= {int(n) for line in told for n in re.findall(r"\d+", line)}

@@ -110,6 +110,15 @@ def test_fields_by_key(tmp_path: Path) -> None:
         read(path, loss="train_loss")
 
 
+def test_a_damaged_header_is_no_fact(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    text = printed.megatron().text
+    for damaged in ("0x10", "20a8", "2,0,48"):
+        path.write_text(text.replace(" 2048\n", f" {damaged}\n"))
+        found = series(path)
+        assert "context" not in found["facts"] and "tokens" not in found
+
+
 def test_lines_of_evaluations(tmp_path: Path) -> None:
     """A bare `loss` is that of the evaluation its line speaks of; a loss that says it is of training stays that."""
     path = tmp_path / "run.log"

@@ -39,6 +39,11 @@ class Findings:
         return sum(map(len, self._problems.values()))
 
     @property
+    def told(self) -> int:
+        """Number of problems so far, and of runs without anything to read."""
+        return self.count + sum(map(len, self._nothing.values()))
+
+    @property
     def notes(self) -> tuple[str, ...]:
         return _told(self._notes)
 

@@ -82,7 +82,13 @@ def sheets_of(path: Path, findings: Findings) -> list[Sheet]:
     head = b"" if path.is_dir() else head_of(path)
     source = source_of(path, head)
     if source is not None:
-        return source.sheets(path, findings)
+        before = findings.told
+        found = source.sheets(path, findings)
+        if not found and findings.told == before:
+            findings.problem(
+                str(path), f"it looks like {source.NAME}, but no run is in it; write one row per step as CSV: step,loss"
+            )
+        return found
     what = next((what for magic, what in OTHERS.items() if head.startswith(magic)), None)
     if what is not None:
         findings.problem(str(path), f"it is {what}")

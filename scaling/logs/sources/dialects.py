@@ -165,4 +165,7 @@ FACTS = {
     r"^vocab size: %s": "vocab_size",
     r"padded_vocab_size \.+ %s": "vocab_size",
 }
-FACT = {re.compile(pattern.replace("%s", f"({NUMBER})"), re.IGNORECASE | re.MULTILINE): name for pattern, name in FACTS.items()}
+FACT = {
+    re.compile(pattern.replace("%s", rf"({NUMBER})(?!\w|[.,]\d)"), re.IGNORECASE | re.MULTILINE): name
+    for pattern, name in FACTS.items()
+}
