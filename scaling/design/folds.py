@@ -25,10 +25,12 @@ class Fold:
 def folds(made: Design) -> list[Fold]:
     """The largest size, the two largest, the longest runs of each size, both at once, the highest peak, the largest batch.
 
-    A fold that would leave fewer than two sizes, or nothing to predict, is none.
+    A fold that would leave fewer than two sizes, or nothing to predict, is none. Of a law for one size the lowest peak, too.
     """
     runs = made.frame.assign(code=made.runs).groupby("code").tail(1).sort_values("code")
-    size, length = (np.log(runs[name].to_numpy(float)) for name in ("N", "D"))
+    length = np.log(runs["D"].to_numpy(float))
+    size = np.log(runs["N"].to_numpy(float)) if "N" in runs else np.zeros(len(runs))
+    least = LEAST if "N" in runs else 1
     sizes = np.unique(size)
     longest = pd.Series(length).groupby(size).transform("max").to_numpy()
     several = pd.Series(length).groupby(size).transform("min").to_numpy() < longest - NEAR
@@ -46,10 +48,13 @@ def folds(made: Design) -> list[Fold]:
         within = any(np.ptp(value[size == one]) > NEAR for one in sizes)
         high = within & (value > value.max() - NEAR)
         parts.append((name, ~high, high))
+        if column == "peak" and "N" not in runs:
+            low = within & (value < value.min() + NEAR)
+            parts.append(("the lowest peak", ~low, low))
     found, seen = [], set()
     for what, train, test in parts:
         key = (train.tobytes(), test.tobytes())
-        if test.any() and len(np.unique(size[train])) >= LEAST and train.sum() > LEAST and key not in seen:
+        if test.any() and len(np.unique(size[train])) >= least and train.sum() > LEAST and key not in seen:
             seen.add(key)
             found.append(Fold(what, train[made.runs], test[made.runs]))
     return found

@@ -44,22 +44,24 @@ def progress(
     return L0 + A * Q**-alpha - B * Q ** (-k * alpha) * saved(drops, C, e0)[0]
 
 
-def saved(drops, C, e0, slopes=False):
+def saved(drops, C, e0, slopes=False, by_peak=None):
     """What annealing saves at each row, in units of B at Q = 1: sum of drops of h that have taken effect, (..., n).
 
     Parameters
     ----------
     drops : RateDrops, `paced`. C, e0 : of the law, (B, 1) or (). slopes : are its derivatives in C and e0 wanted too?
+    by_peak : power of a run's `peak` that C goes with, where runs differ in it.
     """
 
     def terms(part):
-        root = 1 / np.sqrt(1 + C * part.S)
+        S = part.S if by_peak is None else part.S * np.repeat(part.peak ** np.asarray(by_peak), part.count, axis=-1)
+        root = 1 / np.sqrt(1 + C * S)
         fall = part.saturating(e0)
         effect = fall * (1 - root)
         if not slopes:
             return [effect]
         rise = (part.high / (e0 + part.high) + part.low / (e0 + part.low)) / e0
-        return [effect, 0.5 * fall * part.S * root**3, effect * rise]
+        return [effect, 0.5 * fall * S * root**3, effect * rise]
 
     return drops.sums(terms)
 
