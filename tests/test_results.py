@@ -14,7 +14,7 @@ import pytest
 
 import scaling
 from scaling.judging import Backtest
-from scaling.planning import Mixture
+from scaling.planning import BestPeak, Mixture
 from scaling.planning.schedules import BestSchedule
 from scaling.procedures.approaches import Optima
 from scaling.procedures.chain import Chain
@@ -91,6 +91,13 @@ def best_schedule():
     return BestSchedule(plan, 2.123456, 0.387, 1.61, compared, ("rates below the data",))
 
 
+def peaks():
+    peak = np.geomspace(1e-3, 4e-3, 9)
+    loss = 2.1 + 0.01 * np.log(peak / 2e-3) ** 2
+    table = pd.DataFrame({"peak": peak, "loss": loss, "lower": loss - 0.0123, "upper": loss + 0.0123, "ok": True})
+    return BestPeak(2e-3, 2.1, (1.5e-3, 2.7e-3), table, (BAD,))
+
+
 @cache
 def relation():
     return relate(fitted(law="kaplan_offset"), fitted(2.0, "kaplan_offset"))
@@ -135,6 +142,7 @@ KINDS = {
     "Forecast": forecast,
     "Mixture": mixture,
     "BestSchedule": best_schedule,
+    "BestPeak": peaks,
     "Relation": lambda: replace(relation(), how=BAD),
     "Translated": lambda: replace(relation(), how=BAD).translate(fitted(law="kaplan_offset")),
     "Chain": chain,

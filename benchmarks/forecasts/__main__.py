@@ -1,7 +1,7 @@
 """`python -m benchmarks.forecasts`: every bar a forecast is held to, what was measured, met or not; then the failures.
 
-Name parts (schedule, progress, inside, rolling, curves, intervals, running, experiments, downstream, optimum,
-sizes) to measure these alone.
+Name parts (schedule, progress, peaks, inside, rolling, curves, intervals, running, experiments, downstream,
+optimum, sizes) to measure these alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.forecasts import coverage, experiments, next_curves, optimum, rolling, running, schedule, schedules, sizes
+from benchmarks.forecasts import (
+    coverage,
+    experiments,
+    next_curves,
+    optimum,
+    peaks,
+    rolling,
+    running,
+    schedule,
+    schedules,
+    sizes,
+)
 from benchmarks.papers.__main__ import shared
 from benchmarks.transfer import inside_sweep
 
@@ -145,7 +156,8 @@ def surfaces(data: Path, failures: list[str]) -> Iterator[Bar]:
 
 
 PARTS: dict[str, Part] = {
-    "schedule": search, "progress": schedules.bars, "inside": inside, "rolling": origin, "curves": whole_curves,
+    "schedule": search, "progress": schedules.bars, "peaks": peaks.bars, "inside": inside, "rolling": origin,
+    "curves": whole_curves,
     "intervals": intervals, "running": jobs, "experiments": choice, "downstream": accuracies, "optimum": tokens,
     "sizes": surfaces,
 }  # fmt: skip

@@ -44,7 +44,7 @@ def _check(fit: Fit, logs: bool, planned: bool, inputs: Mapping[str, str], optio
             hint = did_you_mean(f"--{name}", [f"--{option}" for option in (*known, *options)])
             raise ArgumentError(f"unknown option --{name}{hint}")
     if over_runs and logs + planned == 1 and not (logs and inputs):
-        if planned and "N" not in inputs:
+        if planned and "N" in fit.law.hooks.facts and "N" not in inputs:
             raise ArgumentError(f"law '{fit.law.name}' also needs --N, the size of the run")
         return
     if logs + planned + bool(inputs) != 1:

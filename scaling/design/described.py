@@ -44,7 +44,7 @@ def described(data: Any, law: Law, *, fitting: bool, steps: Any = None) -> Runs:
     table = data if isinstance(data, pd.DataFrame) else pd.DataFrame({k: [v] if one else v for k, v in dict(data).items()})
     names = {column: here for here, names in COLUMNS.items() for column in reversed(names)}
     found = {here: next((c for c in columns if c in table), None) for here, columns in COLUMNS.items()}
-    needed = ["n_params", *(["loss"] if fitting else [])]
+    needed = [*(["n_params"] if "N" in law.hooks.facts else []), *(["loss"] if fitting else [])]
     if missing := [COLUMNS[name][-1 if name != "n_params" else 1] for name in needed if found[name] is None]:
         raise DataError(
             f"runs told by their schedule need {', '.join(missing)} too; there are {', '.join(map(str, table))}. Known are "
@@ -64,7 +64,8 @@ def described(data: Any, law: Law, *, fitting: bool, steps: Any = None) -> Runs:
             at = np.atleast_1d(at)
         loss = float(told.get("loss", np.nan))
         parts.append(pd.DataFrame({"run": run, "step": at, "lr": plan.rates[plan.index(at)], "loss": loss}))
-        facts[run] = {"n_params": float(told["n_params"]), "batch_tokens": batch, "plan": plan}
+        size = {"n_params": float(told["n_params"])} if "n_params" in told else {}
+        facts[run] = {**size, "batch_tokens": batch, "plan": plan}
     if len(facts) < len(parts):
         raise DataError("two rows have one name in column 'run': a row is a run here.")
     plans = {run: fact.pop("plan") for run, fact in facts.items()}
@@ -78,7 +79,7 @@ def _given(value: Any) -> bool:
 
 def _planned(told: dict[str, Any], law: Law, fitting: bool) -> tuple[float, Schedule]:
     """Tokens of one update, and the schedule."""
-    usual = {} if fitting or law.hooks.usual is None else law.hooks.usual(float(told["n_params"]), **law.conventions)
+    usual = {} if fitting or law.hooks.usual is None else law.hooks.usual(told.get("n_params"), **law.conventions)
     text = told["schedule"]
     keys = {} if isinstance(text, Schedule) else {part.partition("=")[0].strip() for part in text.partition(":")[2].split(",")}
     batch, tokens = told.get("batch_tokens", usual.get("B")), told.get("tokens")

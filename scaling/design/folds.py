@@ -30,7 +30,7 @@ def folds(made: Design) -> list[Fold]:
     runs = made.frame.assign(code=made.runs).groupby("code").tail(1).sort_values("code")
     length = np.log(runs["D"].to_numpy(float))
     size = np.log(runs["N"].to_numpy(float)) if "N" in runs else np.zeros(len(runs))
-    least = LEAST if "N" in runs else 1
+    least, kept = (LEAST, LEAST + 1) if "N" in runs else (1, LEAST)
     sizes = np.unique(size)
     longest = pd.Series(length).groupby(size).transform("max").to_numpy()
     several = pd.Series(length).groupby(size).transform("min").to_numpy() < longest - NEAR
@@ -54,7 +54,7 @@ def folds(made: Design) -> list[Fold]:
     found, seen = [], set()
     for what, train, test in parts:
         key = (train.tobytes(), test.tobytes())
-        if test.any() and len(np.unique(size[train])) >= least and train.sum() > LEAST and key not in seen:
+        if test.any() and len(np.unique(size[train])) >= least and train.sum() >= kept and key not in seen:
             seen.add(key)
             found.append(Fold(what, train[made.runs], test[made.runs]))
     return found

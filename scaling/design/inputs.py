@@ -96,11 +96,13 @@ def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: b
                 f"law '{law.name}' cannot be used on a schedule here; it takes {', '.join(law.inputs)}: "
                 f"predict({{{', '.join(f'{name!r}: [...]' for name in law.inputs)}}})."
             )
-        if law.hooks.facts:
+        if "N" in law.hooks.facts:
             raise DataError(
                 f"law '{law.name}' needs more than a schedule: predict({{'N': 1e9, 'tokens': 2e10, 'schedule': 'cosine:...'}})."
             )
-        return _planned(data, law, steps)
+        if not law.hooks.facts:
+            return _planned(data, law, steps)
+        data = {"schedule": data}  # in the batch that is usual
     if is_described(data, law):
         data = described(data, law, fitting=fitting, steps=steps)
     if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):

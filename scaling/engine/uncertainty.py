@@ -105,7 +105,8 @@ def _sandwich(Q: np.ndarray, r: np.ndarray, weights: np.ndarray, loss: Loss, inn
     if k:
         bend, steep = (weights * curvature).sum(), (weights * slope**2).sum()
         fewer = inner.strength * bend / steep if steep > 0 else 1.0
-    leverage = np.minimum((Q[:n] ** 2).sum(1) / np.maximum(weights, 1.0), 0.99)  # of one of the rows a weight counts
+    # of one of the rows that a weight counts; beside a prior rows that count less than one are counted by `fewer` already
+    leverage = np.minimum((Q[:n] ** 2).sum(1) / np.maximum(weights, 1.0 if k else 1e-300), 0.99)
     H = (Q.T * np.append(curvature, np.ones(k))) @ Q
     slopes = np.append(slope / (1 - leverage) * np.sqrt(fewer), np.full(k, np.sqrt(inner.strength)))
     outer = np.linalg.qr(Q * slopes[:, None]).R

@@ -120,7 +120,8 @@ def beyond(target: Target, low: np.ndarray, high: np.ndarray) -> list[tuple[np.n
 def _unusual(law: Law, frame: pd.DataFrame, name: str) -> np.ndarray:
     """A fact of runs (n,), peak and batch over those that are usual for the size."""
     value = frame[name].to_numpy(float)
-    usual = {} if law.hooks.usual is None else law.hooks.usual(frame["N"].to_numpy(float), **law.conventions)
+    size = frame["N"].to_numpy(float) if "N" in frame else None
+    usual = {} if law.hooks.usual is None else law.hooks.usual(size, **law.conventions)
     return np.asarray(value / usual.get(name, 1.0))
 
 

@@ -7,7 +7,7 @@ import numpy
 
 from scaling.formula import Bending, Domain, Exponent, Positive, Prior, Unit, law
 from scaling.papers.ladder import PRIORS
-from scaling.papers.progress import progress, saved
+from scaling.papers.progress import saved
 from scaling.schedules import schedule
 from scaling.schedules.drops import RateDrops
 
@@ -22,7 +22,7 @@ Falling = Annotated[float, Domain(-4.0, 0.0)]
     priors={
         **{name: PRIORS[name] for name in ("r", "mp", "np", "cp", "s", "C")},
         "e0": Prior(2.3, 0.2, "curves of one peak fitted alone: 25M, 100M, 124M at three peaks, tiny models"),
-        "k": progress.params["k"].prior,
+        "k": Prior(0.15, 0.1, "as of `progress`"),
     },
 )
 def peaks(
@@ -71,7 +71,12 @@ def peaks_units(runs):
 
 @peaks.reach
 def peaks_reach():
-    return {"mp": ("P",), "r": ("b",)}
+    return {"mp": ("peak",), "r": ("B",)}
+
+
+@peaks.usual
+def peaks_usual(N=None, *, B_ref, **_):
+    return {"B": B_ref}
 
 
 @peaks.sample
@@ -79,7 +84,9 @@ def peaks_sample(rng, n):
     """Late rows of four runs: two peaks and two batches, two schedules of each."""
     parts = []
     for i, rows in enumerate(numpy.array_split(numpy.arange(n), 4)):
-        plan = schedule(f"wsd:steps=2000,warmup=100,decay={(0.3, 0.6)[i % 2]},shape=linear,final=0.1", peak=(1e-3, 2e-3)[i // 2])
+        plan = schedule(
+            f"wsd:steps=2000,warmup=100,decay={(0.3, 0.6)[i % 2]},shape=linear,final=0.1", peak=(1e-3, 2e-3)[i // 2]
+        )
         steps = numpy.sort(rng.choice(numpy.arange(600, 2001), len(rows), replace=False))
         parts.append(peaks_features(steps, plan, (5e5, 1e6)[i // 2], **{**peaks.conventions, "T_ref": 1e9}))
     return {k: (RateDrops if k == "drops" else numpy).concatenate([part[k] for part in parts]) for k in parts[0]}
@@ -88,7 +95,11 @@ def peaks_sample(rng, n):
 @peaks.components
 def peaks_components(P, b, T, drops, *, L0, R_ref, alpha, r, mp, np, cp, s, s_ref, k, C, e0):
     R = R_ref * (P**mp * b**r * T) ** -alpha
-    return {"L0": L0, "progress": R, "noise": s_ref * P**np * b**-s * (R / R_ref) ** k * (1 / (1 + 1 / e0) - saved(drops, C, e0, by_peak=cp)[0])}
+    return {
+        "L0": L0,
+        "progress": R,
+        "noise": s_ref * P**np * b**-s * (R / R_ref) ** k * (1 / (1 + 1 / e0) - saved(drops, C, e0, by_peak=cp)[0]),
+    }
 
 
 @peaks.jacobian
@@ -101,7 +112,7 @@ def peaks_jacobian(P, b, T, drops, *, L0, R_ref, alpha, r, mp, np, cp, s, s_ref,
     left, noise = held - effect, s_ref * gain * (held - effect)
     both = R + k * noise  # what a change of ln R does to the loss
     return {
-        "L0": numpy.ones_like(R), "R_ref": R / R_ref, "alpha": -both * x, "r": -alpha * both * batch, "mp": -alpha * both * peak,
-        "np": noise * peak, "cp": -s_ref * gain * by_C * C * peak, "s": -noise * batch, "s_ref": gain * left,
+        "L0": numpy.ones_like(R), "R_ref": R / R_ref, "alpha": -both * x, "r": -alpha * both * batch, "np": noise * peak,
+        "mp": -alpha * both * peak, "cp": -s_ref * gain * by_C * C * peak, "s": -noise * batch, "s_ref": gain * left,
         "k": -noise * alpha * x, "C": -s_ref * gain * by_C, "e0": s_ref * gain * (held**2 / e0**2 - by_e0),
     }  # fmt: skip

@@ -7,5 +7,7 @@ from scaling.planning.mixture import Mixture as Mixture
 from scaling.planning.mixture import own_shares as own_shares
 from scaling.planning.mixture_search import mix as mix
 from scaling.planning.mixture_search import whole_shares as whole_shares
+from scaling.planning.peaks import BestPeak as BestPeak
+from scaling.planning.peaks import best_peak as best_peak
 from scaling.planning.schedules import BestSchedule as BestSchedule
 from scaling.planning.schedules import best_schedule as best_schedule
