@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jupytext
 from nbclient import NotebookClient
+from test_notebooks import FIGURES, shown
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 
@@ -17,6 +18,8 @@ def main(names: list[str]) -> None:
         NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(FOLDER.parent)}}).execute()
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)  # times of day would change every file every time
+        if sum(shown(notebook)) != FIGURES[source.stem]:
+            sys.exit(f"{source.name} shows {sum(shown(notebook))} figures, not the {FIGURES[source.stem]} it should.")
         jupytext.write(notebook, source.with_suffix(".ipynb"))
         print(source.with_suffix(".ipynb").name, flush=True)
 

@@ -1,6 +1,7 @@
-"""Every notebook runs from its .py source, and its .ipynb twin is up to date in its sources."""
+"""Every notebook runs from its .py source, its .ipynb twin is up to date in its sources, and every figure is there."""
 
 import json
+import os
 import runpy
 import warnings
 from pathlib import Path
@@ -9,6 +10,17 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))
+TWO = ("01_fit_and_predict", "03_batch_and_trajectory", "06_running_job", "09_small_proxies", "11_multilingual_ratios")
+FIGURES = {source.stem: 1 for source in SOURCES} | dict.fromkeys(TWO, 2)
+FIGURES |= {"12_translation_and_mixtures": 3, "13_over_training_and_downstream": 2}
+OF_PUBLIC_RUNS = {"12_translation_and_mixtures": 1, "13_over_training_and_downstream": 1}  # only where the data lie
+PUBLIC = any(Path(p).is_dir() for p in (os.environ.get("SCALING_DATA", ""), FOLDER.parents[1] / "shared/data") if str(p))
+
+
+def shown(notebook):
+    """How many figures each code cell of a notebook shows."""
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return [sum("image/png" in output.get("data", {}) for output in cell["outputs"]) for cell in code]
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
@@ -22,7 +34,8 @@ def test_notebook_runs(source, monkeypatch):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
         runpy.run_path(str(source))
-    assert plt.get_fignums(), "a notebook shows at least one figure"
+    missing = 0 if PUBLIC else OF_PUBLIC_RUNS.get(source.stem, 0)
+    assert len(plt.get_fignums()) == FIGURES[source.stem] - missing
     plt.close("all")
 
 
@@ -35,3 +48,17 @@ def test_notebook_twin_has_the_same_cells_and_was_executed(source):
     code = [c for c in twin["cells"] if c["cell_type"] == "code"]
     assert all(c["execution_count"] for c in code)
     assert not any(o["output_type"] == "error" for c in code for o in c["outputs"])
+    assert sum(shown(twin)) == FIGURES[source.stem]
+
+
+OURS = "axes = plots.compared(pd.DataFrame({'error': [.01, .02], 'difference': [0, .01], 'se': [0, .001]}, index=['a', 'b']))"
+THEIRS = "plt.plot([1, 2])\nassert plt.gca().spines['top'].get_visible() and mpl.is_interactive()"
+
+
+@pytest.mark.parametrize("order", [(OURS, OURS, THEIRS), (THEIRS, OURS, OURS)], ids=["ours first", "theirs first"])
+def test_every_figure_shows_whichever_comes_first(order):
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    imports = "import pandas as pd, matplotlib as mpl, matplotlib.pyplot as plt\nfrom scaling import plots"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in (imports, *order)])
+    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(FOLDER.parent)}}).execute()
+    assert shown(notebook) == [0, 1, 1, 1]

@@ -251,14 +251,3 @@ def smallest_distance(colours, blindness: str) -> float:
     lab = np.c_[116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])]
     distance = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
     return distance[~np.eye(len(lab), dtype=bool)].min()
-
-
-def test_a_notebook_stays_interactive_after_its_first_figure():
-    """Its backend turns this on when the first figure is made, inside our style."""
-    with style.styled():
-        mpl.interactive(True)
-    assert mpl.is_interactive()
-    mpl.interactive(False)
-    with style.styled():
-        pass
-    assert not mpl.is_interactive()

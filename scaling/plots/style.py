@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from importlib.resources import files
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
@@ -26,16 +26,14 @@ CONTEXT = "#8c8c8c"
 MAX_POINTS = 5000
 
 
-@contextmanager
-def styled() -> Iterator[None]:
-    """The context in which every figure is made."""
-    import matplotlib as mpl
+def styled() -> AbstractContextManager[None]:
+    """Return the context in which every figure is made."""
     import matplotlib.pyplot as plt
 
-    with plt.style.context(str(files("scaling.plots") / "scaling.mplstyle")):
-        yield
-        interactive = mpl.is_interactive()
-    mpl.interactive(interactive)  # a notebook's backend sets it at the first figure; put back, no later one would be shown
+    # Loading a backend is not part of the style: a notebook's switches interactive mode on as it loads, and were that
+    # inside the context, leaving it, by an error too, would switch it off and no figure would be shown from then on.
+    plt.draw_if_interactive()  # type: ignore[no-untyped-call]
+    return plt.style.context(str(files("scaling.plots") / "scaling.mplstyle"))
 
 
 def panels(ax: Axes | Mapping[str, Axes] | None, heights: Mapping[str, float]) -> dict[str, Axes]:
