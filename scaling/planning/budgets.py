@@ -49,7 +49,8 @@ def minima(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
     Returns
     -------
-    DataFrame of flops, N, D, loss with one row per budget whose minimum lies inside its sizes, and what was left out and why.
+    DataFrame of flops, N, D, loss and curvature (of the loss in ln N), with one row per budget whose minimum lies inside its
+    sizes, and what was left out and why.
 
     Raises
     ------
@@ -72,10 +73,10 @@ def minima(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
             notes.append(f"{said}: the minimum is not bracketed by the sizes run")
             continue
         N = np.exp(best)
-        rows.append((flops, N, float(tokens(flops, N)), c0 - c1**2 / (4 * c2)))
+        rows.append((flops, N, float(tokens(flops, N)), c0 - c1**2 / (4 * c2), c2))
     if len(rows) < 2:
         raise FitError("fewer than two budgets have a minimum inside the sizes run; " + "; ".join(notes[:2]))
-    return pd.DataFrame(rows, columns=["flops", "N", "D", "loss"]), tuple(notes)
+    return pd.DataFrame(rows, columns=["flops", "N", "D", "loss", "curvature"]), tuple(notes)
 
 
 def power_laws(points: pd.DataFrame) -> dict[str, tuple[float, float]]:

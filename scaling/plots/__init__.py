@@ -11,10 +11,12 @@ from scaling.plots.comparisons import compared
 from scaling.plots.curves import curve
 from scaling.plots.forecasts import forecast, running
 from scaling.plots.registered import history
+from scaling.plots.residuals import residuals
+from scaling.plots.sizes import family, frontier, isoflop, isoloss
 from scaling.plots.style import figure_of, image, svg
 from scaling.plots.transfer import relation, shares
 
 __all__ = [
-    "backtest", "choices", "compared", "curve", "figure_of", "forecast", "history", "image", "relation", "running", "shares",
-    "svg",
+    "backtest", "choices", "compared", "curve", "family", "figure_of", "forecast", "frontier", "history", "image", "isoflop",
+    "isoloss", "relation", "residuals", "running", "shares", "svg",
 ]  # fmt: skip

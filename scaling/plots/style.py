@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from importlib.resources import files
 from io import BytesIO, StringIO
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     Color = str | tuple[float, ...]
 
 MARKERS = "osD^vP*X"
-LABELS = {"step": "optimiser step", "loss": "loss (nats/token)", "lr": "learning rate"}
+LABELS = {
+    "step": "optimiser step", "loss": "loss (nats/token)", "lr": "learning rate", "N": "parameters", "D": "tokens",
+    "C": "compute (FLOP)",
+}  # fmt: skip
 TRUTH = "#d55e00"  # measured values that the fit has not seen
 PREDICTION = "#0072b2"
 CONTEXT = "#8c8c8c"
 MAX_POINTS = 5000
+FEW_DECADES = 1.5  # of an axis: its powers of ten alone would label it too thinly
 
 
 def styled() -> AbstractContextManager[None]:
@@ -36,8 +40,10 @@ def styled() -> AbstractContextManager[None]:
     return plt.style.context(str(files("scaling.plots") / "scaling.mplstyle"))
 
 
-def panels(ax: Axes | Mapping[str, Axes] | None, heights: Mapping[str, float]) -> dict[str, Axes]:
-    """Return the axes of a composite by name: those given, or new ones stacked over a common x axis.
+def panels(
+    ax: Axes | Mapping[str, Axes] | None, heights: Mapping[str, float], *, sharex: bool = True, first: float = 3.2
+) -> dict[str, Axes]:
+    """Return the axes of a composite by name: those given, or new ones stacked, the first so many inches high.
 
     A single given Axes takes the first panel alone.
     """
@@ -50,8 +56,8 @@ def panels(ax: Axes | Mapping[str, Axes] | None, heights: Mapping[str, float]) -
     import matplotlib.pyplot as plt
 
     total = sum(heights.values()) / next(iter(heights.values()))
-    figure = plt.figure(figsize=(6.0, 3.2 * total + 0.3))
-    made = figure.subplot_mosaic([[name] for name in heights], height_ratios=list(heights.values()), sharex=True)
+    figure = plt.figure(figsize=(6.0, first * total + 0.3))
+    made = figure.subplot_mosaic([[name] for name in heights], height_ratios=list(heights.values()), sharex=sharex)
     figure.align_ylabels(list(made.values()))
     return made
 
@@ -102,6 +108,51 @@ def label_steps(ax: Axes) -> None:
 
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     ax.set_xlabel(LABELS["step"])
+
+
+def legend_above(ax: Axes) -> None:
+    """Place the legend in one line over the axes, where it covers nothing however small they are."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, columnspacing=1.2)
+
+
+def label_amounts(ax: Axes, **labels: str) -> None:
+    """Make the axes named, x or y, logarithmic, labelled as people write sizes and tokens: 400M, 1B."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    for name, label in labels.items():
+        axis = getattr(ax, f"{name}axis")
+        getattr(ax, f"set_{name}scale")("log")
+        low, high = sorted(axis.get_view_interval())
+        few = np.log10(high / low) < FEW_DECADES
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=7))
+        axis.set_minor_locator(NullLocator() if few else LogLocator(subs="auto", numticks=99))
+        axis.set_minor_formatter(NullFormatter())
+        axis.set_major_formatter(FuncFormatter(lambda x, _: _amount(x)))
+        axis.set_label_text(label)
+
+
+def _amount(x: float) -> str:
+    for unit, of in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if of <= x < 1e3 * of:
+            return f"{x / of:g}{unit}"
+    return f"{x:g}"
+
+
+def by_size(ax: Axes, values: Any, label: str) -> Callable[[float], Color]:
+    """Return the colour of a value by its logarithm; a bar beside the axes says which is which."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, LogNorm
+    from matplotlib.ticker import FuncFormatter
+
+    low, high = float(np.min(values)), float(np.max(values))
+    shown = ScalarMappable(LogNorm(low, high), ListedColormap(palette(256, ordered=True)))
+    if low < high:
+        bar = figure_of(ax).colorbar(shown, ax=ax, pad=0.02, aspect=30)
+        bar.outline.set_visible(False)
+        if high < 1e15:  # compute stays in powers of ten
+            bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: _amount(x)))
+        bar.set_label(label)
+    return lambda value: tuple(shown.to_rgba(np.asarray(value)))
 
 
 def palette(n: int, *, ordered: bool = False) -> list[Color]:

@@ -161,7 +161,7 @@ def _bias(runs: pd.DataFrame, flops: float) -> float | None:
 
 def _power_laws(points: pd.DataFrame, notes: tuple[str, ...]) -> Optima:
     (a, log_N), (b, log_D) = power_laws(points).values()
-    return Optima(a, b, log_N, log_D, points.reset_index(drop=True), notes)
+    return Optima(a, b, log_N, log_D, points[["flops", "N", "D", "loss"]].reset_index(drop=True), notes)
 
 
 def _checked(name: str, frame: pd.DataFrame, *more: str) -> None:

@@ -1,0 +1,216 @@
+"""Loss over size and tokens: profiles of equal compute, the frontier with its allocation, contours, families of curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.counting import compute, tokens
+from scaling.planning import plan
+from scaling.planning.budgets import budgets, minima, power_laws
+from scaling.planning.surface import Surface
+from scaling.plots import style
+from scaling.procedures.tables import needs_positive
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from scaling.fits import Fit
+
+BEYOND = 10.0  # times the largest compute of the data: how far a forecast is drawn
+BUDGETS, CONTOURS, LINES = 25, 9, 8  # at which the optimum is sought; contours; sizes with a line
+DASHED = (0, (4, 1.8))
+PAIR = (style.PREDICTION, style.TRUTH)  # of N and D
+MEASURED: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.5, "markeredgewidth": 0}
+
+
+def isoflop(runs: pd.DataFrame, *, ax: Axes | Mapping[str, Axes] | None = None) -> dict[str, Axes]:
+    """Draw Hoffmann's second approach: a parabola of the loss in ln N at every budget, and the optimum over compute.
+
+    Parameters
+    ----------
+    runs : columns N, D, loss, and `budget` where runs of equal compute are named, as for `scaling.procedures.approaches`.
+    ax : one Axes takes the profiles alone; a dict takes the panels it names, of "profiles", "optimum".
+
+    Returns
+    -------
+    "profiles": loss over N with a dashed parabola and a star at its minimum, for every budget that has one inside its sizes.
+    "optimum": N and D of these minima over compute, with their power laws.
+
+    Raises
+    ------
+    FitError : the runs form no budgets, or fewer than two budgets have a minimum inside their sizes.
+    """
+    needs_positive("runs", runs, ("N", "D", "loss"))
+    points, _ = minima(runs)
+    C = compute(runs["N"], runs["D"])
+    groups = runs["budget"].to_numpy() if "budget" in runs else budgets(np.asarray(C, float))
+    with style.styled():
+        axes = style.panels(ax, {"profiles": 1.0, "optimum": 0.8}, sharex=False, first=3.0)
+        if (profiles := axes.get("profiles")) is not None:
+            colour = style.by_size(profiles, C, style.LABELS["C"])
+            for _, level in runs.assign(flops=C).groupby(groups):
+                flops = float(np.exp(np.log(level["flops"]).mean()))
+                profiles.plot(level["N"], level["loss"], color=colour(flops), **MEASURED)
+                found = points.loc[np.isclose(points["flops"], flops, rtol=1e-9), ["N", "loss", "curvature"]].to_numpy(float)
+                for at, least, curvature in found:
+                    N = np.geomspace(level["N"].min(), level["N"].max(), 60)
+                    parabola = least + curvature * np.log(N / at) ** 2
+                    profiles.plot(N, parabola, color=colour(flops), linestyle=DASHED, linewidth=1.2)
+                    profiles.plot(at, least, "*", color=colour(flops), markersize=9, markeredgecolor="k", zorder=4)
+            style.label_amounts(profiles, x=style.LABELS["N"])
+            profiles.set_ylabel(style.LABELS["loss"])
+        if (optimum := axes.get("optimum")) is not None:
+            grid = np.geomspace(points["flops"].min(), points["flops"].max(), 2)
+            for (name, (power, log_factor)), colour_ in zip(power_laws(points).items(), PAIR, strict=True):
+                optimum.plot(points["flops"], points[name], "*", color=colour_, markersize=9)
+                label = f"{name} ∝ $C^{{{power:.3f}}}$"
+                optimum.plot(grid, np.exp(log_factor + power * np.log(grid)), color=colour_, label=label)
+            _allocated(optimum)
+    return axes
+
+
+def frontier(
+    fit: Fit, flops: float | None = None, *, level: float = 0.9, inputs: Mapping[str, float] | None = None,
+    ax: Axes | Mapping[str, Axes] | None = None,
+) -> dict[str, Axes]:  # fmt: skip
+    """Draw the least loss over compute with the curves of single sizes above it, and the size and tokens that reach it.
+
+    Parameters
+    ----------
+    fit : of a law over N and D. inputs : values of its further inputs.
+    flops : how far to draw; ten times the largest compute of the data if not given.
+    level : of the bands, which are `scaling.plan`'s.
+    ax : one Axes takes the loss alone; a dict takes the panels it names, of "loss", "allocation".
+
+    Returns
+    -------
+    "loss": data as markers, thin curves of sizes among them, the envelope solid over the data and dashed beyond.
+    "allocation": the best N and D over compute, with their mean exponents.
+    """
+    surface, rows = _surface(fit, inputs), _rows(fit)
+    end = float(rows["C"].max())
+    far = BEYOND * end if flops is None else float(flops)
+    grid = np.unique(np.r_[np.geomspace(rows["C"].min(), end, BUDGETS), np.geomspace(end, max(far, end), BUDGETS // 2)])
+    best = plan(fit, grid.tolist(), level=level, inputs=inputs)
+    with style.styled():
+        axes = style.panels(ax, {"loss": 1.0, "allocation": 0.8}, sharex=True, first=3.0)
+        if (loss := axes.get("loss")) is not None:
+            colour = style.by_size(loss, rows["N"], style.LABELS["N"])
+            loss.scatter(rows["C"], rows["loss"], c=[colour(N) for N in rows["N"]], s=10, linewidths=0, label="data")
+            for N in _some(rows["N"]):
+                C = np.geomspace(rows["C"].min(), end, 80)
+                over = surface(np.full((1, 80), N), tokens(C, N)[None])[0]
+                loss.plot(C, over, color=colour(N), linewidth=0.8, alpha=0.8, label="_size")
+            _path(loss, best, "loss", end, "k", "least loss")
+            shown = np.r_[rows["loss"], best["loss"]]
+            loss.set_ylim(shown.min() - 0.05 * np.ptp(shown), shown.max() + 0.05 * np.ptp(shown))
+            loss.set_ylabel(style.LABELS["loss"])
+            loss.set_xscale("log")
+            style.legend_above(loss)
+        if (allocation := axes.get("allocation")) is not None:
+            for name, colour_ in zip(("N", "D"), PAIR, strict=True):
+                power = np.log(best[name].iloc[-1] / best[name].iloc[0]) / np.log(
+                    best["flops"].iloc[-1] / best["flops"].iloc[0]
+                )
+                _path(allocation, best, name, end, colour_, f"{name} ∝ $C^{{{power:.3f}}}$")
+            _allocated(allocation)
+        for last in axes.values():
+            last.axvline(end, color="#444444", linewidth=0.8, zorder=1)
+        last.set_xlabel(style.LABELS["C"])
+        style.note(last, "end of data", (end, 0.03), ("data", "axes fraction"), (-3, 0), ha="right", va="bottom")
+    return axes
+
+
+def isoloss(fit: Fit, *, inputs: Mapping[str, float] | None = None, ax: Axes | None = None) -> Axes:
+    """Draw contours of the loss over size and tokens, the data, and the line along which a loss costs least.
+
+    Parameters
+    ----------
+    fit : of a law over N and D. inputs : values of its further inputs.
+
+    Returns
+    -------
+    Contours are at the least losses of budgets equally spaced in ln C, from the data's smallest to ten times its largest; the
+    efficient line is dashed beyond the data.
+    """
+    surface, rows = _surface(fit, inputs), _rows(fit)
+    end = float(rows["C"].max())
+    best = plan(fit, np.geomspace(rows["C"].min(), BEYOND * end, CONTOURS).tolist(), inputs=inputs, replicates=0)
+    N, D = (np.geomspace(min(rows[k].min(), best[k].min()), max(rows[k].max(), best[k].max()), 90) for k in ("N", "D"))
+    loss = surface(np.tile(N, 90)[None], np.repeat(D, 90)[None]).reshape(90, 90)
+    with style.styled():
+        ax = style.new_axes(ax)
+        ax.plot(rows["N"], rows["D"], color=style.CONTEXT, label="data", **MEASURED)
+        levels = np.unique(best["loss"])  # rising, as contours need them
+        colours = style.palette(len(levels), ordered=True)[::-1]
+        lines = ax.contour(N, D, loss, levels=levels, colors=colours, linewidths=1.1)
+        style.label_amounts(ax, x=style.LABELS["N"], y=style.LABELS["D"])
+        ax.clabel(lines, levels[1::2], fmt=lambda x: f"{x:.4g}", fontsize=8)
+        _path(ax, best, "D", end, style.TRUTH, "least compute", x="N")
+        style.legend_above(ax)
+    return ax
+
+
+def family(fit: Fit, *, inputs: Mapping[str, float] | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the loss over tokens by size: data as markers, the law as lines, dashed past the tokens that a size has seen.
+
+    Parameters
+    ----------
+    fit : of a law over N and D. inputs : values of its further inputs.
+    """
+    surface, rows = _surface(fit, inputs), _rows(fit)
+    with style.styled():
+        ax = style.new_axes(ax)
+        colour = style.by_size(ax, rows["N"], style.LABELS["N"])
+        ax.scatter(rows["D"], rows["loss"], c=[colour(N) for N in rows["N"]], s=12, linewidths=0, label="data")
+        for N in _some(rows["N"]):
+            seen = rows["D"][np.isclose(rows["N"], N, rtol=0.02)]
+            for D, line in (
+                (np.geomspace(seen.min(), seen.max(), 60), "-"), (np.geomspace(seen.max(), rows["D"].max(), 60), DASHED),
+            ):  # fmt: skip
+                ax.plot(D, surface(np.full((1, 60), N), D[None])[0], color=colour(N), linestyle=line, linewidth=1.3)
+        style.label_amounts(ax, x=style.LABELS["D"])
+        ax.set_ylabel(style.LABELS["loss"])
+        ax.plot([], [], color="#444444", label=fit.law.name)
+        style.legend_above(ax)
+    return ax
+
+
+def _rows(fit: Fit) -> pd.DataFrame:
+    """N, D, C, loss of the rows fitted."""
+    known = fit.design.inputs
+    D = known["D"] if "D" in known else known["N"] * known["M"]
+    return pd.DataFrame({"N": known["N"], "D": D, "C": compute(known["N"], D), "loss": fit.design.loss})
+
+
+def _surface(fit: Fit, inputs: Mapping[str, float] | None) -> Surface:
+    return Surface.of(fit.law, {k: np.array([v]) for k, v in fit.values.items()}, dict(inputs or {}))
+
+
+def _some(sizes: pd.Series) -> np.ndarray:
+    """At most LINES of the sizes, evenly spaced in their logarithm, smallest and largest among them."""
+    known = np.unique(sizes)
+    wanted = np.geomspace(known[0], known[-1], LINES)
+    return np.unique(known[np.abs(np.log(known) - np.log(wanted)[:, None]).argmin(1)])
+
+
+def _path(ax: Axes, best: pd.DataFrame, name: str, end: float, colour: str, label: str, x: str = "flops") -> None:
+    """A column of a plan, solid up to the end of the data and dashed past it, with its band where it has one."""
+    inside = (best["flops"] <= end * (1 + 1e-9)).to_numpy()
+    beyond = np.r_[inside[1:] < inside[:-1], False] | ~inside  # the pieces meet
+    ax.plot(best[x][inside], best[name][inside], color=colour, label=label, zorder=3)
+    ax.plot(best[x][beyond], best[name][beyond], color=colour, linestyle=DASHED, label="_beyond", zorder=3)
+    if f"{name}_lower" in best:
+        ax.fill_between(best[x], best[f"{name}_lower"], best[f"{name}_upper"], color=colour, alpha=0.2, linewidth=0)
+
+
+def _allocated(ax: Axes) -> None:
+    ax.set_xscale("log")
+    style.label_amounts(ax, y="size N, tokens D")
+    ax.yaxis.label.set_fontsize("small")
+    ax.set_xlabel(style.LABELS["C"])
+    style.legend_above(ax)
