@@ -3,6 +3,8 @@
 from scaling.planning.beside import said_beside as said_beside
 from scaling.planning.compute import plan as plan
 from scaling.planning.experiments import plan_next as plan_next
+from scaling.planning.merging import Merge as Merge
+from scaling.planning.merging import merge as merge
 from scaling.planning.mixture import Mixture as Mixture
 from scaling.planning.mixture import own_shares as own_shares
 from scaling.planning.mixture_search import mix as mix
