@@ -67,7 +67,8 @@ def test_the_forecast_is_that_of_the_imitated_decay(fit):
     ("steps", "options", "said"),
     [
         ([100], {}, "two or more rising"),
-        ([200, 100], {}, "two or more rising"),
+        ([], {}, "got none"),
+        ([200, 100], {}, "got 200, 100"),
         ([1.5, 3], {}, "two or more rising"),
         ([1, 2], {"shape": "linaer"}, "did you mean 'linear'"),
         ([1, 2], {"final": 1.0}, "below 1"),

@@ -105,17 +105,10 @@ def merge(
 def _checked(steps: Sequence[int], shape: str, final: float) -> np.ndarray:
     """The checkpoints as whole numbers (k + 1,)."""
     at = np.asarray(steps, float)
-    if (
-        at.ndim != 1
-        or len(at) < 2
-        or not np.isfinite(at).all()
-        or (at != at.round()).any()
-        or at[0] < 0
-        or (np.diff(at) <= 0).any()
-    ):
-        raise ScheduleError(
-            f"checkpoints are two or more rising numbers of updates done, such as 8000 9000 10000; got {steps}."
-        )
+    counts = at.ndim == 1 and len(at) > 1 and bool(np.isfinite(at).all()) and bool((at == at.round()).all())
+    if not counts or at[0] < 0 or (np.diff(at) <= 0).any():
+        said = ", ".join(map(str, steps)) or "none"
+        raise ScheduleError(f"checkpoints are two or more rising numbers of updates done, 8000 9000 10000 say; got {said}.")
     if shape not in DECAYS:
         raise ScheduleError(f"unknown shape '{shape}'{did_you_mean(shape, DECAYS, '.')} Shapes are {', '.join(DECAYS)}.")
     if not 0 <= final < 1:
