@@ -113,10 +113,13 @@ def test_fields_by_key(tmp_path: Path) -> None:
 def test_a_damaged_header_is_no_fact(tmp_path: Path) -> None:
     path = tmp_path / "run.log"
     text = printed.megatron().text
-    for damaged in ("0x10", "20a8", "2,0,48"):
+    for damaged in ("0x10", "20a8", "2,0,48", "2{48", "1e999", "0"):
         path.write_text(text.replace(" 2048\n", f" {damaged}\n"))
         found = series(path)
         assert "context" not in found["facts"] and "tokens" not in found
+    for damaged in ("nan", "1e999", "inf", "5x2"):
+        path.write_text(text.replace("global batch size:   512", f"global batch size:   {damaged}"))
+        assert "batch_tokens" not in series(path)["facts"] or damaged == "5x2"
 
 
 def test_lines_of_evaluations(tmp_path: Path) -> None:

@@ -166,6 +166,6 @@ FACTS = {
     r"padded_vocab_size \.+ %s": "vocab_size",
 }
 FACT = {
-    re.compile(pattern.replace("%s", rf"({NUMBER})(?!\w|[.,]\d)"), re.IGNORECASE | re.MULTILINE): name
+    re.compile(pattern.replace("%s", rf"({NUMBER})(?=[\s;|)]|,(?!\d)|\.?$|\.\s)"), re.IGNORECASE | re.MULTILINE): name
     for pattern, name in FACTS.items()
 }

@@ -126,11 +126,12 @@ def _sizes(columns: Columns, facts: dict[str, Any], name: str, findings: Finding
     """Facts with those that the rows imply: sequences of an update, tokens of an update; and tokens from sequences so far."""
     batch, samples = columns.pop("batch_size", None), columns.pop("samples", None)
     if batch is not None:
-        sizes = np.unique(batch.values[~batch.missing])
+        sizes = np.unique(batch.values[np.isfinite(batch.values)])
         if len(sizes) == 1:
             facts = {**facts, "batch_size": int(sizes[0])}
         else:
             facts = {key: x for key, x in facts.items() if key != "batch_size"}
+        if len(sizes) > 1:
             findings.note(f"the batch grows from {sizes[0]:g} to {sizes[-1]:g} sequences", name)
     if "context" in facts:
         if samples is not None and "tokens" not in columns:

@@ -1,5 +1,6 @@
 """Text logs: what training programs print while they train, read by the table of dialects."""
 
+import math
 import re
 from itertools import islice
 from pathlib import Path
@@ -87,7 +88,8 @@ def _facts(raw: bytes) -> dict[str, float]:
     for pattern, name in FACT.items():
         if name not in found and (match := pattern.search(text)):
             number = value(match[1].lower()) * (1e9 if "billion" in match[0] else 1)
-            found[name] = int(number) if number == int(number) else number
+            if 0 < number < math.inf:
+                found[name] = int(number) if number == int(number) else number
     return found
 
 
