@@ -174,6 +174,7 @@ def test_a_run_is_described_by_size_tokens_and_schedule(fit):
         ({"N": 1e9, "tokens": 1e9, "schedule": "cosin:"}, "unknown schedule 'cosin'"),
         ({"tokens": 1e9, "schedule": "cosine:"}, "need N too"),
         ({"N": -1e9, "tokens": 1e9, "schedule": "cosine:"}, "number of parameters is not known"),
+        ({"N": "1B", "tokens": 1e9, "schedule": "cosine:"}, "N='1B' is no number"),
         ("cosine:peak=1e-3,steps=1000", "needs more than a schedule"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ COLUMNS = {
     "n_params": ("n_params", "N", "params"), "tokens": ("tokens", "D"), "steps": ("steps",), "peak": ("peak", "peak_lr", "lr"),
     "batch_tokens": ("batch_tokens", "B", "batch"), "schedule": ("schedule",), "loss": ("loss",), "run": ("run", "run_id"),
 }  # fmt: skip
+NUMBERS = {"n_params", "tokens", "steps", "peak", "batch_tokens", "loss"}
 ROWS = 400  # of a curve that is shown when no steps are asked for
 
 
@@ -53,6 +55,9 @@ def described(data: Any, law: Law, *, fitting: bool, steps: Any = None) -> Runs:
     parts, facts = [], {}
     for i, row in enumerate(table.to_dict("records")):
         told = {here: row[column] for here, column in found.items() if column is not None and _given(row[column])}
+        for name in NUMBERS & told.keys():
+            if isinstance(told[name], bool) or not isinstance(told[name], Real):
+                raise DataError(f"row {table.index[i]}: {found[name]}={told[name]!r} is no number.")
         run = str(told.get("run", told["schedule"] if one else f"row {table.index[i]}"))
         try:
             batch, plan = _planned(told, law, fitting)
