@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,3 +42,11 @@ def points() -> pd.DataFrame:
     truth = scaling.laws["chinchilla"].published["besiroglu2024"]
     rows = synthetic.runs_of("chinchilla", truth, grid, noise="student", size=0.006, seed=2)
     return rows[["N", "D", "loss"]]
+
+
+@pytest.fixture(autouse=True)
+def figures_are_closed():
+    """A figure left open by one test is none that another made."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -15,6 +15,7 @@ import pytest
 import scaling
 from scaling.judging import Backtest
 from scaling.planning import BestPeak, Mixture
+from scaling.planning.merging import merge
 from scaling.planning.schedules import BestSchedule
 from scaling.procedures.approaches import Optima
 from scaling.procedures.chain import Chain
@@ -155,6 +156,7 @@ KINDS = {
         {"K": 1.79123, "alpha": 0.713}, {"K": 0.3, BAD: 0.1}, {"K": 0.1}, (0.987, 0.954), pd.DataFrame({"N": [1.0]}), 2
     ),
     "Trajectory": lambda: Trajectory({"N_c": 8.81234e13, BAD: 0.076}, pd.DataFrame({"L": [3.2], "B_crit": [98765.4]})),
+    "Merge": lambda: replace(merge([100, 200, 300]), loss=2.3456, lower=2.3123, upper=2.3789, unmerged=2.4567, trusted=False),
     "Growth": lambda: Growth(0.0123, 0.456, -7.89, np.inf),
 }
 
@@ -203,7 +205,7 @@ def test_html_escapes_every_name_and_colours_the_verdict(kind):
     found = result(kind)
     shown = found._repr_html_()
     assert "<script" not in shown and ("&lt;script&gt;" in shown) == (BAD in str(found))
-    assert kind == "Growth" or BAD in str(found)  # the test tests something
+    assert kind in ("Growth", "Merge") or BAD in str(found)  # the test tests something
     assert [colour in shown for colour in COLOURS.values()] == [found.ok is True, found.ok is False]
     assert shown.count("<tr>") == len(str(found).splitlines())
 

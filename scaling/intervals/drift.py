@@ -3,7 +3,7 @@
 Parameter uncertainty and the noise of a row are what a right law would need. Real laws are nearly right, and two things show
 by how much: their backtests (late ones first), and what the other laws that the columns allow say of the same rows, each
 believed in proportion to 1 / (held-out error)^2. The constants were fitted by likelihood to 23 public tables of 12 families and
-simulated ones, held-out compute inside each; see `benchmarks.forecasts.sizes`, which leaves out one family at a time.
+simulated ones, held-out compute inside each, no family left out; `benchmarks.forecasts.sizes` measures what they give.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _believed(own: Trial, others: Sequence[Trial], tests: Sequence[Cut]) -> tupl
     said = np.array([trial.held_out(weights(tests)) for trial in (own, *kept)])
     if not np.isfinite(said[0]):
         return ()
-    shares = 1 / np.maximum(said, 1e-12) ** 2
+    shares = 1 / np.clip(said, 1e-12, 1e12) ** 2
     shares = shares / shares.sum()
     out = []
     for trial, share in zip(kept, shares[1:], strict=True):

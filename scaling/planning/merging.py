@@ -47,12 +47,13 @@ class Merge(Result):
         return self.trusted
 
     def head(self) -> list[tuple[str, str]]:
-        lines = [("merge", f"{len(self.weights)} checkpoints; each weight is times the whole checkpoint")]
+        lines = [("merge", "an average of checkpoints; each weight is times the whole checkpoint")]
+        if self.trusted is not None:
+            said = "OK" if self.trusted else "NOT TRUSTWORTHY: the fit does not trust this forecast, see its report"
+            lines.insert(0, ("verdict", said))
         if self.loss is not None:
             said = f"{self.loss:.4f} ({self.lower:.4f} to {self.upper:.4f}); the last checkpoint alone {self.unmerged:.4f}"
             lines.append(("forecast", f"{said}, as if the average were that decay; measure it"))
-            if not self.trusted:
-                lines.append(("warning", "the fit does not trust this forecast: see its report"))
         return lines
 
     def table(self) -> pd.DataFrame:

@@ -87,7 +87,8 @@ def _beyond_tails(far: np.ndarray, n: int) -> int:
     k = np.arange(1, min(n // 10, len(far)) + 1)
     expected = 2 * n * stdtr(TAILS, -far[: len(k)])
     unlikely = np.flatnonzero(pdtrc(k - 1, expected) < UNLIKELY)
-    return int(k[unlikely[-1]]) if len(unlikely) else 0
+    found = int(k[unlikely[-1]]) if len(unlikely) else 0
+    return found if found < len(k) else 0  # a tenth of the rows and more: the law or the noise is another, not the rows
 
 
 def robust_scale(rest: np.ndarray, p: int) -> float:
