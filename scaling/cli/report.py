@@ -13,7 +13,7 @@ from scaling.errors import ArgumentError
 
 
 def run(file: Path, /, *, output_: Output = None, force: Flag = False, printing: Printing = Printing()) -> int:
-    """Print the report of a saved fit again; -o writes it as a page with its figure.
+    """Print the report of a saved fit again; -o writes a page with figures, plan, backtest and sliders.
 
     For example:
 
