@@ -236,20 +236,24 @@ def test_a_changed_record_is_refused_and_one_of_before_there_were_digests_is_rea
     record, path = run(text, tmp_path), tmp_path / "curves" / "run.json"
     written = path.read_text()
     path.write_text(written.replace('"status": "finished"', '"status": "Finished"'))
-    with pytest.raises(TrainingDataError, match=r"(?s)run\.json: this record was changed.*remove it and run\.csv"):
+    with pytest.raises(TrainingDataError, match=r"(?s)run\.json: this record was changed.*remove.*run\.json\n  .*run\.csv"):
         run(text, tmp_path)
     path.write_text(written[:-20])
     with pytest.raises(TrainingDataError, match="changed or damaged"):
         write_run_table(tmp_path)
-    path.write_text(json.dumps(record))
-    assert run(text, tmp_path) == record
+    path.write_text(json.dumps(record))  # only the digest of the record was taken out
+    with pytest.raises(TrainingDataError, match="changed or damaged"):
+        run(text, tmp_path)
+    old = {key: value for key, value in record.items() if key != "curve_sha256"}
+    path.write_text(json.dumps(old))
+    assert run(text, tmp_path) == old
 
 
 def test_a_damaged_checkpoint_is_refused_and_one_of_before_there_were_digests_is_read(text, interrupted):
     path = interrupted / "checkpoints" / "run.pt"
     written = path.read_bytes()
     path.write_bytes(written[:-100] + bytes(100))
-    with pytest.raises(TrainingDataError, match=r"(?s)run\.pt: this checkpoint was changed.*without a record"):
+    with pytest.raises(TrainingDataError, match=r"(?s)run\.pt: this checkpoint was changed.*run\.pt\n  .*run\.csv"):
         run(text, interrupted)
     path.write_bytes(written[65:])
     assert run(text, interrupted)["status"] == "finished"

@@ -115,6 +115,17 @@ def test_the_fraction_of_rounded_updates_sets_where_they_begin():
         ("[axes]\nhorizon = {tokens = 5}", "less than one update"),
         ("[axes]\nhorizon = {steps = 5}\nschedule = 'cosin:peak=1'", "did you mean 'cosine'"),
         ("[axes]\nd_model = 10\nn_head = 4\nschedule='constant:peak=1,steps=5'", "choose n_head from"),
+        ("[axes]\nhorizon = {}\nschedule = 'constant:peak=1'", "give one of {steps}"),
+        ("[axes]\nhorizon = {steps = 20.5}\nschedule = 'constant:peak=1'", "must be a whole number of updates"),
+        ("[axes]\nd_model = 8.7\nschedule='constant:peak=1,steps=5'", "d_model = 8.7: must be a whole number"),
+        ("[base]\nbatch = 2.6\nschedule='constant:peak=1,steps=5'", "batch = 2.6: must be a whole number"),
+        ("[base]\nd_model = 2000000\nschedule='constant:peak=1,steps=5'", "d_model = 2000000: must be 1 or more and below"),
+        ("[base]\nd_model = 65536\nn_layer = 999\nschedule='constant:peak=1,steps=5'", r"5.15e\+13 parameters; a model has"),
+        (f"[base]\nclip = 1{'0' * 400}\nschedule='constant:peak=1,steps=5'", "clip is a number of more than 19 digits"),
+        (f"[base]\nseed = 1{'0' * 5000}", "a number of thousands of digits"),
+        (f"[axes]\nseed = {list(range(200))}\nbatch = {list(range(200))}", "the axes make 40,000 runs, 10,000 are the most"),
+        (f"[axes]\nseed = {'[' * 5000}{']' * 5000}", "nested too deep"),
+        ("#" * 2_000_000, "too long for a sweep file"),
         ("[axis]\nseed = 1", "unknown part 'axis'"),
         ("[axes\n", "no valid TOML"),
     ],
@@ -125,6 +136,14 @@ def test_bad_sweeps_say_where_and_what(tmp_path, axes, message):
     with pytest.raises(TrainingError, match=message) as caught:
         read_sweep(path)
     assert str(path) in str(caught.value)
+
+
+def test_the_updates_of_a_sweep_file_have_a_bound(tmp_path, monkeypatch):
+    (tmp_path / "long.toml").write_text("[axes]\nseed = [1, 2]\nschedule = 'constant:peak=1,steps=60'")
+    assert len(read_sweep(tmp_path / "long.toml")) == 2
+    monkeypatch.setattr("scaling.training.grid.MOST_STEPS", 119)
+    with pytest.raises(TrainingError, match=r"with run 'seed2' it is 120 updates, a sweep file has 119 at most"):
+        read_sweep(tmp_path / "long.toml")
 
 
 def test_costs_and_groups(file, tmp_path):
@@ -308,3 +327,32 @@ def _kill_when_busy(process, folder):
             return True
         time.sleep(0.05)
     return False
+
+
+@pytest.mark.parametrize(
+    "option", ["--d-model 8.7", "--batch 2.6", "--seed -1", "--n-layer 1e-3", "--context x", "--qat-bits .5"]
+)
+def test_whole_numbers_of_the_command_line_are_not_rounded(tmp_path, capsys, option):
+    name, value = option.split()
+    schedule = ["--schedule", "constant:peak=1,steps=5"]
+    assert main(["train", str(tmp_path / "out"), *schedule, f"{name}={value}"]) == 2
+    said = capsys.readouterr().err
+    assert f"{name} {value}: must be a" in said and "number like" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_seed_of_the_command_line_is_exact(file, tmp_path, capsys):
+    settings = [
+        "--n-layer=1",
+        "--d-model=8",
+        "--n-head=1",
+        "--context=16",
+        "--batch=4",
+        "--eval-tokens=256",
+        "--val-tokens=512",
+    ]
+    corpus = next(iter(read_sweep(file).values())).spec.corpus
+    seed = 2**53 + 1  # no float holds it
+    more = [f"--seed={seed}", f"--corpus={corpus}", "--schedule=constant:peak=1e-2,steps=2", "--name=one", "--device=cpu"]
+    assert main(["train", str(tmp_path / "out"), *settings, *more]) == 0
+    assert json.loads((tmp_path / "out" / "curves" / "one.json").read_text())["seed"] == seed

@@ -49,7 +49,12 @@ def _positives(hint: Any, tokens: Sequence[Token]) -> list[float]:
 
 
 _level = _number(lambda x: 0 < x < 1, "a probability between 0 and 1, like 0.9")
-_count = _number(lambda x: x >= 0 and x == int(x), "a whole number like 24000 or 24k", int)
+_whole = _number(lambda x: x >= 0 and x == int(x), "a whole number like 24000 or 24k", int)
+
+
+def _count(hint: Any, tokens: Sequence[Token]) -> int:
+    text = tokens[0].value.strip()  # digits as they are: a float holds 15 of them
+    return int(text) if text.isdecimal() and len(text) < 100 else int(_whole(hint, tokens))
 
 
 def _delta(_: Any, tokens: Sequence[Token]) -> float | str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from scaling.cli import output
-from scaling.cli.options import Device, Flag
+from scaling.cli.options import Count, Device, Flag
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 from scaling.training import sweep as sweeps
@@ -30,8 +30,8 @@ def run(
     /,
     *,
     dry_run: Flag = False,
-    jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"])] = None,
-    lanes: int = 1,
+    jobs: Annotated[Count | None, Parameter(name=["--jobs", "-j"])] = None,
+    lanes: Count = 1,
     executor: str | None = None,
     device: Device = None,
     printing: Printing = Printing(),

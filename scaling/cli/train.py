@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict, field, fields, make_dataclass
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from scaling import training
 from scaling.cli import output
-from scaling.cli.options import Device, Many, pairs
+from scaling.cli.options import Count, Device, Many, pairs
 from scaling.cli.output import Printing
+
+if TYPE_CHECKING:
+    Settings = training.RunSpec
+else:  # the same fields, but a whole number is one on the command line, too: cyclopts would round it
+    Settings = make_dataclass(
+        "Settings",
+        [(f.name, Count if f.type is int else f.type, field(default=f.default)) for f in fields(training.RunSpec)],
+        kw_only=True,
+        namespace={"__doc__": training.RunSpec.__doc__, "__module__": __name__},
+    )
 
 
 def run(
     out_dir: str,
     /,
     *,
-    spec: Annotated[training.RunSpec, Parameter(name="*")],
+    spec: Annotated[Settings, Parameter(name="*")],
     name: str | None = None,
     device: Device = None,
     label: Many = (),
@@ -38,7 +49,8 @@ def run(
     label
         A further column of runs.csv: `--label role=short`; may be repeated.
     """
-    record = training.train(spec, out_dir, name=name, device=device, labels=pairs(label, "--label"))
+    settings = training.RunSpec(**asdict(spec))
+    record = training.train(settings, out_dir, name=name, device=device, labels=pairs(label, "--label"))
     said = ("run_id", "status", "final_val_loss", "n_params", "tokens", "steps", "elapsed_s")
     lines = [(f"{key:<14}", str(record[key])) for key in said if record.get(key) is not None]
     return output.show(output.Told(lines, None, record), printing)

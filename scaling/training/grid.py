@@ -18,6 +18,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,12 @@ from scaling.words import did_you_mean, parse_number
 
 _SETTINGS = {field.name for field in fields(RunSpec)} | {"peak", "horizon", "qat_fraction"}
 _RESULTS = {
-    "run_id", "status", "steps", "tokens", "n_params", "final_val_loss", "val_se", "initial_loss", "elapsed_s", "sha256",
+    "run_id", "status", "steps", "tokens", "n_params", "final_val_loss", "val_se", "initial_loss", "elapsed_s",
+    "sha256", "curve_sha256",
 }  # fmt: skip
-MOST_STEPS = 100_000_000  # the table of rates is in memory
+MOST_STEPS = 100_000_000  # of a run, and of all together: tables of rates are in memory
+MOST_RUNS = 10_000
+MOST_BYTES = 2**20  # of a sweep file
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
             raise TrainingDataError(f"{path}, schedules: {name} = {text!r} is no text like 'wsd:warmup=100,decay=0.2'")
     grids = content.get("axes", {})
     runs: dict[str, Planned] = {}
+    steps = 0
     taken: set[str] = set()
     for number, grid in enumerate(grids if isinstance(grids, list) else [grids], 1):
         where = f"{path}, axes {number}"
@@ -70,7 +75,7 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
         for name, settings in _combinations(where, axes, schedules):
             try:
                 spec = make_spec(base | settings, schedules)
-            except (ValueError, TypeError) as problem:  # errors of this project are ValueErrors too
+            except (ValueError, TypeError, OverflowError) as problem:  # errors of this project are ValueErrors too
                 raise TrainingDataError(f"{where}, run {name or 'single'}: {problem}") from problem
             name = name or spec.default_name
             if not PLAIN_NAME.fullmatch(name):
@@ -78,19 +83,35 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
             if name.lower() in taken:  # some file systems do not tell A from a
                 raise TrainingDataError(f"{where}: two runs are named {name!r}; give the values that differ a `name`")
             taken.add(name.lower())
+            if (steps := steps + spec.table.steps) > MOST_STEPS:
+                raise TrainingDataError(
+                    f"{where}: with run {name!r} it is {steps:,} updates, a sweep file has {MOST_STEPS:,} at most in all\n"
+                    "divide it into several files"
+                )
             runs[name] = Planned(spec, labels)
     return runs
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            found = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise TrainingDataError(f"{path}: no such sweep file") from None
-    except (OSError, UnicodeDecodeError) as problem:
+    except OSError as problem:
+        raise TrainingDataError(f"{path}: cannot be read as text: {problem}") from None
+    if len(found) > MOST_BYTES:
+        raise TrainingDataError(f"{path}: too long for a sweep file, which has {MOST_BYTES:,} bytes at most")
+    try:
+        content = tomllib.loads(found.decode())
+    except UnicodeDecodeError as problem:
         raise TrainingDataError(f"{path}: cannot be read as text: {problem}") from None
     except tomllib.TOMLDecodeError as problem:
         raise TrainingDataError(f"{path}: no valid TOML: {problem}") from None
+    except ValueError:  # of `int`: thousands of digits
+        raise TrainingDataError(f"{path}: there is a number of thousands of digits; settings have 19 at most") from None
+    except RecursionError:
+        raise TrainingDataError(f"{path}: lists or tables are nested too deep; a sweep needs three levels") from None
     if unknown := content.keys() - {"base", "schedules", "axes"}:
         raise TrainingDataError(f"{path}: unknown part {min(unknown)!r}; a sweep has base, schedules and axes")
     return content
@@ -112,6 +133,8 @@ def _combinations(where: str, axes: dict[str, Any], schedules: dict[str, str]) -
     for axis, options in values.items():
         if not options:
             raise TrainingDataError(f"{where}: axis {axis!r} has no value, so there is nothing to run")
+    if (size := prod(map(len, values.values()))) > MOST_RUNS:
+        raise TrainingDataError(f"{where}: the axes make {size:,} runs, {MOST_RUNS:,} are the most; divide them or drop values")
     for chosen in product(*values.values()):
         parts: list[str] = []
         settings: dict[str, Any] = {}
@@ -130,7 +153,7 @@ def _combinations(where: str, axes: dict[str, Any], schedules: dict[str, str]) -
 
 def _label(where: str, axis: str, value: Any, schedules: Mapping[str, str], needed: bool) -> str:
     if axis == "horizon" and isinstance(value, dict):
-        what, amount = next(iter(value.items()))
+        what, amount = next(iter(value.items()), ("", ""))
         return f"{amount}{what}"
     if isinstance(value, bool | int | float):
         return f"{axis}{value}"
@@ -175,6 +198,8 @@ def _steps(horizon: Any, spec: RunSpec) -> int:
         amount = parse_number(horizon[kind])
     except ValueError as problem:
         raise TrainingError(f"{said}: must be {problem}") from None
+    if kind == "steps" and amount != int(amount):
+        raise TrainingError(f"{said}: must be a whole number of updates")
     if kind == "flops":
         amount /= flops_per_token(spec.shape, horizon.get("convention", "6ND_with_gains"))
     elif kind == "tokens_per_param":

@@ -23,7 +23,18 @@ from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import Corpus, validation_windows
 from scaling.training.evaluation import Judge, Judged, evaluate, evaluation_steps
 from scaling.training.progress import bar
-from scaling.training.records import Curve, RunFiles, checkpoint_path, conditions, facts, sealed, unsealed, versions
+from scaling.training.records import (
+    Curve,
+    RunFiles,
+    checkpoint_path,
+    conditions,
+    facts,
+    refuse_orphans,
+    remedy,
+    sealed,
+    unsealed,
+    versions,
+)  # fmt: skip
 from scaling.training.spec import RunSpec
 from scaling.training.stack import CHUNK, Losses, Stack, model_of
 from scaling.training.tree import Segment, forest
@@ -100,11 +111,15 @@ class Group:
         """Train all that is not finished; the last checkpoint is left for who writes what the runs have in common."""
         with ExitStack() as curves:
             saved = self._resume() if self.checkpoint.exists() else {}
-            for name, spec in self.specs.items():
-                if name not in self.records and name not in self.elsewhere:
-                    keep, *windows = saved[name] if saved else (None,)
-                    self.runs[name] = Run(spec, Curve(self.files[name].curve, keep), *windows)
-                    curves.callback(self.runs[name].curve.close)
+            if not saved:
+                refuse_orphans(self._begun().values(), self.checkpoint)
+            for name, path in self._begun().items():
+                try:
+                    curve = Curve(path, *saved[name][0]) if saved else Curve(path)
+                except ValueError as problem:
+                    raise TrainingDataError(f"{path} {problem}\n{self._start_over()}") from None
+                self.runs[name] = Run(self.specs[name], curve, *(saved[name][1:] if saved else ()))
+                curves.callback(curve.close)
             for seed in {run.spec.seed for run in self.runs.values()} - self.initial.keys():
                 weights = self.model.views(self.model.initial(seed)[None].to(self.device))
                 self.initial[seed] = evaluate(self.model, weights, self.final_judges)[0].loss
@@ -122,29 +137,52 @@ class Group:
                         if not wanted():
                             raise TrainingError(f"{self.checkpoint.stem}: stopped, a later sweep has taken over")
 
+    def _begun(self) -> dict[str, Path]:
+        """The curves of runs that are ours and have not ended, by name."""
+        return {n: self.files[n].curve for n in self.specs if n not in self.records and n not in self.elsewhere}
+
+    def _start_over(self, otherwise: str = "bring back what was there") -> str:
+        """What to do about a checkpoint, or a curve of it, that cannot be gone on from."""
+        return remedy([self.checkpoint, *self._begun().values()], otherwise)
+
+    def _loaded(self) -> dict[str, Any]:
+        """What the checkpoint holds."""
+        try:
+            content = io.BytesIO(unsealed(self.checkpoint.read_bytes()))
+            saved: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
+            if "names" not in saved and not {"identity", "waiting", "runs", "parents", "initial"} <= saved.keys():
+                raise ValueError("it is not that of a group of runs")
+        except Exception as problem:  # of any kind: one of before there were digests may hold anything
+            said = str(problem).partition("\n")[0]
+            raise TrainingDataError(
+                f"{self.checkpoint}: this checkpoint was changed or damaged, {said}\n{self._start_over()}"
+            ) from problem
+        return saved
+
     def _resume(self) -> dict[str, tuple[Any, ...]]:
-        """Take up the checkpoint; returns for each run the bytes of its curve and the updates behind its last row."""
-        saved = torch.load(io.BytesIO(unsealed(self.checkpoint)), map_location="cpu", weights_only=True)
+        """Take up the checkpoint; returns for each run length and digest of its curve, and the updates behind its last row."""
+        saved = self._loaded()
         if "names" in saved:
             raise TrainingDataError(
                 f"{self.checkpoint} was written by an older version of scaling, which divided sweeps otherwise\n"
-                "end the sweep with that version, or remove the checkpoint and the curves without a record to start over"
+                + self._start_over("end the sweep with that version")
             )
-        for name in self.specs.keys() - self.records.keys() - self.elsewhere:
+        for name in self._begun():
             was, now = saved["identity"].get(name, {}), asdict(self.specs[name]) | self.conditions[name]
             self.files[name].refuse_other(self.checkpoint, was=was, now=now)
             if name not in saved["runs"]:
                 raise TrainingDataError(
-                    f"{self.checkpoint}: {name} was handed over to another process, and its checkpoint is not there\n"
-                    "run the sweep as it was, with the same file and --lanes, or remove its curves to start over"
+                    f"{self.checkpoint}: {name} was handed over to another process, and its checkpoint is not there, or it "
+                    "had ended, and its record is not there\n"
+                    + self._start_over("run the sweep as it was, with the same file and --lanes, and all files back in place")
                 )
         self.initial, self.parents, self.waiting = saved["initial"], saved["parents"], []
         for name, state, seconds in saved["waiting"]:
             step = state["step"] if state else 0
             (segment,) = (s for s in self.segments if name in s.runs and s.start <= step < s.end)
             self.waiting.append(Lane(segment, state, seconds))
-        runs: dict[str, tuple[Any, ...]] = saved["runs"]
-        return runs
+        digests = saved.get("curves", {})  # not in those of before there were any
+        return {name: ((keep, digests.get(name)), window, z) for name, (keep, window, z) in saved["runs"].items()}
 
     def _hand_over(self) -> None:
         """Write the checkpoints of the groups whose branch point is reached; what they have is not ours any more."""
@@ -263,7 +301,7 @@ class Group:
 
     def _finish(self, name: str, lane: Lane, status: str, final: Judged | None) -> None:
         run = self.runs.pop(name)
-        run.curve.sync()
+        _, curve_sha256 = run.curve.sync()
         parent, branch = self.parents.get(name, (None, None))
         by_source = final.by_source if final and len(self.corpus.sources) > 1 else {}
         self.records[name] = {
@@ -278,6 +316,7 @@ class Group:
             "parent_run": parent,
             "branch_step": branch,
             "elapsed_s": round(lane.seconds, 1),
+            "curve_sha256": curve_sha256,
             **self.conditions[name],
             **versions(),
             "command": run.spec.command(self.out_dir, name),
@@ -294,10 +333,12 @@ class Group:
         for lane in lanes:  # known by a run and its step, because the trees of another group have other segments
             if name := next((name for name in lane.segment.runs if name in runs), None):
                 waiting.append((name, lane.state, lane.seconds))
+        curves = {name: run.curve.sync() for name, run in runs.items()}
         state = {
             "identity": {name: asdict(self.specs[name]) | self.conditions[name] for name in runs},
             "waiting": waiting,
-            "runs": {name: (run.curve.sync(), run.window, run.z) for name, run in runs.items()},
+            "runs": {name: (curves[name][0], run.window, run.z) for name, run in runs.items()},
+            "curves": {name: sha256 for name, (_, sha256) in curves.items()},
             "parents": self.parents,
             "initial": self.initial,
         }

@@ -1,7 +1,7 @@
 """Files of a run: its curve, its checkpoint, its record, and the table of all runs in a folder.
 
     <out>/curves/<name>.csv       rows as training goes; every byte decided by spec, corpus, torch and machine
-    <out>/curves/<name>.json      the run's facts and their digest, written at its end: then the run is finished
+    <out>/curves/<name>.json      the run's facts, with digests of curve and facts, written at its end: then the run is finished
     <out>/checkpoints/<group>.pt  state to resume from, of the runs that train together; removed when they end
     <out>/runs.csv                one row a run, rebuilt from the records
 
@@ -20,7 +20,7 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 CURVE_COLUMNS = (
     "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
 )  # fmt: skip
+NEEDED = ("status", "final_val_loss", "corpus", "corpus_sha256", "schedule")  # of any record
 LOST = 100.0  # seconds after which the locks of a lost machine have fallen; a network drive grants it 90
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
 NAMING = "names have letters, digits and . _ + - alone, and do not begin with a dot"
@@ -106,18 +107,28 @@ def _locked(path: Path) -> IO[str] | None:
     return None
 
 
+def remedy(paths: Iterable[Path], otherwise: str = "bring back what was there") -> str:
+    """What to do about files that are not what was written: names those that are there, one a line."""
+    there = "".join(f"\n  {path}" for path in paths if path.exists() or path.is_symlink())
+    return f"{otherwise}; or remove what stands below and run the same again, to train it anew:{there}"
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """A record as it was written; those of before there were digests are taken as they are."""
     try:
-        record: dict[str, Any] = json.loads(path.read_text())
-        good = "sha256" not in record or genuine(record)
-    except (ValueError, TypeError):
-        good = False
+        record: dict[str, Any] = json.loads(path.read_bytes())
+        # the digest of the curve is as young as that of the record: with the one and without the other, one was removed
+        good = genuine(record) if {"sha256", "curve_sha256"} & {*record} else True
+        why = "its digest does not match"
+        if good and not (record["run_id"] == path.stem and {*NEEDED} <= record.keys()):
+            good, why = False, f"it is not that of a run {path.stem}"
+    except OSError as problem:
+        good, why = False, problem.strerror or str(problem)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # no JSON, no object, or not all of it
+        good, why = False, "it is no whole record"
     if not good:
-        raise TrainingDataError(
-            f"{path}: this record was changed or damaged, its digest does not match\n"
-            f"bring it back as it was, or remove it and {path.stem}.csv beside it to train the run again"
-        )
+        files = remedy([path, path.with_suffix(".csv")])
+        raise TrainingDataError(f"{path}: this record was changed or damaged, {why}\n{files}")
     record.pop("sha256", None)
     return record
 
@@ -127,17 +138,15 @@ def sealed(content: bytes) -> bytes:
     return digest(content).encode() + b"\n" + content
 
 
-def unsealed(path: Path) -> bytes:
-    """What was saved in a checkpoint; those of before there were digests are archives, and taken as they are."""
-    found = path.read_bytes()
+def unsealed(found: bytes) -> bytes:
+    """What was saved in a checkpoint; those of before there were digests are archives, and taken as they are.
+
+    Raises ValueError if the digest does not match.
+    """
     if found.startswith(b"PK"):
         return found
-    said, content = found[:64], found[65:]
-    if said != digest(content).encode():
-        raise TrainingDataError(
-            f"{path}: this checkpoint was changed or damaged, its digest does not match\n"
-            "bring it back as it was, or remove it and the curves without a record to start over"
-        )
+    if found[:65] != sealed(content := found[65:])[:65]:
+        raise ValueError("its digest does not match")
     return content
 
 
@@ -151,8 +160,23 @@ class RunFiles:
         self.curve, self.record = curves / f"{name}.csv", curves / f"{name}.json"
 
     def finished(self) -> dict[str, Any] | None:
-        """The record of the run, if it has ended."""
-        return read_record(self.record) if self.record.exists() else None
+        """The record of the run, if it has ended; its curve is there, and as it was written."""
+        if not self.record.exists():
+            return None
+        record = read_record(self.record)
+        self._check_curve(record)
+        return record
+
+    def _check_curve(self, record: Mapping[str, Any]) -> None:
+        try:
+            written = digest(self.curve.read_bytes())
+            # a record of before there were digests vouches only for a curve being there
+            why = "" if record.get("curve_sha256", written) == written else "was changed or damaged, its digest does not match"
+        except OSError as problem:
+            missing = isinstance(problem, FileNotFoundError)
+            why = "is missing" if missing else f"cannot be read: {problem.strerror or problem}"
+        if why:
+            raise TrainingDataError(f"{self.curve}: the curve of a finished run {why}\n{remedy([self.record, self.curve])}")
 
     def refuse_other(self, found: Path, *, was: dict[str, Any], now: dict[str, Any]) -> None:
         """Raise if `found`, a file under this name, was made by another run than the one now asked for."""
@@ -165,35 +189,36 @@ class RunFiles:
             )
 
     def finish(self, record: dict[str, Any]) -> None:
-        """Write the record, with its digest."""
+        """Write the record, with its digest; the curve must be what it says."""
+        self._check_curve(record)
         write_atomically(self.record, (json.dumps(signed(record), indent=1) + "\n").encode())
 
 
 class Curve:
     """The curve file of a run, open for appending.
 
-    `keep` is the length in bytes that a checkpoint vouches for: what lies behind it is cut off, and will be made
-    again. None starts a new file.
+    `keep` is the length in bytes that a checkpoint vouches for, `said` its digest (None: of before there were digests);
+    what lies behind it is cut off, and will be made again. Without `keep` a new file is started.
+
+    Raises
+    ------
+    ValueError : the file is not what the checkpoint vouches for.
     """
 
     HEADER = (",".join(CURVE_COLUMNS) + "\n").encode()
 
-    def __init__(self, path: Path, keep: int | None):
+    def __init__(self, path: Path, keep: int | None = None, said: str | None = None):
+        kept = self.HEADER
         if keep is None:
-            if path.exists() and path.read_bytes() != self.HEADER:
-                raise TrainingDataError(
-                    f"{path} exists without a record or a checkpoint of its run: it is not overwritten\n"
-                    "choose another name for the run, or move the file away; an interrupted sweep goes on if it is "
-                    "run as it was, with the same file and --lanes"
-                )
-            write_atomically(path, self.HEADER)
-        elif not path.exists() or path.stat().st_size < keep:
-            raise TrainingDataError(
-                f"{path} is shorter than its checkpoint says ({keep} bytes): rows were lost or edited\n"
-                "bring the file back, or remove the checkpoint and the curve to start over"
-            )
+            write_atomically(path, kept)
         else:
+            kept = path.read_bytes()[:keep] if path.exists() else b""
+            if len(kept) < keep:
+                raise ValueError(f"is shorter than its checkpoint says ({keep} bytes): rows were lost or edited")
+            if said not in (None, digest(kept)):
+                raise ValueError("was changed or damaged: its digest is not that in its checkpoint")
             os.truncate(path, keep)
+        self._size, self._hash = len(kept), hashlib.sha256(kept)
         self._file = path.open("ab", buffering=0)  # whoever follows the run sees every row at once
 
     def row(self, **values: float | int | None) -> None:
@@ -201,16 +226,30 @@ class Curve:
         exact = {k for k, value in values.items() if k == "lr" or isinstance(value, int)}
         cells = {k: "" if v is None else repr(v) if k in exact else f"{v:.9g}" for k, v in values.items()}
         line = (",".join(cells[column] for column in CURVE_COLUMNS) + "\n").encode()
-        while line:  # a full disk may take the first bytes and refuse the rest only when they come again
-            line = line[self._file.write(line) :]
+        left = line
+        while left:  # a full disk may take the first bytes and refuse the rest only when they come again
+            left = left[self._file.write(left) :]
+        self._hash.update(line)
+        self._size += len(line)
 
-    def sync(self) -> int:
-        """Bring all rows to disk; returns the length of the file in bytes."""
+    def sync(self) -> tuple[int, str]:
+        """Bring all rows to disk; returns length in bytes and digest of what was written, whatever others do to the file."""
         os.fsync(self._file.fileno())
-        return self._file.tell()
+        return self._size, self._hash.hexdigest()
 
     def close(self) -> None:
         self._file.close()
+
+
+def refuse_orphans(curves: Iterable[Path], checkpoint: Path) -> None:
+    """Raise if there are rows in a curve that is to be begun: whoever made them, they are not overwritten."""
+    if found := [path for path in curves if path.exists() and path.read_bytes() != Curve.HEADER]:
+        raise TrainingDataError(
+            f"{found[0]} exists without a record or a checkpoint of its run: it is not overwritten\n"
+            f"its checkpoint would be {checkpoint}\n"
+            "an interrupted sweep goes on if it is run as it was, with the same file and --lanes\n"
+            + remedy(found, "else choose another name for the run, or bring back record or checkpoint")
+        )
 
 
 def check_run_table(out_dir: str | Path) -> None:

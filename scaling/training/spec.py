@@ -15,6 +15,7 @@ from scaling.errors import TrainingError
 from scaling.schedules import Schedule
 from scaling.schedules import schedule as make_schedule
 
+MOST_PARAMETERS = 10**11
 RULES = ("sp", "mup", "completep")
 _KINDS: dict[Any, tuple[type, str]] = {
     int: (Integral, "a whole number"),
@@ -23,10 +24,13 @@ _KINDS: dict[Any, tuple[type, str]] = {
     str: (str, "text"),
 }
 
-_RANGES: dict[str, tuple[float, float]] = {  # from, to below
-    "n_layer d_model n_head context batch eval_every eval_tokens val_tokens base_width base_depth": (1, inf),
-    "weight_decay n_encoder z_loss qat_from": (0, inf),
-    "seed data_seed": (0, 2**63),
+_RANGES: dict[str, tuple[float, float]] = {  # from, to below: far beyond what this trainer is for, and still quick to refuse
+    "n_layer": (1, 2**10 + 1),
+    "d_model n_head context batch base_width base_depth": (1, 2**20 + 1),
+    "eval_every eval_tokens val_tokens": (1, 2**40 + 1),
+    "n_encoder": (0, 2**10 + 1),
+    "weight_decay z_loss": (0, inf),
+    "seed data_seed qat_from": (0, 2**63),
     "beta1 beta2": (0, 1),
 }
 
@@ -130,6 +134,8 @@ class RunSpec:
             kind, wanted = _KINDS[field.type]
             if not isinstance(value, kind) or (isinstance(value, bool) and field.type is not bool):
                 raise TrainingError(f"{field.name} = {value!r}: must be {wanted}")
+            if isinstance(value, Integral) and abs(int(value)) > 2**63:  # no float, no tensor, and maybe not to be printed
+                raise TrainingError(f"{field.name} is a number of more than 19 digits: must be {wanted} below 2^63")
         # canonical text, so that two ways of writing one schedule are one spec
         text = make_schedule(self.schedule).text
         if text is None:
@@ -143,6 +149,11 @@ class RunSpec:
                 if not low <= getattr(self, name) < high:
                     below = "" if high == inf else f" and below {high}"
                     raise TrainingError(f"{name} = {getattr(self, name)}: must be {low} or more{below}")
+        if (held := self.params["n_params"]) > MOST_PARAMETERS:
+            raise TrainingError(
+                f"d_model = {self.d_model}, n_layer = {self.n_layer}: {held:.3g} parameters; a model has {MOST_PARAMETERS:.0e} "
+                "at most, because it learns on one device\nchoose a smaller width or depth"
+            )
         if self.d_model % self.n_head:
             raise TrainingError(
                 f"d_model = {self.d_model} cannot be shared among n_head = {self.n_head} heads\n"

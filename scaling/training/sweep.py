@@ -79,7 +79,7 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
     """
     import pandas as pd  # noqa: PLC0415 - slow, and only the table of costs needs it
 
-    todo = {n: r.spec for n, r in runs.items() if out_dir is None or not RunFiles(out_dir, n).record.exists()}
+    todo = {n: r.spec for n, r in runs.items() if out_dir is None or not RunFiles(out_dir, n).finished()}
     own = dict.fromkeys(runs, 0)
     for tree in forest(todo):
         for segment in tree.walk():
