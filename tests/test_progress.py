@@ -160,3 +160,36 @@ def test_blocks_keep_the_rates_before_and_after(size):
     np.testing.assert_allclose(blocks.high[1:], (blocks.high - blocks.drop)[:-1], rtol=1e-12)
     rising = scaling.schedule(np.tile([3.0, 1.0, 2.0], 50)).blocks(size)
     assert (rising.high >= 0).all() and (rising.high - rising.drop >= -1e-12).all()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "wsd:peak=3e-4,steps=20000,warmup=300,decay=0.2,final=0",
+        "cosine:peak=3e-4,steps=20000,warmup=300,final=0.1",
+        "two_stage:peak=3e-4,steps=20000,warmup=300,switch=9000,then=3e-5",
+        "multi_step:peak=3e-4,steps=20000,warmup=300,milestones=7000/7100/15000,factors=0.5/0.5/0.5",
+    ],
+)
+def test_many_rows_are_interpolated_between_nodes_about_as_well_as_blocks(text):
+    plan, law = scaling.schedule(text), scaling.laws["progress"]
+    steps = np.arange(plan.warmup, plan.last + 1)
+    many = law(*(made := law.hooks.features(steps, plan, **law.conventions)).values(), **TRUTH)
+    assert len(made["drops"].count) < 3000 < len(made["drops"]) == len(steps)
+    some = np.r_[0 : len(steps) : 37, len(steps) - 1]
+    few = np.concatenate(  # few enough to be summed at, each
+        [law(*law.hooks.features(part, plan, **law.conventions).values(), **TRUTH) for part in np.array_split(steps[some], 2)]
+    )
+    exact = law.using(block=1)
+    best = np.concatenate(
+        [exact(*exact.hooks.features(p, plan, **exact.conventions).values(), **TRUTH) for p in np.array_split(steps[some], 2)]
+    )
+    error = np.abs(few - best).max()
+    assert np.abs(many[some] - best).max() <= max(2 * error, 1e-5)
+    chosen = made["drops"][some]
+    np.testing.assert_allclose(
+        chosen.sum(lambda d, eta, S: d * S), made["drops"].sum(lambda d, eta, S: d * S)[some], rtol=1e-12
+    )
+    both = type(chosen).concatenate([made["drops"], chosen])
+    expected = np.append(made["drops"].sum(lambda d, eta, S: d), chosen.sum(lambda d, eta, S: d))
+    np.testing.assert_allclose(both.sum(lambda d, eta, S: d), expected, rtol=1e-12)

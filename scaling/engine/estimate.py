@@ -101,12 +101,13 @@ class _Task:
         """Cost below which residuals are rounding errors."""
         return float(self.made.weights.sum() * (1e-13 * max(1.0, np.abs(self.y).max())) ** 2)
 
-    def strength(self, t: np.ndarray) -> float:
-        """What a prior's standard deviation squared costs, by the scatter of the rows around t (p,)."""
-        value, J = models.at(self.model, t)
-        r, weights, inner = self.loss.link(value) - self.y, self.made.weights, self.model.coordinates
+    def strength(self, t: np.ndarray, rows: Design | None = None, model: models.Model | None = None) -> float:
+        """What a prior's standard deviation squared costs, by the scatter of the rows (some, or all) around t (p,)."""
+        rows, model = rows or self.made, model or self.model
+        value, J = models.at(model, t)
+        r, weights, inner = self.loss.link(value) - self.loss.link(rows.loss), rows.weights, model.coordinates
         params = spent(J / value if self.loss.log else J, r, weights, self.loss, inner, inner.strength)
-        return strength(r, weights, self.loss, self.made.runs, params)
+        return strength(r, weights, self.loss, rows.runs, params)
 
     def weighing(self, strength: float) -> _Task:
         """The same with priors of another strength."""
@@ -129,11 +130,12 @@ def _weighed(task: _Task, start: np.ndarray) -> tuple[_Task, Solution, _End]:
     From the scatter around the best start, far too large, towards less: the priors lead, the data take over.
     """
     leading = start[0]
-    for _ in range(2):
-        task = task.weighing(task.strength(leading))
-        search, whole = _search(task, start)
-        end, start = _finish(task, search, whole), search.t
-        leading = end.t
+    for _ in range(2):  # on the rows of the search, beside which the priors weigh less
+        task = task.weighing(task.strength(leading, *_sketch(task)))
+        search, _ = _search(task, start)
+        start, leading = search.t, search.t[_best_first(search, task.rounding)[0]]
+    task = task.weighing(task.strength(leading))
+    end = _finish(task, search, False)
     tried: list[tuple[float, float]] = []
     for _ in range(TURNS):
         tried.append((task.model.coordinates.strength, task.strength(end.t)))
@@ -157,11 +159,16 @@ class _End:
 
 def _search(task: _Task, start: np.ndarray) -> tuple[Solution, bool]:
     """Minima from every start, over rows enough to find basins, and whether they are minima of the whole objective."""
-    few, model = task.thinned(SEARCH_ROWS if isinstance(task.model, models.MonomialModel) else SEARCH_ROWS // 2)
+    few, model = _sketch(task)
     # a narrow robust loss has few rows inside its threshold, too few to lead many parameters anywhere: first least squares
     loss = replace(task.loss, name="squares") if task.many else task.loss
     found = minimise(model, loss.link(few.loss), start, few.weights, loss, stall=ROUGH * task.crowd)
     return found, len(few) == len(task.made) and not task.many
+
+
+def _sketch(task: _Task) -> tuple[Design, models.Model]:
+    """The rows of the search, and the law over them."""
+    return task.thinned(SEARCH_ROWS if isinstance(task.model, models.MonomialModel) else SEARCH_ROWS // 2)
 
 
 def _finish(task: _Task, found: Solution, whole: bool) -> _End:

@@ -17,6 +17,7 @@ from scaling.formula import Law, Parameter
 from scaling.formula.monomials import Monomial, trace
 from scaling.numerics import STEP, complex_step
 
+AT_ONCE = 1 << 15  # numbers of an input that are worked on at once: sums over drops go part after part
 CACHED = 1 << 18  # numbers an array of intermediate results may hold: beyond, memory sets the pace
 
 
@@ -141,7 +142,7 @@ class GeneralModel:
         self.inputs = [inputs[k] for k in law.inputs]
         self.fixed: dict[str, Any] = {k: float(v) for k, v in {**law.held, **fixed}.items()}
         self.n = len(self.inputs[0])
-        self.few = max(1, CACHED // max(x.size for x in self.inputs))  # problems at a time
+        self.few = max(1, CACHED // max(self.n, min(AT_ONCE, max(x.size for x in self.inputs))))  # problems at a time
         self.call = _batched(law.fn, self.inputs, self.n, coordinates, self.fixed)
         self.complex_ok = law.hooks.jacobian is not None or self._complex_works()
 

@@ -49,9 +49,9 @@ def strength(r: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, p
     return found if np.isfinite(found) else 0.0
 
 
-def settled(known: np.ndarray | float, scatter: np.ndarray | float) -> bool:
-    """Are priors as strong as the scatter they leave asks for?"""
-    return bool(np.all(np.abs(np.subtract(scatter, known)) <= SETTLED * np.asarray(known)))
+def settled(known: np.ndarray | float, scatter: np.ndarray | float, change: float = SETTLED) -> bool:
+    """Are priors as strong as the scatter they leave asks for, to a relative change?"""
+    return bool(np.all(np.abs(np.subtract(scatter, known)) <= change * np.asarray(known)))
 
 
 def onward(tried: list[tuple[float, float]]) -> float:

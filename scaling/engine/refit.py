@@ -19,6 +19,8 @@ from scaling.formula import Law, Parameter
 
 GRID_ROWS = 96  # rows of a subset that rank its starts
 STARTS = 4
+SKETCH, ENOUGH = 256, 4  # rows that say where the best start leads; of these, per parameter, a subset must have so many
+NEAR = 1e-3  # relative change of the strength of priors that is none, in a refit
 ROUNDS = 200  # iterations after which a fit is left where it is
 TURNS = 8  # at most, to weigh priors against data
 
@@ -101,34 +103,55 @@ def refit(
     params = params or tuple(p for k, p in law.params.items() if k not in fixed)
     y = loss.link(made.loss)
     model = models.build(law, params, made.inputs, fixed, loss, coordinates=coordinates)
-    begun, owner = [], []
-    for f, w in enumerate(weights):
-        rows = np.flatnonzero(w > 0)
-        if len(rows) <= sum(p.prior is None for p in params):
-            continue
+
+    def grid(w: np.ndarray) -> np.ndarray:
+        """The starts of a grid for rows of weights w (n,), and `warm`."""
         if warm is not None and not starts:
-            begun.append(warm[None])
-            owner.append(f)
-            continue
+            return warm[None]
+        rows = np.flatnonzero(w > 0)
         if len(rows) > GRID_ROWS:
             rows = rows[np.linspace(0, len(rows) - 1, GRID_ROWS).round().astype(int)]
         few = made.take(rows)
         coarse = models.build(law, params, few.inputs, fixed, loss, coordinates=model.coordinates)
         found = seeds(coarse, loss.link(few.loss), few.loss, w[rows], loss, starts, seed, False)
-        if warm is not None:
-            found = np.vstack([found, warm])
-        begun.append(found)
-        owner += [f] * len(found)
+        return found if warm is None else np.vstack([found, warm])
+
+    begun, owner = [], []
+    # parts of curves look alike: one grid does for all
+    shared = grid(weights.max(0)) if law.over_schedules and (weights > 0).any() else None
+    for f, w in enumerate(weights):
+        if (w > 0).sum() > sum(p.prior is None for p in params):
+            begun.append(grid(w) if shared is None else shared)
+            owner += [f] * len(begun[-1])
     F, p = len(weights), len(params)
     t, noise, root, alike = (np.full(shape, np.nan) for shape in ((F, p), F, (F, p, p), F))
     if owner:
-        who = np.array(owner)
-        t, strengths = _solved(model, y, np.concatenate(begun), who, weights, loss, made.runs, stall, rounds)
+        start, who = np.concatenate(begun), np.array(owner)
+        if len(made) > SKETCH and len(who) > F:
+            rows = np.linspace(0, len(made) - 1, SKETCH).round().astype(int)
+            few = made.take(rows)
+            coarse = models.build(law, params, few.inputs, fixed, loss, coordinates=model.coordinates)
+            start, who = _led(coarse, y[rows], start, who, weights[:, rows], loss, few.runs, stall, rounds)
+        t, strengths = _solved(model, y, start, who, weights, loss, made.runs, stall, rounds)
     ok = np.isfinite(t).all(1)
     if ok.any():
         known = strengths[ok] if model.coordinates.informed else None
         noise[ok], root[ok], alike[ok] = _spread(model, y, t[ok], weights[ok], loss, made.runs, known)
     return Refits(law, fixed, loss, model.coordinates, t, noise, root, alike, ok & np.isfinite(noise))
+
+
+def _led(
+    coarse: models.Model, y: np.ndarray, start: np.ndarray, who: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray,
+    stall: float, rounds: int,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Starts and their subsets after the few rows of `coarse` were fitted: one per subset that has enough of these rows."""
+    enough = ((weights > 0).sum(1) >= ENOUGH * start.shape[1])[who]
+    if not enough.any():
+        return start, who
+    t, _ = _solved(coarse, y, start[enough], who[enough], weights, loss, runs, stall, rounds)
+    led = np.flatnonzero(np.isfinite(t).all(1))
+    others = ~np.isin(who, led)
+    return np.concatenate([t[led], start[others]]), np.concatenate([led, who[others]])
 
 
 def _solved(
@@ -144,7 +167,7 @@ def _solved(
     for turn in range(TURNS if inner.informed else 1):
         if inner.informed:
             now = _scatter(model, y, best, weights, loss, runs, strengths)
-            if turn and settled(strengths, now):
+            if turn and settled(strengths, now, NEAR):
                 break
             for f, one in enumerate(tried):
                 one += [(strengths[f], now[f])] * bool(turn)

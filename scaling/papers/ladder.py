@@ -116,7 +116,9 @@ def ladder_features(steps, schedule, N, B, *, q, N_ref, B_ref, T_ref, peak_ref, 
         "b": B / B_ref * one,
         "T": schedule.progress(q)[schedule.index(steps)] / unit,
         "update": B / T_ref * one,
-        "drops": replace(drops, peak=P * one, span=N / N_ref * one),  # whose powers are the pace of the kernel
+        "drops": replace(
+            drops, peak=numpy.full_like(drops.peak, P), span=numpy.full_like(drops.span, N / N_ref)
+        ),  # whose powers are the pace of the kernel
     }
 
 

@@ -79,7 +79,7 @@ def untold(area, drops):
     """
     if not np.any(drops.d):
         return [NO_DROP]
-    fallen = drops.sum(lambda d, eta, S: d) / drops.peak
+    fallen = drops.sums(lambda part: [part.d / np.repeat(part.peak, part.count)])[0]
     place = np.unique(np.round(np.log(area) / ALIKE), return_inverse=True)[1]
     high, low = np.full(place.max() + 1, -np.inf), np.full(place.max() + 1, np.inf)
     np.maximum.at(high, place, fallen)

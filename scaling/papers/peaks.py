@@ -59,7 +59,7 @@ def peaks_features(steps, schedule, B, *, q, B_ref, T_ref, peak_ref, block, lr_f
     unit, P, one = T_ref * schedule.peak**q / B, schedule.peak / peak_ref, numpy.ones(len(steps))
     drops = drops.paced(q - 0.5, rate=schedule.peak, area=unit, level=schedule.peak)
     made = {"P": P * one, "b": B / B_ref * one, "T": schedule.progress(q)[schedule.index(steps)] / unit}
-    return {**made, "drops": replace(drops, peak=P * one)}  # whose power is the kernel's pace
+    return {**made, "drops": replace(drops, peak=numpy.full_like(drops.peak, P))}  # whose power is the kernel's pace
 
 
 @peaks.units

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,12 +14,15 @@ from scaling.schedules import Schedule
 
 FINE, MOST = 256, 2048  # blocks per run that are cheap enough, and that are never worth their time
 PART = 1 << 13  # pairs summed at a time
+# rows of a run that are summed at, each; of more rows so many spread evenly and, after a sudden drop, at growing distances:
+# those between are interpolated, to about 1e-5 nats; sudden drops that are looked at, and the part of the peak that is one
+MANY, EVEN, AFTER, SUDDEN, LARGE = 1000, 600, 400, 30, 0.01
 PAIRS = ("d", "high", "low", "eta", "done", "S")  # attributes with one value per pair
 
 
 @dataclass(frozen=True, eq=False)
 class RateDrops:
-    """Pairs (row, earlier block of rate changes), flattened row by row.
+    """Pairs (node, earlier block of rate changes), flattened node by node; nodes are rows, of long runs some of them.
 
     Attributes
     ----------
@@ -27,7 +30,8 @@ class RateDrops:
     high, low : (pairs,), rate before it and after it.
     eta : (pairs,), mean rate after each update of it, floored so that powers of it stay finite.
     done, S : (pairs,), area under the rate up to the drop, and from there to the row.
-    count, peak, span : (n,), pairs per row, peak rate of its run, area since the first drop (0 where there was none yet).
+    count, peak, span : (nodes,), pairs per node, peak rate of its run, area since the first drop (0 where there was none yet).
+    place : (n,), where among the nodes each row lies: whole numbers at them, fractions between two.
     """
 
     d: np.ndarray
@@ -39,6 +43,7 @@ class RateDrops:
     count: np.ndarray
     peak: np.ndarray
     span: np.ndarray
+    place: np.ndarray
 
     @classmethod
     def before(
@@ -61,7 +66,7 @@ class RateDrops:
             raise ScheduleError(f"block={block} must be a whole number of updates from 1 (exact) on")
         if not 0 <= lr_floor <= 1:
             raise ScheduleError(f"lr_floor={lr_floor} must be a fraction of the peak rate, between 0 and 1")
-        at = schedule.index(steps)
+        at, place = _nodes(schedule.index(steps), schedule, warmup_in_ld)
         changing = int(np.count_nonzero(schedule.drops(warmup_in_ld)))
         size = max(min(block, max(1, changing // FINE)), changing // MOST) if block > 1 else 1
         blocks = schedule.blocks(size, warmup_in_ld=warmup_in_ld, floor=lr_floor, power=power)
@@ -78,6 +83,7 @@ class RateDrops:
             seen.sum(1),
             np.full(len(at), schedule.peak),
             np.where(seen, S, 0.0).max(1, initial=0.0),
+            place,
         )
 
     def paced(self, gamma: float, *, rate: float = 1.0, area: float = 1.0, level: float = 1.0) -> RateDrops:
@@ -90,14 +96,19 @@ class RateDrops:
         eta, peak = self.eta / rate, self.peak / rate
         S, span = self.S / area * eta**-gamma, self.span / area * peak**-gamma
         levels, done = (self.d / rate, self.high / level, self.low / level), self.done / area
-        return RateDrops(*levels, eta, done, S, self.count, peak, span)
+        return RateDrops(*levels, eta, done, S, self.count, peak, span, self.place)
 
     def saturating(self, eta_0: Any) -> np.ndarray:
         """Drops (..., pairs) of h(eta) = eta / (1 + eta / eta_0), which a high rate hardly raises; eta_0 as high and low."""
         return np.asarray(self.d / ((1 + self.high / eta_0) * (1 + self.low / eta_0)))
 
     def __len__(self) -> int:
-        return len(self.count)
+        return len(self.place)
+
+    @cached_property
+    def _every(self) -> bool:
+        """Is every row a node, in order?"""
+        return len(self.place) == len(self.count) and bool((self.place == np.arange(len(self.count))).all())
 
     @property
     def size(self) -> int:
@@ -107,17 +118,29 @@ class RateDrops:
     def __getitem__(self, rows: Any) -> RateDrops:
         """The pairs of some rows, chosen as from an array."""
         rows = np.arange(len(self))[rows]
+        place, nodes = np.arange(len(rows), dtype=float), rows
+        if not self._every:
+            low, share = np.divmod(self.place[rows], 1.0)
+            nodes = np.unique(np.concatenate([low, low[share > 0] + 1])).astype(int)
+            place = np.searchsorted(nodes, low) + share
+        return replace(self._of_nodes(nodes), place=place)
+
+    def _of_nodes(self, rows: np.ndarray) -> RateDrops:
         count, begin = self.count[rows], (np.cumsum(self.count) - self.count)[rows]
         pairs = np.arange(count.sum()) + np.repeat(begin - np.cumsum(count) + count, count)  # in the order of the rows
         return self._of(pairs, rows)
 
     def _of(self, pairs: Any, rows: np.ndarray) -> RateDrops:
         by_pair = {name: getattr(self, name)[pairs] for name in PAIRS}
-        return RateDrops(**by_pair, count=self.count[rows], peak=self.peak[rows], span=self.span[rows])
+        place = np.arange(len(rows), dtype=float)
+        return RateDrops(**by_pair, count=self.count[rows], peak=self.peak[rows], span=self.span[rows], place=place)
 
     @classmethod
     def concatenate(cls, parts: list[RateDrops]) -> RateDrops:
-        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+        begin = np.cumsum([0, *(len(p.count) for p in parts[:-1])])
+        place = np.concatenate([p.place + first for p, first in zip(parts, begin, strict=True)])
+        others = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls) if f.name != "place"}
+        return cls(**others, place=place)
 
     def sum(self, term: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> np.ndarray:
         """Sum term(d, eta, S) over the drops behind each row: shape (..., pairs) -> (..., n)."""
@@ -134,10 +157,17 @@ class RateDrops:
             found.append([np.add.reduceat(x, starts, axis=-1) if x.size else x[..., :0] for x in values])
         rows, out = np.flatnonzero(self.count), []
         for sums in zip(*found, strict=True):
-            total = np.zeros((*sums[0].shape[:-1], len(self)), sums[0].dtype)
+            total = np.zeros((*sums[0].shape[:-1], len(self.count)), sums[0].dtype)
             total[..., rows] = np.concatenate(sums, axis=-1)
-            out.append(total)
+            out.append(total if self._every else self._between(total))
         return out
+
+    def _between(self, total: np.ndarray) -> np.ndarray:
+        """Sums at the rows, from those at the nodes."""
+        low = self.place.astype(int)
+        share = self.place - low
+        high = np.minimum(low + 1, len(self.count) - 1)
+        return np.asarray(total[..., low] * (1 - share) + total[..., high] * share)
 
     @cached_property
     def _parts(self) -> list[tuple[RateDrops, np.ndarray]]:
@@ -151,3 +181,20 @@ class RateDrops:
             parts.append((self._of(slice(first, last), own), starts))
             first = last
         return parts
+
+
+def _nodes(at: np.ndarray, schedule: Schedule, warmup_in_ld: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Of rows at updates `at` (n,) those that are summed at, and the place of every row among them (n,)."""
+    if len(at) <= MANY or not (np.diff(at) > 0).all():
+        return at, np.arange(len(at), dtype=float)
+    drops = np.abs(schedule.drops(warmup_in_ld))
+    k = np.flatnonzero(drops)
+    gap = max(1, schedule.steps // MANY)
+    begins = k[(np.diff(k, prepend=-gap) > gap) | (drops[k] > LARGE * schedule.peak)]
+    begins = begins[np.argsort(-drops[begins], kind="stable")[:SUDDEN]]
+    marks = [np.linspace(at[0], at[-1], EVEN if len(begins) < SUDDEN else EVEN * 8)]
+    for begin in begins[begins < at[-1]]:
+        marks.append(np.append(begin, begin + np.geomspace(1, at[-1] - begin, AFTER)))
+    last = np.searchsorted(at, begins) - 1  # rows before a drop
+    nodes = np.unique(np.clip(np.append(np.searchsorted(at, np.concatenate(marks)), last), 0, len(at) - 1))
+    return at[nodes], np.interp(at, at[nodes], np.arange(len(nodes)))
