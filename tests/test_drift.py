@@ -182,3 +182,15 @@ def test_an_edge_whose_forecasts_held_is_a_note():
     found = settled(judged, "its forecasts held")
     assert found.failures == ("two optima",)
     assert found.warnings == ("few rows", "q is at the edge of the allowed range; its forecasts held")
+
+
+def test_rows_may_say_less_than_the_table_that_was_fitted():
+    rng = np.random.default_rng(2)
+    N, M = np.repeat(np.geomspace(1e7, 1e9, 6), 5), np.tile([5.0, 10, 20, 40, 80], 6)
+    whole = pd.DataFrame({"N": N, "D": M * N, "M": M, "C": 6 * M * N**2})
+    whole["loss"] = scaling.laws["chinchilla"].published["besiroglu2024"](N, M * N) * np.exp(0.003 * rng.normal(size=30))
+    fit = scaling.fit(whole, "over_training")
+    more, less = (fit.predict(row) for row in ({"N": [5e9], "M": [20], "D": [1e11]}, {"N": [5e9], "M": [20]}))
+    pd.testing.assert_frame_equal(more[["lower", "upper"]], less[["lower", "upper"]])
+    bare = scaling.fit(whole[["C", "loss"]], "power_law_offset:x=C")
+    assert np.isfinite(bare.predict({"C": [1e21], "N": [1e9]})[["lower", "upper"]].to_numpy()).all()

@@ -47,6 +47,8 @@ def order(made: Design, by: str) -> np.ndarray:
         if D is None and N is not None and (M := column(*PER)) is not None:
             D = M * N
         x = None if N is None or D is None else compute(N, D)
+    if x is None and by == "tokens" and (N := column(*SIZE)) is not None and (M := column(*PER)) is not None:
+        x = M * N
     if x is None and len(made.inputs) == 1:  # a convention says what the only input is
         x = np.asarray(next(iter(made.inputs.values())), float)
     if x is None:
@@ -57,17 +59,17 @@ def order(made: Design, by: str) -> np.ndarray:
 
 
 def measures(made: Design, by: str) -> np.ndarray:
-    """ln of everything in which a row may lie beyond others (k, n): the order itself; beside compute, size and tokens."""
+    """ln of everything in which a row may lie beyond others (k, n): the order itself; beside compute, size and tokens (NaN
+    where the rows do not say them)."""
     found = [order(made, by)]
-    if by == "compute":
-        for what in ("size", "tokens"):
-            try:
-                found.append(order(made, what))
-            except FitError:
-                continue
+    for what in ("size", "tokens") if by == "compute" else ():
+        try:
+            found.append(order(made, what))
+        except FitError:
+            found.append(np.full(len(made), np.nan))
     return np.array(found)
 
 
 def beyond(asked: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """By how much (m,) rows lie beyond the largest seen, in the measure (k, m) in which they do so most; negative inside."""
-    return np.asarray((asked - seen.max(axis=1, keepdims=True)).max(axis=0))
+    return np.asarray(np.nanmax(asked - seen.max(axis=1, keepdims=True), axis=0))

@@ -29,6 +29,7 @@ APART = 0.4  # of the root mean square distance to the other laws
 DOF, MOST = 23.0, 60.0  # degrees of freedom of that usual drift; most, however many backtests
 CLOSEST = 0.05  # distances (in ln) below this are none
 FLATTEST = 0.01  # slopes of ln loss in ln compute below this are none
+NOWHERE = 1e3  # ln of the largest row in a measure that the rows fitted do not say: nothing lies beyond it
 OFF = 0.3  # further apart (in ln) laws no longer count more
 STABLE, HOLDS = 3, 0.7  # backtests, and share of their rows inside, from which on a law's forecasts are seen to hold
 LEAST = 1  # backtests without which nothing is calibrated
@@ -110,7 +111,7 @@ def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Desig
         sign=sign,
         cutoffs=len(usable),
         reach=max((float(distance[f, cut.test].max()) for f, cut in pairs), default=0.0),
-        edges=at.max(axis=1),
+        edges=np.nan_to_num(at.max(axis=1), nan=NOWHERE),
         noise=noise,
         tau=float(np.sqrt(tau2)),
         dof=min(DOF + W, MOST),
