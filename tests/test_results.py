@@ -175,7 +175,8 @@ def test_every_kind_of_result_is_tested_here():
     for module in pkgutil.walk_packages(scaling.__path__, "scaling."):
         if not module.name.startswith(("scaling.training", "scaling.__main__")):
             importlib.import_module(module.name)
-    assert every_kind() == {*KINDS, "Told"}  # of the command line: lines, a frame and plain data as given
+    # Told of the command line and Part of a report page: lines and a frame as given, tested there
+    assert every_kind() == {*KINDS, "Told", "Part"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
