@@ -21,8 +21,8 @@ from scaling.formula import Exponent, Positive
 from scaling.logs import Runs, read_table
 from scaling.rendering import html
 from scaling.schedules import MOST_UPDATES, Schedule
+from tests.edited import BEFORE, edited
 
-BEFORE = Path(__file__).parent / "saved"
 TABLE = pd.DataFrame(
     {
         "N": [1e6, 1e8, 1e9], "step": [1, 200, 300], "run": ["a", "b", "c d"], "Model Size": [1, 2, 3],
@@ -450,25 +450,13 @@ def test_weights_from_errors_of_losses_are_saved(rows, tmp_path):
     ],
 )
 def test_numbers_that_contradict_each_other_are_named(place, value, said, tmp_path):
-    path = tmp_path / "fit.json"
-    scaling.load(BEFORE / "chinchilla.json").save(path)
-    saved = json.loads(path.read_text())
-    node = saved
-    for key in place[:-1]:
-        node = node[key]
-    node[place[-1]] = value
-    del saved["sha256"]
-    path.write_text(json.dumps(document.signed(saved)))
+    path = edited(tmp_path / "fit.json", place, value)
     with pytest.raises(DataError, match=said):
         scaling.load(path)
 
 
 def test_what_is_no_relation_is_not_called_a_fit(tmp_path):
-    path = tmp_path / "relation.json"
-    scaling.load(BEFORE / "relation.json").save(path)
-    saved = json.loads(path.read_text())
-    del saved["sha256"]
-    path.write_text(json.dumps(document.signed({**saved, "r2": 0.1})))
+    path = edited(tmp_path / "relation.json", ("r2",), 0.1, "relation")
     with pytest.raises(DataError, match=r"field 'r2' is 0.1, and values and pairs give .* relation.save"):
         scaling.load(path)
     path.write_text('{"schema": 99}')

@@ -4,17 +4,15 @@ import copy
 import json
 import random
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import scaling
-from scaling import document
 from scaling.errors import ArgumentError, DataError, LawError
+from tests.edited import BEFORE, edited
 
-BEFORE = Path(__file__).parent / "saved"  # of version 0.1.0, schema 1, with what it predicted
 ASKED = {
     "chinchilla": (pd.DataFrame({"N": [2e9, 7e10], "D": [2e11, 1.4e12]}), {}),
     "multi_power_5": ("wsd:peak=3e-3,steps=320,warmup=16,decay=0.2", {"steps": [200, 320]}),
@@ -117,15 +115,7 @@ def test_what_is_damaged_is_answered_with_file_and_field(name, tmp_path):
     ],
 )
 def test_fields_are_named(place, value, said, tmp_path):
-    path = tmp_path / "fit.json"
-    scaling.load(BEFORE / "chinchilla.json").save(path)
-    saved = json.loads(path.read_text())
-    node = saved
-    for key in place[:-1]:
-        node = node[key]
-    node[place[-1]] = value
-    del saved["sha256"]
-    path.write_text(json.dumps(document.signed(saved)))
+    path = edited(tmp_path / "fit.json", place, value)
     with pytest.raises(DataError, match=re.escape(str(path)) + ": " + said):
         scaling.load(path)
 

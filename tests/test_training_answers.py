@@ -7,10 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
@@ -23,49 +21,17 @@ from scaling.training.executors import open_executor
 from scaling.training.grid import read_sweep
 from scaling.training.records import checkpoint_path, sole_writer
 from scaling.training.sweep import sweep
-
-SWEEP = """
-[base]
-n_layer = 1
-n_head = 1
-d_model = 8
-context = 16
-batch = 4
-eval_every = 5
-eval_tokens = 256
-val_tokens = 512
-corpus = "{corpus}"
-[axes]
-seed = [1, 2]
-schedule = ["constant:peak=1e-2,steps=40", "wsd:peak=1e-2,steps=40,decay=0.5"]
-"""
-
-
-class Inline(Executor):
-    """Does the work when it is submitted."""
-
-    def submit(self, fn, /, *args, **kwargs):
-        future = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as problem:
-            future.set_exception(problem)
-        return future
+from tests.tiny import TREE, Inline, text_in
 
 
 @pytest.fixture
 def text(tmp_path):
-    folder = tmp_path / "text"
-    folder.mkdir()
-    for i in range(30):
-        words = np.random.default_rng(i).choice(["if ", "else:\n", "return ", "x = ", "None\n"], 200)
-        (folder / f"{i}.py").write_text("".join(words))
-    return folder
+    return text_in(tmp_path / "text")
 
 
 @pytest.fixture
 def runs(text, tmp_path):
-    (tmp_path / "ladder.toml").write_text(SWEEP.format(corpus=text.as_posix()))
+    (tmp_path / "ladder.toml").write_text(TREE.format(corpus=text.as_posix(), eval_every=5, steps=40))
     return read_sweep(tmp_path / "ladder.toml")
 
 

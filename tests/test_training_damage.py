@@ -4,10 +4,8 @@
 import json
 import random
 import shutil
-from concurrent.futures import Executor, Future
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
@@ -18,35 +16,9 @@ from scaling.training import sweep as sweeping
 from scaling.training.grid import read_sweep
 from scaling.training.records import RunFiles
 from scaling.training.sweep import costs, sweep
+from tests.tiny import TREE, Inline, text_in
 
-SWEEP = """
-[base]
-n_layer = 1
-n_head = 1
-d_model = 8
-context = 16
-batch = 4
-eval_every = 5
-eval_tokens = 256
-val_tokens = 512
-corpus = "{corpus}"
-[axes]
-seed = [1, 2]
-schedule = ["constant:peak=1e-2,steps=24", "wsd:peak=1e-2,steps=24,decay=0.5"]
-"""
 RESULTS = ("status", "final_val_loss", "val_se", "initial_loss", "curve_sha256")
-
-
-class Inline(Executor):
-    """Does the work when it is submitted."""
-
-    def submit(self, fn, /, *args, **kwargs):
-        future = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as problem:
-            future.set_exception(problem)
-        return future
 
 
 def go(runs, out):
@@ -57,11 +29,8 @@ def go(runs, out):
 def states(tmp_path_factory):
     """Runs, and two folders of theirs: `finished`, and `interrupted` with a record, a group and a part on their way."""
     folder = tmp_path_factory.mktemp("states")
-    (folder / "text").mkdir()
-    for i in range(30):
-        words = np.random.default_rng(i).choice(["if ", "else:\n", "return ", "x = ", "None\n"], 200)
-        (folder / "text" / f"{i}.py").write_text("".join(words))
-    (folder / "sweep.toml").write_text(SWEEP.format(corpus=(folder / "text").as_posix()))
+    text = text_in(folder / "text").as_posix()
+    (folder / "sweep.toml").write_text(TREE.format(corpus=text, eval_every=5, steps=24))
     runs = read_sweep(folder / "sweep.toml")
     save = group.Group._save
 

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra scaling-la
 from scaling.errors import TrainingError
 from scaling.training import RunSpec, train, train_group
 from scaling.training.tree import forest
+from tests.tiny import text_in
 
 TINY = {
     "n_layer": 1, "d_model": 8, "n_head": 1, "context": 16, "batch": 4, "eval_every": 10,
@@ -22,11 +23,7 @@ START = "peak=1e-2,warmup=5"
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("text")
-    for i in range(30):
-        words = np.random.default_rng(i).choice(["if ", "else:\n", "return ", "x = ", "None\n"], 200)
-        (folder / f"{i}.py").write_text("".join(words))
-    return str(folder)
+    return str(text_in(tmp_path_factory.mktemp("text")))
 
 
 def wsd(steps, shape="linear", decay=0.2):

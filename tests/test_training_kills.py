@@ -6,7 +6,6 @@ import random
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
@@ -17,6 +16,7 @@ from scaling.training import RunSpec, train_group
 from scaling.training.grid import Planned
 from scaling.training.records import checkpoint_path
 from scaling.training.sweep import sweep
+from tests.tiny import text_in
 
 TINY = {"n_layer": 1, "n_head": 1, "context": 16, "batch": 4, "eval_every": 5, "eval_tokens": 256, "val_tokens": 512}
 
@@ -155,11 +155,7 @@ print(json.dumps({"kills": done, "wars": wars}))
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("text")
-    for i in range(30):
-        words = np.random.default_rng(i).choice(["if ", "else:\n", "return ", "x = ", "None\n"], 200)
-        (folder / f"{i}.py").write_text("".join(words))
-    return str(folder)
+    return str(text_in(tmp_path_factory.mktemp("text")))
 
 
 def drive(code, settings, *arguments, seconds=1800):

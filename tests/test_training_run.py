@@ -20,6 +20,7 @@ from scaling.errors import ScheduleError, TrainingDataError, TrainingError
 from scaling.training import RunSpec, train, train_group
 from scaling.training.evaluation import evaluation_steps
 from scaling.training.records import CURVE_COLUMNS, write_run_table
+from tests.tiny import text_in
 
 TINY = {
     "n_layer": 1, "d_model": 8, "n_head": 1, "context": 16, "batch": 4, "eval_every": 10,
@@ -31,11 +32,7 @@ WSD = "wsd:peak=1e-2,warmup=10,steps=60,decay=0.5"
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("text")
-    for i in range(30):
-        words = np.random.default_rng(i).choice(["if ", "else:\n", "return ", "x = ", "None\n"], 200)
-        (folder / f"{i}.py").write_text("".join(words))
-    return str(folder)
+    return str(text_in(tmp_path_factory.mktemp("text")))
 
 
 def run(text, out, *, name="run", checkpoint_seconds=30.0, **settings):

@@ -11,31 +11,16 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
 
 from scaling.training.grid import read_sweep
 from scaling.training.sweep import sweep
+from tests.tiny import TREE, text_in
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "sinfo")
-SWEEP = """
-[base]
-n_layer = 1
-n_head = 1
-d_model = 8
-context = 16
-batch = 4
-eval_every = 10
-eval_tokens = 256
-val_tokens = 512
-corpus = "text"
-[axes]
-seed = [1, 2]
-schedule = ["constant:peak=1e-2,steps=60", "wsd:peak=1e-2,steps=60,decay=0.5"]
-"""
 
 
 def _missing() -> list[str]:
@@ -133,11 +118,8 @@ PartitionName=main Nodes={host} Default=YES OverSubscribe=FORCE:2
 @pytest.mark.slow
 def test_the_recipe_of_the_readme_on_a_slurm_of_one_node(slurm, tmp_path, monkeypatch):
     pytest.importorskip("dask_jobqueue", reason="needs the extra scaling-laws[cluster]")
-    (tmp_path / "text").mkdir()
-    for i in range(30):
-        words = np.random.default_rng(i).choice(["if ", "else:\n", "return ", "x = ", "None\n"], 200)
-        (tmp_path / "text" / f"{i}.py").write_text("".join(words))
-    (tmp_path / "ladder.toml").write_text(SWEEP)
+    text_in(tmp_path / "text")
+    (tmp_path / "ladder.toml").write_text(TREE.format(corpus="text", eval_every=10, steps=60))
     (recipe,) = re.findall(r"```python\n([^`]*SLURMCluster[^`]*)```", (ROOT / "README.md").read_text())
     (tmp_path / "recipe.py").write_text(recipe)
     done = subprocess.run(

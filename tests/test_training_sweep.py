@@ -6,9 +6,8 @@ import json
 import subprocess
 import sys
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
@@ -20,6 +19,7 @@ from scaling.training import sweep as sweeping
 from scaling.training.executors import open_executor
 from scaling.training.grid import Planned, make_spec, read_sweep
 from scaling.training.sweep import costs, groups, sweep
+from tests.tiny import Inline, text_in
 
 BASE = """
 [base]
@@ -51,11 +51,7 @@ labels = {role = "flat"}
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("text")
-    for i in range(30):
-        words = np.random.default_rng(i).choice(["if ", "else:\n", "return ", "x = ", "None\n"], 200)
-        (folder / f"{i}.py").write_text("".join(words))
-    return folder.as_posix()
+    return text_in(tmp_path_factory.mktemp("text")).as_posix()
 
 
 @pytest.fixture
@@ -188,18 +184,6 @@ def test_parts_branch_off_together_and_are_worth_it(text, monkeypatch, lanes, up
     spec = runs["seed1"].spec
     monkeypatch.setattr(sweeping, "WORTH", updates * spec.flops)
     assert groups(runs, lanes)[0].parts == parts
-
-
-class Inline(Executor):
-    """Does the work when it is submitted."""
-
-    def submit(self, fn, /, *args, **kwargs):
-        future = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as problem:
-            future.set_exception(problem)
-        return future
 
 
 def test_a_sweep_is_the_same_on_any_executor_and_with_any_lanes(file, tmp_path):
