@@ -1,19 +1,19 @@
-"""Every bar of the ladder law in one command: `python -m benchmarks.forecasts.ladder [--held-out]`; failures are listed.
+"""The ladder law: `python -m benchmarks.forecasts ladder`, and what was held out of runs/ladder: `... held-out`.
 
 On OLMo-ladder (A: <= 760M forecasts 1.3B; B: <= 370M forecasts 760M and 1.3B; C: <= 5x forecasts 10x; D: <= 760M and <= 2x
 forecasts 1.3B at 5x and 10x) a final is the mean signed error of a curve's last three rows, in %. On runs/ladder the largest
-size, the longest length and the highest peak are held out. They are read only with `--held-out`.
+size, the longest length and the highest peak are held out. They are read only where `held-out` is named.
 """
 
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import scaling
-from benchmarks.papers.__main__ import shared
+from benchmarks.forecasts import Bar
 from scaling.formula import Prior
 
 HERE = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def late(found: pd.DataFrame) -> float:
     return float(np.sqrt(np.mean([np.mean(e.iloc[len(e) // 2 :] ** 2) for _, e in error.groupby(found["run"])])))
 
 
-def outer(fitted: scaling.Runs, asked: scaling.Runs) -> float:
+def outer(given: scaling.Runs, asked: scaling.Runs) -> float:
     """Mean |error| in % of chinchilla_outer on the finals: the hard baseline."""
 
     def ends(runs: scaling.Runs) -> pd.DataFrame:
@@ -70,17 +70,24 @@ def outer(fitted: scaling.Runs, asked: scaling.Runs) -> float:
         loss, tokens = rows["loss"].apply(lambda x: x.tail(3).mean()), rows["tokens"].last()
         return pd.DataFrame({"N": runs.facts["n_params"][loss.index], "D": tokens, "loss": loss}).reset_index()
 
-    rows, there = ends(fitted), ends(asked)
+    rows, there = ends(given), ends(asked)
     found = scaling.fit(rows, "chinchilla_outer").predict(there, interval="delta")
     return float((100 * np.log(found["prediction"] / there["loss"])).abs().mean())
 
 
-def public(data: Path, failed: list[str]) -> None:
+def bars(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """One law for sizes, lengths, batches and schedules: finals of the public ladder, and what it costs on our own."""
+    yield from _public(data, failures)
+    fit, small = fitted()
+    yield from _cost(fit, small)
+
+
+def _public(data: Path, failures: list[str]) -> Iterator[Bar]:
     """Protocols A to D."""
     runs = olmo(data)
     print("OLMo-ladder, c4: mean |error| of finals in %, rms of the second halves, r, E, ok, CPU s; chinchilla_outer beside")
-    for name, (fitted, asked, bar) in PROTOCOLS.items():
-        small, large = runs.select(fitted), runs.select(asked)
+    for name, (given, asked, bar) in PROTOCOLS.items():
+        small, large = runs.select(given), runs.select(asked)
         for way, params in WAYS.items():
             fit, seconds = timed(lambda small=small, params=params: scaling.fit(small, "ladder", params=params))
             found = fit.predict(large)
@@ -90,29 +97,38 @@ def public(data: Path, failed: list[str]) -> None:
             print(f"  {name} {way:<18} {error:.3f} (bar {bar:.2f})  rms {rms:.3f}  rows inside 90 % {inside:.2f}  "
                   f"r {r:.2f} +- {se:.2f}  E {fit.values['E']:.2f}  ok {fit.ok}  {seconds:.2f} s")  # fmt: skip
             if way == "default":
-                failed += [f"{name}: finals {error:.3f} % > {bar}"] * (error > bar)
-                failed += [f"{name}: whole 1.3B curves rms {rms:.3f} % > .15"] * (name == "A" and rms > 0.15)
+                yield f"ladder, OLMo {name}: mean |error| of finals", f"<= {bar:.2f} %", f"{error:.3f} %", error <= bar
+                if name == "A":
+                    yield "ladder, OLMo A: rms of whole 1.3B curves", "<= 0.15 %", f"{rms:.3f} %", rms <= 0.15
+                failures += [f"ladder, OLMo {run}: {e:+.2f} %" for run, e in finals(found).items() if abs(e) > bar]
         print(f"  {name} chinchilla_outer   {outer(small, large):.3f}")
 
 
-def own(failed: list[str], held_out: bool) -> None:
-    """runs/ladder: cost, and what it says of the runs that were never fitted."""
-    runs = scaling.read(HERE / "runs/ladder")
-    small = runs.select(SMALL)
-    fit, seconds = timed(lambda: scaling.fit(small, "ladder"))
+def fitted() -> tuple[scaling.Fit, scaling.Runs]:
+    """The fit of runs/ladder without what is held out, and these runs."""
+    small = scaling.read(HERE / "runs/ladder").select(SMALL)
+    return scaling.fit(small, "ladder"), small
+
+
+def _cost(fit: scaling.Fit, small: scaling.Runs) -> Iterator[Bar]:
+    """CPU seconds on runs/ladder."""
     told = {"N": 2e5, "tokens": 1e7, "schedule": "cosine:warmup=100,final=0.1"}
     _, first = timed(lambda: fit.predict(told))
     _, second = timed(lambda: fit.predict(told))
     thirty = small.select(f"run in {list(small.names)[:30]}")
     _, cost = timed(lambda: scaling.fit(thirty, "ladder"))
-    print(f"runs/ladder: {len(small)} curves fitted in {seconds:.2f} s CPU, 30 in {cost:.2f} (bar 3); first calibrated predict "
-          f"{first:.2f} (bar 1), second {second:.3f} (bar .05); residual {100 * fit.cov.noise:.2f} %, ok {fit.ok}")  # fmt: skip
     said = ", ".join(f"{k} {v:.3g}" for k, v in fit.values.items())
-    print(f"  {said}; from priors: {', '.join(fit.verdict.from_prior)}")
-    failed += [f"CPU: fit {cost:.2f} s"] * (cost > 3) + [f"CPU: first predict {first:.2f} s"] * (first > 1)
-    failed += [f"CPU: second predict {second:.3f} s"] * (second > 0.05)
-    if not held_out:
-        return
+    print(f"runs/ladder, {len(small)} curves: residual {100 * fit.cov.noise:.2f} %, ok {fit.ok}; {said}; from priors: "
+          f"{', '.join(fit.verdict.from_prior)}")  # fmt: skip
+    yield "ladder, CPU seconds of a fit of 30 curves", "<= 3", f"{cost:.2f}", cost <= 3
+    yield "ladder, CPU seconds of the first calibrated predict", "<= 1", f"{first:.2f}", first <= 1
+    yield "ladder, CPU seconds of the second", "<= 0.05", f"{second:.3f}", second <= 0.05
+
+
+def held_out(data: Path, failures: list[str]) -> Iterator[Bar]:
+    """The largest size, longest length and highest peak of runs/ladder, which were never fitted."""
+    fit, small = fitted()
+    runs = scaling.read(HERE / "runs/ladder")
     for what, query in HELD.items():
         found = fit.predict(runs.select(query))
         for run, rows in found.groupby("run", sort=False):
@@ -121,23 +137,7 @@ def own(failed: list[str], held_out: bool) -> None:
             rows = rows[rows["prediction"].notna()]
             whole = np.mean((rows["lower"] <= rows["loss"]) & (rows["loss"] <= rows["upper"]))
             print(f"  {what:<20} {run:<22} {end['prediction']:.4f} [{end['lower']:.4f}, {end['upper']:.4f}] measured "
-                  f"{end['loss']:.4f} {error:+.2%} {'inside' if inside else 'OUTSIDE'} ok {end['ok']}; "
-                  f"rows inside {whole:.2f}, rms late {late(rows):.2f} %")  # fmt: skip
-            if abs(error) > 0.01 and not (inside and not end["ok"]):
-                failed.append(f"{run}: {error:+.2%}, {'inside' if inside else 'outside'}, ok {end['ok']}")
+                  f"{end['loss']:.4f}; rows inside {whole:.2f}, rms late {late(rows):.2f} %")  # fmt: skip
+            said = f"{error:+.2%}, {'inside' if inside else 'OUTSIDE'}, ok {end['ok']}"
+            yield f"held out, {run}", "1 %, or inside and not ok", said, bool(abs(error) <= 0.01 or (inside and not end["ok"]))
         print(f"  {what:<20} chinchilla_outer on finals {outer(small, runs.select(query)):.2f} %")
-
-
-def main() -> None:
-    failed: list[str] = []
-    data = shared()
-    if data is None:
-        print("OLMo-ladder needs the public data (set SCALING_DATA)", file=sys.stderr)
-    else:
-        public(data, failed)
-    own(failed, "--held-out" in sys.argv[1:])
-    print("missed:" if failed else "every bar is met", *failed, sep="\n  " if failed else "")
-
-
-if __name__ == "__main__":
-    main()

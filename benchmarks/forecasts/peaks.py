@@ -1,6 +1,6 @@
 """One law for a model at several peak rates: schedules not fitted at peaks that were, and a peak that nobody ran.
 
-    python -m benchmarks.forecasts.peaks
+    python -m benchmarks.forecasts peaks
 
 124M models of arXiv:2501.18965 at peaks .0005, .001 and .002. Fitted: a cooldown of 20 % at 15,000 and 25,000 updates of each
 peak. Priors come from elsewhere: own tiny runs (runs/ladder without what is held out there) and the 25M and 100M models of
@@ -9,17 +9,13 @@ arXiv:2503.12811. Errors are root mean squares in nats after update 3,000, the m
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 import scaling
-from benchmarks.forecasts import schedules
-from benchmarks.papers.__main__ import shared
+from benchmarks.forecasts import Bar, schedules
 from scaling.design.inputs import design
 from scaling.formula import Prior
 
@@ -68,7 +64,7 @@ def tasks(data: Path) -> Iterator[tuple[str, list[Path], list[Path]]]:
         yield said, [at(p, n) for p in PEAKS if p != held for n in FITTED], [at(held, n) for n in UNSEEN]
 
 
-def bars(data: Path, failures: list[str]) -> Iterator[tuple[str, str, str, bool]]:
+def bars(data: Path, failures: list[str]) -> Iterator[Bar]:
     """A peak that nobody ran, and schedules nobody ran at peaks that were."""
     priors = elsewhere(data)
     print("priors from elsewhere:", ", ".join(f"{k} {p.mean:.3g} +- {p.sd:.2g}" for k, p in priors.items()), end="\n\n")
@@ -87,20 +83,3 @@ def bars(data: Path, failures: list[str]) -> Iterator[tuple[str, str, str, bool]
                 failures.append(f"{said}, {path.stem}: off by {errors[-1]:.4f}")
         yield f"peaks, {said}", f"<= {BARS[said]:.3f}", f"{np.mean(errors):.4f}", float(np.mean(errors)) <= BARS[said]
         yield f"peaks, {said}: inside 90 %", "0.83 to 0.97", f"{np.mean(inside):.3f}", bool(0.83 <= np.mean(inside) <= 0.97)
-
-
-def main() -> int:
-    data = shared()
-    if data is None:
-        print("needs the public data (set SCALING_DATA)", file=sys.stderr)
-        return 0
-    warnings.simplefilter("ignore")
-    failures: list[str] = []
-    found = pd.DataFrame(list(bars(data, failures)), columns=["what", "bar", "measured", "met"])
-    print(found.assign(met=["yes" if m else "NO" for m in found["met"]]).to_string(index=False))
-    print(f"\n{found['met'].sum()} of {len(found)} bars met\n\nfailures\n" + ("\n".join(failures) or "none"))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

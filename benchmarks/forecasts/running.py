@@ -1,4 +1,4 @@
-"""`python -m benchmarks.forecasts.running`: running jobs, stopped on the way, against what they became; every bar of issue 13.
+"""`python -m benchmarks.forecasts running`: running jobs, stopped on the way, against what they became; every bar of issue 13.
 
 Own logs: all 63 runs, each source left out of the family in turn. With references: 25M from 100M and back, 124M from a
 neighbouring peak (the source left out too). `TODAY`: the methods this replaced (one chosen of an affine map, a fitted and a
@@ -7,7 +7,6 @@ published kernel), measured at commit f7a601f on the same runs and stops.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 import scaling
+from benchmarks.forecasts import Bar
 from benchmarks.forecasts.family import PEAKS, family, models
-from benchmarks.papers.__main__ import shared
 from scaling.running import References
 from scaling.running.jobs import made
 from scaling.running.prefix import Prefix
@@ -34,7 +33,6 @@ TODAY = {  # mean |error|, mean interval score
 }  # fmt: skip
 LEVEL = 0.9
 SECONDS = 1.5  # of CPU time, for a forecast with ten references
-Bar = tuple[str, str, str, bool]
 
 
 def stopped(prefix: Prefix, fraction: float) -> Prefix:
@@ -113,19 +111,3 @@ def seconds(data: Path) -> float:
     begin = time.process_time()
     made(replace(target, size=1e8), References(runs), LEVEL)
     return time.process_time() - begin
-
-
-def main() -> int:
-    data = shared()
-    if data is None:
-        print("needs the public data (set SCALING_DATA)", file=sys.stderr)
-        return 0
-    failures: list[str] = []
-    found = pd.DataFrame(list(bars(data, failures)), columns=["what", "bar", "measured", "met"])
-    print(found.assign(met=["yes" if m else "NO" for m in found["met"]]).to_string(index=False))
-    print(f"\n{found['met'].sum()} of {len(found)} bars met\n\noutside their interval\n" + "\n".join(failures))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """Laws of schedules with their defaults: curves of schedules that were not fitted, at one peak rate.
 
-    python -m benchmarks.forecasts.schedules
+    python -m benchmarks.forecasts progress
 
 Public runs: 25M and 100M of arXiv:2503.12811 (A: three curves fitted, six predicted; B: two and seven), 124M of
 arXiv:2501.18965 at three peaks (three curves fitted, seven predicted; rows after update 400 fitted, after 1,000 scored).
@@ -10,9 +10,7 @@ which nothing was chosen on. Every number is a root mean square error in nats, t
 
 from __future__ import annotations
 
-import sys
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import scaling
-from benchmarks.papers.__main__ import shared
+from benchmarks.forecasts import Bar
 from scaling.design.inputs import design
 
 LAWS = ("progress", "multi_power_5", "functional")
@@ -106,7 +104,7 @@ def table(data: Path, laws: tuple[str, ...] = LAWS) -> tuple[pd.DataFrame, list[
     return pd.DataFrame(rows).T, failures
 
 
-def bars(data: Path, failures: list[str]) -> Iterator[tuple[str, str, str, bool]]:
+def bars(data: Path, failures: list[str]) -> Iterator[Bar]:
     """Errors of `progress`, and against `multi_power_5`."""
     found, wrong = table(data)
     failures += wrong
@@ -126,20 +124,3 @@ def bars(data: Path, failures: list[str]) -> Iterator[tuple[str, str, str, bool]
     for name in own:
         if ours[name] > WORSE * theirs[name]:
             failures.append(f"{name}: progress {ours[name]:.4f}, multi_power_5 {theirs[name]:.4f}")
-
-
-def main() -> int:
-    data = shared()
-    if data is None:
-        print("needs the public data (set SCALING_DATA)", file=sys.stderr)
-        return 0
-    warnings.simplefilter("ignore")
-    failures: list[str] = []
-    found = pd.DataFrame(list(bars(data, failures)), columns=["what", "bar", "measured", "met"])
-    print(found.assign(met=["yes" if m else "NO" for m in found["met"]]).to_string(index=False))
-    print(f"\n{found['met'].sum()} of {len(found)} bars met\n\nfailures\n" + ("\n".join(failures) or "none"))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

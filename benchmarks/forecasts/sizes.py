@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 import scaling
+from benchmarks.forecasts import Bar
 from benchmarks.forecasts.tables import budgets, held_out, tables
 from scaling.errors import ScalingError
 
@@ -81,7 +82,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def bars(found: pd.DataFrame) -> Iterator[tuple[str, str, str, bool]]:
+def bars(found: pd.DataFrame) -> Iterator[Bar]:
     """What is measured, the bar, the number, met?"""
     end = found[(found["cut"] == "end") & (found["interval"] == "calibrated")]
     wide = end.pivot(index=["family", "table"], columns="law", values="error")
