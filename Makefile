@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test test-all bench mutants lint notebooks clean
+.PHONY: help demo test test-all bench mutants lint notebooks docs clean
 .NOTPARALLEL:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make mutants    break every line of the numbers' rooms and tell which breaks no test sees (hours)"
 	@echo "make lint       ruff, its format, mypy and the floors of imports"
 	@echo "make notebooks  execute the notebooks and write their .ipynb twins"
+	@echo "make docs       build the documentation into docs/_build/html; warnings and dead links are errors"
 	@echo "make clean      remove .venv and caches"
 
 demo: .venv/core
@@ -44,6 +45,11 @@ mutants: .venv/dev
 notebooks: .venv/dev
 	$(BIN)/python -W ignore tests/make_notebooks.py
 
+docs: .venv/docs
+	@rm -rf docs/_build/html
+	PYTHONPATH=. $(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python docs/made/links.py docs/_build/html
+
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,7 +57,7 @@ lint: .venv/dev
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants demo_output
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants demo_output docs/_build docs/generated
 
 # Stamps: `core` is what a user installs, `dev` adds torch, the test tools and the linters.
 .venv/bin/python:
@@ -68,3 +74,7 @@ clean:
 	@echo "installing scaling, torch, the test tools and the linters into .venv (minutes, once)"
 	@$(INSTALL) -e '.[dev]'
 	@touch .venv/core $@
+
+.venv/docs: .venv/dev
+	@$(INSTALL) -e '.[dev,docs]'
+	@touch $@

@@ -51,7 +51,7 @@ def test_constraints_pin_every_dependency_inside_its_range():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.M))
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["notebook"], *extras["test"], *extras["dev"], *extras["train"]]
+    wanted = [*project["dependencies"], *extras["notebook"], *extras["test"], *extras["dev"], *extras["docs"], *extras["train"]]
     for requirement in map(packaging.Requirement, wanted):
         if requirement.name != "scaling-laws":
             assert requirement.specifier.contains(pins[requirement.name]), requirement
