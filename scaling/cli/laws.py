@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scaling.formula import Law
 
 
-PROVENANCE = ("errors", "source", "counts", "conventions", "note", "verified")
+PROVENANCE = ("errors", "source", "counts", "conventions", "made_on", "note", "verified")
 
 
 def run(
@@ -107,5 +107,6 @@ def _lines(content: dict[str, Any], law: Law) -> list[tuple[str, str]]:
         lines += [("", ", ".join(f"{name} = {value:.8g}" for name, value in constants["values"].items()))]
         said = [constants["source"], constants["counts"], constants["note"]]
         said += [f"{k} = {v}" for k, v in constants["conventions"].items()]
+        said += [f"made on {k} {low:.3g} to {high:.3g}" for k, (low, high) in constants["made_on"].items()]
         lines += [("", text) for text in said if text]
     return lines

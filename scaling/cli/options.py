@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
@@ -13,13 +13,14 @@ from cyclopts import CoercionError, CycloptsError, MissingArgumentError, Paramet
 import scaling
 from scaling import document
 from scaling.cli import output
-from scaling.errors import ArgumentError, DataError
+from scaling.errors import ArgumentError, DataError, ScalingError
 from scaling.words import parse_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from scaling import Fit, Runs
+    from scaling.counting import Shape
     from scaling.formula import Law
     from scaling.transfer import Relation
 
@@ -268,3 +269,16 @@ def fit_or_constants(text: str) -> Fit | str:
     path = Path(text)
     named = not path.exists() and path.suffix != ".json" and ("/" in text or text in scaling.laws)
     return text if named else saved_fit(text)
+
+
+def proportions(text: str | None) -> Shape | None:
+    """Return the shape that `--shape` stands for."""
+    if text is None:
+        return None
+    try:
+        return scaling.counting.Shape(**values(text.split(","), "--shape"))  # type: ignore[arg-type]
+    except (TypeError, ScalingError) as problem:
+        known = ", ".join(f.name for f in fields(scaling.counting.Shape) if f.name not in ("gated", "tied"))
+        raise ArgumentError(
+            f"--shape {text}: {problem}; write d_model=2048,n_layer=24,vocab=50257,context=2048 ({known})"
+        ) from None

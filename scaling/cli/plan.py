@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
@@ -10,9 +10,9 @@ from cyclopts.validators import mutually_exclusive
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Count, Level, Many, Number, Positive, Positives, fit_or_constants, values
+from scaling.cli.options import Count, Level, Many, Number, Positive, Positives, fit_or_constants, proportions, values
 from scaling.cli.output import Printing
-from scaling.errors import ArgumentError, ScalingError
+from scaling.errors import ArgumentError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,25 +101,13 @@ def run(
         raise ArgumentError(f"--level, --replicates and --seed go with a saved fit; constants such as {fit} have no intervals")
     rows = scaling.plan(
         source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=unique,
-        inputs=values(inputs, "--input") or None, rates=rates, counts=counts, shape=_shape(shape), **vars(bootstrap),
+        inputs=values(inputs, "--input") or None, rates=rates, counts=counts, shape=proportions(shape), **vars(bootstrap),
     )  # fmt: skip
     others = rows.attrs.get("beside", [])
     facts = {str(key): said for key, said in rows.attrs.items() if key != "beside"}
     lines = [*facts.items(), *(("beside", scaling.planning.said_beside(row)) for row in others)]
     told = output.Told(lines, _tall(rows), {**facts, "level": bootstrap.level, "plan": rows, "beside": others})
     return output.show(told, printing)
-
-
-def _shape(text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        return scaling.counting.Shape(**values(text.split(","), "--shape"))  # type: ignore[arg-type]
-    except (TypeError, ScalingError) as problem:
-        known = ", ".join(f.name for f in fields(scaling.counting.Shape) if f.name not in ("gated", "tied"))
-        raise ArgumentError(
-            f"--shape {text}: {problem}; write d_model=2048,n_layer=24,vocab=50257,context=2048 ({known})"
-        ) from None
 
 
 def _tall(rows: pd.DataFrame) -> pd.DataFrame:

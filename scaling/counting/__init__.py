@@ -19,9 +19,11 @@ from scaling.counting.conventions import (
     parameters,
     tokens,
 )
+from scaling.counting.machines import MACHINES, machine_flops
 from scaling.counting.tables import KINDS, alike, counted, matched, recounted
 
 __all__ = [
-    "FLOPS", "KINDS", "PARAMETERS", "SERVE", "TRAIN", "Shape", "alike", "completed", "compute", "convert_parameters", "counted",
-    "flops_per_token", "grown", "matched", "named_in", "parameters", "reachable", "recounted", "tokens",
+    "FLOPS", "KINDS", "MACHINES", "PARAMETERS", "SERVE", "TRAIN", "Shape", "alike", "completed", "compute",
+    "convert_parameters", "counted", "flops_per_token", "grown", "machine_flops", "matched", "named_in", "parameters",
+    "reachable", "recounted", "tokens",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ class Published(Mapping[str, float]):
     verified : read in the primary source? Unverified constants warn when used.
     conventions : settings of the law these numbers belong to (for example how warm-up is counted).
     errors : standard errors where published.
+    made_on : least and most of N, D, C, M, ... among the runs behind the numbers, in the law's own counts, where known.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class Published(Mapping[str, float]):
         note: str = "",
         conventions: Mapping[str, Any] | None = None,
         errors: Mapping[str, float] | None = None,
+        made_on: Mapping[str, tuple[float, float]] | None = None,
         **values: float,
     ) -> None:
         self.values_ = MappingProxyType(dict(values))
         self.source, self.counts, self.verified, self.note = source, counts, verified, note
         self.conventions = MappingProxyType(dict(conventions or {}))
         self.errors = MappingProxyType(dict(errors or {}))
+        self.made_on = MappingProxyType(dict(made_on or {}))
         self.law: Any = None  # set when the law is made
 
     def __getitem__(self, name: str) -> float:

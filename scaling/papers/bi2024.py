@@ -43,7 +43,7 @@ def allocation(C, *, K: Positive = 0.2, a: Unit = 0.5):
     published={
         "deepseek2024": Published(
             K=0.3118, gamma=0.1250, source="arXiv:2401.02954, eq. 1",
-            counts="C = M D, M non-embedding FLOP per token; peak rate", verified=False,
+            counts="C = M D, M non-embedding FLOP per token; peak rate", verified=False, made_on={"C": (1e17, 2e19)},
         ),
         "moonlight2025": Published(
             K=0.0127, gamma=0.057, source="Moonlight, table of hyperparameter laws", counts="C in FLOP; peak rate",

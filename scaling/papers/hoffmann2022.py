@@ -4,6 +4,8 @@ from numpy import exp, log
 
 from scaling.formula import Exponent, Positive, Published, law
 
+_RUNS = {"N": (7e7, 1.6e10), "D": (5e9, 5e11)}  # abstract
+_POINTS = {"N": (5.73e7, 1.62e10), "M": (0.46, 341.0), "C": (1.4e18, 1.3e22)}  # the 240 points of arXiv:2404.10102
 _TOTAL = "N = total parameters incl. embeddings; C = 6 N D; loss in nats/token"
 
 
@@ -12,16 +14,16 @@ _TOTAL = "N = total parameters incl. embeddings; C = 6 N D; loss in nats/token"
     published={
         "hoffmann2022": Published(
             E=exp(0.5267228), A=exp(6.0073404), B=exp(6.0179186), alpha=0.33917084, beta=0.2849083, counts=_TOTAL,
-            source="arXiv:2203.15556, TeX source of eq. 10 (unrounded ln A, ln B, ln E)",
+            source="arXiv:2203.15556, TeX source of eq. 10 (unrounded ln A, ln B, ln E)", made_on=_RUNS,
         ),
         "hoffmann2022_rounded": Published(
             E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28, counts=_TOTAL, source="arXiv:2203.15556, eq. 10",
-            note="rounding moves the optimal D/N at 5.88e23 FLOP from 59 to 93; prefer 'hoffmann2022'",
+            note="rounding moves the optimal D/N at 5.88e23 FLOP from 59 to 93; prefer 'hoffmann2022'", made_on=_RUNS,
         ),
         "besiroglu2024": Published(
             E=1.81686, A=482.006, B=2085.43, alpha=0.34781, beta=0.36585, counts=_TOTAL,
             source="arXiv:2404.10102, authors' notebook (a fit close to least absolute deviation)",
-            errors={"E": 0.02566, "A": 124.5, "B": 1293.0, "alpha": 0.0154, "beta": 0.0206},
+            errors={"E": 0.02566, "A": 124.5, "B": 1293.0, "alpha": 0.0154, "beta": 0.0206}, made_on=_POINTS,
         ),
     },
 )  # fmt: skip

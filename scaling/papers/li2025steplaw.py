@@ -9,6 +9,8 @@ from scaling.formula import Exponent, Positive, Published, law
         "li2025": Published(
             K=1.79, alpha=0.713, beta=0.307, source="arXiv:2503.04715, eq. 1",
             counts="N = non-embedding parameters, D = tokens; final rate fixed at 1e-5; batch at its optimum",
+            made_on={"N": (6.0e7, 1.07e9), "D": (2e9, 1e11)},
+            note="with the batch held fixed the best rate falls with D instead, about as D^-0.3 (arXiv:2409.19913)",
         ),
     },
     predicts="learning rate",
@@ -32,11 +34,13 @@ def lr_batch(N, D, *, K: Positive = 1.8, alpha: Exponent = 0.7, beta: Exponent =
     conventions={"x": "tokens"},
     published={
         "li2025": Published(
-            K=0.58, gamma=0.571, source="arXiv:2503.04715, eq. 1", counts="x = training tokens; batch in tokens"
+            K=0.58, gamma=0.571, source="arXiv:2503.04715, eq. 1", counts="x = training tokens; batch in tokens",
+            made_on={"N": (6.0e7, 1.07e9), "D": (2e9, 1e11)},
         ),
         "deepseek2024": Published(
             K=0.2920, gamma=0.3271, source="arXiv:2401.02954, eq. 1",
             counts="x = compute M D, M non-embedding FLOP per token; batch in tokens", verified=False,
+            made_on={"C": (1e17, 2e19)},
         ),
         "moonlight2025": Published(
             K=0.0065, gamma=0.4138, source="Moonlight, table of hyperparameter laws",
@@ -44,7 +48,7 @@ def lr_batch(N, D, *, K: Positive = 1.8, alpha: Exponent = 0.7, beta: Exponent =
         ),
         "zhang2024": Published(
             K=93.20, gamma=0.47, source="arXiv:2410.21676, abstract of the fit",
-            counts="x = parameters in millions; critical batch in sequences of 512 tokens",
+            counts="x = parameters in millions; critical batch in sequences of 512 tokens", made_on={"N": (85e6, 1.2e9)},
         ),
         "bergsma2025": Published(
             K=0.0306, gamma=0.383, source="arXiv:2505.13738, best batch over tokens",

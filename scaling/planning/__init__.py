@@ -11,5 +11,7 @@ from scaling.planning.mixture_search import mix as mix
 from scaling.planning.mixture_search import whole_shares as whole_shares
 from scaling.planning.peaks import BestPeak as BestPeak
 from scaling.planning.peaks import best_peak as best_peak
+from scaling.planning.recipes.recipe import Recipe as Recipe
+from scaling.planning.recipes.recipe import recipe as recipe
 from scaling.planning.schedules import BestSchedule as BestSchedule
 from scaling.planning.schedules import best_schedule as best_schedule

@@ -42,21 +42,24 @@ def recommended(name: str, runs: pd.DataFrame, counts: str | None, shape: Shape 
         doubts.append(f"does not say how its FLOP are counted; the plan's {COST} is used")
     if doubts:
         warnings.warn(f"rates='{name}' {' and '.join(doubts)}", stacklevel=3)
-    rows = _recounted(name, runs, rate.counts, counts, shape)
-    return {"lr": find(law)(*(rows[i] for i in inputs), **rate), "batch_tokens": find("batch_size")(rows[x], **batch)}
-
-
-def _recounted(name: str, runs: pd.DataFrame, theirs: str, counts: str | None, shape: Shape | None) -> pd.DataFrame:
-    wanted = named_in(theirs)
-    if wanted is None or (wanted in PARAMETERS and counts == wanted):
-        return runs
-    if counts is None or shape is None:
+    rows = as_counted(rate.counts, runs, counts, shape)
+    if rows is None:
         raise LawError(
-            f"rates='{name}' counts {theirs.partition(';')[0]}; the plan counts {COST} with N = "
+            f"rates='{name}' counts {rate.counts.partition(';')[0]}; the plan counts {COST} with N = "
             f"{counts or 'unsaid'}.\nNear the size of the embeddings these differ by factors. Say "
             f"{'counts=, what N counts, and ' if counts is None else ''}shape=Shape(d_model, n_layer, vocab, context), the "
             "proportions of the models, to convert."
         )
+    return {"lr": find(law)(*(rows[i] for i in inputs), **rate), "batch_tokens": find("batch_size")(rows[x], **batch)}
+
+
+def as_counted(theirs: str, runs: pd.DataFrame, counts: str | None, shape: Shape | None) -> pd.DataFrame | None:
+    """Rows with flops, N and D counted as constants say they count; None where these are others and there is no shape."""
+    wanted = named_in(theirs)
+    if wanted is None or (wanted in PARAMETERS and counts == wanted):
+        return runs
+    if counts is None or shape is None:
+        return None
     shapes = [grown(shape, N, counts) for N in runs["N"]]
     if wanted in PARAMETERS:
         return runs.assign(N=[float(PARAMETERS[wanted](s)) for s in shapes])

@@ -1,0 +1,1 @@
+"""From a budget to a whole recipe: what every line rests on, and what its rivals say."""
