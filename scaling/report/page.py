@@ -142,9 +142,9 @@ def _figures(fit: Fit) -> str:
 
 
 def _figure(axes: Any, said: str) -> str:
-    image = base64.b64encode(plots.image(axes, "png")).decode()
     drawn = plots.svg(axes)
     if len(drawn) > HEAVY:
+        image = base64.b64encode(plots.image(axes, "png")).decode()
         drawn = f'<img alt="{escape(said)}" src="data:image/png;base64,{image}">'
     else:
         drawn = drawn.replace("<svg", f'<svg role="img" aria-label="{escape(said)}"', 1)
