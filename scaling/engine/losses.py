@@ -42,6 +42,11 @@ class Loss:
         return cls(name, log, float(delta))
 
     @property
+    def objective(self) -> str:
+        """What `parse` reads."""
+        return ("log_" if self.log else "") + self.name
+
+    @property
     def scale(self) -> float:
         """Reported objective per summed `value`: least squares is reported as the residual sum of squares."""
         return 2.0 if self.name == "squares" else 1.0

@@ -220,7 +220,7 @@ def law_of(saved: Fields) -> Law:
 def _loss(saved: Fields) -> Loss:
     made = Loss(**saved.all(LOSS))
     try:
-        return Loss.parse(("log_" if made.log else "") + made.name, made.delta)
+        return Loss.parse(made.objective, made.delta)
     except ArgumentError as error:
         raise saved.wrong("name", f"and delta are those of no objective ({error})") from error
 

@@ -51,9 +51,9 @@ def beside(found: Fit, flops: Iterable[float]) -> list[dict[str, Any]]:
 
 def tied(rows: pd.DataFrame, found: Fit, C: np.ndarray) -> np.ndarray:
     """N (k,) of tied exponents."""
-    objective = ("log_" if found.loss.log else "") + found.loss.name
+    loss = found.loss
     kept = [c for c in ("N", "loss", "weight", "params_counted") if c in rows]
-    other = fit(rows[kept].assign(M=rows["D"] / rows["N"]), TIED, objective=objective, delta=found.loss.delta, seed=found.seed)
+    other = fit(rows[kept].assign(M=rows["D"] / rows["N"]), TIED, objective=loss.objective, delta=loss.delta, seed=found.seed)
     values = {k: np.array([v]) for k, v in other.values.items()}
     surface = Surface.of(other.law, values, {})
     return np.array([surface.best(c, Budget())[0][0] for c in C])

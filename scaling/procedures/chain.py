@@ -106,9 +106,9 @@ def stretched(second: Fit) -> float:
         if ahead.sum() < FEWEST:
             continue
         kept = rows[~ahead][[c for c in (name, "loss", "weight", "run", "step") if c in rows]]
-        objective = ("log_" if second.loss.log else "") + second.loss.name
+        loss = second.loss
         try:
-            past = fit(kept, second.law, objective=objective, delta=second.loss.delta, fixed=second.fixed, seed=second.seed)
+            past = fit(kept, second.law, objective=loss.objective, delta=loss.delta, fixed=second.fixed, seed=second.seed)
         except ScalingError:
             continue
         target = Target(past, {name: x[ahead]})

@@ -173,7 +173,7 @@ def of_fit(fit: Fitted, target: Any, predicted: pd.DataFrame, level: float) -> R
     rows = predicted[predicted["prediction"].notna()].reset_index(drop=True)
     names = dict.fromkeys([*(c for c in ("run", "lr") if c in rows), *keys, *BOUNDS, "ok"])
     loss = fit.loss
-    how = {"objective": ("log_" if loss.log else "") + loss.name, "delta": loss.delta, "fixed": fit.fixed, "seed": fit.seed}
+    how = {"objective": loss.objective, "delta": loss.delta, "fixed": fit.fixed, "seed": fit.seed}
     said = {"name": law.name, "formula": law.formula, "cite": law.cite, "conventions": law.conventions, "ties": law.ties}
     words = {name: predicted.attrs.get(name, "") for name in ("interval", "extrapolation")}
     words["why"] = list(predicted.attrs.get("why", ()))

@@ -160,9 +160,9 @@ def _plan(fit: Fit) -> str:
 
 
 def _backtest(fit: Fit) -> str:
-    objective = ("log_" if fit.loss.log else "") + fit.loss.name
+    loss = fit.loss
     data = fit.data if fit.runs is None else fit.runs
-    return _shown(backtest(data, fit.law, objective=objective, delta=fit.loss.delta, seed=fit.seed))
+    return _shown(backtest(data, fit.law, objective=loss.objective, delta=loss.delta, seed=fit.seed))
 
 
 def _account(fit: Fit) -> list[tuple[str, str]]:
@@ -175,10 +175,10 @@ def _ranges(fit: Fit) -> pd.DataFrame:
 
 
 def _again(fit: Fit) -> str:
-    objective = ("log_" if fit.loss.log else "") + fit.loss.name
+    loss = fit.loss
     held = "".join(f" --fixed {name}={value!r}" for name, value in fit.fixed.items())
     commands = (
-        f"scaling fit DATA --law {fit.law.name} --objective {objective} --delta {fit.loss.delta!r} --seed {fit.seed}{held} "
+        f"scaling fit DATA --law {fit.law.name} --objective {loss.objective} --delta {loss.delta!r} --seed {fit.seed}{held} "
         f"-o fit.json\nscaling report fit.json -o report.html"
     )
     return f"<pre>{escape(commands)}</pre>{_shown(Part([(name, str(version)) for name, version in code().items()]))}"
