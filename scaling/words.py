@@ -38,6 +38,11 @@ def digits(value: float, error: float) -> str:
     return f"{value:.{max(0, places)}f}"
 
 
+def plain_name(name: str) -> str:
+    """A name of a column in small letters, with _ for spaces and hyphens: as it is looked up."""
+    return name.lower().strip().replace(" ", "_").replace("-", "_")
+
+
 def listed(names: Iterable[str]) -> str:
     """a, b and c."""
     *most, last = names

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling.counting.conventions import compute, tokens
+from scaling.words import plain_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,7 @@ def _renamed(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, l
 
 def _called(columns: Iterable[str], name: str) -> list[str]:
     """The columns that may be this input by another name, the most usual first."""
-    plain = {str(c).lower().strip().replace(" ", "_").replace("-", "_"): c for c in columns}
+    plain = {plain_name(str(c)): c for c in columns}
     return [plain[alias] for alias in ALIASES.get(name, ()) if alias in plain]
 
 

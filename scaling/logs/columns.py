@@ -13,6 +13,7 @@ from scaling.errors import ArgumentError, DataError
 from scaling.logs.cells import Numbers, numbers_of
 from scaling.logs.findings import Findings, near, some
 from scaling.logs.sheet import Sheet
+from scaling.words import plain_name
 
 ALIASES: dict[str, tuple[str, ...]] = {  # as logs write them, small letters; a space or hyphen may stand for _
     "run": ("run", "run_id", "curve"),
@@ -129,12 +130,8 @@ def resolve(sheet: Sheet, columns: Mapping[str, str], loss: str | None, findings
     return Resolved(found, unit) if findings.count == known else None
 
 
-def _plain(name: str) -> str:
-    return name.lower().strip().replace(" ", "_").replace("-", "_")
-
-
 _EXACT = {
-    tier: {_plain(alias): canonical for canonical, names in table.items() for alias in names if "*" not in alias}
+    tier: {plain_name(alias): canonical for canonical, names in table.items() for alias in names if "*" not in alias}
     for tier, table in enumerate((ALIASES, SECOND))
 }
 _PATTERNS = {
@@ -148,20 +145,20 @@ def _matches(header: list[str]) -> dict[str, list[str]]:
     found: dict[int, dict[str, list[str]]] = {0: {}, 1: {}}
     for column in header:
         for tier, exact in _EXACT.items():
-            names = {exact[plain]} if (plain := _plain(column)) in exact else set()
+            names = {exact[plain]} if (plain := plain_name(column)) in exact else set()
             if not names:
                 names = {canonical for pattern, canonical in _PATTERNS[tier] if pattern.match(column.lower())}
             for canonical in names:
                 found[tier].setdefault(canonical, []).append(column)
-    order = {_plain(alias): i for i, alias in enumerate(ALIASES["tokens"])}
-    found[0].get("tokens", []).sort(key=lambda column: order[_plain(column)])
+    order = {plain_name(alias): i for i, alias in enumerate(ALIASES["tokens"])}
+    found[0].get("tokens", []).sort(key=lambda column: order[plain_name(column)])
     return {**found[1], **found[0]}
 
 
 def _first(header: list[str], names: tuple[str, ...]) -> str:
     """The first of these names that is a column, as it is written there."""
-    plain = {_plain(column): column for column in reversed(header)}
-    return next((plain[_plain(name)] for name in names if _plain(name) in plain), "")
+    plain = {plain_name(column): column for column in reversed(header)}
+    return next((plain[plain_name(name)] for name in names if plain_name(name) in plain), "")
 
 
 def _different(sheet: Sheet, matches: list[str]) -> list[str]:
@@ -221,14 +218,14 @@ def _ambiguous(canonical: str, matches: list[str], name: str, findings: Findings
 def curve_columns(header: list[str]) -> list[str]:
     """The columns that may be part of a curve."""
     known = {column for columns in _matches(header).values() for column in columns}
-    x = {_plain(alias) for names in OTHER_X.values() for alias in names}
-    return [column for column in header if column in known or column == "_step" or _plain(column) in x]
+    x = {plain_name(alias) for names in OTHER_X.values() for alias in names}
+    return [column for column in header if column in known or column == "_step" or plain_name(column) in x]
 
 
 def has_x(names: Iterable[str]) -> bool:
     """Is there a column that grows along a run: updates, tokens, epochs?"""
-    known = {_plain(alias) for table in (ALIASES["step"], SECOND["step"], *OTHER_X.values()) for alias in table}
-    return any(_plain(name) in known for name in names)
+    known = {plain_name(alias) for table in (ALIASES["step"], SECOND["step"], *OTHER_X.values()) for alias in table}
+    return any(plain_name(name) in known for name in names)
 
 
 def check_names(columns: Mapping[str, str] | None) -> dict[str, str]:
