@@ -1,6 +1,6 @@
 """Thin tables, one row per run: the columns that a law takes, and what else there is."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -10,16 +10,15 @@ import pandas as pd
 
 from scaling.errors import DataError
 from scaling.expressions import holds
+from scaling.logs.beside import parse
 from scaling.logs.cells import Cells, Sparse
 from scaling.logs.columns import by_any_name
 from scaling.logs.findings import Findings, near
 from scaling.logs.opened import head_of
 from scaling.logs.sheet import Sheet
 from scaling.logs.sources import delimited, excel, parquet, records, sheets_of, source_of
-from scaling.words import parse_number
 
 EMPTY = ("", "NA", "<NA>", "N/A", "NaN", "nan", "NULL", "null", "None")  # cells without a value
-KINDS: tuple[Callable[[str], float], ...] = (int, float, parse_number)  # 7B and 2T are numbers too
 
 
 def columns_of(path: str | Path, columns: Mapping[str, str] | None = None) -> list[str]:
@@ -116,12 +115,8 @@ def _plain(cells: Cells) -> list[Any]:
 def _number(cell: Any) -> float | None:
     if not isinstance(cell, str):
         return cell if isinstance(cell, (int, float)) and not isinstance(cell, bool) else None
-    for kind in KINDS:
-        try:
-            return None if "_" in cell else kind(cell)
-        except ValueError:
-            continue
-    return None
+    found = parse(cell)
+    return None if isinstance(found, str) else found
 
 
 def _values(cells: list[Any]) -> Any:
