@@ -14,7 +14,7 @@ from scaling import document
 from scaling.errors import DataError
 from scaling.registered.record import KIND, Registration
 from scaling.registered.scoring import KIND as SCORED
-from scaling.registered.scoring import Score
+from scaling.registered.scoring import Score, in_words
 from scaling.rendering import Result, plain
 
 SURE = 0.95  # of the interval of a coverage
@@ -48,8 +48,7 @@ class History(Result):
         return [*held, *([("waiting", waiting)] if self.waiting else []), *(("note", said) for said in self.notes)]
 
     def table(self) -> pd.DataFrame:
-        words = ["" if x is None or x != x else "yes" if x else "no" for x in self.frame["inside"]]
-        return self.frame.assign(inside=words, error=[f"{100 * x:+.2f} %" for x in self.frame["error"]])
+        return in_words(self.frame)
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), "coverage": plain(self.coverage.reset_index())}

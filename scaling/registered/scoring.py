@@ -88,8 +88,13 @@ class Score(Result):
         ]
 
     def table(self) -> pd.DataFrame:
-        words = ["" if x is None or x != x else "yes" if x else "no" for x in self.frame["inside"]]
-        return self.frame.assign(inside=words, error=[f"{100 * x:+.2f} %" for x in self.frame["error"]])
+        return in_words(self.frame)
+
+
+def in_words(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `judged` as they are printed."""
+    inside = ["" if x is None or x != x else "yes" if x else "no" for x in rows["inside"]]
+    return rows.assign(inside=inside, error=[f"{100 * x:+.2f} %" for x in rows["error"]])
 
 
 def score(registration: Registration | str | Path, data: Any) -> Score:
