@@ -142,11 +142,7 @@ def _at(result: Fit, target: Any, curve: pd.DataFrame, at: Sequence[int], level:
         return curve.groupby("run", sort=False).tail(1)
     if not hasattr(target, "frame"):
         return result.predict(target, level=level, steps=list(at))
-    if result.law.hooks.facts:
-        if missing := set(at) - set(curve["step"]):
-            raise ArgumentError(f"--at {min(missing)}: the logs have no row at this step")
-        return curve[curve["step"].isin(at)]
-    if not result.law.over_schedules:
+    if result.law.hooks.facts or not result.law.over_schedules:
         if missing := set(at) - set(curve["step"]):
             raise ArgumentError(f"--at {min(missing)}: the logs have no row at this step")
         return curve[curve["step"].isin(at)]
