@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scaling import Fit, Runs
     from scaling.counting import Shape
     from scaling.formula import Law
+    from scaling.registered import Registration
     from scaling.transfer import Relation
 
 DELTA = 1e-3  # where losses turn, unless told otherwise
@@ -262,6 +263,15 @@ def saved_fit(path: str | Path, *, relations: bool = False) -> Fit | Relation:
     if isinstance(found, scaling.transfer.Relation):
         raise ArgumentError(f"{path} holds a relation between two data sets, which only `scaling predict` takes; give a fit")
     raise ArgumentError(f"{path} holds a registered forecast or the score of one, which `scaling score` takes; give a fit")
+
+
+def registration(path: str | Path, option: str = "") -> Registration:
+    """A saved registration; `option` is how the command line calls the path."""
+    found = scaling.load(path)
+    if isinstance(found, scaling.registered.Registration):
+        return found
+    said = f"{option} {path}".strip()
+    raise ArgumentError(f"{said}: this is no registered forecast; `scaling register -o` writes one")
 
 
 def fit_or_constants(text: str) -> Fit | str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import scaling
 from scaling import document
 from scaling.cli import output, targets
-from scaling.cli.options import Count, Level, Output, Reading, saved_fit
+from scaling.cli.options import Count, Level, Output, Reading, registration, saved_fit
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError, DataError
 
@@ -70,14 +69,11 @@ def run(
 
 
 def _again(fit: str, path: Path, printing: Printing) -> int:
-    record, found = scaling.load(path), saved_fit(fit)
-    asked = getattr(record, "asked", None)
-    if asked is None:
-        raise ArgumentError(f"--again {path}: this is no registered forecast; `scaling register -o` writes one")
-    if not asked:
+    record, found = registration(path, "--again"), saved_fit(fit)
+    if not (asked := record.asked):
         raise ArgumentError(f"--again {path}: a forecast of a job in progress, which no fit made; ask scaling.forecast again")
     made = found.register(**asked)
-    if told := record.differences(made):  # type: ignore[union-attr]
+    if told := record.differences(made):
         raise DataError(f"{path}: {fit} does not make this forecast again: {'; '.join(told)}")
     same = "made again, the same to the last bit"
-    return output.show(output.Told([("again", same)], None, {"again": same, "sha256": record.sha256}), printing)  # type: ignore[union-attr]
+    return output.show(output.Told([("again", same)], None, {"again": same, "sha256": record.sha256}), printing)

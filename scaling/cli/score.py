@@ -7,7 +7,7 @@ from pathlib import Path
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Flag, Output, Reading, check_files
+from scaling.cli.options import Flag, Output, Reading, check_files, registration
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 
@@ -53,9 +53,7 @@ def run(
     if folder:
         many = scaling.registered.history(forecast)
         return output.show(many, printing, plot=plot, draw=lambda: scaling.plots.history(many), force=force)
-    record = scaling.load(forecast)
-    if not isinstance(record, scaling.registered.Registration):
-        raise ArgumentError(f"{forecast}: this is no registered forecast; `scaling register -o` writes one")
+    record = registration(forecast)
     read = reading.read if record.curves else partial(reading.measurements, laws=[record.formula])
     found = scaling.score(record, read(paths, quiet=printing.quiet))
     return output.show(found, printing, saved=output_, save=found.save, force=force)
