@@ -49,6 +49,14 @@ class Gathered:
         self.rows.append(row)
         self.values.append(number)
 
+    @classmethod
+    def by_step(cls, points: Mapping[int, Mapping[str, float]]) -> "Gathered":
+        """What was logged a metric at a time: step -> metrics, in a column `step` and one for each."""
+        gathered = cls()
+        for step in sorted(points):
+            gathered.add({"step": step, **points[step]}, step)
+        return gathered
+
     def finished(self) -> tuple["Columns", np.ndarray]:
         """The columns, all of one length, and the lines."""
         return Columns(self), np.array(self.lines, np.int64)

@@ -35,10 +35,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
     if not by_step:
         findings.problem(name, "no metric was logged yet; call mlflow.log_metric with a step")
         return []
-    gathered = Gathered()
-    for step in sorted(by_step):
-        gathered.add({"step": step, **by_step[step]}, step)
-    columns, lines = gathered.finished()
+    columns, lines = Gathered.by_step(by_step).finished()
     told = _words(path / "tags") | {"run_name": _entry(path, "run_name")}
     facts = {key: parse(value) for key, value in _words(path / "params").items()}
     if status := _STATUS.get(_entry(path, "status")):

@@ -56,10 +56,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
             by_step.setdefault(points[i][1], {})[tag] = points[i][2]
     if rewritten:
         findings.note(f"{rewritten} values that a resumed run wrote again dropped: the newest is read", str(path))
-    gathered = Gathered()
-    for step in sorted(by_step):
-        gathered.add({"step": step, **by_step[step]}, step)
-    columns, lines = gathered.finished()
+    columns, lines = Gathered.by_step(by_step).finished()
     folder = path.absolute() if path.is_dir() else path.absolute().parent
     return [Sheet(str(path), folder.parts[1:], columns, lines, "step", names={"step": "step"})]
 

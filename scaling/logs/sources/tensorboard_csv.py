@@ -48,10 +48,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
                     )
     made = []
     for run, points in by_run.items():
-        gathered = Gathered()
-        for step in sorted(points):
-            gathered.add({"step": step, **points[step]}, step)
-        columns, lines = gathered.finished()
+        columns, lines = Gathered.by_step(points).finished()
         parts = (*folder.absolute().parts[1:], *([run] if run else []))
         made.append(Sheet(str(path), parts, columns, lines, "step", names={"step": "step"}))
     return made
