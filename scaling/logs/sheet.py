@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from scaling.logs.cells import Cells, numbers_of, taken
-from scaling.logs.cells import Numbers as Numbers
 from scaling.logs.findings import Findings
 
 EVERY = ("metrics", "history", "log", "train_log", "trainer_log", "training_log", "progress", "main")  # names of any log

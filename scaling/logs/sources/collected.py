@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scaling.logs.sheet import Numbers
+from scaling.logs.cells import Numbers
 from scaling.logs.sources.dialects import Dialect
 from scaling.logs.sources.printed import RANK, UNITS, UNREADABLE, Field, fields, resolution, value
 

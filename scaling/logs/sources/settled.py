@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.logs.cells import Numbers
 from scaling.logs.findings import Findings, some
-from scaling.logs.sheet import Numbers, Sheet
+from scaling.logs.sheet import Sheet
 from scaling.logs.sources.collected import CUT, Collected, is_loss
 
 COARSE = 1e-3  # a loss printed to no more than this is said to be rounded
