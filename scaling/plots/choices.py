@@ -41,7 +41,7 @@ def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
             part, chance = forecast.frame, float(found.frame["lowest"][name])
             label = f"{textwrap.fill(name, 100, break_on_hyphens=False)}\n{last_value(part)}, lowest: {chance:.0%}"
             if loss is not None:
-                loss.plot(part["step"], part["prediction"], color=colour, linestyle=(0, (4, 1.8)), label=label, zorder=3)
+                loss.plot(part["step"], part["prediction"], color=colour, linestyle=style.DASHED, label=label, zorder=3)
                 loss.fill_between(part["step"], part["lower"], part["upper"], color=colour, alpha=0.15, linewidth=0)
             if rates is not None:
                 rates.plot(part["step"], part["lr"], color=colour)

@@ -130,7 +130,7 @@ def draw(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look, label: s
     beyond = ~inside
     if beyond.any():  # the two pieces meet at the last fitted step
         beyond[max(int(beyond.argmax()) - 1, 0)] = True
-    for piece, line in ((inside, "-"), (beyond, (0, (4, 1.8)))):
+    for piece, line in ((inside, "-"), (beyond, style.DASHED)):
         if piece.any():
             prediction = part["prediction"][piece]
             ax.plot(step[piece], prediction, color=look.colour, linestyle=line, label=label, zorder=3)

@@ -67,7 +67,7 @@ def _coverage(ax: Axes, x: np.ndarray, rows: pd.DataFrame) -> None:
     levels = sorted(rows["level"].unique())
     for level, colour in zip(levels, style.palette(len(levels)), strict=True):
         at = (rows["level"] == level).to_numpy()
-        ax.axhline(level, color=colour, linewidth=0.8, linestyle=(0, (4, 1.8)), zorder=1)
+        ax.axhline(level, color=colour, linewidth=0.8, linestyle=style.DASHED, zorder=1)
         ax.plot(x[at], rows["coverage"][at], "-o", color=colour, markersize=4, label=f"{level:.0%}")
     ax.set_ylim(-0.04, 1.1)
     ax.set_yticks([0, 0.5, 1])

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 BEYOND = 10.0  # times the largest compute of the data: how far a forecast is drawn
 BUDGETS, CONTOURS, LINES = 25, 9, 8  # at which the optimum is sought; contours; sizes with a line
-DASHED = (0, (4, 1.8))
 PAIR = (style.PREDICTION, style.TRUTH)  # of N and D
 MEASURED: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.5, "markeredgewidth": 0}
 
@@ -59,7 +58,7 @@ def isoflop(runs: pd.DataFrame, *, ax: Axes | Mapping[str, Axes] | None = None) 
                 for at, least, curvature in found:
                     N = np.geomspace(level["N"].min(), level["N"].max(), 60)
                     parabola = least + curvature * np.log(N / at) ** 2
-                    profiles.plot(N, parabola, color=colour(flops), linestyle=DASHED, linewidth=1.2)
+                    profiles.plot(N, parabola, color=colour(flops), linestyle=style.DASHED, linewidth=1.2)
                     profiles.plot(at, least, "*", color=colour(flops), markersize=9, markeredgecolor="k", zorder=4)
             style.label_amounts(profiles, x=style.LABELS["N"])
             profiles.set_ylabel(style.LABELS["loss"])
@@ -170,7 +169,7 @@ def family(fit: Fit, *, inputs: Mapping[str, float] | None = None, ax: Axes | No
         for N in _some(rows["N"]):
             seen = rows["D"][np.isclose(rows["N"], N, rtol=0.02)]
             for D, line in (
-                (np.geomspace(seen.min(), seen.max(), 60), "-"), (np.geomspace(seen.max(), rows["D"].max(), 60), DASHED),
+                (np.geomspace(seen.min(), seen.max(), 60), "-"), (np.geomspace(seen.max(), rows["D"].max(), 60), style.DASHED),
             ):  # fmt: skip
                 ax.plot(D, surface(np.full((1, 60), N), D[None])[0], color=colour(N), linestyle=line, linewidth=1.3)
         style.label_amounts(ax, x=style.LABELS["D"])
@@ -203,7 +202,7 @@ def _path(ax: Axes, best: pd.DataFrame, name: str, end: float, colour: str, labe
     inside = (best["flops"] <= end * (1 + 1e-9)).to_numpy()
     beyond = np.r_[inside[1:] < inside[:-1], False] | ~inside  # the pieces meet
     ax.plot(best[x][inside], best[name][inside], color=colour, label=label, zorder=3)
-    ax.plot(best[x][beyond], best[name][beyond], color=colour, linestyle=DASHED, label="_beyond", zorder=3)
+    ax.plot(best[x][beyond], best[name][beyond], color=colour, linestyle=style.DASHED, label="_beyond", zorder=3)
     if f"{name}_lower" in best:
         ax.fill_between(best[x], best[f"{name}_lower"], best[f"{name}_upper"], color=colour, alpha=0.2, linewidth=0)
 

@@ -26,6 +26,7 @@ LABELS = {
 TRUTH = "#d55e00"  # measured values that the fit has not seen
 PREDICTION = "#0072b2"
 CONTEXT = "#8c8c8c"
+DASHED = (0, (4, 1.8))  # beyond the data
 MAX_POINTS = 5000
 FEW_DECADES = 1.5  # of an axis: its powers of ten alone would label it too thinly
 
