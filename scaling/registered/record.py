@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -206,13 +205,12 @@ def now() -> str:
 def code() -> dict[str, str]:
     """Versions of what computes, and a digest of this package's own sources."""
     root = Path(__file__).parents[1]
-    sources = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        sources.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    files = ((path.relative_to(root).as_posix().encode(), path.read_bytes()) for path in sorted(root.rglob("*.py")))
+    sources = document.digest(b"".join(name + b"\0" + source + b"\0" for name, source in files))
     versions = {
         "scaling": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
     }
-    return {**versions, "sources": sources.hexdigest()}
+    return {**versions, "sources": sources}
