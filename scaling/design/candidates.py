@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting.columns import ALIASES
+from scaling.design.checks import table_of
 from scaling.design.inputs import Design, design, of_columns
 from scaling.errors import ScalingError
 from scaling.formula import ANY_POSITIVE, Law, laws
@@ -39,7 +40,7 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
     data : as in `scaling.fit`. positive : must losses be, as the logarithm of the objective asks?
     """
     if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
-        data = pd.DataFrame({k: np.atleast_1d(v) for k, v in data.items()})
+        data = table_of(data)
     curves, absent = _curves(data), {}
     found: dict[str, tuple[Law, Design]] = {}
     for name, law in laws.items():
@@ -47,8 +48,6 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
             absent[name] = f"predicts {law.predicts}, not the loss"
         elif law.hooks.facts:
             absent[name] = f"is for whole curves of several sizes, or their finals with schedules: ask for it, law='{name}'"
-        elif law.hooks.facts:
-            absent[name] = "is for whole curves of several sizes, batches or peaks; name it to fit it"
         elif law.over_schedules != curves:
             absent[name] = (
                 "goes by size and tokens, and these are loss curves of one size"
