@@ -51,7 +51,7 @@ def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) 
     else:
         low, high, said = INTERVALS[interval](target, level)
     back = np.exp if fit.loss.log else np.asarray
-    asks = interval == "calibrated" and not exact and line is None and along(fit) is not None and not fit.law.hooks.facts
+    asks = interval == "calibrated" and not exact and line is None and along(fit) is not None
     found = drifting(fit, direction(target)) if asks else None
     trusted = trust(target, low, high, bounds, found)
     refused = _exploded(target, found)
@@ -80,24 +80,21 @@ def _exploded(target: Target, found: Drift | None) -> np.ndarray:
 
 def delta(target: Target, level: float) -> Ends:
     """Parameter uncertainty and the noise of one row, as if the law were exact."""
-    fit, size = target.fit, target.value if target.fit.loss.log else 1.0
-    sd = target.deviation() / size
-    half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.hypot(sd, fit.cov.noise)
+    fit = target.fit
+    half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.hypot(target.deviation() / target.unit, fit.cov.noise)
     return target.middle - half, target.middle + half, EXACT
 
 
 def calibrated(target: Target, level: float) -> Ends:
     """What backtests of the law and of those beside it say; the delta method where there are too few rows for backtests."""
     if target.fit.law.hooks.facts:
-        size = target.value if target.fit.loss.log else np.ones_like(target.value)
-        return ladders.ends(target.fit, target.middle, target.deviation() / size, level)
+        return ladders.ends(target.fit, target.middle, target.deviation() / target.unit, level)
     if along(target.fit) is None:
         return _of_curves(target, level)
     found = drifting(target.fit, direction(target))
     if found is None or not found.calibrated:
         return _plain(target, level, FEW_ROWS)
-    J = target.model.jacobian(target.terms, target.value[None])[0]
-    sd = deviation(J, found.root) / (np.abs(target.value) if target.fit.loss.log else 1.0)
+    sd = deviation(target.slopes, found.root) / np.abs(target.unit)
     half = half_width(found, target.rows, target.under, target.middle, sd, target.fit.loss, level)
     return target.middle - half, target.middle + half, said(found, target.rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,21 @@ class Target:
             self.designs[law] = design(self.data, law, fitting=False, steps=self.steps)
         return self.designs[law]
 
+    @cached_property
+    def slopes(self) -> np.ndarray:
+        """Slopes (p, n) of the prediction in the fit's variables, in units of the loss."""
+        return np.asarray(self.model.jacobian(self.terms, self.value[None])[0])
+
+    @property
+    def unit(self) -> np.ndarray:
+        """What one of the objective's units is in units of the loss (n,)."""
+        return self.value if self.fit.loss.log else np.ones_like(self.value)
+
     def deviation(self) -> np.ndarray:
         """Standard deviation (n,) of the law's value by the delta method, in units of the loss; NaN where the data leave it
         undetermined: a free combination of parameters moves it by more than its own size."""
-        J = self.model.jacobian(self.terms, self.value[None])[0]
-        return self.fit.deviation(J, np.abs(self.value))
+        return self.fit.deviation(self.slopes, np.abs(self.value))
 
     def noise(self) -> np.ndarray:
         """Standard deviation (n,) of one row around the law, in units of the loss."""
-        return self.fit.cov.noise * (self.value if self.fit.loss.log else np.ones_like(self.value))
+        return self.fit.cov.noise * self.unit

@@ -55,9 +55,9 @@ def trust(target: Target, low: np.ndarray, high: np.ndarray, bounds: Bounds | No
     else:
         doubts.append((np.isnan(target.deviation()), "not determined by the data: a free combination of parameters moves it"))
     if (without := fit.findings.without) is not None:
-        moved = np.abs(fit.loss.link(target.model.value(target.model.terms(without[None])))[0] - target.middle)
+        change = np.abs(fit.loss.link(target.model.value(target.model.terms(without[None])))[0] - target.middle)
         few = len(fit.findings.strange)
-        doubts.append((moved > (high - low) / 2, f"{few} rows that do not belong move it by more than its half-width"))
+        doubts.append((change > (high - low) / 2, f"{few} rows that do not belong move it by more than its half-width"))
     doubts += beyond(target, low, high)
     unbounded = ~(np.isfinite(low) & np.isfinite(high))
     doubts.append((unbounded, "the data set no bound to it"))
@@ -79,8 +79,7 @@ def rests_on(target: Target, low: np.ndarray, high: np.ndarray) -> list[str]:
     """
     fit, n = target.fit, len(target.value)
     some = np.unique(np.linspace(0, n - 1, min(n, ASKED)).round().astype(int))
-    J = target.model.jacobian(target.terms, target.value[None])[0][:, some]
-    shift = moved(fit.near, J / target.value[some] if fit.loss.log else J)
+    shift = moved(fit.near, (target.slopes / target.unit)[:, some])
     part = np.nan_to_num(np.abs(shift) / ((high - low) / 2)[some])
     worst = part.max(1)
     said = []
@@ -109,8 +108,7 @@ def beyond(target: Target, low: np.ndarray, high: np.ndarray) -> list[tuple[np.n
         anywhere |= outside
         if name in fit.verdict.from_prior:
             found.append((outside, f"beyond the runs fitted, and {name} is known from its prior alone, not from these runs"))
-    size = target.value if fit.loss.log else np.ones_like(target.value)
-    d, noise = target.deviation() / size, max(fit.cov.noise, 1e-300)
+    d, noise = target.deviation() / target.unit, max(fit.cov.noise, 1e-300)
     half = (high - low) / 2 * d / np.hypot(d, noise)  # of the interval, the noise of a row left out
     limit = GOOD * (1.0 if fit.loss.log else target.value)
     found.append((anywhere & (half > limit), f"beyond the runs fitted, which leave it open by more than {GOOD:.0%}"))
