@@ -13,6 +13,7 @@ from scaling.design.cuts import Cut
 from scaling.design.inputs import design
 from scaling.engine.losses import Loss
 from scaling.intervals import calibrate as room
+from scaling.intervals import trials
 from scaling.intervals.calibrate import Calibration, Member, bounds, calibrate, words
 from scaling.intervals.rivals import Rival, rivals
 
@@ -142,11 +143,11 @@ def test_some_of_the_rows_and_many_of_them(monkeypatch):
     every, some = told(), told(rows=np.arange(0, 40, 2))
     assert some[1] == pytest.approx(np.log(N[38])) and some != every
     # more rows than are worth their time are thinned evenly from the first to the last, each counting for several
-    monkeypatch.setattr(room, "MOST_ROWS", 14)
+    monkeypatch.setattr(trials, "MOST_ROWS", 14)
     thin = np.linspace(0, 39, 14).round().astype(int)
     assert thin[-1] == 39 and told() == told(rows=thin) != every
     assert told()[5] == pytest.approx(38.0)  # 14 rows stand for 40, of which the law takes 2
-    monkeypatch.setattr(room, "MOST_ROWS", 40)
+    monkeypatch.setattr(trials, "MOST_ROWS", 40)
     assert told() == every
 
 

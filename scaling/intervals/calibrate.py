@@ -17,7 +17,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import t as student
 
 from scaling.design.cuts import Cut, cuts, left_out
-from scaling.design.inputs import Design, design
+from scaling.design.inputs import Design
 from scaling.design.order import WORDS, natural_order, order
 from scaling.engine.losses import Loss
 from scaling.engine.model import Model
@@ -25,12 +25,11 @@ from scaling.engine.refit import Refits, refit
 from scaling.engine.threads import one_thread
 from scaling.formula import Law, Parameter
 from scaling.intervals.rivals import Rival, rivals
-from scaling.logs import Runs
+from scaling.intervals.trials import thinned, under_schedules
 
 SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)  # of the rows, that are fitted
 ROWS, LATE_ROWS = 3, 5  # rows per parameter that a backtest fits at least; that the later half of the rows has
 LEAST_CUTS = 3  # backtests without which nothing is calibrated
-MOST_ROWS = 2000  # more rows are thinned, each counting for several; rows just after a drop of the rate must survive it
 EXACT = 1e-12  # squared errors (of ln loss) below this are the digits of the log, not the law
 CLOSEST = 0.05  # distances (in ln) below this say nothing about drift
 
@@ -92,8 +91,7 @@ def calibrate(
     """
     by = by if by not in (None, "schedule") else natural_order(law)
     rows = np.arange(len(made)) if rows is None else rows
-    if len(rows) > MOST_ROWS:
-        rows = rows[np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int)]
+    rows = rows[thinned(len(rows))]
     used = made.take(rows)
     if by is None:
         return Calibration([], 0, 0.0, 0.0, None, sign, np.nan)
@@ -121,11 +119,7 @@ def calibrate(
 def aligned(made: Design, data: Any, law: Law) -> Design | None:
     """The rows of `made` as another law reads them, or None if it cannot."""
     if law.over_schedules:
-        runs = data if isinstance(data, Runs) else Runs.from_frame(data)
-        whole = design(runs, law, fitting=False)
-        keys = whole.frame[["run", "step"]].assign(at=np.arange(len(whole)))
-        at = made.frame[["run", "step"]].merge(keys, on=["run", "step"], how="left")["at"].to_numpy()
-        return Design(made.frame, {k: v[at] for k, v in whole.inputs.items()}, made.loss, made.weights, made.notes)
+        return under_schedules(made, data, law)
     if not set(law.inputs) <= set(made.inputs):
         return None
     return Design(made.frame, {k: made.inputs[k] for k in law.inputs}, made.loss, made.weights, made.notes)

@@ -9,7 +9,7 @@ simulated ones, held-out compute inside each, no family left out; `benchmarks.fo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import t as student
@@ -126,7 +126,7 @@ def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Desig
         )
         for f, cut in pairs
     ]
-    return Drift(**{**vars(found), "coverage": float(np.mean(inside)) if inside else np.nan})
+    return replace(found, coverage=float(np.mean(inside)) if inside else np.nan)
 
 
 def _believed(own: Trial, others: Sequence[Trial], tests: Sequence[Cut]) -> tuple[Other, ...]:

@@ -136,17 +136,7 @@ def thinned(n: int) -> np.ndarray:
 def aligned(made: Design, data: Any, law: Law) -> Design | None:
     """The rows of `made` as another law reads them, or None if it cannot."""
     if law.over_schedules:
-        runs = data if isinstance(data, Runs) else Runs.from_frame(data)
-        try:
-            whole = design(runs, law, fitting=False)
-        except ScalingError:
-            return None
-        keys = whole.frame[["run", "step"]].assign(at=np.arange(len(whole)))
-        at = made.frame[["run", "step"]].merge(keys, on=["run", "step"], how="left")["at"].to_numpy()
-        if np.isnan(at.astype(float)).any():
-            return None
-        at = at.astype(int)
-        return Design(made.frame, {k: v[at] for k, v in whole.inputs.items()}, made.loss, made.weights, made.notes)
+        return under_schedules(made, data, law)
     known = {k: v for k, v in made.inputs.items() if isinstance(v, np.ndarray)}
     frame, _ = completed(made.frame.assign(**known), law.inputs)
     said = {k: law.conventions.get(k, k) for k in law.inputs}  # an only input goes by the column its convention names
@@ -155,6 +145,21 @@ def aligned(made: Design, data: Any, law: Law) -> Design | None:
         return None
     inputs = {k: np.asarray(frame[column], float) for k, column in there.items()}
     return Design(made.frame, inputs, made.loss, made.weights, made.notes)
+
+
+def under_schedules(made: Design, data: Any, law: Law) -> Design | None:
+    """The rows of `made` as a law of schedules reads them, or None if it cannot."""
+    runs = data if isinstance(data, Runs) else Runs.from_frame(data)
+    try:
+        whole = design(runs, law, fitting=False)
+    except ScalingError:
+        return None
+    keys = whole.frame[["run", "step"]].assign(at=np.arange(len(whole)))
+    at = made.frame[["run", "step"]].merge(keys, on=["run", "step"], how="left")["at"].to_numpy()
+    if np.isnan(at.astype(float)).any():
+        return None
+    at = at.astype(int)
+    return Design(made.frame, {k: v[at] for k, v in whole.inputs.items()}, made.loss, made.weights, made.notes)
 
 
 @np.errstate(all="ignore")

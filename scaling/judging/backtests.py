@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from scaling.design.cuts import FRACTIONS, Cut, cuts, left_out
+from scaling.design.cuts import FRACTIONS, Cut, cuts
 from scaling.design.inputs import Design, design, of_columns
 from scaling.design.order import WORDS, natural_order, order
 from scaling.engine.losses import Loss
@@ -21,6 +21,7 @@ from scaling.engine.threads import one_thread
 from scaling.errors import ArgumentError, FitError
 from scaling.formula import Law, find
 from scaling.intervals.calibrate import aligned, bounds, calibrate
+from scaling.intervals.trials import splits
 from scaling.rendering import Result, plain
 from scaling.words import check_level, check_seed
 
@@ -126,15 +127,14 @@ def backtest(
     by = by or natural_order(law)
     if by is None:
         raise FitError(f"law '{law.name}' has no natural order of its rows; say by=, a column along which it is extrapolated.")
-    o = None if by == "schedule" else order(made, by)
-    splits = left_out(made, order(made, "step") if "step" in made.frame else None) if o is None else cuts(o, shares)
-    splits = [c for c in splits if c.train.sum() > len(law.params) + 1 and c.test.any()]
-    if not splits:
+    tests = splits(made, by) if by == "schedule" else cuts(order(made, by), shares)
+    tests = [c for c in tests if c.train.sum() > len(law.params) + 1 and c.test.any()]
+    if not tests:
         raise FitError(f"{len(made)} rows are too few to hold some back for '{law.name}' by {by}; add runs or rows.")
     parts = []
     with one_thread():
-        fits = refit(law, made, loss, np.array([c.train * made.weights for c in splits]), seed=seed)
-        for f, cut in enumerate(splits):
+        fits = refit(law, made, loss, np.array([c.train * made.weights for c in tests]), seed=seed)
+        for f, cut in enumerate(tests):
             if fits.ok[f]:
                 parts.append(_rows(fits, f, made, cut, level))
                 if interval == "calibrated":

@@ -7,7 +7,7 @@ with the bias measured on the parametric fit's own surface, and with that fit be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -102,7 +102,7 @@ def isoflop(runs: pd.DataFrame, flops: float | None = None) -> Optima:
     points, notes = minima(runs)
     found = _power_laws(points, notes)
     flops = 10 * float(points["flops"].max()) if flops is None else flops
-    return Optima(**{**vars(found), "bias": _bias(runs, flops)})
+    return replace(found, bias=_bias(runs, flops))
 
 
 def parametric(runs: pd.DataFrame, law: str = "chinchilla", flops: float | Sequence[float] | None = None) -> Optima:
