@@ -14,7 +14,7 @@ from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.fitted import Fitted, Memory
 from scaling.engine.losses import Loss
-from scaling.engine.prior import from_prior, onward, settled, spent, strength
+from scaling.engine.prior import from_prior, onward, scatter, settled
 from scaling.engine.solver import Solution, minimise, polish
 from scaling.engine.starts import seeds
 from scaling.engine.threads import one_thread
@@ -104,10 +104,8 @@ class _Task:
     def strength(self, t: np.ndarray, rows: Design | None = None, model: models.Model | None = None) -> float:
         """What a prior's standard deviation squared costs, by the scatter of the rows (some, or all) around t (p,)."""
         rows, model = rows or self.made, model or self.model
-        value, J = models.at(model, t)
-        r, weights, inner = self.loss.link(value) - self.loss.link(rows.loss), rows.weights, model.coordinates
-        params = spent(J / value if self.loss.log else J, r, weights, self.loss, inner, inner.strength)
-        return strength(r, weights, self.loss, rows.runs, params)
+        y, known = self.loss.link(rows.loss), np.array([model.coordinates.strength])
+        return float(scatter(model, y, t[None], rows.weights[None], self.loss, rows.runs, known)[0])
 
     def weighing(self, strength: float) -> _Task:
         """The same with priors of another strength."""

@@ -11,6 +11,7 @@ import numpy as np
 from scaling.design.ladders import CURVE
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.losses import Loss
+from scaling.engine.model import Model
 from scaling.engine.uncertainty import slopes_for_errors
 
 SETTLED = 1e-4  # relative change of the strength that is none
@@ -47,6 +48,19 @@ def strength(r: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, p
         return 0.0
     found = float((weights * slope**2).sum() / bend * rows / max(counted(weights, runs) - params, 1.0))
     return found if np.isfinite(found) else 0.0
+
+
+@np.errstate(all="ignore")
+def scatter(
+    model: Model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, known: np.ndarray
+) -> np.ndarray:
+    """How strong priors are by the scatter around t (F, p), weights (F, n), given how strong they were (F,)."""
+    terms = model.terms(t)
+    value = model.value(terms)
+    J, r, inner = model.jacobian(terms, value), loss.link(value) - y, model.coordinates
+    J = J / value[:, None, :] if loss.log else J
+    rows = zip(J, r, weights, known, strict=True)
+    return np.array([strength(e, w, loss, runs, spent(j, e, w, loss, inner, k)) for j, e, w, k in rows])
 
 
 def settled(known: np.ndarray | float, scatter: np.ndarray | float, change: float = SETTLED) -> bool:

@@ -11,7 +11,7 @@ from scaling.design.inputs import Design
 from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.losses import Loss
-from scaling.engine.prior import onward, settled, spent, strength
+from scaling.engine.prior import onward, scatter, settled
 from scaling.engine.solver import costs, minimise
 from scaling.engine.starts import seeds
 from scaling.engine.uncertainty import deviation, lag_one
@@ -166,7 +166,7 @@ def _solved(
     tried: list[list[tuple[float, float]]] = [[] for _ in range(F)]
     for turn in range(TURNS if inner.informed else 1):
         if inner.informed:
-            now = _scatter(model, y, best, weights, loss, runs, strengths)
+            now = scatter(model, y, best, weights, loss, runs, strengths)
             if turn and settled(strengths, now, NEAR):
                 break
             for f, one in enumerate(tried):
@@ -177,19 +177,6 @@ def _solved(
         best = _firsts(found.t, found.cost, who, F)
         start, who = best[np.isfinite(best).all(1)], np.flatnonzero(np.isfinite(best).all(1))
     return best, strengths
-
-
-@np.errstate(all="ignore")
-def _scatter(
-    model: models.Model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, runs: np.ndarray, known: np.ndarray
-) -> np.ndarray:
-    """How strong priors are by the scatter around t (F, p), given how strong they were (F,)."""
-    terms = model.terms(t)
-    value = model.value(terms)
-    J, r, inner = model.jacobian(terms, value), loss.link(value) - y, model.coordinates
-    J = J / value[:, None, :] if loss.log else J
-    rows = zip(J, r, weights, known, strict=True)
-    return np.array([strength(e, w, loss, runs, spent(j, e, w, loss, inner, k)) for j, e, w, k in rows])
 
 
 def _firsts(t: np.ndarray, cost: np.ndarray, who: np.ndarray, F: int) -> np.ndarray:
