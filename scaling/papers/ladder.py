@@ -16,6 +16,7 @@ from typing import Annotated
 import numpy
 
 from scaling.formula import Bending, Domain, Exponent, Positive, Prior, Unit, law
+from scaling.papers.progress import saved
 from scaling.schedules import schedule
 from scaling.schedules.drops import RateDrops
 
@@ -88,18 +89,7 @@ def _limits(n, P, b, T, update, w, ag, tilt, g, r, mp, t0):
 
 def _noise(drops, z, cp, C, e0, slopes=False):
     """Noise of the held peak less what drops have saved so far, (..., n); with `slopes` its derivatives in C and e0 too."""
-
-    def terms(part):
-        pace = part.S * numpy.repeat((part.peak * part.span ** numpy.asarray(z)) ** cp, part.count, axis=-1)
-        root = 1 / numpy.sqrt(1 + C * pace)
-        fall = part.saturating(e0)
-        effect = fall * (1 - root)
-        if not slopes:
-            return [effect]
-        rise = (part.high / (e0 + part.high) + part.low / (e0 + part.low)) / e0
-        return [effect, 0.5 * fall * pace * root**3, effect * rise]
-
-    held, found = 1 / (1 + 1 / e0), drops.sums(terms)
+    held, found = 1 / (1 + 1 / e0), saved(drops, C, e0, slopes, by_peak=cp, by_span=z)
     if not slopes:
         return held - found[0]
     return held - found[0], -found[1], held**2 / e0**2 - found[2]

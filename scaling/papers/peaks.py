@@ -1,19 +1,14 @@
 """This project: `progress` for one model at several peak rates and batches, in the rates of each run over its own peak."""
 
 from dataclasses import replace
-from typing import Annotated
 
 import numpy
 
-from scaling.formula import Bending, Domain, Exponent, Positive, Prior, Unit, law
-from scaling.papers.ladder import PRIORS
+from scaling.formula import Bending, Exponent, Positive, Prior, Unit, law
+from scaling.papers.ladder import PRIORS, Batch, Falling, Power
 from scaling.papers.progress import saved
 from scaling.schedules import schedule
 from scaling.schedules.drops import RateDrops
-
-Power = Annotated[float, Domain(0.0, 4.0)]  # of the peak or the batch: a wrong sign is another optimum, far off
-Batch = Annotated[float, Domain(-1.0, 0.0)]  # above the critical batch (-1) progress counts updates, below it (0) tokens
-Falling = Annotated[float, Domain(-4.0, 0.0)]
 
 
 @law(

@@ -44,17 +44,20 @@ def progress(
     return L0 + A * Q**-alpha - B * Q ** (-k * alpha) * saved(drops, C, e0)[0]
 
 
-def saved(drops, C, e0, slopes=False, by_peak=None):
+def saved(drops, C, e0, slopes=False, by_peak=None, by_span=0.0):
     """What annealing saves at each row, in units of B at Q = 1: sum of drops of h that have taken effect, (..., n).
 
     Parameters
     ----------
     drops : RateDrops, `paced`. C, e0 : of the law, (B, 1) or (). slopes : are its derivatives in C and e0 wanted too?
     by_peak : power of a run's `peak` that C goes with, where runs differ in it.
+    by_span : power of its `span` that a peak counts with.
     """
 
     def terms(part):
-        S = part.S if by_peak is None else part.S * np.repeat(part.peak ** np.asarray(by_peak), part.count, axis=-1)
+        S = part.S
+        if by_peak is not None:
+            S = S * np.repeat((part.peak * part.span ** np.asarray(by_span)) ** np.asarray(by_peak), part.count, axis=-1)
         root = 1 / np.sqrt(1 + C * S)
         fall = part.saturating(e0)
         effect = fall * (1 - root)
