@@ -42,7 +42,7 @@ def test_sharpness_is_the_top_eigenvalue_of_the_hessian(corpus):
     with p.sdpa_kernel(p.SDPBackend.MATH):
         full = torch.autograd.functional.hessian(lambda x: tiny.loss(x, windows), flat)[0, :, 0].double()
     assert p.sharpness(tiny, windows) == pytest.approx(float(torch.linalg.eigvalsh(full)[-1]), rel=1e-3)
-    scale = (tiny.stack.v[0] / (1 - 0.95**5)).sqrt().add(1e-8).rsqrt().double()
+    scale = (tiny.stack.rule.slots["v"][0] / (1 - 0.95**5)).sqrt().add(1e-8).rsqrt().double()
     expected = float(torch.linalg.eigvalsh(full * scale * scale[:, None])[-1])
     found = p.sharpness(tiny, windows, preconditioned=True)
     assert found == pytest.approx(expected, rel=1e-2)

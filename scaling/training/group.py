@@ -43,9 +43,10 @@ from scaling.training.tree import Segment, forest
 class Run:
     """A run on its way: where it is evaluated, its curve, and the updates since its last row."""
 
-    def __init__(self, spec: RunSpec, curve: Curve, window: Iterable[float] = (), z: Iterable[float] = ()):
+    def __init__(self, spec: RunSpec, curve: Curve, *means: Iterable[float]):
         self.spec, self.rows = spec, set(evaluation_steps(spec.table.rates, spec.eval_every))
-        self.curve, self.window, self.z = curve, list(window), list(z)
+        # values of each update of which a row says the mean: loss, z-loss, and what is watched besides
+        self.curve, self.means = curve, [list(values) for values in means] or [[] for _ in range(2 + len(spec.watched))]
 
 
 @dataclass(eq=False)
@@ -115,7 +116,8 @@ class Group:
                 refuse_orphans(self._begun().values(), self.checkpoint)
             for name, path in self._begun().items():
                 try:
-                    curve = Curve(path, *saved[name][0]) if saved else Curve(path)
+                    keep, said = saved[name][0] if saved else (None, None)
+                    curve = Curve(path, keep, said, self.specs[name].watched)
                 except ValueError as problem:
                     raise TrainingDataError(f"{path} {problem}\n{self._start_over()}") from None
                 self.runs[name] = Run(self.specs[name], curve, *(saved[name][1:] if saved else ()))
@@ -160,7 +162,7 @@ class Group:
         return saved
 
     def _resume(self) -> dict[str, tuple[Any, ...]]:
-        """Take up the checkpoint; returns for each run length and digest of its curve, and the updates behind its last row."""
+        """Take up the checkpoint; returns for each run length and digest of its curve, and its `means` since the last row."""
         saved = self._loaded()
         if "names" in saved:
             raise TrainingDataError(
@@ -182,7 +184,7 @@ class Group:
             (segment,) = (s for s in self.segments if name in s.runs and s.start <= step < s.end)
             self.waiting.append(Lane(segment, state, seconds))
         digests = saved.get("curves", {})  # not in those of before there were any
-        return {name: ((keep, digests.get(name)), window, z) for name, (keep, window, z) in saved["runs"].items()}
+        return {name: ((keep, digests.get(name)), *means) for name, (keep, *means) in saved["runs"].items()}
 
     def _hand_over(self) -> None:
         """Write the checkpoints of the groups whose branch point is reached; what they have is not ours any more."""
@@ -244,8 +246,8 @@ class Group:
         for k, lane in enumerate(self.lanes):
             lane.step += n
             for name in self._alive(lane.segment):
-                self.runs[name].window += losses.train[k].tolist()
-                self.runs[name].z += losses.z[k].tolist()
+                for values, now in zip(self.runs[name].means, (losses.train, losses.z, *losses.watched), strict=True):
+                    values += now[k].tolist()
         at_row = [k for k, lane in enumerate(self.lanes) if lane.step == lane.rows[-1]]
         judged = self._judge(at_row, self.curve_judges) if at_row else []
         share = (time.perf_counter() - began) / len(self.lanes)
@@ -275,19 +277,23 @@ class Group:
             run = self.runs[name]
             if step not in run.rows:
                 continue
+            window = len(run.means[0])
+            # exact, however the updates were chunked
+            train_loss, z_loss, *watched = (math.fsum(values) / window for values in run.means)
             run.curve.row(
                 step=step,
                 tokens=step * run.spec.batch_tokens,
                 lr=float(run.spec.table.rates[step - 1]),
-                train_loss=math.fsum(run.window) / len(run.window),  # exact, however the updates were chunked
-                train_window=len(run.window),
+                train_loss=train_loss,
+                train_window=window,
                 val_loss=judged.loss,
                 val_se=judged.standard_error,
                 val_tokens=run.spec.eval_tokens * len(self.curve_judges),
                 grad_norm=float(losses.grad_norm[k, -1]),
-                z_loss=math.fsum(run.z) / len(run.z) if run.spec.z_loss else None,
+                z_loss=z_loss if run.spec.z_loss else None,
+                **dict(zip(run.spec.watched, watched, strict=True)),
             )
-            run.window, run.z = [], []
+            run.means = [[] for _ in run.means]
         if step < lane.segment.end:
             return
         state = self._state(lane) if lane.segment.children else None
@@ -337,7 +343,7 @@ class Group:
         state = {
             "identity": {name: asdict(self.specs[name]) | self.conditions[name] for name in runs},
             "waiting": waiting,
-            "runs": {name: (curves[name][0], run.window, run.z) for name, run in runs.items()},
+            "runs": {name: (curves[name][0], *run.means) for name, run in runs.items()},
             "curves": {name: sha256 for name, (_, sha256) in curves.items()},
             "parents": self.parents,
             "initial": self.initial,

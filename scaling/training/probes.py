@@ -13,6 +13,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from scaling.errors import ArgumentError
 from scaling.procedures import batch
 from scaling.training.corpus import Corpus
 from scaling.training.model import token_losses
@@ -116,7 +117,9 @@ def sharpness(bench: Bench, windows: Tensor, *, preconditioned: bool = False) ->
     stack = bench.stack
     scale = torch.ones_like(stack.flat[0])
     if preconditioned:
-        corrected = stack.v[0] / (1 - bench.spec.beta2 ** int(stack.step[0]))
+        if bench.spec.optimiser != "adamw":
+            raise ArgumentError("preconditioned sharpness is that of AdamW; leave preconditioned out for other optimisers")
+        corrected = stack.rule.slots["v"][0] / (1 - bench.spec.beta2 ** int(stack.step[0]))
         scale = (corrected.sqrt() + 1e-8).rsqrt()
     flat = stack.flat.detach().clone().requires_grad_()
     with sdpa_kernel(SDPBackend.MATH):  # the fused kernels cannot be differentiated twice

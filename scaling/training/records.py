@@ -198,17 +198,17 @@ class Curve:
     """The curve file of a run, open for appending.
 
     `keep` is the length in bytes that a checkpoint vouches for, `said` its digest (None: of before there were digests);
-    what lies behind it is cut off, and will be made again. Without `keep` a new file is started.
+    what lies behind it is cut off, and will be made again. Without `keep` a new file is started. `more` are columns beside
+    those that all curves have.
 
     Raises
     ------
     ValueError : the file is not what the checkpoint vouches for.
     """
 
-    HEADER = (",".join(CURVE_COLUMNS) + "\n").encode()
-
-    def __init__(self, path: Path, keep: int | None = None, said: str | None = None):
-        kept = self.HEADER
+    def __init__(self, path: Path, keep: int | None = None, said: str | None = None, more: Iterable[str] = ()):
+        self.columns = (*CURVE_COLUMNS, *more)
+        kept = (",".join(self.columns) + "\n").encode()
         if keep is None:
             write_atomically(path, kept)
         else:
@@ -225,7 +225,7 @@ class Curve:
         """Append one row; a float is written with nine digits, `lr` exactly, and None as an empty cell."""
         exact = {k for k, value in values.items() if k == "lr" or isinstance(value, int)}
         cells = {k: "" if v is None else repr(v) if k in exact else f"{v:.9g}" for k, v in values.items()}
-        line = (",".join(cells[column] for column in CURVE_COLUMNS) + "\n").encode()
+        line = (",".join(cells[column] for column in self.columns) + "\n").encode()
         left = line
         while left:  # a full disk may take the first bytes and refuse the rest only when they come again
             left = left[self._file.write(left) :]
@@ -243,7 +243,7 @@ class Curve:
 
 def refuse_orphans(curves: Iterable[Path], checkpoint: Path) -> None:
     """Raise if there are rows in a curve that is to be begun: whoever made them, they are not overwritten."""
-    if found := [path for path in curves if path.exists() and path.read_bytes() != Curve.HEADER]:
+    if found := [path for path in curves if path.exists() and path.read_bytes().count(b"\n") > 1]:
         raise TrainingDataError(
             f"{found[0]} exists without a record or a checkpoint of its run: it is not overwritten\n"
             f"its checkpoint would be {checkpoint}\n"

@@ -17,6 +17,7 @@ from scaling.schedules import schedule as make_schedule
 
 MOST_PARAMETERS = 10**11
 RULES = ("sp", "mup", "completep")
+OPTIMISERS = ("adamw", "sgd", "muon", "hyperball", "momo", "frugal")
 _KINDS: dict[Any, tuple[type, str]] = {
     int: (Integral, "a whole number"),
     float: (Real, "a number"),
@@ -29,7 +30,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # from, to below: far beyond what t
     "d_model n_head context batch base_width base_depth": (1, 2**20 + 1),
     "eval_every eval_tokens val_tokens": (1, 2**40 + 1),
     "n_encoder": (0, 2**10 + 1),
-    "weight_decay z_loss": (0, inf),
+    "weight_decay z_loss loss_floor": (0, inf),
     "seed data_seed qat_from": (0, 2**63),
     "beta1 beta2": (0, 1),
 }
@@ -62,9 +63,9 @@ class RunSpec:
     data_seed : int
         Of the order of the data.
     weight_decay : float
-        Of AdamW; matrices and embeddings decay, gains do not.
+        Matrices and embeddings decay, gains do not; nor do the block matrices of hyperball.
     beta1 : float
-        AdamW's memory of gradients.
+        AdamW's memory of gradients; the momentum of sgd.
     beta2 : float
         AdamW's memory of squared gradients.
     clip : float
@@ -100,6 +101,10 @@ class RunSpec:
         Block matrices are rounded to this many bits (a scale for each row, straight-through gradient); 0: never.
     qat_from : int
         Updates before the rounding begins.
+    optimiser : {'adamw', 'sgd', 'muon', 'hyperball', 'momo', 'frugal'}
+        How gradients change weights. `muon`, `hyperball` and `frugal` are for the matrices of blocks, AdamW learns the rest.
+    loss_floor : float
+        A lower bound of the loss, which `momo` steps towards.
     """
 
     schedule: str
@@ -127,6 +132,8 @@ class RunSpec:
     base_depth: int = 2
     qat_bits: int = 0
     qat_from: int = 0
+    optimiser: str = "adamw"
+    loss_floor: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -164,6 +171,13 @@ class RunSpec:
                 raise TrainingError(f"{name} = {getattr(self, name)}: must be a multiple of context = {self.context}")
         if self.parametrization not in RULES:
             raise TrainingError(f"parametrization = {self.parametrization!r}: choose one of {', '.join(RULES)}")
+        if self.optimiser not in OPTIMISERS:
+            raise TrainingError(f"optimiser = {self.optimiser!r}: choose one of {', '.join(OPTIMISERS)}")
+        if self.optimiser != "adamw" and self.parametrization != "sp":
+            raise TrainingError(
+                f"parametrization = {self.parametrization!r} says how AdamW's rates depend on width, and optimiser is "
+                f"{self.optimiser!r}\nchoose 'sp', or 'adamw'"
+            )
         if self.qat_bits not in (0, *range(2, 17)):
             raise TrainingError(f"qat_bits = {self.qat_bits}: must be 2 to 16, or 0 for full precision throughout")
         if not self.clip > 0:
@@ -214,6 +228,11 @@ class RunSpec:
         if self.qat_bits:
             levels[self.qat_from :] = 2 ** (self.qat_bits - 1) - 1
         return np.column_stack([rates, decay, levels])
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Columns that the curve has beside those of every run: means since its last row, of what each update says."""
+        return ("rate_share",) if self.optimiser == "momo" else ()
 
     @property
     def trunk(self) -> tuple[tuple[str, Any], ...]:

@@ -1,4 +1,4 @@
-"""K members learning side by side: their weights, AdamW, and one update as a fixed chain of tensor operations.
+"""K members learning side by side: their weights, and one update as a fixed chain of tensor operations.
 
 The chain reads rates, places in the text and steps from tensors on the device and writes losses there, so that a CUDA
 graph can replay it; on the CPU the same code runs eagerly. Nothing is reduced over members.
@@ -13,10 +13,10 @@ from torch import Tensor
 
 from scaling.errors import TrainingError
 from scaling.training.model import CrossEntropy, Model, Rules, fake_quantised
+from scaling.training.optimisers import RULES, Rule
 from scaling.training.spec import RunSpec
 
 CHUNK = 128  # updates between two looks of the host, at most: the length of the ring that losses are written to
-EPS = 1e-8
 
 
 def prepare(device: str | None) -> torch.device:
@@ -34,11 +34,15 @@ def prepare(device: str | None) -> torch.device:
 
 
 class Losses(NamedTuple):
-    """What `Stack.advance` saw: each (K, updates), the loss before the update and the gradient before clipping."""
+    """What `Stack.advance` saw: each (K, updates), the loss before the update and the gradient before clipping.
+
+    `watched` has what `RunSpec.watched` names, (names, K, updates).
+    """
 
     train: np.ndarray
     z: np.ndarray
     grad_norm: np.ndarray
+    watched: np.ndarray
 
 
 def model_of(spec: RunSpec) -> Model:
@@ -61,19 +65,21 @@ class Stack:
         self.device, self.members, self.quantise = device, members, quantise
         empty: Any = {"dtype": torch.float32, "device": device}
         size = (members, self.model.n_params)
-        self.flat, self.grads, self.m, self.v = (torch.zeros(size, **empty) for _ in range(4))
+        self.flat, self.grads = (torch.zeros(size, **empty) for _ in range(2))
+        self.rule: Rule = RULES[spec.optimiser](spec, self.model, self.flat)
         self.weights = {name: view.requires_grad_() for name, view in self.model.views(self.flat).items()}
         self.slopes = list(self.model.views(self.grads).values())
         self.text = torch.tensor(text, device=device)
         self.span = torch.arange(self.model.span(), device=device)
-        self.updates = torch.zeros(members, longest, 4, **empty)  # of each member: see `_constants`
-        self.plan = torch.zeros(CHUNK, 4, members, 1, **empty)  # those of the updates of a chunk
+        columns = self._constants(spec).shape[1]
+        self.updates = torch.zeros(members, longest, columns, **empty)  # of each member: see `_constants`
+        self.plan = torch.zeros(CHUNK, columns, members, 1, **empty)  # those of the updates of a chunk
         self.clip = torch.full((members, 1), spec.clip, **empty)
         self.step = torch.zeros(members, dtype=torch.int64, device=device)
         self.cursor = torch.zeros(1, dtype=torch.int64, device=device)
         self.windows = torch.zeros(CHUNK, members, spec.batch, self.model.span(), dtype=torch.uint8, device=device)
         self.no_z = torch.zeros(members, **empty)
-        self.ring = torch.zeros(CHUNK, 3, members, **empty)
+        self.ring = torch.zeros(CHUNK, 3 + len(spec.watched), members, **empty)
         self.rows = torch.arange(members, device=device)
         self.graph: Any = None
 
@@ -81,16 +87,16 @@ class Stack:
         """Make member k the run of `spec`: at its first update, or where `state` was taken."""
         with torch.no_grad():
             self.updates[k].zero_()
-            self.updates[k, : len(spec.updates)] = torch.tensor(_constants(spec), dtype=torch.float32)
+            self.updates[k, : len(spec.updates)] = torch.tensor(self._constants(spec), dtype=torch.float32)
             self.clip[k] = spec.clip
-            state = state or {"flat": self.model.initial(spec.seed), "m": 0.0, "v": 0.0, "step": 0}
-            for name in ("flat", "m", "v", "step"):
-                getattr(self, name)[k] = state[name]
+            state = state or {"flat": self.model.initial(spec.seed), "step": 0}
+            self.flat[k], self.step[k] = state["flat"], state["step"]
+            self.rule.start(k, self.flat[k], state)
 
     def state(self, k: int) -> dict[str, Any]:
-        """All that member k has learned, on the host: weights, both moments, updates done."""
-        copies = {name: getattr(self, name)[k].detach().cpu().clone() for name in ("flat", "m", "v")}
-        return copies | {"step": int(self.step[k])}
+        """All that member k has learned, on the host: weights, state of the optimiser, updates done."""
+        kept = {"flat": self.flat, **self.rule.slots}
+        return {name: buffer[k].detach().cpu().clone() for name, buffer in kept.items()} | {"step": int(self.step[k])}
 
     def advance(self, places: np.ndarray) -> Losses:
         """Do some updates, at most `CHUNK`: each sequence begins where `places` (updates, K, batch) says."""
@@ -107,8 +113,13 @@ class Stack:
             else:
                 self.graph.replay()
         self.step += n
-        train, z, grad_norm = self.ring[:n].cpu().numpy().transpose(1, 2, 0)  # the one wait for the device
-        return Losses(train, z, grad_norm)
+        train, z, grad_norm, *watched = self.ring[:n].cpu().numpy().transpose(1, 2, 0)  # the one wait for the device
+        return Losses(train, z, grad_norm, np.array(watched).reshape(-1, *train.shape))
+
+    @staticmethod
+    def _constants(spec: RunSpec) -> np.ndarray:
+        """What the optimiser needs to know of each update of a run, and levels of a weight; (updates, n)."""
+        return np.column_stack([RULES[spec.optimiser].constants(spec), spec.updates[:, 2]])
 
     def levels(self, members: Tensor) -> Tensor:
         """Levels that the weights of some members were rounded to in their last update."""
@@ -123,7 +134,7 @@ class Stack:
     def _update(self) -> None:
         """One update of every member. In a graph: no host value may enter, no shape or address may change."""
         spec, model = self.spec, self.model
-        keep, eps, divisor, levels = self.plan.index_select(0, self.cursor).squeeze(0).unbind()  # each (K, 1)
+        *constants, levels = self.plan.index_select(0, self.cursor).squeeze(0).unbind()  # each (K, 1)
         windows = self.windows.index_select(0, self.cursor).squeeze(0).long()
 
         losses, log_z = CrossEntropy.apply(  # type: ignore[no-untyped-call]
@@ -133,22 +144,15 @@ class Stack:
         if spec.z_loss:
             z = spec.z_loss * log_z.square().mean(dim=1)
         # the sum over members is for autograd alone: each has slope 1 in it, also beside one that is not finite
-        slopes = torch.autograd.grad((loss + z if spec.z_loss else loss).sum(), list(self.weights.values()))
+        whole = loss + z if spec.z_loss else loss
+        slopes = torch.autograd.grad(whole.sum(), list(self.weights.values()))
         with torch.no_grad():
             torch._foreach_copy_(self.slopes, slopes)
             norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
-            grads = self.grads.mul_((self.clip / (norm + 1e-6)).clamp_(max=1.0))
-            self.m.lerp_(grads, 1 - spec.beta1)
-            self.v.mul_(spec.beta2).addcmul_(grads, grads, value=1 - spec.beta2)
-            below, hidden = self.v.sqrt(), slice(None, model.n_hidden)
-            if model.rules.hidden_eps != 1:
-                below[:, hidden] += eps * (model.rules.hidden_eps - 1)
-            below.add_(eps).mul_(divisor)
-            if model.rules.hidden_rate != 1:
-                below[:, hidden] *= 1 / model.rules.hidden_rate
-            self.flat[:, : model.n_decay].mul_(keep)
-            self.flat.addcdiv_(self.m, below, value=-1)
-            self.ring.index_copy_(0, self.cursor, torch.stack([loss, z, norm.squeeze(1)]).unsqueeze(0))
+            scale = (self.clip / (norm + 1e-6)).clamp_(max=1.0)
+            watched = self.rule.update(self.flat, self.grads.mul_(scale), (*constants,), whole.unsqueeze(1), scale)
+            seen = torch.stack([loss, z, *(x.squeeze(1) for x in (norm, *watched))])
+            self.ring.index_copy_(0, self.cursor, seen.unsqueeze(0))
             self.cursor.add_(1)
 
     def _capture(self) -> None:
@@ -169,17 +173,4 @@ class Stack:
                 x.copy_(old)
 
     def _changing(self) -> list[Tensor]:
-        return [self.flat.detach(), self.m, self.v, self.cursor, self.ring]
-
-
-def _constants(spec: RunSpec) -> np.ndarray:
-    """What AdamW needs of each update: the factor on the weights, epsilon, divisor, levels of a weight; (n_updates, 4).
-
-    A weight changes by -m / ((sqrt(v) + epsilon) divisor): the rate and both bias corrections are in the last two.
-    """
-    rate, decay, levels = spec.updates.T
-    t = np.arange(1, len(rate) + 1)
-    second = np.sqrt(1 - spec.beta2**t)
-    with np.errstate(divide="ignore"):  # a rate of 0: nothing changes
-        divisor = (1 - spec.beta1**t) / second / rate
-    return np.column_stack([1 - decay, EPS * second, divisor, levels])
+        return [self.flat.detach(), *self.rule.slots.values(), self.cursor, self.ring]
