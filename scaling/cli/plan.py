@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ from cyclopts.validators import mutually_exclusive
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Count, Level, Many, Number, Positive, Positives, fit_or_constants, proportions, values
+from scaling.cli.options import Count, Level, Many, Number, Positive, Positives, fit_or_constants, proportions, value, values
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 
@@ -49,7 +50,8 @@ def run(
     size: Annotated[Optional, Parameter(name=["--N"], group=(ASKED, HELD))] = None,
     tokens: Annotated[Optional, Parameter(name=["--D"], group=(ASKED, HELD))] = None,
     served: Number = 0.0,
-    unique: Optional = None,
+    unique: Many = (),
+    share: Many = (),
     inputs: Annotated[Many, Parameter(name=["--input"])] = (),
     rates: str | None = None,
     counts: str | None = None,
@@ -64,6 +66,7 @@ def run(
         scaling plan fit.json --flops 1e22
         scaling plan chinchilla/besiroglu2024 --flops 5.76e23 --served 10T
         scaling plan data_constrained/muennighoff2023 --flops 1e22 --unique 25B
+        scaling plan data_constrained/muennighoff2023 --flops 1e22 --unique web=200B --unique code=20B --share code=0.5
 
     Parameters
     ----------
@@ -80,7 +83,9 @@ def run(
     served
         Tokens that the model will be asked for after training.
     unique
-        Unique tokens there are, for laws that know what repetition is worth.
+        Unique tokens there are, for laws that know what repetition is worth: 25B, or by domain web=300B; once for each.
+    share
+        Share of the training tokens that a domain takes, code=0.3; once for each. In proportion to --unique if not given.
     inputs
         Value of a further input of the law, P_w=8; once for each.
     rates
@@ -100,14 +105,45 @@ def run(
     if isinstance(source, str) and bootstrap != Bootstrap():
         raise ArgumentError(f"--level, --replicates and --seed go with a saved fit; constants such as {fit} have no intervals")
     rows = scaling.plan(
-        source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=unique,
+        source, list(flops) or None, loss=loss, N=size, D=tokens, served=served, unique=_unique(unique),
+        shares=values(share, "--share") or None,
         inputs=values(inputs, "--input") or None, rates=rates, counts=counts, shape=proportions(shape), **vars(bootstrap),
     )  # fmt: skip
-    others = rows.attrs.get("beside", [])
-    facts = {str(key): said for key, said in rows.attrs.items() if key != "beside"}
+    others, costs = rows.attrs.get("beside", []), rows.attrs.get("costs", [])
+    facts = {str(key): said for key, said in rows.attrs.items() if key not in ("beside", "costs")}
     lines = [*facts.items(), *(("beside", scaling.planning.said_beside(row)) for row in others)]
-    told = output.Told(lines, _tall(rows), {**facts, "level": bootstrap.level, "plan": rows, "beside": others})
+    lines += [("cost", said) for row in costs for said in [_said_cost(row, len(rows) > 1)]] + _said_epochs(rows)
+    content = {**facts, "level": bootstrap.level, "plan": rows, "beside": others, "costs": costs}
+    told = output.Told(lines, _tall(rows), content)
     return output.show(told, printing)
+
+
+def _unique(texts: Sequence[str]) -> Any:
+    """One number, or numbers by domain."""
+    if len(texts) == 1 and "=" not in texts[0]:
+        if (found := value(f"--unique {texts[0]}", texts[0])) <= 0:
+            raise ArgumentError(f"--unique {texts[0]}: must be a number of tokens above 0, like 25B")
+        return found
+    return values(texts, "--unique") or None
+
+
+def _said_cost(row: Mapping[str, Any], several: bool) -> str:
+    """What a limit adds to the loss, in words."""
+    where = f"at {row['flops']:.4g}, " if several else ""
+    run = f"{where}{row['what']}: N {row['N']:.4g}, D {row['D']:.4g}, loss {row['loss']:.4f}"
+    if not row["total"]:
+        return run
+    return f"{run}, {row['added']:.4f} more; as good as {row['compute']:.0%} of the compute without limits"
+
+
+def _said_epochs(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Where another epoch stops paying, in words."""
+    said = []
+    for _, row in rows.iterrows() if "epochs" in rows else ():
+        pays = f"another pays up to {row['epochs_pay_to']:.3g}, beyond it as much compute in parameters gains more"
+        ends = f"after {row['epochs_end']:.3g} all further ones gain less than 0.1 %"
+        said.append(("epochs", f"{row['epochs']:.3g} at {row['flops']:.4g}; {pays}; {ends}"))
+    return said
 
 
 def _tall(rows: pd.DataFrame) -> pd.DataFrame:

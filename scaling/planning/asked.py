@@ -35,13 +35,13 @@ def whole(name: str, value: Any) -> int:
     return int(value)
 
 
-def check(flops: Any, loss: Any, N: Any, D: Any, served: Any, unique: Any, level: Any, inputs: Any) -> None:
+def check(flops: Any, loss: Any, N: Any, D: Any, served: Any, level: Any, inputs: Any) -> None:
     """Refuse what contradicts itself, and values that are no budget, size, loss, ..."""
     if (flops is not None and loss is not None) or (flops is None and sum(x is not None for x in (loss, N, D)) != 1):
         raise ArgumentError("a plan needs one of flops=, loss=, N= or D=; with flops= one of N= and D= may be held.")
     if N is not None and D is not None:
         raise ArgumentError("N= and D= together leave nothing to plan; fit.predict gives the loss of such a run.")
-    for name, value in (("loss", loss), ("N", N), ("D", D), ("unique", unique)):
+    for name, value in (("loss", loss), ("N", N), ("D", D)):
         if value is not None:
             number(name, value)
     number("served", served, least=-1e-300, what="a number of tokens, 0 or more")

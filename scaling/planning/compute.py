@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from scaling.planning import asked
 from scaling.planning.beside import beside
 from scaling.planning.ladders import plan_runs
 from scaling.planning.rates import recommended
+from scaling.planning.repeats import MIXED, Pool, epochs, fresh
 from scaling.planning.surface import COSTS, Budget, Surface
 
 FLAT = 1e-3  # a loss within this fraction of the best counts as equally good
@@ -28,7 +30,8 @@ FLAT = 1e-3  # a loss within this fraction of the best counts as equally good
 def plan(
     source: Fit | Published | str, flops: float | Sequence[float] | None = None, *,
     loss: float | None = None, N: float | None = None, D: float | None = None,
-    served: float = 0.0, unique: float | None = None, rates: str | None = None,
+    served: float = 0.0, unique: float | Mapping[str, float] | None = None, shares: Mapping[str, float] | None = None,
+    rates: str | None = None,
     level: float = 0.9, replicates: int = 400, seed: int = 0,
     inputs: Mapping[str, float] | None = None, counts: str | None = None, shape: Shape | None = None,
 ) -> pd.DataFrame:  # fmt: skip
@@ -44,7 +47,9 @@ def plan(
     N, D : hold the size or the tokens. With `flops` the other follows from the budget, and the row says what that costs;
         alone they ask for the budget at which this size, or these tokens, are optimal.
     served : tokens the model will be asked for after training.
-    unique : unique tokens there are, for laws that know what repetition is worth (data_constrained).
+    unique : unique tokens there are, for laws that know what repetition is worth (data_constrained, data_constrained_2); also
+        by domain, ``{"web": 3e11, "code": 2e10}``. shares : of the training tokens that come from each domain; in proportion
+        to their unique tokens if not given, so that all repeat alike.
     rates : name of published rules for learning rate and batch ("li2025", "deepseek2024"): adds `lr` and `batch_tokens`.
         Rules count parameters or FLOP in their own way; the plan converts with `shape`, or refuses.
     level, replicates, seed : of the bootstrap behind the intervals, which only a Fit can have.
@@ -58,8 +63,11 @@ def plan(
     DataFrame
         flops, N, D, tokens_per_param, loss; `<name>_lower`, `<name>_upper` from a Fit; `flat_N_lower`, `flat_N_upper`:
         sizes that at the same cost come within 0.1 % of the best loss; `wasted`: share of the compute that a held N or D
-        loses against the optimum; `epochs` where tokens repeat. ``attrs``: law, counts, interval, extrapolation, and of a
-        Fit `beside`: what tied exponents and iso-FLOP parabolas of the same rows say, and how far off each is known to be.
+        loses against the optimum. With `unique`: `epochs` (of the domain repeated most, `epochs_<domain>` of each),
+        `epochs_pay_to`: those beyond which as much compute in parameters would gain more, and `epochs_end`: those after which
+        all further ones together gain less than 0.1 %. ``attrs``: law, counts, interval, extrapolation; with `unique` or
+        `served` also `costs`: what each limit adds to the loss of the best run without any; and of a Fit `beside`: what tied
+        exponents and iso-FLOP parabolas of the same rows say, and how far off each is known to be.
 
     Raises
     ------
@@ -73,9 +81,9 @@ def plan(
     >>> f"{best.N[0]:.3g} parameters, {best.D[0]:.3g} tokens"
     '7.23e+10 parameters, 1.33e+12 tokens'
     """
-    asked.check(flops, loss, N, D, served, unique, level, inputs)
+    asked.check(flops, loss, N, D, served, level, inputs)
     if isinstance(source, Fit) and source.law.hooks.facts:
-        if loss is not None or served or unique is not None or rates is not None or inputs:
+        if loss is not None or served or (unique, shares, rates) != (None, None, None) or inputs:
             raise ArgumentError(
                 f"a plan from '{source.law.name}' takes flops=, with N= or D= held: batch, peak and schedule follow from the "
                 "runs fitted; loss, served, unique, rates and inputs do not go with it."
@@ -83,7 +91,8 @@ def plan(
         return plan_runs(source, flops, N=N, D=D, level=level)
     law, point, said, fit = _source(source)
     said, counts = _counts(said, fit, counts)
-    extra = _extra(law, unique, inputs)
+    pool = Pool.of(unique, shares, law)
+    extra = _extra(law, pool, inputs)
     budget = Budget(served=float(served))
     surfaces = [Surface.of(law, {k: np.array([v]) for k, v in point.items()}, extra)]
     draws = _draws(fit, asked.whole("replicates", replicates), asked.whole("seed", seed))
@@ -92,14 +101,18 @@ def plan(
     rows = []
     for C in [None] if flops is None else asked.budgets(flops):
         found = [_solve(s, budget, Asked(C, loss, N, D)) for s in surfaces]
+        if pool is not None:
+            found = [part | epochs(s, budget, part, pool) for s, part in zip(surfaces, found, strict=True)]
         rows.append(_row(found, level))
         if "wasted" not in found[0]:
             rows[-1] |= _flat(surfaces[0], budget, rows[-1])
     out = pd.DataFrame(rows)
-    if unique is not None:
-        out.insert(4, "epochs", out["D"] / unique)
     cost = "C = 6 N D" + (f" + 2 N x {served:g} tokens served" if served else "")
     out.attrs.update(law=law.name, counts=said, cost=cost)
+    if pool is not None and pool.shares is not None:
+        out.attrs["mixing"] = MIXED
+    if flops is not None and (pool is not None or served):
+        out.attrs["costs"] = [row for C in out["flops"] for row in _costs(surfaces[0], pool, budget, Asked(C, None, N, D))]
     if rates is not None:
         out = out.assign(**recommended(rates, out, counts, shape))
         fed = "" if shape is None else f", fed what it counts, for models in proportion to {shape}"
@@ -111,9 +124,9 @@ def plan(
         some = f"; {np.isinf(found[1]['flops']).mean():.0%} of them never reach the loss" if never else ""
         out.attrs["interval"] = refits + some
     if fit is not None:
-        if flops is not None and (served, unique, N, D, inputs) == (0.0, None, None, None, None):
+        if flops is not None and (served, pool, N, D, inputs) == (0.0, None, None, None, None):
             out.attrs["beside"] = beside(fit, out["flops"])
-        asked_for = out.assign(M=out["tokens_per_param"], **extra)[list(law.inputs)]
+        asked_for = out.assign(M=out["tokens_per_param"], **_given(surfaces[0], out, extra))[list(law.inputs)]
         out.attrs["extrapolation"] = extrapolation(fit.design, design(asked_for, law, fitting=False))
         for reason in fit.verdict.failures:
             warnings.warn(f"the fit behind this plan is not trustworthy: {reason}", stacklevel=2)
@@ -145,12 +158,16 @@ def _counts(said: str, fit: Fit | None, given: str | None) -> tuple[str, str | N
     return (said if fit is None or counts is None else f"N = {counts} parameters"), counts
 
 
-def _extra(law: Law, unique: float | None, inputs: Mapping[str, float] | None) -> dict[str, float]:
-    if unique is not None and "U" not in law.inputs:
-        raise LawError(f"law '{law.name}' does not know what repeated tokens are worth; use 'data_constrained' with unique=.")
-    if taken := sorted({"N", "D", "M", *({} if unique is None else {"U"})} & set(inputs or {})):
+def _extra(law: Law, pool: Pool | None, inputs: Mapping[str, float] | None) -> dict[str, Any]:
+    if taken := sorted({"N", "D", "M", *({} if pool is None else {"U"})} & set(inputs or {})):
         raise LawError(f"inputs= gives {', '.join(taken)}, which the plan finds or has; use N=, D= or unique=.")
-    return {**({} if unique is None else {"U": float(unique)}), **(inputs or {})}
+    return {**({} if pool is None else pool.extra()), **(inputs or {})}
+
+
+def _given(s: Surface, rows: pd.DataFrame, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The further inputs of planned rows; an equivalent pool of a mix by the constants themselves."""
+    N, D = rows["N"].to_numpy()[None], rows["D"].to_numpy()[None]
+    return {k: np.ravel(v(N, D, s.values)) if callable(v) else v for k, v in extra.items()}
 
 
 def _draws(fit: Fit | None, replicates: int, seed: int) -> dict[str, np.ndarray] | None:
@@ -235,7 +252,8 @@ def _row(found: list[dict[str, np.ndarray]], level: float) -> dict[str, float]:
     """What was found for the constants, with intervals from replicates, if there are any."""
     for part in found:
         part["tokens_per_param"] = part["D"] / part["N"]
-    order = [k for k in ("flops", "N", "D", "tokens_per_param", "loss", "wasted") if k in found[0]]
+    seen = [k for k in found[0] if k.startswith("epochs")]
+    order = [k for k in ("flops", "N", "D", "tokens_per_param", *seen, "loss", "wasted") if k in found[0]]
     row: dict[str, float] = {k: float(found[0][k][0]) for k in order}
     tails = [0.5 - level / 2, 0.5 + level / 2]
     for name, x in ((k, part[k]) for part in found[1:] for k in order):
@@ -244,6 +262,33 @@ def _row(found: list[dict[str, np.ndarray]], level: float) -> dict[str, float]:
             ends = np.quantile(known, tails, method="linear" if np.isfinite(known).all() else "inverted_cdf")
             row[f"{name}_lower"], row[f"{name}_upper"] = ends
     return row
+
+
+def _costs(s: Surface, pool: Pool | None, budget: Budget, wanted: Asked) -> list[dict[str, Any]]:
+    """The best run of a budget without limits, and what each limit in turn adds to its loss.
+
+    compute: share of the budget that would do as well without limits.
+    """
+    free = wanted._replace(N=None, D=None)
+    ideal = s if pool is None else replace(s, extra={**s.extra, "U": fresh})
+    steps = [("every token fresh, none served", ideal, Budget(), free)]
+    if pool is not None:
+        steps.append(("unique tokens limited", replace(s, extra={**s.extra, "U": pool.total}), Budget(), free))
+        if pool.shares is not None:
+            steps.append(("mixed as asked", s, Budget(), free))
+    if budget.served:
+        steps.append((f"{budget.served:.3g} tokens served", s, budget, free))
+    if free != wanted:
+        steps.append((f"{'N' if wanted.N is not None else 'D'} held", s, budget, wanted))
+    rows: list[dict[str, Any]] = []
+    for what, surface, cost, ask in steps:
+        found = {k: float(v[0]) for k, v in _solve(surface, cost, ask).items()}
+        least, before = (rows[k]["loss"] if rows else found["loss"] for k in (0, -1))
+        equal = float(ideal.compute_for(found["loss"], Budget())[0]) if rows else found["flops"]
+        added, total = max(found["loss"] - before, 0.0), max(found["loss"] - least, 0.0)
+        row = {"what": what, **{k: found[k] for k in ("flops", "N", "D", "loss")}}
+        rows.append({**row, "added": added, "total": total, "compute": min(equal / found["flops"], 1.0)})
+    return rows
 
 
 def _flat(s: Surface, budget: Budget, row: Mapping[str, float]) -> dict[str, float]:

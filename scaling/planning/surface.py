@@ -37,14 +37,16 @@ class Budget:
 
 @dataclass(frozen=True)
 class Surface:
-    """L(N, D) of a law for B parameter sets: values are arrays (B, 1); other inputs of the law are given numbers."""
+    """L(N, D) of a law for B parameter sets: values are arrays (B, 1); other inputs of the law are given numbers, or functions
+    of N, D and the values.
+    """
 
     law: Law
     values: Mapping[str, np.ndarray]
-    extra: Mapping[str, float]
+    extra: Mapping[str, Any]
 
     @classmethod
-    def of(cls, law: Law, values: Mapping[str, np.ndarray], extra: Mapping[str, float]) -> Surface:
+    def of(cls, law: Law, values: Mapping[str, np.ndarray], extra: Mapping[str, Any]) -> Surface:
         free = [k for k in law.inputs if k not in ("N", "D", "M", *extra)]
         if "N" not in law.inputs or not {"D", "M"} & set(law.inputs) or free:
             fill = f" Give inputs={{{', '.join(f'{k!r}: ...' for k in free)}}}."
@@ -64,7 +66,8 @@ class Surface:
 
     def __call__(self, N: np.ndarray, D: np.ndarray) -> np.ndarray:
         """Loss (B, k) for N and D that broadcast with (B, k)."""
-        known = {"N": N, "D": D, "M": D / N, **self.extra}
+        extra = {k: v(N, D, self.values) if callable(v) else v for k, v in self.extra.items()}
+        known = {"N": N, "D": D, "M": D / N, **extra}
         shape = np.broadcast_shapes((self.sets, 1), np.shape(N), np.shape(D))
         with np.errstate(all="ignore"):
             loss = self.law(*(known[k] for k in self.law.inputs), **self.values)
