@@ -52,7 +52,7 @@ def test_a_corpus_that_cannot_serve_says_what_to_do(tmp_path):
     (tmp_path / "one.txt").write_text("alone")
     with pytest.raises(TrainingError, match="cut the text into more files"):
         read_corpus(str(tmp_path))
-    with pytest.raises(TrainingError, match="need 8 windows of 16 bytes, the text has 6"):
+    with pytest.raises(TrainingError, match="need 8 windows of 16 tokens, the text has 6"):
         validation_windows(np.zeros(100, np.uint8), 128, 16)
 
 

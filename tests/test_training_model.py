@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch", reason="training needs the extra scaling-la
 from scaling.counting import FLOPS, Shape, flops_per_token
 from scaling.errors import ArgumentError
 from scaling.training import RunSpec
-from scaling.training.model import CrossEntropy, Model, fake_quantised, token_losses
+from scaling.training.losses import CrossEntropy, token_losses
+from scaling.training.model import Model, fake_quantised
 from scaling.training.spec import OPTIMISERS
 from scaling.training.stack import Stack
 
@@ -128,6 +129,8 @@ SWITCHES = {
     "pairs": {"n_encoder": 1},
     "completep": {"parametrization": "completep", "independent_decay": True, "weight_decay": 1e-3},
     "rounded": {"qat_bits": 3, "qat_from": 5},
+    "tokens": {"vocab": 300},
+    "chunked": {"vocab": 5000, "z_loss": 1e-3},
     **{name: {"optimiser": name} for name in OPTIMISERS},
 }
 

@@ -131,9 +131,9 @@ def written(out):
     return sum(path.stat().st_size for path in out.glob("curves/*.csv"))
 
 
-def kill_and_resume(text, tmp_path, kills, seed):
+def kill_and_resume(text, tmp_path, kills, seed, **switch):
     """Curve of a run killed `kills` times while its file grew, and that of one left in peace."""
-    settings = {"corpus": text} | TINY | {"schedule": "cosine:peak=1e-2,warmup=10,steps=100", "eval_every": 2}
+    settings = {"corpus": text} | TINY | {"schedule": "cosine:peak=1e-2,warmup=10,steps=100", "eval_every": 2} | switch
     run(text, tmp_path / "peace", **settings)
     length, chance = len(curve(tmp_path / "peace")), random.Random(seed)
     path = tmp_path / "war" / "curves" / "run.csv"
@@ -152,8 +152,9 @@ def kill_and_resume(text, tmp_path, kills, seed):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
-def test_killed_and_resumed_is_byte_identical(text, tmp_path):
-    war, peace = kill_and_resume(text, tmp_path, kills=1, seed=0)
+@pytest.mark.parametrize("switch", [{}, {"vocab": 270}])
+def test_killed_and_resumed_is_byte_identical(text, tmp_path, switch):
+    war, peace = kill_and_resume(text, tmp_path, kills=1, seed=0, **switch)
     assert war == peace
 
 
@@ -224,7 +225,7 @@ def test_resuming_on_a_changed_corpus_is_refused(interrupted, text, tmp_path_fac
     for i in range(30):
         (changed / f"{i}.py").write_text(f"x = {i}\n" * 400)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scaling.training.trainer.read_corpus", lambda _: corpus.read_corpus(str(changed)))
+        patch.setattr("scaling.training.trainer.read_corpus", lambda *_: corpus.read_corpus(str(changed)))
         with pytest.raises(TrainingError, match=r"corpus_sha256 was '.*', is '"):
             run(text, interrupted)
 

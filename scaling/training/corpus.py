@@ -6,7 +6,7 @@ import re
 import sysconfig
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from scaling.errors import TrainingDataError
+from scaling.training.vocabulary import BYTES, Vocabulary, learn
 
 VALIDATION_SHARE = 10  # one file in ten
 _NOT_STDLIB = {"site-packages", "dist-packages", "__pycache__"}
@@ -21,11 +22,11 @@ _NOT_STDLIB = {"site-packages", "dist-packages", "__pycache__"}
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Bytes to learn from and bytes to be judged on, never from the same file."""
+    """Text to learn from and text to be judged on, never from the same file: bytes, or the tokens they make."""
 
     name: str  # where the text came from
     share: float  # of the sequences that a run reads; 0 for text that is only judged
-    train: np.ndarray  # uint8, all files of a side one after the other, each closed by a zero byte
+    train: np.ndarray  # all files of a side one after the other, each closed by a zero byte: uint8, or int32 of tokens
     validation: np.ndarray
     n_files: int
     sha256: str  # over both sides: two sources with equal hashes hold the same text, split the same way
@@ -36,34 +37,54 @@ class Corpus:
     """One source, or several with shares that sum to one; `text` has their training sides one after the other."""
 
     sources: tuple[Source, ...]
+    vocabulary: Vocabulary | None = None  # None: a token is a byte
 
     @cached_property
     def text(self) -> np.ndarray:
-        """What is learned from, uint8."""
+        """What is learned from."""
         read = [source.train for source in self.sources if source.share]
         return read[0] if len(read) == 1 else np.concatenate(read)
 
     @cached_property
     def sha256(self) -> str:
-        """Hash over all sources and their shares."""
+        """Hash over all sources, as bytes, and their shares."""
         if len(self.sources) == 1:
             return self.sources[0].sha256
         said = ";".join(f"{source.share!r} {source.sha256}" for source in self.sources)
         return hashlib.sha256(said.encode()).hexdigest()
 
+    def bytes_of(self, tokens: np.ndarray) -> int:
+        """Bytes of text in some tokens."""
+        return tokens.size if self.vocabulary is None else int(self.vocabulary.widths[tokens].sum())
+
+    @cached_property
+    def _unigram(self) -> np.ndarray:
+        assert self.vocabulary is not None
+        counts = np.bincount(self.text, minlength=len(self.vocabulary.widths)) + 1  # one more: no token is impossible
+        return np.asarray(-np.log(counts / counts.sum()))
+
+    def unigram_loss(self, tokens: np.ndarray) -> float:
+        """Mean loss in nats a token of the model that knows how often each token comes in the text, and nothing else."""
+        return float(self._unigram[tokens].mean())
+
+    def width(self, windows: np.ndarray, context: int) -> float:
+        """Mean bytes of the tokens that are predicted in some windows, the last `context` of each."""
+        return self.bytes_of(windows[:, -context:]) / windows[:, -context:].size
+
     def require(self, span: int) -> None:
-        """Raise TrainingDataError if a source that is learned from is shorter than one window of `span` bytes."""
+        """Raise TrainingDataError if a source that is learned from is shorter than one window of `span` tokens."""
+        unit = "tokens" if self.vocabulary else "bytes"
         for source in self.sources:
             if source.share and len(source.train) < span:
                 raise TrainingDataError(
-                    f"corpus {source.name!r}: one sequence needs {span} bytes, the training files have "
+                    f"corpus {source.name!r}: one sequence needs {span} {unit}, the training files have "
                     f"{len(source.train)}\nuse a larger corpus or a smaller context"
                 )
 
     def places(self, update: int, batch: int, span: int, seed: int) -> np.ndarray:
         """Where in `text` the sequences of one update begin, int64 (batch,): a pure function of (seed, update).
 
-        `update` is the 0-based index in the table of rates, `span` the bytes of a sequence. Places are drawn with
+        `update` is the 0-based index in the table of rates, `span` the tokens of a sequence. Places are drawn with
         replacement; in a mixture each sequence draws its source first.
         """
         # raw counter output, because numpy keeps that stream stable across versions and Generator methods not
@@ -98,7 +119,7 @@ def shares(text: str) -> list[tuple[str, float]]:
     return pairs
 
 
-def read_corpus(text: str = "python") -> Corpus:
+def read_corpus(text: str = "python", vocab: int = BYTES) -> Corpus:
     """Read a corpus into memory.
 
     Parameters
@@ -107,12 +128,20 @@ def read_corpus(text: str = "python") -> Corpus:
         interpreter), `headers` (C and C++ headers of the installed packages), or a folder, of which every file is read as
         bytes. A file belongs to the validation side if the CRC-32 of its path below the folder is a multiple of ten, so
         the split needs no random numbers and stays put when other files come or go.
+    vocab : tokens of the vocabulary to learn from the training sides and to write the text in; 256: it stays bytes.
 
     Raises
     ------
-    TrainingDataError : a folder is missing, one of the two sides stays empty, or shares do not sum to one.
+    TrainingDataError : a folder is missing, one of the two sides stays empty, shares do not sum to one, or the text is too
+    short for the vocabulary.
     """
-    return Corpus(tuple(_read(name, share) for name, share in shares(text)))
+    corpus = Corpus(tuple(_read(name, share) for name, share in shares(text)))
+    if vocab == BYTES:
+        return corpus
+    learned = learn(corpus.text, vocab)
+    encoded = learned.encoded
+    sources = (replace(s, train=encoded(s.train), validation=encoded(s.validation)) for s in corpus.sources)
+    return Corpus(tuple(sources), learned)
 
 
 def _files(source: str) -> tuple[Path, Iterator[Path]]:
@@ -152,16 +181,16 @@ def _read(name: str, share: float) -> Source:
 
 
 def validation_windows(data: np.ndarray, tokens: int, context: int, span: int | None = None) -> np.ndarray:
-    """The fixed validation set, uint8 (tokens // context, span): windows evenly spread, no byte predicted twice.
+    """The fixed validation set (tokens // context, span): windows evenly spread, no token predicted twice.
 
-    `tokens` and `context` are bytes to predict in all and in a window, `span` the bytes of a window where more than
+    `tokens` and `context` are those to predict in all and in a window, `span` the tokens of a window where more than
     `context + 1` are read. Raises TrainingDataError if the text is too short.
     """
     span = span or context + 1
     wanted, available = tokens // context, max(0, (len(data) - span) // context + 1)
     if not 0 < wanted <= available:
         raise TrainingDataError(
-            f"{tokens} validation tokens need {wanted} windows of {context} bytes, the text has {available}\n"
+            f"{tokens} validation tokens need {wanted} windows of {context} tokens, the text has {available}\n"
             "use a larger corpus, or lower val_tokens and eval_tokens (not below one context)"
         )
     first = np.arange(wanted) * available // wanted * context

@@ -7,25 +7,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaling.training.model import Model, token_losses
+from scaling.training.losses import judged_losses
+from scaling.training.model import Model
 
 _CHUNK = 128  # windows a forward pass: small enough for the cache, and fixed so that sums never change order
 
 
 class Judge(NamedTuple):
-    """A fixed validation set: windows (n, span) of one source, and the source's weight in the mean over sources."""
+    """A fixed validation set: windows (n, span) of one source, the source's weight in the mean, and bytes a token."""
 
     source: str
     share: float
     windows: Tensor
+    width: float = 1.0
 
 
 class Judged(NamedTuple):
-    """Loss of one member in nats a byte, its standard error by sequence, and the loss on each source."""
+    """Loss of one member in nats a token, its standard error by sequence, the loss on each source, and nats a byte."""
 
     loss: float
     standard_error: float
     by_source: dict[str, float]
+    per_byte: float
 
 
 def evaluation_steps(rates: np.ndarray, every: int) -> np.ndarray:
@@ -48,23 +51,24 @@ def evaluation_steps(rates: np.ndarray, every: int) -> np.ndarray:
 def evaluate(model: Model, weights: Mapping[str, Tensor], judges: Sequence[Judge]) -> list[Judged]:
     """Mean losses of K members, whose named tensors are `weights` (K, ..), on fixed windows.
 
-    Every byte of a source has the same weight. The standard error is by sequence: bytes of one window are far from
+    Every token of a source has the same weight. The standard error is by sequence: tokens of one window are far from
     independent, windows nearly are.
     """
     members = len(weights["norm"])
-    loss, variance = np.zeros(members), np.zeros(members)
+    loss, variance, per_byte = np.zeros(members), np.zeros(members), np.zeros(members)
     by_source: list[dict[str, float]] = [{} for _ in range(members)]
-    for source, share, windows in judges:
+    for source, share, windows, width in judges:
         means = torch.cat([_means(model, weights, part, members) for part in torch.split(windows, _CHUNK)], dim=1)
         for k, of_one in enumerate(means):  # one member after the other: sums of one never depend on how many there are
             mean = float(of_one.mean())
             by_source[k][source] = mean
             loss[k] += share * mean
+            per_byte[k] += share * mean / width
             variance[k] += share**2 * float(of_one.var()) / len(of_one)
-    return [Judged(float(loss[k]), float(np.sqrt(variance[k])), by_source[k]) for k in range(members)]
+    return [Judged(float(loss[k]), float(np.sqrt(variance[k])), by_source[k], float(per_byte[k])) for k in range(members)]
 
 
 def _means(model: Model, weights: Mapping[str, Tensor], part: Tensor, members: int) -> Tensor:
     windows = part.expand(members, -1, -1)
-    losses = token_losses(model.logits(weights, windows), windows).double()
+    losses = judged_losses(model, weights, windows).double()
     return losses.view(members, len(part), -1).mean(dim=2)

@@ -29,6 +29,7 @@ from scaling.training.records import (
     checkpoint_path,
     conditions,
     facts,
+    further_columns,
     refuse_orphans,
     remedy,
     sealed,
@@ -102,10 +103,13 @@ class Group:
         self.curve_judges = [judge for judge in self._judges(self.spec.eval_tokens) if judge.share]
 
     def _judges(self, tokens: int) -> list[Judge]:
+        context = self.spec.context
         return [
-            Judge(source.name, source.share, torch.from_numpy(windows).to(self.device).long())
+            Judge(
+                source.name, source.share, torch.from_numpy(windows).to(self.device).long(), self.corpus.width(windows, context)
+            )
             for source in self.corpus.sources
-            for windows in [validation_windows(source.validation, tokens, self.spec.context, self.model.span())]
+            for windows in [validation_windows(source.validation, tokens, context, self.model.span())]
         ]
 
     def work(self, lanes: int, checkpoint_seconds: float, quiet: bool, wanted: Callable[[], bool]) -> None:
@@ -117,7 +121,7 @@ class Group:
             for name, path in self._begun().items():
                 try:
                     keep, said = saved[name][0] if saved else (None, None)
-                    curve = Curve(path, keep, said, self.specs[name].watched)
+                    curve = Curve(path, keep, said, further_columns(self.specs[name]))
                 except ValueError as problem:
                     raise TrainingDataError(f"{path} {problem}\n{self._start_over()}") from None
                 self.runs[name] = Run(self.specs[name], curve, *(saved[name][1:] if saved else ()))
@@ -291,6 +295,7 @@ class Group:
                 val_tokens=run.spec.eval_tokens * len(self.curve_judges),
                 grad_norm=float(losses.grad_norm[k, -1]),
                 z_loss=z_loss if run.spec.z_loss else None,
+                val_loss_byte=judged.per_byte,
                 **dict(zip(run.spec.watched, watched, strict=True)),
             )
             run.means = [[] for _ in run.means]
@@ -318,6 +323,7 @@ class Group:
             "val_se": final and final.standard_error,
             "initial_loss": self.initial[run.spec.seed],
             **{f"val_loss_{Path(source).name or source}": loss for source, loss in by_source.items()},
+            **(self._per_byte(final) if self.corpus.vocabulary else {}),
             **facts(run.spec, self.corpus),
             "parent_run": parent,
             "branch_step": branch,
@@ -328,6 +334,15 @@ class Group:
             "command": run.spec.command(self.out_dir, name),
         }
         self.files[name].finish(self.records[name])
+
+    def _per_byte(self, final: Judged | None) -> dict[str, float | None]:
+        """What makes losses of different vocabularies comparable: nats a byte, bytes a token, and a unigram model's loss."""
+        read = [(judge.share, judge.windows[:, -self.spec.context :].cpu().numpy()) for judge in self.final_judges]
+        return {
+            "final_val_loss_byte": final and final.per_byte,
+            "bytes_per_token": self.corpus.bytes_of(self.corpus.text) / len(self.corpus.text),
+            "unigram_loss": sum(share * self.corpus.unigram_loss(tokens) for share, tokens in read),
+        }
 
     def _save(self) -> None:
         going = [replace(lane, state=self._state(lane)) for lane in reversed(self._going())]

@@ -1,4 +1,4 @@
-"""The model every run trains: K byte-level transformers side by side, the maths of nanoGPT without biases.
+"""The model every run trains: K transformers side by side, the maths of nanoGPT without biases.
 
 All K members have one shape; what is stacked is their weights, in one buffer (K, P). No operation mixes members, so a
 member computes the same bits alone or in company (on the CPU), and a member that diverges leaves the others alone.
@@ -6,11 +6,10 @@ member computes the same bits alone or in company (on the CPU), and a member tha
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from scaling.counting import Shape
@@ -108,11 +107,15 @@ class Model:
         return flat[0]
 
     def span(self) -> int:
-        """Bytes of text in one sequence: what is read, and the last byte predicted."""
+        """Tokens in one sequence: what is read, and the last one predicted."""
         return (2 if self.shape.n_encoder else 1) * self.shape.context + 1
 
     def logits(self, weights: Weights, windows: Tensor, watch: Watch | None = None) -> Tensor:
-        """Logits (K, batch * context, vocab) of the last `context` bytes of every window (K, batch, span).
+        """Logits (K, batch * context, vocab) of the last `context` tokens of every window (K, batch, span)."""
+        return torch.bmm(self.features(weights, windows, watch), weights["embedding"].transpose(1, 2))
+
+    def features(self, weights: Weights, windows: Tensor, watch: Watch | None = None) -> Tensor:
+        """What the embedding turns into logits, (K, batch * context, d_model).
 
         `weights` are named tensors as `views` gives them. `watch` is shown (name, tensor) along the way: attention
         scores and what each block leaves in the stream.
@@ -125,7 +128,7 @@ class Model:
             memory = _norm(memory, weights["encoder_norm"])
         x = self._blocks(weights, "blocks", self._embed(weights, tokens), memory, tokens.shape[1], watch)
         x = _norm(x, weights["norm"])
-        return torch.bmm(x if self.rules.head == 1 else x * self.rules.head, weights["embedding"].transpose(1, 2))
+        return x if self.rules.head == 1 else x * self.rules.head
 
     def _embed(self, weights: Weights, tokens: Tensor) -> Tensor:
         members, batch, context = tokens.shape
@@ -197,42 +200,3 @@ def fake_quantised(weight: Tensor, levels: Tensor) -> Tensor:
     step = weight.detach().abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / level.clamp_min(1)
     rounded = torch.where(level > 0, (weight.detach() / step).round() * step, weight.detach())
     return weight + (rounded - weight.detach())
-
-
-def targets(windows: Tensor, rows: int) -> Tensor:
-    """The bytes (K, rows) that are predicted in some windows."""
-    return windows[..., -(rows // windows.shape[1]) :].reshape(len(windows), rows)
-
-
-def token_losses(logits: Tensor, windows: Tensor) -> Tensor:
-    """Cross-entropy in nats of each predicted byte, shape (K, batch * context), from the windows behind `logits`."""
-    members, rows, vocab = logits.shape
-    wanted = targets(windows, rows).view(-1)
-    return F.cross_entropy(logits.view(-1, vocab), wanted, reduction="none").view(members, rows)
-
-
-class CrossEntropy(torch.autograd.Function):
-    """`token_losses` for training, and log Z of each byte: one pass of exponentials serves the loss and its gradient.
-
-    Differentiable once, so probes that look at curvature use `token_losses`.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.set_materialize_grads(False)
-        wanted = targets(windows, logits.shape[1]).unsqueeze(2)
-        chances = torch.softmax(logits, dim=2)
-        log_z = logits.amax(dim=2, keepdim=True) - chances.amax(dim=2, keepdim=True).log_()
-        ctx.save_for_backward(chances, wanted)
-        return (log_z - logits.gather(2, wanted)).squeeze(2), log_z.squeeze(2)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, of_loss: Tensor, of_log_z: Tensor | None) -> tuple[Tensor, None]:
-        chances, wanted = ctx.saved_tensors
-        of_loss = of_loss.unsqueeze(2)
-        slope = chances.mul_(of_loss if of_log_z is None else of_loss + of_log_z.unsqueeze(2))
-        if slope.device.type == "cpu":
-            return slope.scatter_add_(2, wanted, -of_loss), None
-        # on CUDA, a deterministic scatter may ask the host, which no graph allows
-        return slope.sub_(of_loss * (torch.arange(slope.shape[2], device=slope.device) == wanted)), None

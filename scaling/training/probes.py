@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from scaling.errors import ArgumentError
 from scaling.procedures import batch
 from scaling.training.corpus import Corpus
-from scaling.training.model import token_losses
+from scaling.training.losses import token_losses
 from scaling.training.spec import RunSpec
 from scaling.training.stack import Losses, Stack, prepare
 

@@ -33,6 +33,7 @@ from scaling.document import check_target, digest, genuine, signed, write_atomic
 from scaling.errors import MachineError, TrainingDataError, TrainingError
 from scaling.training.corpus import Corpus
 from scaling.training.spec import RunSpec
+from scaling.training.vocabulary import BYTES
 from scaling.version import __version__
 
 if sys.platform != "win32":
@@ -45,6 +46,7 @@ CURVE_COLUMNS = (
     "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
 )  # fmt: skip
 NEEDED = ("status", "final_val_loss", "corpus", "corpus_sha256", "schedule")  # of any record
+WITH_VOCABULARY = ("val_loss_byte",)
 LOST = 100.0  # seconds after which the locks of a lost machine have fallen; a network drive grants it 90
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
 NAMING = "names have letters, digits and . _ + - alone, and do not begin with a dot"
@@ -194,6 +196,11 @@ class RunFiles:
         write_atomically(self.record, (json.dumps(signed(record), indent=1) + "\n").encode())
 
 
+def further_columns(spec: RunSpec) -> tuple[str, ...]:
+    """The columns of a run's curve that its switches bring, beside `CURVE_COLUMNS`."""
+    return spec.watched + (WITH_VOCABULARY if spec.vocab > BYTES else ())
+
+
 class Curve:
     """The curve file of a run, open for appending.
 
@@ -222,7 +229,7 @@ class Curve:
         self._file = path.open("ab", buffering=0)  # whoever follows the run sees every row at once
 
     def row(self, **values: float | int | None) -> None:
-        """Append one row; a float is written with nine digits, `lr` exactly, and None as an empty cell."""
+        """Append one row, of the curve's columns; a float is written with nine digits, `lr` exactly, None as an empty cell."""
         exact = {k for k, value in values.items() if k == "lr" or isinstance(value, int)}
         cells = {k: "" if v is None else repr(v) if k in exact else f"{v:.9g}" for k, v in values.items()}
         line = (",".join(cells[column] for column in self.columns) + "\n").encode()
@@ -278,8 +285,10 @@ def conditions(spec: RunSpec, corpus: Corpus, device: torch.device) -> dict[str,
     """What bitwise equality needs besides the spec; a run resumes only where these are unchanged."""
     import torch  # noqa: PLC0415 - slow, and a plan of runs needs none
 
+    vocabulary = {"vocabulary_sha256": corpus.vocabulary.sha256} if corpus.vocabulary else {}
     return {
         "corpus_sha256": corpus.sha256,
+        **vocabulary,
         "rates_sha256": hashlib.sha256(spec.table.rates.astype("<f8").tobytes()).hexdigest()[:16],
         "torch": str(torch.__version__),  # a subclass of str, which a checkpoint of plain types would refuse
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
@@ -298,12 +307,11 @@ def facts(spec: RunSpec, corpus: Corpus) -> dict[str, Any]:
         "peak_lr": spec.table.peak,
         **asdict(spec),
         "d_ff": 4 * spec.d_model,
-        "vocab": spec.shape.vocab,
         "dtype": "float32",
         "flops_6nd": tokens * int(flops_per_token(spec.shape, "6ND_with_gains")),
         "flops_exact": spec.table.steps * spec.flops,
-        "train_bytes": len(corpus.text),
-        "validation_bytes": sum(len(source.validation) for source in corpus.sources),
+        "train_bytes": corpus.bytes_of(corpus.text),
+        "validation_bytes": sum(corpus.bytes_of(source.validation) for source in corpus.sources),
     }
 
 

@@ -29,6 +29,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # from, to below: far beyond what t
     "n_layer": (1, 2**10 + 1),
     "d_model n_head context batch base_width base_depth": (1, 2**20 + 1),
     "eval_every eval_tokens val_tokens": (1, 2**40 + 1),
+    "vocab": (256, 2**16 + 1),
     "n_encoder": (0, 2**10 + 1),
     "weight_decay z_loss loss_floor": (0, inf),
     "seed data_seed qat_from": (0, 2**63),
@@ -55,7 +56,7 @@ class RunSpec:
     n_head : int
         Attention heads; they divide the width.
     context : int
-        Bytes a sequence.
+        Tokens a sequence: bytes, as long as `vocab` is 256.
     batch : int
         Sequences an update.
     seed : int
@@ -74,21 +75,25 @@ class RunSpec:
         `python` (sources of the running interpreter's standard library), `headers` (C and C++ headers of the
         installed packages) or a folder of text files; or a mixture of such, with the share of the sequences
         that each gives: `0.7 python + 0.3 notes/`. A share of 0 is only judged, never learned from.
+    vocab : int
+        256: a token is a byte. More: so many tokens of byte-pair encoding, learned from the text that is trained on
+        (`scaling-laws[vocabulary]`); losses are then in nats a token, and those a byte are written beside them.
     eval_every : int
         Updates between two rows of the curve. Steps 1, 2, 4, .. come first; after the last step at the peak
         rate rows are five times denser, if that part is at most half of the run. Absolute, so that runs which
         share the start of their schedule also share rows.
     eval_tokens : int
-        Bytes of validation text behind every row of the curve; a multiple of `context`.
+        Tokens of validation text behind every row of the curve; a multiple of `context`.
     val_tokens : int
-        Bytes of validation text behind the final loss; a multiple of `context`.
+        Tokens of validation text behind the final loss; a multiple of `context`.
     n_encoder : int
-        Encoder blocks. With any, every sequence is a pair: the encoder reads `context` bytes in both directions,
-        the decoder (`n_layer` blocks, with attention to the encoder) predicts the `context` bytes that follow.
+        Encoder blocks. With any, every sequence is a pair: the encoder reads `context` tokens in both directions,
+        the decoder (`n_layer` blocks, with attention to the encoder) predicts the `context` tokens that follow.
     qk_norm : bool
         Normalise queries and keys of each head (LayerNorm, gains shared by the heads; 2309.14322).
     z_loss : float
-        Coefficient of (log Z)^2 in what is minimised; all reported losses are cross-entropy alone.
+        Coefficient of PaLM's (log Z)^2 in what is minimised (2204.02311); all reported losses are cross-entropy alone.
+        Not the Z-loss of 1604.08859, which replaces cross-entropy.
     independent_decay : bool
         Weights shrink by `weight_decay` x rate / peak rate an update instead of `weight_decay` x rate.
     parametrization : {'sp', 'mup', 'completep'}
@@ -120,6 +125,7 @@ class RunSpec:
     beta2: float = 0.95
     clip: float = 1.0
     corpus: str = "python"
+    vocab: int = 256
     eval_every: int = 50
     eval_tokens: int = 32_768
     val_tokens: int = 131_072
@@ -185,9 +191,9 @@ class RunSpec:
 
     @property
     def shape(self) -> Shape:
-        """The model's size, as the counting functions take it: a byte has 256 values, the head is the embedding."""
-        names = ("d_model", "n_layer", "n_head", "context", "n_encoder", "qk_norm")
-        return Shape(**{name: getattr(self, name) for name in names}, vocab=256, tied=True)
+        """The model's size, as the counting functions take it: the head is the embedding."""
+        names = ("d_model", "n_layer", "n_head", "context", "n_encoder", "qk_norm", "vocab")
+        return Shape(**{name: getattr(self, name) for name in names}, tied=True)
 
     @property
     def params(self) -> dict[str, int]:
@@ -203,7 +209,7 @@ class RunSpec:
 
     @property
     def batch_tokens(self) -> int:
-        """Bytes predicted in an update."""
+        """Tokens predicted in an update."""
         return self.batch * self.context
 
     @property

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from scaling.errors import TrainingError
-from scaling.training.model import CrossEntropy, Model, Rules, fake_quantised
+from scaling.training.losses import training_loss
+from scaling.training.model import Model, Rules, fake_quantised
 from scaling.training.optimisers import RULES, Rule
 from scaling.training.spec import RunSpec
 
@@ -77,8 +78,7 @@ class Stack:
         self.clip = torch.full((members, 1), spec.clip, **empty)
         self.step = torch.zeros(members, dtype=torch.int64, device=device)
         self.cursor = torch.zeros(1, dtype=torch.int64, device=device)
-        self.windows = torch.zeros(CHUNK, members, spec.batch, self.model.span(), dtype=torch.uint8, device=device)
-        self.no_z = torch.zeros(members, **empty)
+        self.windows = torch.zeros(CHUNK, members, spec.batch, self.model.span(), dtype=self.text.dtype, device=device)
         self.ring = torch.zeros(CHUNK, 3 + len(spec.watched), members, **empty)
         self.rows = torch.arange(members, device=device)
         self.graph: Any = None
@@ -137,20 +137,14 @@ class Stack:
         *constants, levels = self.plan.index_select(0, self.cursor).squeeze(0).unbind()  # each (K, 1)
         windows = self.windows.index_select(0, self.cursor).squeeze(0).long()
 
-        losses, log_z = CrossEntropy.apply(  # type: ignore[no-untyped-call]
-            model.logits(self.seen(self.weights, levels), windows), windows
-        )
-        loss, z = losses.mean(dim=1), self.no_z
-        if spec.z_loss:
-            z = spec.z_loss * log_z.square().mean(dim=1)
+        total, loss, z = training_loss(model, self.seen(self.weights, levels), windows, spec.z_loss)
         # the sum over members is for autograd alone: each has slope 1 in it, also beside one that is not finite
-        whole = loss + z if spec.z_loss else loss
-        slopes = torch.autograd.grad(whole.sum(), list(self.weights.values()))
+        slopes = torch.autograd.grad(total.sum(), list(self.weights.values()))
         with torch.no_grad():
             torch._foreach_copy_(self.slopes, slopes)
             norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
             scale = (self.clip / (norm + 1e-6)).clamp_(max=1.0)
-            watched = self.rule.update(self.flat, self.grads.mul_(scale), (*constants,), whole.unsqueeze(1), scale)
+            watched = self.rule.update(self.flat, self.grads.mul_(scale), (*constants,), total.unsqueeze(1), scale)
             seen = torch.stack([loss, z, *(x.squeeze(1) for x in (norm, *watched))])
             self.ring.index_copy_(0, self.cursor, seen.unsqueeze(0))
             self.cursor.add_(1)

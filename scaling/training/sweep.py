@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scaling import training
 from scaling.counting import flops_per_token
 from scaling.document import write_atomically
-from scaling.errors import ArgumentError, MachineError, TrainingDataError, TrainingError
+from scaling.errors import ArgumentError, MachineError, ScalingError, TrainingDataError, TrainingError
 from scaling.training.executors import open_executor
 from scaling.training.grid import Planned
 from scaling.training.progress import Progress, Watch
@@ -220,7 +220,7 @@ def sweep(
         write_run_table(out_dir)
     if failed:
         ended_by, first = next(iter(failed.items()))
-        known = isinstance(first, TrainingError)
+        known = isinstance(first, ScalingError)
         said = str(first) if known else f"{type(first).__name__}: {first}".rstrip(": ")
         raise (type(first) if known else TrainingError)(
             f"{len(failed)} of {len(futures)} groups failed; that of {futures[ended_by]}: {said}\n"

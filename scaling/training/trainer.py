@@ -87,8 +87,8 @@ def train_group(
         raise TrainingError("runs of one group must agree in all but seeds, schedule, decay, clipping and rounding")
     if len({*records, *_handed_over(out_dir, parts)}) == len(specs) and not checkpoint.exists():
         return records
-    where, text = prepare(device), next(iter(specs.values())).corpus
-    corpus = read_corpus(text)
+    where, spec = prepare(device), next(iter(specs.values()))
+    text, corpus = spec.corpus, read_corpus(spec.corpus, spec.vocab)
     if corpus_sha256 not in (None, corpus.sha256):
         raise TrainingDataError(
             f"corpus {text!r} has changed since other runs in {out_dir} were trained on it\n"
@@ -129,7 +129,8 @@ def _handed_over(out_dir: str | Path, parts: Sequence[Sequence[str]]) -> set[str
 def seconds_per_update(spec: RunSpec) -> float:
     """What one update of a run takes a core here: the best of four, without what prepares them."""
     rng = np.random.default_rng(0)
-    stack = Stack(spec, 1, spec.table.steps, rng.integers(0, 255, 1 << 16).astype(np.uint8), prepare("cpu"))
+    text = rng.integers(0, spec.vocab, 1 << 16, np.int32)
+    stack = Stack(spec, 1, spec.table.steps, text, prepare("cpu"))
     stack.start(0, spec)
     best = np.inf
     for _ in range(min(4, spec.table.steps)):
