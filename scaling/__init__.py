@@ -24,7 +24,7 @@ _HOMES = {
     "ScalingError": "scaling.errors",
     **{
         room: f"scaling.{room}"
-        for room in ("counting", "logs", "planning", "plots", "registered", "report", "running", "transfer")
+        for room in ("counting", "logs", "planning", "plots", "registered", "report", "running", "samples", "transfer")
     },
 }
 __all__ = [*_HOMES, "__version__"]
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from scaling import registered as registered
     from scaling import report as report
     from scaling import running as running
+    from scaling import samples as samples
     from scaling import transfer as transfer
     from scaling.design.candidates import candidates as candidates
     from scaling.errors import ScalingError as ScalingError

@@ -472,14 +472,11 @@ def test_a_map_that_names_no_column_of_a_table_is_refused(folder, capsys):
     assert "no column 'rate', asked for as lr" in capsys.readouterr().err
 
 
-def test_a_figure_of_a_table_is_refused_before_the_work(folder, tmp_path, capsys):
+def test_a_table_has_a_figure_too(folder, tmp_path, capsys):
     saved, drawn = tmp_path / "fit.json", tmp_path / "fit.png"
     line = ["fit", str(folder / "points.csv"), "--law", "chinchilla", "--map", "N=size", "-o", str(saved)]
-    assert main([*line, "--plot", str(drawn)]) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and "a table of runs has none; leave --plot out" in err
-    assert not saved.exists() and not drawn.exists()
-    assert main(line) == 0 and saved.exists()
+    assert main([*line, "--plot", str(drawn)]) == 0
+    assert "drew" in capsys.readouterr().err and drawn.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

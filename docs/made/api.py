@@ -5,10 +5,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 ROOMS = (  # in the order of the road from logs to reports
-    "scaling", "scaling.logs", "scaling.schedules", "scaling.counting", "scaling.formula", "scaling.running",
-    "scaling.transfer", "scaling.planning", "scaling.procedures", "scaling.registered", "scaling.plots",
-    "scaling.report", "scaling.synthetic",
-    "scaling.training", "scaling.errors",
+    "scaling", "scaling.samples", "scaling.logs", "scaling.schedules", "scaling.counting", "scaling.formula",
+    "scaling.running", "scaling.transfer", "scaling.planning", "scaling.procedures", "scaling.registered", "scaling.plots",
+    "scaling.report", "scaling.synthetic", "scaling.training", "scaling.errors",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from scaling.cli import options, output
 
 EXAMPLES = """Examples:
 
+    scaling demo
     scaling runs logs/
     scaling fit logs/short-*.csv --law progress -o fit.json
     scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k
@@ -40,6 +41,7 @@ CODES: dict[type[Exception], int] = {
 }
 # the first line of each verb's docstring, said again so that the overview imports no verb
 VERBS = {
+    "demo": "Copy sample logs to a folder, and fit, forecast and report them there, each command shown.",
     "runs": "Read logs and print one row per run.",
     "fit": "Fit a law to logs and print the report, verdict first.",
     "predict": "Predict losses with a saved fit: at given inputs, over a schedule, or for logged runs.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import scaling
 from scaling.cli import output
@@ -61,7 +62,7 @@ def run(
     output_
         Save the fit as JSON.
     plot
-        Save a figure of the fitted curves (.png, .svg or .pdf).
+        Save a figure (.png, .svg or .pdf): curves with their fit, of a table losses by size and tokens, else residuals.
     force
         Replace files that this program did not write.
     strict
@@ -78,12 +79,16 @@ def run(
     else:
         found.check_names(held)
         data = reading.measurements(paths, [found])
-    if plot is not None and not isinstance(data, scaling.Runs):
-        raise ArgumentError(
-            f"--plot {plot}: a figure shows loss curves, and a table of runs has none; leave --plot out, or give the logs"
-        )
     result = scaling.fit(data, found, objective=objective, delta=delta, fixed=held or None, seed=seed)
     return output.show(
-        result, printing, saved=output_, save=result.save, plot=plot, draw=lambda: scaling.plots.curve(result),
+        result, printing, saved=output_, save=result.save, plot=plot, draw=lambda: _drawn(result),
         doubts=result.verdict.failures, strict=strict, force=force,
     )  # fmt: skip
+
+
+def _drawn(result: scaling.Fit) -> Any:
+    """Curves with their fit where there are any; else losses over tokens by size, or what the fit leaves over."""
+    if result.runs is not None:
+        return scaling.plots.curve(result)
+    sizes = {"N", "D"} <= {*result.law.inputs} or {"N", "M"} <= {*result.law.inputs}
+    return scaling.plots.family(result) if sizes and len(result.law.inputs) == 2 else scaling.plots.residuals(result)
