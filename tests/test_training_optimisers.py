@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra scaling-la
 
 from scaling.errors import ArgumentError, TrainingError
 from scaling.training import RunSpec, train, train_group
-from scaling.training.model import token_losses
+from scaling.training.losses import token_losses
 from scaling.training.optimisers import RULES
 from scaling.training.optimisers.muon import orthogonal
 from scaling.training.probes import Bench, sharpness
