@@ -375,6 +375,23 @@ def composer() -> Log:
     return Log(text, val=EVALS, facts={"max_steps": TOTAL})
 
 
+def hugging_face_bar() -> Log:
+    """Records between the bars of tqdm, which is drawn late before a record and anew after it; evaluations have bars too."""
+
+    def bar(s: int, total: int = TOTAL) -> str:
+        return f"\r{100 * s // total:3d}%|{'█' * (10 * s // total):10}| {s}/{total} [00:10<10:00,  1.20it/s]"
+
+    def line(s: int) -> str:
+        record = f"{{'loss': {loss_at(s):.4f}, 'grad_norm': 0.41, 'learning_rate': {rate_at(s)!r}, 'epoch': {s / 9e4:.2f}}}"
+        return f"{bar(max(0, s - 3))}\r{' ' * 60}\r{record}\n{bar(s)}"
+
+    def evaluation(s: int) -> str:
+        return f"{bar(3, 9)}{bar(9, 9)}\r{' ' * 60}\r{{'eval_loss': {val_at(s):.4f}, 'eval_runtime': 2.0, 'epoch': {s / 9e4:.2f}}}\n{bar(s)}"
+
+    text = "Map: 100%|██████████| 999/999 [00:01<00:00, 870.1 examples/s]\n" + _lines(line, evaluation)
+    return Log(text, val=EVALS, facts={"max_steps": TOTAL}, notes=("drawn after each record",))
+
+
 def anybody() -> Log:
     text = _lines(
         lambda s: (
@@ -389,6 +406,7 @@ PROGRAMS: dict[str, Callable[[], Log]] = {
     make.__name__: make
     for make in (
         nanogpt, build_nanogpt, build_nanogpt_file, speedrun, speedrun_old, nanochat, llmc_file, llmc_terminal, megatron, nemo, nemo_bar,
-        torchtitan, nanotron, torchtune, maxtext, deepspeed, fairseq, fairseq_json, olmo, olmo_core, litgpt, composer, anybody,
+        torchtitan, nanotron, torchtune, maxtext, deepspeed, fairseq, fairseq_json, olmo, olmo_core, litgpt, composer,
+        hugging_face_bar, anybody,
     )
 }  # fmt: skip

@@ -127,9 +127,10 @@ def test_lines_of_evaluations(tmp_path: Path) -> None:
     path = tmp_path / "run.log"
     path.write_text(
         "[Train] step 10: loss=3.5\n[Eval] step 10: loss=3.75\n[Test] step 10: loss=9\nstep 20 train loss 3.25, valid in 5 s\n"
+        "[train] step 30 loss 3.125\n[dev] step 30 loss 3.5\ntest step 30 loss 9\nval: step 40 loss 3.0\n"
     )
     found = series(path)
-    assert found["train_loss"] == {10: 3.5, 20: 3.25} and found["val_loss"] == {10: 3.75}
+    assert found["train_loss"] == {10: 3.5, 20: 3.25, 30: 3.125} and found["val_loss"] == {10: 3.75, 30: 3.5, 40: 3.0}
 
 
 DAMAGE = {

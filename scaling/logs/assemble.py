@@ -14,6 +14,7 @@ from scaling.logs import meaning, units
 from scaling.logs.beside import canonical
 from scaling.logs.columns import ALIASES, LOSSES, resolve
 from scaling.logs.findings import Findings, near
+from scaling.logs.parted import parted
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.rows import Cleaned, Curve, clean
 from scaling.logs.sheet import PLACE, Sheet, as_written
@@ -62,7 +63,7 @@ def pieces(
     table : facts of the runs.csv beside the sheet, by run; None where there is none.
     beside : facts of all its runs in other files of the folder.
     """
-    sheet = as_written(sheet, findings)
+    sheet = parted(as_written(sheet, findings), findings)
     resolved = resolve(sheet, columns, loss, findings)
     cleaned = clean(sheet, resolved, resumed is not None, findings) if resolved else None
     if resolved is None or cleaned is None:

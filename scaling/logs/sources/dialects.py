@@ -8,6 +8,8 @@ from functools import cached_property
 # any number; a fact's unit may stand behind it
 NUMBER = r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?(?:e[-+]?\d+)?[KMBGT]?"
 
+BY_BAR = "updates by the bar"  # the key under which `scaling.logs.sources.bars` writes them
+
 COLUMNS = {  # what a dialect tells keys for -> the column it becomes
     "step": "step", "train": "train_loss", "val": "val_loss", "lr": "lr", "tokens": "tokens", "norm": "grad_norm",
     "samples": "samples", "batch": "batch_size", "epoch": "epoch", "bpb": "val/bpb", "other": "other",
@@ -133,13 +135,19 @@ DIALECTS = (
         advice="read trainer_state.json beside it, which has the steps, or say steps_per_epoch, updates per epoch",
         sign=r"^\{'(?:eval_)?loss'", summary="train_runtime",
     ),
+    Dialect(
+        "Hugging Face with its progress bar", BY_BAR, "loss", "eval_loss", "learning_rate", norm="grad_norm",
+        summary="train_runtime", sign=rf"^{BY_BAR}: ",
+        note="its steps are those of the progress bar that is drawn after each record",
+    ),
     Dialect(  # whoever prints `step 100 loss 3.25`
         "", "step;[step;global_step;iteration;iter;steps;update;updates;num_updates",
         "loss;train_loss;train loss;training loss;train/loss;training_loss;lm loss;lm_loss;ce loss;ce_loss",
         "val_loss;val loss;valid_loss;valid loss;validation loss;validation_loss;eval_loss;eval loss;val/loss;eval/loss",
         "lr;learning rate;learning_rate", "tokens;total_tokens;total tokens;consumed tokens;tokens_seen",
         "grad_norm;grad norm;gnorm", epoch="epoch",
-        evaluation=r"(?i)\b(?:eval|evaluation|valid|validation)\b", summary=r"(?i)\[test\]",
+        evaluation=r"(?i)\b(?:eval|evaluation|valid|validation)\b|[\[(](?:val|dev)[\])]|^(?:val|dev)\b",
+        summary=r"(?i)\[test\]|^test\b",
         other="test loss;test_loss;aux_loss;aux loss;z_loss;z loss;moving loss;average loss;avg loss;avg_loss",
     ),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 from scaling.logs.findings import Findings, some
 from scaling.logs.opened import decoded, encoding_of, raw_of
 from scaling.logs.sheet import Sheet, parts_of
+from scaling.logs.sources.bars import BAR, by_bar
 from scaling.logs.sources.collected import Collected, is_loss
 from scaling.logs.sources.dialects import DIALECTS, FACT, Dialect
 from scaling.logs.sources.printed import Field, fields, lines, value
@@ -24,7 +25,7 @@ def claims(path: Path, head: bytes) -> bool:
         return False
     if dialect_of(head, least=2) is not None:
         return True
-    raw = raw_of(path, Findings()) or b""
+    raw = by_bar(raw_of(path, Findings()) or b"")
     return dialect_of(raw, least=2) is not None or path.suffix.lower() in ENDINGS
 
 
@@ -33,7 +34,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
     raw = raw_of(path, findings)
     if raw is None:
         return []
-    name = str(path)
+    raw, name = by_bar(raw), str(path)
     dialect = dialect_of(raw)
     if dialect is None:
         _refuse(raw, name, findings)
@@ -102,7 +103,7 @@ def _is_text(head: bytes) -> bool:
 
 def _is_table(head: str) -> bool:
     """Do the first lines have the same number of the same separator?"""
-    rows = [line for line in head.splitlines() if line.strip() and not line.startswith("#")][:6]
+    rows = [line for line in head.splitlines() if line.strip() and not line.startswith("#") and not BAR.search(line)][:6]
     return len(rows) > 1 and any(
         rows[0].count(mark) and len({row.count(mark) for row in (rows[:-1] if len(rows) > 2 else rows)}) == 1
         and not any(field.key != "^" for field in fields(rows[-2]))
