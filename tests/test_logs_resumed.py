@@ -112,3 +112,26 @@ def test_runs_of_one_file_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text(text)
     runs = read(tmp_path / "c.csv")
     assert len(runs["a"].frame) == 75 and len(runs["b"].frame) == 50
+
+
+def test_steps_that_begin_anew_in_every_epoch_are_no_resumed_run(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("epoch,step,loss\n" + "".join(f"{s // 50},{s % 50},{4 - s / 1000}\n" for s in range(0, 150, 10)))
+    with pytest.raises(DataError, match="line 7, column 'step': step 0 comes after 40 as epoch 1 begins") as caught:
+        read(path)
+    assert str(caught.value).count("line ") == 1
+    path.write_text("epoch,step,loss\n" + "".join(f"{s // 50},{s},{4 - s / 1000}\n" for s in range(0, 150, 10)))
+    assert read(path).frame["step"].tolist() == list(range(0, 150, 10))  # the remedy
+    path.write_text(
+        "epoch,step,loss\n" + "".join(f"{s // 50},{s},{4 - s / 1000}\n" for s in [*range(0, 90, 10), 60, 70, 80, 90])
+    )
+    assert len(read(path).frame) == 10  # within an epoch it is one
+
+
+def test_fewer_tokens_than_updates_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("step,tokens,loss\n0,0,9\n1000,0.524,4\n2000,1.049,3.5\n")
+    with pytest.raises(DataError, match=r"line 3, column 'tokens': found '0\.524'; an update reads at least one token"):
+        read(path)
+    path.write_text("step,tokens,loss\n0,0,9\n1000,0.524B,4\n2000,1.049B,3.5\n")
+    assert read(path).frame["tokens"].tolist() == pytest.approx([0, 0.524e9, 1.049e9], rel=1e-12)

@@ -244,3 +244,25 @@ def test_cases(case: str) -> None:
     assert ("lr" in frame and frame["lr"].notna().sum()) == lr
     assert frame["step"].iloc[-1] == last and frame["step"].is_monotonic_increasing and frame["step"].is_unique
     assert facts.items() <= series(CASES / case)["facts"].items()
+
+
+def test_times_are_no_columns(tmp_path: Path) -> None:
+    """Lines of Python's logging have a comma each, in their time; the step of the whole run goes before that of an epoch."""
+    path = tmp_path / "run.log"
+    head = [
+        f"2025-03-01 10:00:0{i},123 - root - INFO - {said}"
+        for i, said in enumerate(("Starting", "Tokenizer", "Model", "Mesh", "Go"))
+    ]
+    told = [
+        f"2025-03-01 10:01:0{i},123 - root - INFO - epoch {i // 2} step {i % 2} global_step {i} loss {9 - i}.5"
+        for i in range(6)
+    ]
+    path.write_text("\n".join(head + told) + "\n")
+    assert series(path)["train_loss"] == {i: 9.5 - i for i in range(6)}
+
+
+def test_a_decimal_comma_in_a_loss_is_no_thousand(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    path.write_text("".join(f"step {s} loss {9 - s},125\n" for s in range(5)))
+    with pytest.raises(DataError):
+        read(path)

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from scaling.logs.cells import numbers_of
 from scaling.logs.columns import LOSSES
 from scaling.logs.findings import Findings, some
 from scaling.logs.sheet import Sheet
+from scaling.words import plain_name
 
 OPTION = "resumed='newest' (command line: --resumed newest)"
 FEW = 20  # places where steps fall back, in runs of any length; more are no crashes, unless they are rare
@@ -21,6 +23,7 @@ class Rows:
     step: np.ndarray
     line: np.ndarray
     loss: np.ndarray  # bool: rows with the loss that is logged most often; evaluations may come late, these do not
+    epoch: np.ndarray  # of each row; NaN where none is logged
 
 
 def one_row_a_step(
@@ -46,16 +49,26 @@ def one_row_a_step(
         logged = frame[[c for c in ("loss", *LOSSES) if c in frame]].notna()
         most = logged[logged.sum().idxmax()] if len(logged.columns) and logged.any(axis=None) else None
         loss = np.ones(len(frame), bool) if most is None else most.to_numpy()
+        epoch = _epochs(sheet)
         for run, at in frame.groupby("run", sort=False).indices.items():
             place = f"{sheet.name}, run {run}" if run else sheet.name
-            rows = Rows(place, frame["step"].to_numpy()[at], np.asarray(sheet.lines)[frame.index[at]], loss[at])
+            here = frame.index[at]
+            rows = Rows(place, frame["step"].to_numpy()[at], np.asarray(sheet.lines)[here], loss[at], epoch[here])
             keep[at] = _newest(rows, sheet.unit, found["step"], asked, findings)
+    if findings.count > known:
+        return None
     frame = frame[keep]
     order = np.lexsort([frame["step"].to_numpy(), pd.factorize(frame["run"])[0]])
     if not in_order and (order != np.arange(len(frame))).any():
         findings.note("rows were sorted by step", sheet.name)
     frame = _joined(frame.iloc[order], sheet, found, in_order, asked, findings)
     return None if findings.count > known else frame
+
+
+def _epochs(sheet: Sheet) -> np.ndarray:
+    """The epoch of every row of the sheet, NaN where it says none."""
+    column = next((name for name in sheet.columns if plain_name(name) in ("epoch", "train/epoch")), None)
+    return np.full(len(sheet.lines), np.nan) if column is None else numbers_of(sheet.columns[column])[0]
 
 
 def _newest(rows: Rows, unit: str, column: str, asked: bool, findings: Findings) -> np.ndarray:
@@ -78,6 +91,15 @@ def _newest(rows: Rows, unit: str, column: str, asked: bool, findings: Findings)
         at, step = np.delete(at, strays), np.delete(step, strays)
     back = np.flatnonzero(np.diff(step) < 0) + 1
     if not len(back):
+        return keep
+    epoch = rows.epoch[at]
+    if not asked and (epoch[back] > epoch[back - 1]).all():
+        findings.problem(
+            f"{rows.place}, {unit} {rows.line[at[back[0]]]}, column {column!r}",
+            f"step {step[back[0]]} comes after {step[back[0] - 1]} as epoch {epoch[back[0]]:g} begins: steps begin anew "
+            "in every epoch, so they are not updates. Add to each the updates of the epochs before it, or name a column that "
+            "counts through",
+        )
         return keep
     if not asked and (why := _no_resume(step, back)):
         findings.problem(

@@ -66,6 +66,9 @@ def clean(sheet: Sheet, resolved: Resolved, asked: bool, findings: Findings) -> 
             lost[canonical] = filled & ~text & ~np.isfinite(data[canonical])
         for why, rows in _check(canonical, data[canonical], text, filled, resolved.step_unit).items():
             faults[column, why] = rows
+    if "tokens" in data and resolved.step_unit == "updates":
+        why = "an update reads at least one token: write all tokens so far, not billions of them, or map another column"
+        faults[found["tokens"], why] = (data["tokens"] < data["step"]) & (data["step"] > 0)
     size = len(data["step"])
     if _torn(sheet, data, found):
         findings.note(f"line {sheet.lines[size - 1]}, the last, has no newline, looks cut off: dropped", sheet.name)

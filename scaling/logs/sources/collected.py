@@ -52,7 +52,7 @@ class Collected:
         row: dict[str, Field] = {}
         ranks: dict[str, int] = {}
         for field, column, rank in found:
-            if not field.number:
+            if not field.number or (is_loss(column) and "," in field.number):  # a loss has no thousands
                 if field.key != "^" and any(other.number for other, *_ in found):
                     self._drop("with a damaged number", number)
                     return

@@ -62,7 +62,7 @@ def plain_numbers(columns: dict[str, list[str]], mark: str, name: str, findings:
     ]
     thousands = all(map(_THOUSANDS.fullmatch, marked))
     decimal = all(map(_DECIMAL.fullmatch, marked)) and all(map(_DOTTED.fullmatch, dotted))
-    if thousands and decimal and mark != ",":
+    if thousands and decimal:
         findings.problem(
             name,
             f"{marked[0]!r} may be {marked[0].replace(',', '')} or {marked[0].replace(',', '.')}: read it as you know it is, "

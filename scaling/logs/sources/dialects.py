@@ -141,7 +141,7 @@ DIALECTS = (
         note="its steps are those of the progress bar that is drawn after each record",
     ),
     Dialect(  # whoever prints `step 100 loss 3.25`
-        "", "step;[step;global_step;iteration;iter;steps;update;updates;num_updates",
+        "", "global_step;global step;num_updates;updates;update;step;[step;iteration;iter;steps",
         "loss;train_loss;train loss;training loss;train/loss;training_loss;lm loss;lm_loss;ce loss;ce_loss",
         "val_loss;val loss;valid_loss;valid loss;validation loss;validation_loss;eval_loss;eval loss;val/loss;eval/loss",
         "lr;learning rate;learning_rate", "tokens;total_tokens;total tokens;consumed tokens;tokens_seen",

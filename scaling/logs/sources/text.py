@@ -16,6 +16,7 @@ from scaling.logs.sources.settled import settled
 
 NAME = "text logs (nanoGPT, Megatron, torchtitan, ...)"
 SAMPLE = 5000  # lines with a field, by which the dialect is told
+TIME = re.compile(r"\d:\d\d:\d\d[,.;]\d+")
 ENDINGS = (".log", ".txt", ".out", ".err")
 
 
@@ -102,7 +103,8 @@ def _is_text(head: bytes) -> bool:
 
 
 def _is_table(head: str) -> bool:
-    """Do the first lines have the same number of the same separator?"""
+    """Do the first lines have the same number of the same separator, apart from those of the time?"""
+    head = TIME.sub("", head)
     rows = [line for line in head.splitlines() if line.strip() and not line.startswith("#") and not BAR.search(line)][:6]
     return len(rows) > 1 and any(
         rows[0].count(mark) and len({row.count(mark) for row in (rows[:-1] if len(rows) > 2 else rows)}) == 1
