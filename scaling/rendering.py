@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
-from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from scaling.typeset import Column, labelled, table
+from scaling.words import amount
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Paint = Callable[[str, bool], str]
+
 LABEL = 12  # characters of the labels before the lines
 ROWS = 100  # of a result's table; of a longer one the two ends are shown
 COLOURS = {True: "#92CCA6", False: "#c15ef7"}  # green and purple stay apart for colour-blind readers
-_NUMBER = r"[-+]?(\d+\.?\d*(e[-+]?\d+)?|inf|nan)( ?%)?"
+_NUMBER = r"[-+]?(\d+\.?\d*([kMBT]|e[-+]?\d+)?|inf|nan)( ?%)?"
 NUMBERS = re.compile(f"({_NUMBER}( to {_NUMBER})?)?")
 
 
@@ -62,34 +66,39 @@ class Result:
         return html(self)
 
 
-class Column(NamedTuple):
-    """A column as text; numbers stand on the right."""
+def text(result: Result, rows: int | None = ROWS, *, width: int | None = None, paint: Paint | None = None) -> str:
+    """The result as plain text.
 
-    name: str
-    cells: list[str]
-    right: bool
-
-
-def text(result: Result, rows: int | None = ROWS) -> str:
-    """The result as plain text, with at most so many rows of its table."""
-    lines = [f"{label:<{LABEL}} {said}".rstrip() for label, said in result.head()]
-    return "\n".join([*lines, *_lines(_shown(result, rows), result.widths)])
+    Parameters
+    ----------
+    rows : of its table at most. width : of its lines, if they shall fit anything. paint : colours the state of a verdict.
+    """
+    lines = []
+    for label, said in result.head():
+        told = labelled(label, said, LABEL, width)
+        if paint is not None and label == "verdict" and result.ok is not None:
+            state = said.partition(":")[0]
+            told[0] = told[0].replace(state, paint(state, result.ok), 1)
+        lines += told
+    return "\n".join([*lines, *table(_shown(result, rows), result.widths, width)])
 
 
 def html(result: Result) -> str:
     """The result as an HTML fragment, for notebooks and pages."""
-    good = {} if result.ok is None else {"verdict": f";background:{COLOURS[result.ok]};color:black"}
-    left = "text-align:left"
-    head = "".join(
-        f'<tr><th style="{left}">{escape(label)}</th><td style="{left}{good.get(label, "")}">{escape(said)}</td></tr>'
-        for label, said in result.head()
-    )
-    rows = zip(*([column.name, *column.cells] for column in _shown(result)), strict=True)
-    body = "".join(
-        "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in row) + "</tr>"
-        for tag, row in zip(chain(["th"], repeat("td")), rows, strict=False)
-    )
-    return f"<table>{head}</table>" + (f"<table>{body}</table>" if body else "")
+    good = "" if result.ok is None else f";background:{COLOURS[result.ok]};color:black"
+    left, head = "text-align:left", ""
+    for label, said in result.head():
+        name = f'<th scope="row" style="{left}">{escape(label)}</th>' if label.strip() else "<td></td>"
+        head += f'<tr>{name}<td style="{left}{good if label == "verdict" else ""}">{escape(said)}</td></tr>'
+    columns = _shown(result)
+    names = "".join(f'<th scope="col"{_aside(c)}>{escape(c.name)}</th>' if c.name else "<td></td>" for c in columns)
+    rows = zip(*([f"<td{_aside(c)}>{escape(cell)}</td>" for cell in c.cells] for c in columns), strict=True)
+    body = f"<tr>{names}</tr>" + "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+    return f"<table>{head}</table>" + (f"<table>{body}</table>" if columns else "")
+
+
+def _aside(column: Column) -> str:
+    return ' style="text-align:right"' if column.right else ' style="text-align:left"'
 
 
 def plain(x: Any) -> Any:
@@ -142,23 +151,11 @@ def _shown(result: Result, most: int | None = ROWS) -> list[Column]:
 
 
 def _cells(column: list[Any]) -> list[str]:
-    """Numbers of a column in one form, words as they are."""
+    """Numbers of a column in one form, large ones as people write them, words as they are."""
     numbers = [abs(x) for x in column if isinstance(x, int | float) and x != 0]
-    if numbers and all(x == int(x) and x < 1e7 for x in numbers):
-        form = ".0f"
+    form: Callable[[float], str] = amount
+    if numbers and all(x == int(x) and x < 1e6 for x in numbers):
+        form = "{:.0f}".format
     elif numbers and 0.1 <= max(numbers) < 1e4:
-        form = ".4f"
-    else:
-        form = ".4g"
-    return ["" if x is None else x if isinstance(x, str) else format(x, form) for x in column]
-
-
-def _lines(columns: list[Column], widths: tuple[int, ...] = ()) -> list[str]:
-    """One line per row below one of names; two spaces between columns at least."""
-    padded = []
-    for k, column in enumerate(columns):
-        cells = [column.name, *column.cells]
-        gap = " " * (k > 0)
-        width = widths[k] if k < len(widths) else max(map(len, cells)) + len(gap) * column.right
-        padded.append([cell.rjust(width) if column.right else gap + cell.ljust(width) for cell in cells])
-    return [" ".join(row).rstrip() for row in zip(*padded, strict=True)]
+        form = "{:.4f}".format
+    return ["" if x is None else x if isinstance(x, str) else form(x) for x in column]

@@ -26,6 +26,18 @@ def parse_number(value: Any) -> float:
     return number
 
 
+def amount(x: float, digits: int = 4) -> str:
+    """A size, a number of tokens or of FLOP as people write it: 350M, 1.3T, 4.42e20; what is small as it is."""
+    said = f"{x:.{digits}g}"
+    rounded = abs(float(said))
+    if not rounded < 1e15:
+        return said.replace("e+", "e")
+    for unit in ("T", "B", "M"):
+        if rounded >= _UNITS[unit]:
+            return f"{float(said) / _UNITS[unit]:.{digits}g}{unit}"
+    return f"{x:.0f}" if rounded >= 1e4 or x == round(x) else said
+
+
 def digits(value: float, error: float) -> str:
     """A value to the precision of its own error: two digits of the error."""
     if not math.isfinite(error) or error <= 0 or error > 1e3 * abs(value):
@@ -41,6 +53,12 @@ def digits(value: float, error: float) -> str:
 def plain_name(name: str) -> str:
     """A name of a column in small letters, with _ for spaces and hyphens: as it is looked up."""
     return name.lower().strip().replace(" ", "_").replace("-", "_")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them."""
+    size, unit = next((pair for pair in ((86400, "d"), (3600, "h"), (60, "min")) if seconds >= 2 * pair[0]), (1, "s"))
+    return f"{seconds / size:.2g} {unit}" if seconds / size < 10 else f"{seconds / size:.0f} {unit}"
 
 
 def listed(names: Iterable[str]) -> str:

@@ -29,6 +29,7 @@ from scaling.rendering import COLOURS, Result, html, plain, text
 from scaling.report import page
 from scaling.running import Choices, Forecast
 from scaling.transfer import relate
+from scaling.words import amount, digits, parse_number
 
 BAD = "<script>alert(1)</script>"
 N, D = (x.ravel() for x in np.meshgrid(np.geomspace(1e7, 1e9, 5), np.geomspace(1e9, 1e11, 5)))
@@ -231,9 +232,10 @@ def test_plain_data_holds_every_number_of_the_text(kind):
     }
     numbers = np.append(numbers, derived.get(kind, list)())
     shown = str(found).replace("95 % interval", "")  # the heading
-    for token, digits, power in re.findall(r"(?<![\w.])([-+]?\d+(?:\.(\d+))?(?:e([-+]\d+))?)", shown):
-        half = 0.51 * 10.0 ** (int(power or 0) - len(digits))
-        near = np.abs(np.r_[numbers, 100 * numbers] - float(token)) <= half
+    for token, places, power, unit in re.findall(r"(?<![\w.])([-+]?\d+(?:\.(\d+))?(?:e([-+]?\d+))?)([MBT])?(?!\w)", shown):
+        times = {"": 1.0, "M": 1e6, "B": 1e9, "T": 1e12}[unit]
+        half = 0.51 * 10.0 ** (int(power or 0) - len(places)) * times
+        near = np.abs(np.r_[numbers, 100 * numbers] - float(token) * times) <= half
         assert token in words or near.any(), token
 
 
@@ -283,8 +285,39 @@ def test_json_has_no_nan_and_knows_numpy_and_frames():
     assert plain(np.int64(3)) == 3 and type(plain(np.int64(3))) is int
 
 
-def test_large_numbers_have_two_digits_of_their_error():
-    from scaling.words import digits
+def test_large_numbers_in_tables_are_as_people_write_them():
+    frame = pd.DataFrame(
+        {"N": [64e6, 7.04e9], "D": [1.3e12, 112e9], "flops": [1e22, 4.419e20], "step": [999_999, 10], "x": 1e-5}
+    )
+    assert str(Frame(frame)).splitlines() == [
+        "    N     D     flops    step      x",
+        "  64M  1.3T      1e22  999999  1e-05",
+        "7.04B  112B  4.419e20      10  1e-05",
+    ]
+    assert plain(frame)[0]["D"] == 1.3e12  # in full
+    mixed = pd.DataFrame({"from": [1.135e7, 2.342, 40.0]})
+    assert [line.strip() for line in str(Frame(mixed)).splitlines()] == ["from", "11.35M", "2.342", "40"]
+    for x in (1.0, 24e3, 123456.0, 999_999.6, 9.9996e8, 1e9, 112e9, 1.3e12, 9.9999e14, 1e15, -3e9, 1e-7):
+        assert parse_number(amount(x)) == pytest.approx(x, rel=5e-4)
 
+
+def test_text_fits_a_width_and_loses_nothing():
+    words = "a sentence of many words that says what is known and why it is so, at some length and to the end"
+    frame = pd.DataFrame({"run": ["a", "bb"], **{f"column_{k}": [10.0**k, 1.5] for k in range(9)}, "note": [words, ""]})
+    found = replace(result("Backtest"), law=words)
+    for width in (60, 80, 120):
+        for shown in (text(Frame(frame), width=width), text(found, width=width)):
+            assert max(map(len, shown.splitlines())) <= width
+    whole, narrow = (re.sub(r"\s+", " ", text(found, width=width)) for width in (None, 60))
+    assert whole.split(" horizon")[0] == narrow.split(" horizon")[0]
+    cells = text(Frame(frame), width=60).split()
+    assert (
+        all(cells.count(f"column_{k}") == 1 for k in range(9)) and cells.count("bb") > 1
+    )  # blocks begin with the first column
+    assert {*words.split()} <= {*cells}
+    assert text(Frame(frame), width=10_000) == str(Frame(frame))
+
+
+def test_large_numbers_have_two_digits_of_their_error():
     assert digits(3.2e9, 1e8) == "3.20e+09" and digits(2.965778971955e12, 2.2e11) == "2.97e+12"
     assert digits(123456.0, 200.0) == "123456" and digits(1.23456, 0.012) == "1.235"

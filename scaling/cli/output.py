@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 from cyclopts import Parameter
 
 import scaling
 from scaling import document
+from scaling.cli import progress
 from scaling.rendering import Result, plain, text
+from scaling.typeset import folded
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-RED, YELLOW = "31", "33"
+NOBODY = ("80", "24")  # what GNU readline, without a terminal, leaves in the environment of whatever a program starts
+RED, GREEN, YELLOW, PURPLE = "31", "32", "33", "35"
 
 
 @Parameter(name="*")
@@ -43,26 +47,41 @@ class Printing:
     debug: Annotated[bool, Parameter(negative="", show_default=False)] = False
 
 
-def _marked(word: str, colour: str) -> str:
-    bare = "NO_COLOR" in os.environ or not sys.stderr.isatty()
+def _painted(word: str, colour: str, stream: TextIO) -> str:
+    bare = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
     return word if bare else f"\033[{colour}m{word}\033[0m"
+
+
+def _width(stream: TextIO) -> int | None:
+    """Characters of a line where somebody reads: a terminal's, or what COLUMNS says; None where a program does."""
+    asked = os.environ.get("COLUMNS"), os.environ.get("LINES")
+    if not stream.isatty() and (asked[0] is None or asked == NOBODY):
+        return None
+    return shutil.get_terminal_size().columns
+
+
+def _say(label: str, colour: str, said: str) -> None:
+    """Print what is said on stderr, each line no wider than a terminal."""
+    lines = "\n".join(line for one in f"{label} {said}".split("\n") for line in folded(one, _width(sys.stderr), 4))
+    with progress.hidden():
+        print(lines.replace(label, _painted(label, colour, sys.stderr) if colour else label, 1), file=sys.stderr)
 
 
 def error(said: str) -> None:
     """Print an error on stderr."""
-    print(f"{_marked('error:', RED)} {said}", file=sys.stderr)
+    _say("error:", RED, said)
 
 
 def warning(said: str) -> None:
     """Print a warning on stderr."""
-    print(f"{_marked('warning:', YELLOW)} {said}", file=sys.stderr)
+    _say("warning:", YELLOW, said)
 
 
 def notes(texts: Iterable[str], *, quiet: bool) -> None:
     """Print notes on stderr, unless they are not wanted."""
     if not quiet:
         for said in texts:
-            print(f"note: {said}", file=sys.stderr)
+            _say("note:", "", said)
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,9 +140,12 @@ def show(
             document.put(plot, scaling.plots.image(draw(), plot.suffix), "figure", force=force)
             notes([f"drew {plot}"], quiet=printing.quiet)
     if printing.json:
-        print(json.dumps(plain({**result.to_dict(), **files}), indent=2, ensure_ascii=False, allow_nan=False))
+        said = json.dumps(plain({**result.to_dict(), **files}), indent=2, ensure_ascii=False, allow_nan=False)
     else:
-        print(text(result, rows=None))
+        paint = lambda state, ok: _painted(state, GREEN if ok else PURPLE, sys.stdout)
+        said = text(result, rows=None, width=_width(sys.stdout), paint=paint)
+    with progress.hidden():
+        print(said)
     if doubts:
         warning("this fit is not trustworthy: " + "; ".join(doubts))
     return 4 if strict and doubts else 0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import mutually_exclusive
@@ -14,9 +14,6 @@ from scaling.cli import output
 from scaling.cli.options import Count, Level, Many, Number, Positive, Positives, fit_or_constants, proportions, value, values
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Optional = Positive | None
 ASKED = Group("Budget", help="One of these; with --flops also one of --N and --D.")
@@ -109,13 +106,8 @@ def run(
         shares=values(share, "--share") or None,
         inputs=values(inputs, "--input") or None, rates=rates, counts=counts, shape=proportions(shape), **vars(bootstrap),
     )  # fmt: skip
-    others, costs = rows.attrs.get("beside", []), rows.attrs.get("costs", [])
-    facts = {str(key): said for key, said in rows.attrs.items() if key not in ("beside", "costs")}
-    lines = [*facts.items(), *(("beside", scaling.planning.said_beside(row)) for row in others)]
-    lines += [("cost", said) for row in costs for said in [_said_cost(row, len(rows) > 1)]] + _said_epochs(rows)
-    content = {**facts, "level": bootstrap.level, "plan": rows, "beside": others, "costs": costs}
-    told = output.Told(lines, _tall(rows), content)
-    return output.show(told, printing)
+    content = {"beside": [], "costs": [], **rows.attrs, "level": bootstrap.level, "plan": rows}
+    return output.show(output.Told(scaling.planning.said(rows), scaling.planning.tall(rows), content), printing)
 
 
 def _unique(texts: Sequence[str]) -> Any:
@@ -125,38 +117,3 @@ def _unique(texts: Sequence[str]) -> Any:
             raise ArgumentError(f"--unique {texts[0]}: must be a number of tokens above 0, like 25B")
         return found
     return values(texts, "--unique") or None
-
-
-def _said_cost(row: Mapping[str, Any], several: bool) -> str:
-    """What a limit adds to the loss, in words."""
-    where = f"at {row['flops']:.4g}, " if several else ""
-    run = f"{where}{row['what']}: N {row['N']:.4g}, D {row['D']:.4g}, loss {row['loss']:.4f}"
-    if not row["total"]:
-        return run
-    return f"{run}, {row['added']:.4f} more; as good as {row['compute']:.0%} of the compute without limits"
-
-
-def _said_epochs(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """Where another epoch stops paying, in words."""
-    said = []
-    for _, row in rows.iterrows() if "epochs" in rows else ():
-        pays = f"another pays up to {row['epochs_pay_to']:.3g}, beyond it as much compute in parameters gains more"
-        ends = f"after {row['epochs_end']:.3g} all further ones gain less than 0.1 %"
-        said.append(("epochs", f"{row['epochs']:.3g} at {row['flops']:.4g}; {pays}; {ends}"))
-    return said
-
-
-def _tall(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line per quantity, one column per budget, intervals beside their values."""
-    names = [name for name in map(str, rows) if not name.endswith(("_lower", "_upper"))]
-    shown = rows[names].assign(**{name: [_cell(row, name) for _, row in rows.iterrows()] for name in names})
-    if "flat_N_lower" in rows:
-        ends = zip(rows["flat_N_lower"], rows["flat_N_upper"], strict=True)
-        shown["N within 0.1 % of the best loss"] = [f"{low:.4g} to {high:.4g}" for low, high in ends]
-    return shown.set_index("flops").T.rename_axis("flops")
-
-
-def _cell(row: pd.Series, name: str) -> str:
-    if f"{name}_lower" not in row:
-        return f"{row[name]:.4g}"
-    return f"{row[name]:.4g} ({row[f'{name}_lower']:.4g} to {row[f'{name}_upper']:.4g})"

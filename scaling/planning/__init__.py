@@ -1,6 +1,5 @@
 """From a law with parameters to what to train next, and with which mixture."""
 
-from scaling.planning.beside import said_beside as said_beside
 from scaling.planning.compute import plan as plan
 from scaling.planning.experiments import plan_next as plan_next
 from scaling.planning.merging import Merge as Merge
@@ -15,3 +14,5 @@ from scaling.planning.recipes.recipe import Recipe as Recipe
 from scaling.planning.recipes.recipe import recipe as recipe
 from scaling.planning.schedules import BestSchedule as BestSchedule
 from scaling.planning.schedules import best_schedule as best_schedule
+from scaling.planning.told import said as said
+from scaling.planning.told import tall as tall

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -63,9 +63,3 @@ def parabolas(rows: pd.DataFrame, found: Fit, C: np.ndarray) -> np.ndarray:
     """N (k,) of a power law through the minima of all budgets."""
     slope, log_factor = power_laws(minima(rows[["N", "D", "loss"]])[0])["N"]
     return np.asarray(np.exp(log_factor + slope * np.log(C)))
-
-
-def said_beside(row: Mapping[str, Any]) -> str:
-    """One line for the reader of a plan."""
-    known = f"D* off by {row['known_error']:.0%} on average, eight to ten times beyond eight iso-FLOP sets"
-    return f"{row['approach']} at {row['flops']:.4g}: N {row['N']:.4g}, D {row['D']:.4g} ({known})"
