@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError
 
 import scaling
 from scaling import errors
-from scaling.cli import options, output
+from scaling.cli import options, output, progress
 
 EXAMPLES = """Examples:
 
@@ -62,6 +62,8 @@ VERBS = {
     "train": "Train one small model and write its loss curve; go on where an interrupted run stopped.",
     "sweep": "Train the runs of a sweep file; what runs share is trained once, and finished runs are left alone.",
 }
+WATCHED = ("sweep", "train", "watch")  # verbs that say themselves how far they are
+QUIET = {"-q", "--quiet"}
 OWNERS = {  # of options that a verb had: how their verb is written
     ("plan", "--pool --target --budget --cost --branch"): "next FIT --pool RUNS --target RUNS --budget COST",
     ("plan", "--mixture --objective --weight --floor --cap"): "mix NAME=FIT ... --N SIZE --D TOKENS",
@@ -97,7 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             if not debug:
                 warnings.showwarning = lambda message, *_: output.warning(str(message))  # without its line of source
-            code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+            with progress.shown(named not in WATCHED and not QUIET & {*tokens}):
+                code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
             sys.stdout.flush()
         return int(code or 0)
     except BrokenPipeError:  # the reader, such as `head`, has had enough: no error, and nothing more to flush

@@ -17,6 +17,7 @@ from scaling.errors import ArgumentError
 from scaling.training import sweep as sweeps
 from scaling.training.executors import open_executor
 from scaling.training.grid import read_sweep
+from scaling.words import duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,17 +123,11 @@ def _costs(table: pd.DataFrame) -> output.Told:
     seconds, share = float(table["seconds"].sum()), own / requested if requested else 0.0
     total = {"runs": len(table), "requested_steps": requested, "executed_steps": own, "share": share}
     total["core_hours"] = seconds / 3600
-    shown = table.drop(columns="seconds").assign(time=[_duration(each) for each in table["seconds"]])
+    shown = table.drop(columns="seconds").assign(time=[duration(each) for each in table["seconds"]])
     summary = f"{len(table)} runs, all finished"
     if requested:
         summary = (
             f"{len(table)} runs; {own:,} updates for {requested:,} requested ({share:.3f}); "
-            f"about {_duration(seconds)} of one core as fast as this one"
+            f"about {duration(seconds)} of one core as fast as this one"
         )
     return output.Told([("sweep", summary)], shown, {"runs": table, "total": total})
-
-
-def _duration(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
-    size, unit = next((pair for pair in ((86400, "d"), (3600, "h"), (60, "min")) if seconds >= 2 * pair[0]), (1, "s"))
-    return f"{seconds / size:.2g} {unit}" if seconds / size < 10 else f"{seconds / size:.0f} {unit}"

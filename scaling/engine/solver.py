@@ -13,6 +13,7 @@ import numpy as np
 from scaling.engine.losses import Loss
 from scaling.engine.model import Model, MonomialModel
 from scaling.engine.steps import GaussNewton, Newton, State, Steps
+from scaling.waits import tell
 
 REST = 20  # iterations after which a problem must have gained something, where the caller is not patient without limit
 CHUNK = 256  # problems solved together; larger batches fall out of the processor's cache
@@ -58,7 +59,8 @@ def minimise(
         now, waiting = waiting[:CHUNK], waiting[CHUNK:]
         # the last few of a batch go on with the next: alone, they would cost as much per step as all of it
         enough = CHUNK // 4 if len(waiting) else 0
-        part, left = _batch(steps, whole.t[now], weights[now], pull[now], max_iter, damping, stall, enough)
+        told = (B - len(now) - len(waiting)) / B, len(now) / B
+        part, left = _batch(steps, whole.t[now], weights[now], pull[now], max_iter, damping, stall, enough, told)
         whole.t[now], whole.cost[now], whole.converged[now] = part.t, part.cost, part.converged
         whole.iterations[now] += part.iterations
         left = now[left]
@@ -118,9 +120,12 @@ def polish(
 
 def _batch(
     steps: Steps, start: np.ndarray, weights: np.ndarray, pull: np.ndarray, max_iter: int, damping: float, stall: float,
-    enough: int,
+    enough: int, told: tuple[float, float],
 ) -> tuple[Solution, np.ndarray]:  # fmt: skip
-    """The solution when at most `enough` problems are unfinished, and which these are."""
+    """The solution when at most `enough` problems are unfinished, and which these are.
+
+    told : share of all problems that were finished before, and that these are.
+    """
     lower, upper = steps.lower, steps.upper
     s = _begun(steps, np.clip(start, lower, upper), weights, pull, damping)
     done = Solution(s.t.copy(), s.cost.copy(), np.zeros(len(start), bool), np.zeros(len(start), int))
@@ -130,6 +135,7 @@ def _batch(
         if len(s.place) <= enough:
             break
         done.iterations[s.place] = iteration
+        tell("fitting", told[0] + told[1] * max(1 - len(s.place) / len(start), iteration / max_iter))
         _refresh(s, steps)
         held = ((s.t <= lower) & (s.local[0] > 0)) | ((s.t >= upper) & (s.local[0] < 0))
         step, promised = steps.step(s, held)

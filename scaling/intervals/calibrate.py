@@ -26,6 +26,7 @@ from scaling.engine.threads import one_thread
 from scaling.formula import Law, Parameter
 from scaling.intervals.rivals import Rival, rivals
 from scaling.intervals.trials import thinned, under_schedules
+from scaling.waits import steps
 
 SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)  # of the rows, that are fitted
 ROWS, LATE_ROWS = 3, 5  # rows per parameter that a backtest fits at least; that the later half of the rows has
@@ -102,7 +103,7 @@ def calibrate(
     trial = _Trial(loss, splits, o, float(made.weights.sum() / used.weights.sum()), seed)
     members: list[Member] = []
     with one_thread():
-        for rival in [Rival(law, dict(fixed), law.name), *rivals(law, fixed)]:
+        for rival in steps([Rival(law, dict(fixed), law.name), *rivals(law, fixed)], "calibrating"):
             theirs = aligned(made, data, rival.law)
             # the later rows of curves under several schedules need not show what determines a law of schedules
             for late in (False, True)[: 1 if law.over_schedules else 2]:

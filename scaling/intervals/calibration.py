@@ -12,6 +12,7 @@ from scaling.intervals.calibrate import Calibration, calibrate
 from scaling.intervals.drift import Drift, drift
 from scaling.intervals.target import Target
 from scaling.intervals.trials import Trial, aligned, splits, thinned, tried
+from scaling.waits import steps
 
 
 def along(fit: Fitted) -> str | None:
@@ -49,7 +50,7 @@ def _drifting(fit: Fitted, sign: int) -> Drift | None:
     others: list[Trial] = []
     said = {i: fit.law.conventions.get(i) for i in fit.law.inputs}  # the only input, where the law read it from a column
     frame = fit.design.frame.drop(columns=[i for i, column in said.items() if column != i and column in fit.design.frame])
-    for law in candidates(frame, positive=fit.loss.log).laws:
+    for law in steps(candidates(frame, positive=fit.loss.log).laws, "calibrating"):
         theirs = aligned(made, frame, law)
         if theirs is not None and law.name != fit.law.name:
             try:

@@ -20,6 +20,7 @@ from scaling.fits import Fit
 from scaling.fits.fitting import fit
 from scaling.formula import Law, find
 from scaling.intervals.trials import Trial, splits, thinned, tried, weights
+from scaling.waits import steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ def contest(
         data = data.reset_index(drop=True)  # the index says which rows laws have in common
     fits: dict[str, Fit] = {}
     reasons: dict[str, str] = {}
-    for label, law in chosen.items():
+    for label, law in steps(list(chosen.items()), "fitting laws"):
         try:
             fits[label] = fit(data, law, objective=objective, delta=delta, seed=seed)
         except ArgumentError:
@@ -102,7 +103,7 @@ def contest(
         raise FitError("no law could be compared: " + "; ".join(f"{k}: {r}" for k, r in reasons.items()))
     by = holdout if isinstance(holdout, str) else direction([found.law for found in fits.values()])
     out = Contest(by, words(by, holdout), fits, reasons=reasons)
-    for label, place in _places(fits).items():
+    for label, place in steps(list(_places(fits).items()), "predicting rows held out"):
         try:
             _judge(out, label, place, holdout, seed)
         except Exception as problem:

@@ -13,6 +13,7 @@ from scaling.logs.facts import TABLE
 from scaling.logs.reader import read
 from scaling.logs.runs import Runs
 from scaling.logs.sheet import PLACE
+from scaling.waits import steps
 
 FOLDER = "curves"
 
@@ -47,7 +48,8 @@ def write(runs: Runs, folder: str | Path, *, force: bool = False) -> list[Path]:
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     frame = _columns(runs)
     files = []
-    for stem, (_, rows) in zip(_stems(runs.names), frame.groupby("run", sort=False), strict=True):
+    curves = [*zip(_stems(runs.names), frame.groupby("run", sort=False), strict=True)]
+    for stem, (_, rows) in steps(curves, "writing curves"):
         files.append(folder / FOLDER / f"{stem}.csv")
         write_atomically(files[-1], rows.dropna(axis=1, how="all").to_csv(index=False).encode())
     files.append(folder / TABLE)

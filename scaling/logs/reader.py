@@ -1,6 +1,5 @@
 """`read`: paths -> Runs."""
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from scaling.logs.findings import Findings, some
 from scaling.logs.folders import logs_in
 from scaling.logs.runs import Runs
 from scaling.logs.sources import sheets_of
-
-MANY = 100  # files, of which the progress is shown
+from scaling.waits import steps
 
 
 def read(
@@ -66,7 +64,7 @@ def read(
     findings.raise_problems()
     tables: dict[Path, facts_.Facts | None] = {}
     read_pieces = []
-    for path in _progress(files):
+    for path in steps(files, "reading logs"):
         found = sheets_of(path, findings)
         if not found:
             continue
@@ -78,13 +76,3 @@ def read(
         for sheet in found:
             read_pieces += pieces(sheet, names, loss, table, near, resumed, findings)
     return Runs(*assemble(read_pieces, facts, schedule, warmup, findings))
-
-
-def _progress(files: list[Path]) -> Iterable[Path]:
-    """The files, with a bar on a terminal where there are many."""
-    if len(files) < MANY or not sys.stderr.isatty():
-        return files
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(files, "reading", console=Console(stderr=True), transient=True)
