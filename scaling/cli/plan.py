@@ -106,7 +106,13 @@ def run(
         shares=values(share, "--share") or None,
         inputs=values(inputs, "--input") or None, rates=rates, counts=counts, shape=proportions(shape), **vars(bootstrap),
     )  # fmt: skip
-    content = {"beside": [], "costs": [], **rows.attrs, "level": bootstrap.level, "plan": rows}
+    content: dict[str, Any] = {
+        "beside": [],
+        "costs": [],
+        **{str(k): v for k, v in rows.attrs.items()},
+        "level": bootstrap.level,
+        "plan": rows,
+    }
     return output.show(output.Told(scaling.planning.said(rows), scaling.planning.tall(rows), content), printing)
 
 

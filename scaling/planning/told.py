@@ -31,10 +31,10 @@ def tall(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cell(row: Any, name: str) -> str:
-    if isinstance(row[name], str):
-        return row[name]
+    if isinstance(value := row[name], str):
+        return value
     if f"{name}_lower" not in row:
-        return amount(row[name])
+        return amount(value)
     return f"{amount(row[name])} ({amount(row[f'{name}_lower'])} to {amount(row[f'{name}_upper'])})"
 
 
