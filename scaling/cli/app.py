@@ -53,6 +53,7 @@ VERBS = {
     "relate": "Fit how the loss on one data set follows from that on another, over runs of equal size and tokens.",
     "plan": "Find the best size and tokens for a budget, or the cheapest run that reaches a loss.",
     "recipe": "Turn a budget, or a size and tokens, into a whole recipe: every line with its law, interval and rivals.",
+    "settings": "Find learning rate and batch for a size and its tokens, from a grid of runs of other sizes.",
     "mix": "Find the best shares of the tokens for families or domains.",
     "next": "Choose which runs to make next, so that a prediction far away is off by least per cost.",
     "search": "Search the learning rates of a given number of updates with the lowest final loss.",

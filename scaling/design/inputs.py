@@ -30,9 +30,11 @@ COLUMNS = {
     "B": "batch_tokens",
     "U": "unique_tokens",
     "M": "tokens_per_param",
+    "lr": "peak_lr",  # of a whole run
+    "batch": "batch_tokens",
 }
 # columns that mean the same, and those that are never an input by themselves
-SAME = (("C", "flops", "compute"), ("N", "n_params", "params"), ("D", "tokens"), ("S", "step"), ("B", "batch_tokens"))
+SAME = (("C", "flops", "compute"), ("N", "n_params", "params"), ("D", "tokens"), ("S", "step"), ("B", "batch_tokens", "batch"))
 BESIDE = {
     "loss", "weight", "loss_se", "lr", "peak_lr", "grad_norm", "elapsed_s", "train_window", "val_tokens", "val_se", "seed",
     *LOSSES, *PLACE,

@@ -6,6 +6,7 @@ touched: save with ``ax.figure.savefig(...)``.
 """
 
 from scaling.plots.backtests import backtest
+from scaling.plots.bowls import bowls
 from scaling.plots.choices import choices
 from scaling.plots.comparisons import compared
 from scaling.plots.curves import curve
@@ -17,6 +18,6 @@ from scaling.plots.style import figure_of, image, svg
 from scaling.plots.transfer import relation, shares
 
 __all__ = [
-    "backtest", "choices", "compared", "curve", "family", "figure_of", "forecast", "frontier", "history", "image", "isoflop",
-    "isoloss", "relation", "residuals", "running", "shares", "svg",
+    "backtest", "bowls", "choices", "compared", "curve", "family", "figure_of", "forecast", "frontier", "history", "image",
+    "isoflop", "isoloss", "relation", "residuals", "running", "shares", "svg",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,10 @@ class StepLaw(Result):
         """Best batch in tokens."""
         return at(batch_size, {**self.values, "K": self.values["K_B"]}, D)
 
+    def best(self, N: ArrayLike, D: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Both."""
+        return self.lr(N, D), self.batch(D)
+
 
 def fit_lr_batch(
     runs: pd.DataFrame, select: str = "within", tolerance: float = 0.0025, replicates: int = 1000, seed: int = 0
@@ -62,7 +67,7 @@ def fit_lr_batch(
     runs = runs[np.isfinite(runs["loss"])]
     groups = runs.groupby(["N", "D"], sort=True)
     best = groups["loss"].transform("min")
-    edges = sum(_edge(g) for _, g in groups)
+    edges = sum(at_edge(g) for _, g in groups)
     if select == "within":
         rows = runs[runs["loss"] / best - 1 < tolerance]
     elif select == "argmin":
@@ -84,7 +89,14 @@ def fit_lr_batch(
     return StepLaw(values, _sd(by_group), _sd(by_row), r2, rows, edges)
 
 
-def regret(rule: StepLaw, runs: pd.DataFrame) -> pd.Series:
+class Rule(Protocol):
+    """What recommends settings."""
+
+    def best(self, N: ArrayLike, D: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Learning rate and batch."""
+
+
+def regret(rule: Rule, runs: pd.DataFrame) -> pd.Series:
     """loss at the rule's setting / lowest loss - 1, per (N, D), the loss interpolated linearly in (ln lr, ln batch).
 
     NaN where the setting lies outside the runs of the group.
@@ -93,7 +105,7 @@ def regret(rule: StepLaw, runs: pd.DataFrame) -> pd.Series:
     for group, g in runs.groupby(["N", "D"]):
         (N, D), loss = np.array(group, float), g["loss"].to_numpy(float)
         surface = LinearNDInterpolator(np.log(g[["lr", "batch"]].to_numpy(float)), loss, rescale=True)
-        out[group] = float(surface(np.log(rule.lr(N, D)), np.log(rule.batch(D)))) / loss.min() - 1
+        out[group] = float(surface(*np.log(rule.best(N, D)))) / loss.min() - 1
     return pd.Series(out, name="regret").rename_axis(["N", "D"])
 
 
@@ -114,7 +126,8 @@ def _sd(draws: list[dict[str, float]]) -> dict[str, float]:
     return {k: float(np.std([d[k] for d in draws], ddof=1)) for k in draws[0]} if len(draws) > 1 else {}
 
 
-def _edge(g: pd.DataFrame) -> bool:
+def at_edge(g: pd.DataFrame) -> bool:
+    """Has the best of these runs the smallest or largest rate or batch among them?"""
     best = g.iloc[int(g["loss"].to_numpy().argmin())]
     return any(best[k] in (g[k].min(), g[k].max()) for k in ("lr", "batch"))
 

@@ -1,0 +1,174 @@
+"""Laws of size, tokens, learning rate and batch, and the settings they recommend: a grid of runs with a known truth."""
+
+import json
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+import scaling
+from scaling import Runs, plots
+from scaling.cli import main
+from scaling.errors import ArgumentError, DataError
+from scaling.procedures import step_law
+from scaling.procedures.settings import settings
+
+TRUE = {
+    "A": 4e4, "a": 0.37, "B": 2e6, "b": 0.51, "g": 0.24, "K": 0.5, "alpha": 0.57, "beta": 0.23, "r": 0.25, "K_B": 5.0,
+    "nu": -0.1, "gamma": 0.55, "c": 0.4, "k": 0.5, "c_B": 0.3, "k_B": 0.1, "s": 0.13,
+}  # fmt: skip
+law, quadratic = scaling.laws["configuration"], scaling.laws["configuration_quadratic"]
+
+
+def best(N, D):
+    """Worked out from the formula's exponents, not by the code's function."""
+    batch = TRUE["K_B"] * D ** TRUE["gamma"] * N ** TRUE["nu"]
+    return TRUE["K"] * D ** TRUE["beta"] / N ** TRUE["alpha"], batch
+
+
+@pytest.fixture(scope="module")
+def grid():
+    """Factors of two around rounded settings, so that no row lies on the optimum; noise of .1 %."""
+    rng, rows = np.random.default_rng(0), []
+    for N in (6e7, 2e8, 6e8):
+        for D in (2e9, 8e9, 3.2e10):
+            lr, batch = (2.0 ** np.round(np.log2(x)) for x in best(N, D))
+            rows += [(N, D, lr * 2.0**i, batch * 2.0**j) for i in range(-3, 4) for j in range(-2, 3)]
+    table = pd.DataFrame(rows, columns=["N", "D", "lr", "batch"])
+    return table.assign(loss=law(*table.to_numpy().T, **TRUE) * np.exp(1e-3 * rng.normal(size=len(rows))))
+
+
+@pytest.fixture(scope="module")
+def found(grid):
+    return settings(grid, replicates=60)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_a_bowl_costs_nothing_at_the_best_settings_and_more_on_one_side():
+    N, D = 3e8, 1e10
+    lr, batch = best(N, D)
+    base = (TRUE["A"] / N ** TRUE["a"] + TRUE["B"] / D ** TRUE["b"]) ** TRUE["g"]
+    assert law(N, D, lr, batch, **TRUE) == pytest.approx(base, rel=1e-12)
+    cost = lambda lr, batch: (law(N, D, lr, batch, **TRUE) / base - 1) * D ** TRUE["s"]
+    assert cost(lr * np.e, batch) == pytest.approx(0.4 * (np.exp(0.5) - 1.5) / 0.25, rel=1e-9)
+    assert cost(lr / np.e, batch) == pytest.approx(0.4 * (np.exp(-0.5) - 0.5) / 0.25, rel=1e-9)
+    # the best rate follows the batch
+    assert cost(lr * 4**0.25, 4 * batch) == pytest.approx(0.3 * (4**0.1 - 1 - 0.1 * np.log(4)) / 0.01, rel=1e-9)
+    even = {**TRUE, "k": 0.0}
+    assert (law(N, D, lr * np.e, batch, **even) / base - 1) * D ** TRUE["s"] == pytest.approx(0.2, rel=1e-9)
+
+
+def test_the_quadratic_form_is_a_parabola_in_logarithms():
+    values = dict.fromkeys(quadratic.params, 0.0) | {"z": 1.0, "z_N": -0.1, "z_lrB": 0.02, "z_DD": 0.03, "z_BB": 0.05}
+    at = quadratic(1e9 * np.e, 2e10 * np.e**2, 2e-3 * np.e, 5e5 / np.e, **values)
+    assert np.log(at) == pytest.approx(1 - 0.1 - 0.02 + 0.03 * 4 + 0.05, rel=1e-12)
+
+
+def test_bowls_are_found_from_every_start_whatever_the_seed(grid):
+    fits = [scaling.fit(grid, law, seed=seed) for seed in range(4)]
+    for fit in fits:
+        assert fit.ok, fit.warnings
+        assert fit.verdict.agree >= fit.verdict.tried / 2 > 1
+        assert fit.objective == pytest.approx(fits[0].objective, rel=1e-9)
+    for name in ("a", "b", "alpha", "beta", "gamma", "r", "k"):
+        assert fits[0].values[name] == pytest.approx(TRUE[name], abs=0.08), name
+
+
+def test_settings_are_recommended_with_what_they_may_cost(found, grid):
+    N, D = 1.2e9, 5e10  # beyond the grid
+    told = found.recommend(N, D).iloc[0]
+    lr, batch = best(N, D)
+    assert told["lr_lower"] < told["lr"] < told["lr_upper"] and told["batch_lower"] < told["batch"] < told["batch_upper"]
+    assert told["lr"] == pytest.approx(lr, rel=0.1) and told["batch"] == pytest.approx(batch, rel=0.15)
+    truth = law(N, D, told["lr"], told["batch"], **TRUE) / law(N, D, lr, batch, **TRUE) - 1
+    assert 0 <= truth < told["regret_upper"] < 2e-3 and told["regret"] < told["regret_upper"]
+    assert told["times_beyond"] == pytest.approx(N * D / (6e8 * 3.2e10))
+    assert told["lr_quadratic"] == pytest.approx(lr, rel=0.5) and told["batch_quadratic"] == pytest.approx(batch, rel=0.5)
+    assert found.groups == 9 and found.of == len(grid) and found.at_edge == 0
+    assert 0 <= found.backtest < 5e-3
+    assert step_law.regret(found, grid).mean() < 2e-3
+    assert list(found.recommend([1e8, 1e9], 2e10)["N"]) == [1e8, 1e9]
+
+
+def test_rows_far_above_the_best_of_their_group_do_not_count_and_that_is_said(grid, found):
+    near = grid["loss"] / grid.groupby(["N", "D"])["loss"].transform("min") - 1
+    assert found.rows == (near <= 0.1).sum() == len(found.fit.data)
+    few = settings(grid, 0.02, replicates=1)
+    assert few.rows == (near <= 0.02).sum() < found.rows
+    assert f"{few.rows} of {len(grid)}, those within 0.02" in str(few)
+    whole = settings(grid, np.inf, replicates=1)
+    assert whole.rows == len(grid) and "all" in str(whole).splitlines()[1]
+    cut = settings(grid[grid["lr"] <= grid.groupby(["N", "D"])["lr"].transform("median")], replicates=1)
+    assert cut.at_edge and "edge of their grid" in str(cut)
+
+
+def test_what_is_no_grid_is_refused(grid):
+    with pytest.raises(DataError, match="missing batch"):
+        settings(grid.drop(columns="batch"))
+    with pytest.raises(DataError, match="only 2 sizes"):
+        settings(grid[(grid["N"] == 2e8) & (grid["D"] < 1e10)])
+    with pytest.raises(DataError, match="positive"):
+        settings(grid.assign(lr=0.0))
+    with pytest.raises(ArgumentError, match="within"):
+        settings(grid, 0.0)
+    assert settings(pd.concat([grid, grid.head(3).assign(loss=np.nan)]), replicates=1).of == len(grid)
+
+
+def test_runs_are_a_grid_of_their_last_rows(grid):
+    some = grid.iloc[::2].reset_index(drop=True)
+    rows = [
+        {"run": f"r{i}", "step": step, "lr": one["lr"] * (1.0 if step < 20 else 0.1), "loss": one["loss"] + (step < 20),
+         "n_params": one["N"], "tokens": one["D"] * step / 20, "batch_tokens": one["batch"]}
+        for i, one in some.iterrows() for step in (1, 10, 20)
+    ]  # fmt: skip
+    found = settings(Runs.from_frame(pd.DataFrame(rows)), replicates=1)
+    assert found.fit.values == pytest.approx(settings(some, replicates=1).fit.values, rel=1e-6)
+
+
+def test_bowls_are_drawn_with_their_optimum_and_its_drift(found):
+    axes = plots.bowls(found)
+    assert list(axes) == ["lr", "batch", "lr*", "batch*"]
+    stars = [line for line in axes["lr"].lines if line.get_marker() == "*"]
+    assert len(stars) == 7
+    N, D = 6e7, 2e9
+    rows = found.fit.data
+    group = rows[(rows["N"] == N) & (rows["D"] == D)]
+    at = group.loc[group["loss"].idxmin(), "batch"]
+    lr, batch = found.best(N, D)
+    wanted = lr * (at / batch) ** found.fit.values["r"]
+    assert stars[0].get_xdata()[0] == pytest.approx(wanted, rel=0.05)  # the nearest point of the line
+    points = axes["lr"].lines[0].get_xdata()
+    np.testing.assert_allclose(points, np.sort(group.loc[group["batch"] == at, "lr"]))
+    drift = [line for line in axes["batch*"].lines if line.get_marker() == "None"]
+    assert len(drift) == 3
+    x, y = drift[0].get_data()
+    assert np.log(y[1] / y[0]) / np.log(x[1] / x[0]) == pytest.approx(found.fit.values["gamma"], rel=1e-6)
+    one = plots.bowls(found, ax=plt.figure().add_subplot())
+    assert list(one) == ["lr"]
+
+
+def test_settings_on_the_command_line(grid, tmp_path, capsys):
+    path, saved = tmp_path / "grid.csv", tmp_path / "fit.json"
+    grid.to_csv(path, index=False)
+    command = ["settings", str(path), "--N", "1B", "--D", "20B", "--D", "50B", "--replicates", "20", "--json"]
+    assert main([*command, "-o", str(saved), "--plot", str(tmp_path / "bowls.png")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    lr, batch = best(1e9, 2e10)
+    assert [row["D"] for row in told["settings"]] == [2e10, 5e10]
+    assert told["settings"][0]["lr"] == pytest.approx(lr, rel=0.1) and told["settings"][0]["batch"] == pytest.approx(
+        batch, rel=0.15
+    )
+    assert scaling.load(saved).law.name == "configuration" and (tmp_path / "bowls.png").stat().st_size > 10_000
+    assert main(["settings", str(path), "--N", "1B", "--D", "20B", "--replicates", "20"]) == 0
+    out = capsys.readouterr().out
+    assert "verdict      OK" in out and "lr* ∝ N^-0.5" in out
+    assert main(["settings", str(path), "--N", "1B", "--D", "20B", "--within", "0"]) == 2
