@@ -24,7 +24,9 @@ _HOMES = {
     "ScalingError": "scaling.errors",
     **{
         room: f"scaling.{room}"
-        for room in ("counting", "logs", "planning", "plots", "registered", "report", "running", "samples", "transfer")
+        for room in (
+            "counting", "logs", "planning", "plots", "procedures", "registered", "report", "running", "samples", "transfer",
+        )  # fmt: skip
     },
 }
 __all__ = [*_HOMES, "__version__"]
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from scaling import logs as logs
     from scaling import planning as planning
     from scaling import plots as plots
+    from scaling import procedures as procedures
     from scaling import registered as registered
     from scaling import report as report
     from scaling import running as running

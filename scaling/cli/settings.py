@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 from cyclopts import Parameter
 
 import scaling
 from scaling.cli import output
 from scaling.cli.options import Count, Flag, Level, Number, Output, Positives, Reading, check_files
 from scaling.cli.output import Printing
-from scaling.procedures.settings import settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def run(
@@ -62,7 +63,9 @@ def run(
         Exit with code 4 if the fit is not trustworthy.
     """
     check_files(output_, "saved fit", plot, inputs=paths, force=force)
-    found = settings(reading.measurements(paths, [scaling.laws["configuration"]]), within, replicates=replicates, seed=seed)
+    found = scaling.procedures.settings(
+        reading.measurements(paths, [scaling.laws["configuration"]]), within, replicates=replicates, seed=seed
+    )
     N, D = zip(*product(size, tokens), strict=True)
     rows = found.recommend(N, D, level)
     told = output.Told(found.head(), _shown(rows), {**found.to_dict(), "level": level, "settings": rows})
@@ -83,4 +86,4 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
     said["regret %"] = [f"{100 * x:.2g} (below {100 * high:.2g})" for x, high in costs]
     said["beyond"] = [f"{x:.2g}x" for x in rows["times_beyond"]]
     both = zip(rows["lr_quadratic"], rows["batch_quadratic"], strict=True)
-    return pd.DataFrame({**said, "quadratic form": [f"lr {lr:.3g}, batch {batch:.3g}" for lr, batch in both]})
+    return rows[[]].assign(**said, **{"quadratic form": [f"lr {lr:.3g}, batch {batch:.3g}" for lr, batch in both]})

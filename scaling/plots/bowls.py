@@ -14,7 +14,7 @@ from scaling.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from scaling.procedures.settings import Settings
+    from scaling.procedures.bowls import Settings
 
 SHOWN = 7  # sizes with their tokens whose bowls are drawn
 POINTS = 80

@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 import scaling
 from scaling.logs import formats
 from scaling.procedures import step_law
-from scaling.procedures.settings import settings
+from scaling.procedures import settings
 
 pytest.importorskip("pyarrow")
 
