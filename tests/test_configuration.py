@@ -14,8 +14,7 @@ import scaling
 from scaling import Runs, plots
 from scaling.cli import main
 from scaling.errors import ArgumentError, DataError
-from scaling.procedures import step_law
-from scaling.procedures import settings
+from scaling.procedures import settings, step_law
 
 TRUE = {
     "A": 4e4, "a": 0.37, "B": 2e6, "b": 0.51, "g": 0.24, "K": 0.5, "alpha": 0.57, "beta": 0.23, "r": 0.25, "K_B": 5.0,

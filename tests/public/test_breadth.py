@@ -6,8 +6,7 @@ from scipy.stats import spearmanr
 
 import scaling
 from scaling.logs import formats
-from scaling.procedures import step_law
-from scaling.procedures import settings
+from scaling.procedures import settings, step_law
 
 pytest.importorskip("pyarrow")
 
