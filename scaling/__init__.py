@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from scaling.version import __version__ as __version__
 
 # public name -> module that holds it; loaded on first use so that `import scaling` stays light
+_ROOMS = ["counting", "logs", "planning", "plots", "procedures", "registered", "report", "running", "samples", "transfer"]
 _HOMES = {
     "read": "scaling.logs",
     "Runs": "scaling.logs",
@@ -22,12 +23,7 @@ _HOMES = {
     "compare": "scaling.judging",
     "forecast": "scaling.running",
     "ScalingError": "scaling.errors",
-    **{
-        room: f"scaling.{room}"
-        for room in (
-            "counting", "logs", "planning", "plots", "procedures", "registered", "report", "running", "samples", "transfer",
-        )  # fmt: skip
-    },
+    **{room: f"scaling.{room}" for room in _ROOMS},
 }
 __all__ = [*_HOMES, "__version__"]
 
