@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from scaling.engine.scales import Scales, read_off
 from scaling.formula import Law, Parameter
 from scaling.formula.hooks import Map
 from scaling.formula.monomials import Monomial
@@ -118,15 +119,17 @@ def build(
     terms: list[Monomial] | None,
     strength: float = 0.0,
 ) -> Coordinates:
-    """Coordinates centred on the data: from the law's monomials, else from its `natural` hook, else plain logarithms."""
+    """Coordinates centred on the data: from the law's monomials, else its `natural` hook, else what `read_off` sees."""
     names = [p.name for p in params]
     M, c = np.eye(len(names)), np.zeros(len(names))
     free = [p.domain.log and np.isinf(p.domain.hi) and p.domain.lo == 0 for p in params]  # bounded scales stay a box
-    scales = {}
+    scales: Scales = {}
     if terms is not None:
         scales = _of_terms(terms, names, inputs)
     elif law.hooks.natural is not None:
         scales = _of_hook(law.hooks.natural, names, inputs, fixed)
+    elif law.hooks.straight is None:
+        scales = read_off(law, params, free, inputs, fixed)
     for name, (shift, slopes) in scales.items():
         row = names.index(name)
         if free[row]:

@@ -33,6 +33,7 @@ MANY = 12
 CROWD = 24  # parameters beyond which the valley's end is a matter of patience, and the verdict says so
 ROUGH, FINE = 2e-2, 2e-3  # gain in 20 iterations below which a crowd goes no further: as a start, as a result
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
+HEAT = 10  # iterations of the first heat of many starts
 TURNS = 20  # at most, to weigh priors against data
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
 
@@ -160,7 +161,11 @@ def _search(task: _Task, start: np.ndarray) -> tuple[Solution, bool]:
     few, model = _sketch(task)
     # a narrow robust loss has few rows inside its threshold, too few to lead many parameters anywhere: first least squares
     loss = replace(task.loss, name="squares") if task.many else task.loss
-    found = minimise(model, loss.link(few.loss), start, few.weights, loss, stall=ROUGH * task.crowd)
+    y, rounds = loss.link(few.loss), HEAT
+    while task.many and len(start) >= 2 * STARTS:  # most lead nowhere: the better half goes on, for twice as long
+        heat = minimise(model, y, start, few.weights, loss, max_iter=rounds)
+        start, rounds = heat.t[np.argsort(heat.cost, kind="stable")[: (len(start) + 1) // 2]], 2 * rounds
+    found = minimise(model, y, start, few.weights, loss, stall=ROUGH * task.crowd)
     return found, len(few) == len(task.made) and not task.many
 
 

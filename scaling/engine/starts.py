@@ -1,11 +1,14 @@
 """Where to start: a grid over the non-linear parameters, with the linear ones solved for at every node.
 
 At a node the law is linear in the rest, so the best amplitudes come from weighted least squares; scales must stay
-non-negative, which is settled by trying every subset of them. The nodes with the lowest objective are the starts.
+non-negative, which is settled by trying every subset of them. A law that is linear in several sets of parameters, each with
+the others held, as a sum times another is, starts from the first set without the others and takes turns from there. The nodes
+with the lowest objective are the starts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import combinations
 
 import numpy as np
@@ -17,11 +20,23 @@ from scaling.engine.solver import costs
 from scaling.formula import Domain, Parameter
 
 LINE, SQUARE, CLOUD = 40, 12, 256  # nodes over one, two (per side), more non-linear parameters (Halton points)
+NONE = -60.0  # logarithm of a scale that is not there
+SUBSETS = 6  # scales of a further set that are tried in all subsets
+TURNS = 2  # that sets of linear parameters take
+
+
+def linear_sets(model: Model) -> list[list[int]]:
+    """Indices of parameters in which the law is jointly affine, the others held; one set after the other, none in two."""
+    found: list[list[int]] = []
+    while more := linear_params(model, {j for one in found for j in one}):
+        found.append(more)
+    logs = model.coordinates.logs
+    return found[:1] + [one for one in found[1:] if logs[one].sum() <= SUBSETS]
 
 
 @np.errstate(all="ignore")
-def linear_params(model: Model) -> list[int]:
-    """Indices of a largest set of parameters in which the law is jointly affine, found by probing its values."""
+def linear_params(model: Model, without: Collection[int] = ()) -> list[int]:
+    """Indices of a set of parameters, none of those `without`, in which the law is jointly affine, found by probing."""
     coordinates = model.coordinates
     rng = np.random.default_rng(0)
     # natural units, where every scale is of order one; other parameters near their plain starts
@@ -38,7 +53,7 @@ def linear_params(model: Model) -> list[int]:
 
     found: list[int] = []
     base = f(probes)
-    for j in range(probes.shape[1]):
+    for j in sorted({*range(probes.shape[1])} - {*without}):
         one, two = f(times(probes, j, 1.5)), f(times(probes, j, 2.0))
         size = np.abs(base).max() + np.abs(two).max()
         moves = np.isfinite(size) and np.abs(two - base).max() > 1e-9 * size
@@ -56,8 +71,9 @@ def seeds(
     """The starts, shape (k, p): the best `keep` nodes of the grid; before them, if a start is `given`, that start itself
     and `keep` - 1 scattered around it, none of them projected."""
     coordinates = model.coordinates
-    linear = linear_params(model)
-    nonlinear = [j for j, p in enumerate(coordinates.params) if j not in linear and p.prior is None]  # which says where
+    linear = linear_sets(model)
+    solved = {j for one in linear for j in one}
+    nonlinear = [j for j, p in enumerate(coordinates.params) if j not in solved and p.prior is None]  # which says where
     theta = np.array([p.start for p in coordinates.params])
     plain = coordinates.from_params(theta)
     nodes = _grid(coordinates.params, nonlinear, seed, plain, given)
@@ -68,8 +84,10 @@ def seeds(
     if given:
         near = theta * np.exp(0.5 * norm.ppf(qmc.Halton(len(theta), rng=np.random.default_rng(seed)).random(keep)))
         scattered = coordinates.from_params(np.vstack([theta, near[1:]]))
-    if linear:
-        t = _amplitudes(model, t, linear, raw_y, weights, loss)
+    for one in linear[1:]:
+        t[:, one] = np.where(coordinates.logs[one], NONE, 0.0)
+    for one in linear * (TURNS if len(linear) > 1 else 1):
+        t = _amplitudes(model, t, one, raw_y, weights, loss)
     t = t[np.isfinite(t).all(1)]
     total = costs(model, y, t, weights, loss)
     order = np.argsort(total, kind="stable")
@@ -122,7 +140,7 @@ def _amplitudes(model: Model, t: np.ndarray, linear: list[int], y: np.ndarray, w
     """Solve the linear parameters at every node t (nodes, p)."""
     scale = model.coordinates.logs[linear]
     # one unit of each linear parameter in natural units: t = 0 for scales, 1 for the others; "none" is a vanishing scale
-    none, unit = np.where(scale, -60.0, 0.0), np.where(scale, 0.0, 1.0)
+    none, unit = np.where(scale, NONE, 0.0), np.where(scale, 0.0, 1.0)
 
     def f(values: np.ndarray) -> np.ndarray:
         u = t.copy()
