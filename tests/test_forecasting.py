@@ -25,7 +25,6 @@ def surface(seed=0, noise=0.004, n=12):
 def test_rivals_follow_from_the_formula():
     assert [r.label for r in rivals(scaling.laws["chinchilla"])] == ["E = 0", "alpha = beta"]
     assert [r.label for r in rivals(scaling.laws["power_law_offset"])] == ["E = 0", "alpha = 0.5"]
-    assert "lam = 0.99" in [r.label for r in rivals(scaling.laws["annealing"])]
     tied = rivals(scaling.laws["chinchilla"])[1].law
     both = scaling.laws["chinchilla"](1e8, 1e9, E=1.0, A=2.0, B=3.0, alpha=0.3, beta=0.3)
     assert tied(1e8, 1e9, E=1.0, A=2.0, B=3.0, beta=0.3) == both
@@ -120,23 +119,6 @@ def test_bootstrap_replicates_are_drawn_once(monkeypatch):
     monkeypatch.setattr("scaling.engine.fitted.bootstrap", None)  # a second draw would fail
     pd.testing.assert_frame_equal(fit.predict(large, interval="bootstrap"), first)
     assert fit.predict(large, interval="bootstrap", level=0.5)["upper"].iloc[0] < first["upper"].iloc[0]
-
-
-def test_schedules_are_left_out_and_parts_without_a_drop_do_not_count():
-    law, parts, plans = scaling.laws["annealing"], [], {}
-    for name in ("constant", "wsd", "cosine"):
-        plan = scaling.schedule(f"{name}:peak=3e-4,steps=3000,warmup=50")
-        step = np.arange(100, 3001, 40)
-        loss = law(*law.hooks.features(step, plan, **law.conventions).values(), L0=3.0, A=0.5, alpha=0.5, C=0.4)
-        noise = 1e-3 * np.random.default_rng(len(name)).standard_normal(len(step))
-        parts.append(pd.DataFrame({"run": name, "step": step, "loss": loss + noise}))
-        plans[name] = plan
-    runs = scaling.Runs.from_frame(pd.concat(parts), schedule=plans)
-    found = calibration(Target(scaling.fit(runs, law), runs))
-    assert found.cutoffs == 8  # five steps, three schedules
-    two = runs.select("run in ['constant', 'wsd']")
-    found = calibration(Target(scaling.fit(two, law), two))
-    assert found.cutoffs < 7  # without the wsd run nothing says what annealing saves, nor before its decay
 
 
 def test_compare_ranks_by_held_out_error():

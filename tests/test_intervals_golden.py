@@ -27,7 +27,7 @@ def trial(loss, x="step"):
     fit = scaling.fit(pd.DataFrame({x: N, "loss": loss}), law, objective="log_squares", fixed={"alpha": 0.5})
     params = tuple(p for p in law.params.values() if p.name == "A")
     found = calibrate(
-        fit.design.frame, law, fit.design, fit.loss, fixed={"alpha": 0.5}, params=params, seed=0
+        law, fit.design, fit.loss, fixed={"alpha": 0.5}, params=params, seed=0
     )  # fmt: skip
     o, level = np.log(N), y + 0.5 * np.log(N)
     votes, squares, drifts, scaled, reach = [], [], [], [], 0.0

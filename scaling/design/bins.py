@@ -18,21 +18,25 @@ def axis(made: Design) -> np.ndarray | None:
     return arrays[0] if len(made.inputs) == 1 and len(arrays) == 1 else None
 
 
-def binned(made: Design) -> Design:
-    """Means over log-spaced bins within each run, with the rows' summed weights; the same design if it is short.
+def binned(made: Design, limit: int = LIMIT) -> Design:
+    """Means over log-spaced bins within each run of more than `limit` rows, with the rows' summed weights; the same design if
+    it is short.
 
     Inputs and the logarithm of the loss are averaged as logarithms (inputs that may be zero: as they are).
     """
     order = axis(made)
     runs = made.runs if "run" in made.frame else np.zeros(len(made), int)
-    if order is None or len(made) <= LIMIT or (order <= 0).any():
+    if order is None or len(made) <= limit or (order <= 0).any():
         return made
     label = np.empty(len(made), np.int64)
     for run in np.unique(runs):
-        rows = runs == run
+        rows = np.flatnonzero(runs == run)
+        if len(rows) <= limit:
+            label[rows] = run * (limit + 1) + np.arange(len(rows))
+            continue
         x = np.log(order[rows])
-        width = max(np.ptp(x), 1e-12) / LIMIT
-        label[rows] = run * (LIMIT + 1) + np.minimum((x - x.min()) // width, LIMIT - 1).astype(int)
+        width = max(np.ptp(x), 1e-12) / limit
+        label[rows] = run * (limit + 1) + np.minimum((x - x.min()) // width, limit - 1).astype(int)
     first, group = np.unique(label, return_index=True, return_inverse=True)[1:]
     if len(first) == len(made):
         return made

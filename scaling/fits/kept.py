@@ -10,6 +10,7 @@ from scaling.errors import LawError
 from scaling.fits.saving import law_of
 from scaling.intervals.calibration import drifting
 from scaling.intervals.drift import Drift, Other
+from scaling.intervals.left_out import LeftOut, left_out
 
 DRIFT: Schema = {
     "by": Fields.text, "cutoffs": Fields.whole, "reach": Fields.number, "noise": Fields.number, "tau": Fields.number,
@@ -17,9 +18,18 @@ DRIFT: Schema = {
     "edges": lambda saved, name: saved.array(name, None), "root": lambda saved, name: saved.array(name, None, None),
 }  # fmt: skip
 
+LEFT_OUT: Schema = {
+    "what": Fields.texts, "error": lambda saved, name: tuple(saved.array(name, None).tolist()),
+    "scaled": lambda saved, name: tuple(saved.array(name, None).tolist()), "sizes": Fields.flag, "noise": Fields.number,
+    "misfit": Fields.number, "wider": Fields.number,
+}  # fmt: skip
+
 
 def to_saved(fit: Fitted) -> dict[str, Any]:
-    """The drift of a fit, measured now if it was not yet; empty where it has none, or a law beside it has no name."""
+    """The runs left out of a law over whole runs, or the drift of another, measured now if they were not yet; empty where there
+    is none, or a law beside it has no name."""
+    if fit.law.over_schedules:
+        return {"left_out": named(left_out(fit), LEFT_OUT)}
     found = drifting(fit)
     if found is None:
         return {}
@@ -31,7 +41,9 @@ def to_saved(fit: Fitted) -> dict[str, Any]:
 
 
 def from_saved(saved: Fields, fit: Fitted) -> None:
-    """Remember the drift of a document that has `to_saved`; a law beside it that is not registered here is measured anew."""
+    """Remember what a document that has `to_saved` says; a law beside it that is not registered here is measured anew."""
+    if "left_out" in saved.found:
+        _left_out(saved.part("left_out"), fit)
     if "drift" not in saved.found:
         return
     part = saved.part("drift")
@@ -45,3 +57,13 @@ def from_saved(saved: Fields, fit: Fitted) -> None:
     if any({*other.values} != {*other.law.params} for other in others):
         raise part.wrong("others", "has parameters that are not those of its laws")
     fit.memory.once(("drift", 1), lambda: made)
+
+
+def _left_out(part: Fields, fit: Fitted) -> None:
+    """Remember the runs that were left out."""
+    found = LeftOut(**part.all(LEFT_OUT))
+    if not len(found.what) == len(found.error) == len(found.scaled):
+        raise part.wrong("scaled", "must be as many numbers as there are of what and error")
+    if not (min(found.noise, found.misfit, *found.error, *found.scaled) >= 0 and found.wider >= 1):
+        raise part.wrong("scaled", "with error, noise and misfit must be 0 or more, and wider 1 or more")
+    fit.memory.once("left out", lambda: found)

@@ -224,13 +224,6 @@ class Law:
         """
         return self._hook("final", hook)
 
-    def rivals(self, hook: Hook) -> Hook:
-        """Decorator: hook() -> list of rival laws (text), or of changes such as ``{"lam": 0.99}`` or ``{"E": 0.0}``.
-
-        Forecast intervals ask them too. Sums of monomials need no such hook: theirs are found from the formula.
-        """
-        return self._hook("rivals", hook)
-
     def using(self, **conventions: Any) -> Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
         said = {*self.conventions, *(self.inputs if len(self.inputs) == 1 else ())}  # which column the only input is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,7 +35,6 @@ class Hooks:
     derived: Callable[..., Values] | None = None
     convex: Callable[..., bool] | None = None
     final: Callable[..., tuple[float, Any]] | None = None
-    rivals: Callable[[], list[str | Mapping[str, Any]]] | None = None
 
     def changed(self, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Hooks:
         """The same hooks, each changed in one way."""

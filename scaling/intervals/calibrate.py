@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import t as student
 
-from scaling.design.cuts import Cut, cuts, left_out
+from scaling.design.cuts import Cut, cuts
 from scaling.design.inputs import Design
 from scaling.design.order import WORDS, natural_order, order
 from scaling.engine.losses import Loss
@@ -25,7 +24,7 @@ from scaling.engine.refit import Refits, refit
 from scaling.engine.threads import one_thread
 from scaling.formula import Law, Parameter
 from scaling.intervals.rivals import Rival, rivals
-from scaling.intervals.trials import thinned, under_schedules
+from scaling.intervals.trials import thinned
 from scaling.waits import steps
 
 SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)  # of the rows, that are fitted
@@ -70,7 +69,6 @@ class Calibration:
 
 
 def calibrate(
-    data: Any,
     law: Law,
     made: Design,
     loss: Loss,
@@ -86,7 +84,6 @@ def calibrate(
 
     Parameters
     ----------
-    data : what `made` was designed from, for rivals that read it differently.
     sign : -1 where the targets lie below the data, so that backtests must run downwards.
     rows : use only these rows of `made`.
     """
@@ -97,16 +94,12 @@ def calibrate(
     if by is None:
         return Calibration([], 0, 0.0, 0.0, None, sign, np.nan)
     o = sign * order(used, by)
-    splits = cuts(o, SHARES)
-    if law.over_schedules and used.runs.max() > 0:  # it is asked for other schedules, not only for later steps
-        splits += left_out(used, o)
-    trial = _Trial(loss, splits, o, float(made.weights.sum() / used.weights.sum()), seed)
+    trial = _Trial(loss, cuts(o, SHARES), o, float(made.weights.sum() / used.weights.sum()), seed)
     members: list[Member] = []
     with one_thread():
         for rival in steps([Rival(law, dict(fixed), law.name), *rivals(law, fixed)], "calibrating"):
-            theirs = aligned(made, data, rival.law)
-            # the later rows of curves under several schedules need not show what determines a law of schedules
-            for late in (False, True)[: 1 if law.over_schedules else 2]:
+            theirs = aligned(made, rival.law)
+            for late in (False, True):
                 own = params if rival.law is law and rival.fixed == fixed else None
                 member = theirs and _member(rival, late, theirs.take(rows), trial, own)
                 if member:
@@ -117,10 +110,8 @@ def calibrate(
     return Calibration(members, first.cutoffs, first.reach, float(o.max()), by, sign, first.coverage)
 
 
-def aligned(made: Design, data: Any, law: Law) -> Design | None:
+def aligned(made: Design, law: Law) -> Design | None:
     """The rows of `made` as another law reads them, or None if it cannot."""
-    if law.over_schedules:
-        return under_schedules(made, data, law)
     if not set(law.inputs) <= set(made.inputs):
         return None
     return Design(made.frame, {k: made.inputs[k] for k in law.inputs}, made.loss, made.weights, made.notes)
@@ -193,11 +184,8 @@ def _scored(rival: Rival, late: bool, fits: Refits, misses: list[_Miss], dof: fl
     if not misses:
         return None
     pooled = np.concatenate([m.scaled for m in misses])
-    if rival.law.over_schedules:  # rows of a few long curves err together: what 90 % of them need
-        stretch = float(np.quantile(pooled, 0.9)) / ndtri(0.95)
-    else:  # one vote per cutoff, so that the early ones, which have more to predict, do not decide
-        stretch = float(np.median([np.sqrt(np.mean(m.scaled**2)) for m in misses]))
-    stretch = max(1.0, stretch)
+    # one vote per cutoff, so that the early ones, which have more to predict, do not decide
+    stretch = max(1.0, float(np.median([np.sqrt(np.mean(m.scaled**2)) for m in misses])))
     further = np.concatenate([m.drift for m in misses])
     return Member(
         rival,

@@ -62,18 +62,11 @@ def _drifting(fit: Fitted, sign: int) -> Drift | None:
 
 
 def calibration(target: Target) -> Calibration:
-    """The backtests behind the intervals of a law of curves, made once."""
+    """The backtests behind the intervals of a law of steps, made once."""
     fit, sign = target.fit, direction(target)
     return fit.memory.once(
         ("calibration", sign),
         lambda: calibrate(
-            fit.design.frame if fit.runs is None else fit.runs,
-            fit.law,
-            fit.design,
-            fit.loss,
-            fixed=fit.fixed,
-            params=fit.coordinates.params,
-            seed=fit.seed,
-            sign=sign,
+            fit.law, fit.design, fit.loss, fixed=fit.fixed, params=fit.coordinates.params, seed=fit.seed, sign=sign
         ),
     )

@@ -14,7 +14,7 @@ from scaling.engine.fitted import Fitted
 from scaling.engine.uncertainty import deviation
 from scaling.errors import ArgumentError
 from scaling.formula.monomials import Monomial, trace
-from scaling.intervals import ladders
+from scaling.intervals import left_out
 from scaling.intervals.calibrate import bounds, words
 from scaling.intervals.calibration import along, calibration, direction, drifting
 from scaling.intervals.distance import extrapolation
@@ -87,8 +87,8 @@ def delta(target: Target, level: float) -> Ends:
 
 def calibrated(target: Target, level: float) -> Ends:
     """What backtests of the law and of those beside it say; the delta method where there are too few rows for backtests."""
-    if target.fit.law.hooks.facts:
-        return ladders.ends(target.fit, target.middle, target.deviation() / target.unit, level)
+    if target.fit.law.over_schedules:
+        return left_out.ends(target, level)
     if along(target.fit) is None:
         return _of_curves(target, level)
     found = drifting(target.fit, direction(target))
@@ -100,7 +100,7 @@ def calibrated(target: Target, level: float) -> Ends:
 
 
 def _of_curves(target: Target, level: float) -> Ends:
-    """Of laws of steps and schedules, and of laws whose rows have no order."""
+    """Of laws of steps, and of laws whose rows have no order."""
     if natural_order(target.fit.law) is None:
         inputs = ", ".join(target.fit.law.inputs)
         return _plain(target, level, f"{inputs} have no order along which rows could be held back")

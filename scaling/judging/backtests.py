@@ -15,12 +15,14 @@ from scipy.stats import t as student
 from scaling.design.cuts import FRACTIONS, Cut, cuts
 from scaling.design.inputs import Design, design, of_columns
 from scaling.design.order import WORDS, natural_order, order
+from scaling.engine.estimate import estimate
 from scaling.engine.losses import Loss
 from scaling.engine.refit import Refits, refit
 from scaling.engine.threads import one_thread
 from scaling.errors import ArgumentError, FitError
 from scaling.formula import Law, find
 from scaling.intervals.calibrate import aligned, bounds, calibrate
+from scaling.intervals.left_out import half_width
 from scaling.intervals.trials import splits
 from scaling.rendering import Result, plain
 from scaling.words import check_level, check_seed
@@ -138,7 +140,7 @@ def backtest(
             if fits.ok[f]:
                 parts.append(_rows(fits, f, made, cut, level))
                 if interval == "calibrated":
-                    _calibrated(parts[-1], data, made, fits, cut, level=level, by=by, seed=seed)
+                    _calibrated(parts[-1], made, fits, cut, level=level, by=by, seed=seed)
     if not parts:
         raise FitError(f"no cutoff leaves '{law.name}' enough rows to be fitted; add runs or rows.")
     return Backtest(pd.concat(parts, ignore_index=True), law.name, by, level)
@@ -159,21 +161,23 @@ def _rows(fits: Refits, f: int, made: Design, cut: Cut, level: float) -> pd.Data
     )  # fmt: skip
 
 
-def _calibrated(
-    part: pd.DataFrame, data: Any, made: Design, fits: Refits, cut: Cut, *, level: float, by: str, seed: int
-) -> None:
+def _calibrated(part: pd.DataFrame, made: Design, fits: Refits, cut: Cut, *, level: float, by: str, seed: int) -> None:
     """Replace the bounds of a cutoff by those calibrated on its own fitted rows."""
     params, rows, test = fits.coordinates.params, np.flatnonzero(cut.train), np.flatnonzero(cut.test)
-    found = calibrate(data, fits.law, made, fits.loss, fixed={}, params=params, seed=seed, rows=rows, by=by)
+    back, middle = np.exp if fits.loss.log else np.asarray, fits.loss.link(part["prediction"].to_numpy())
+    if fits.law.over_schedules:
+        half = half_width(estimate(fits.law, made.take(rows), fits.loss, {}, params, seed=seed), made.take(test), level)
+        part["lower"], part["upper"] = back(middle - half), back(middle + half)
+        return
+    found = calibrate(fits.law, made, fits.loss, fixed={}, params=params, seed=seed, rows=rows, by=by)
     if not found.calibrated:
         return
 
     def under(law: Law) -> Design:
-        theirs = aligned(made, data, law)
+        theirs = aligned(made, law)
         assert theirs is not None  # as it was when the law was tested
         return theirs.take(test)
 
     o = order(made, found.by or "")[test]
-    low, high = bounds(found, under, o, fits.loss.link(part["prediction"].to_numpy()), level)
-    back = np.exp if fits.loss.log else np.asarray
+    low, high = bounds(found, under, o, middle, level)
     part["lower"], part["upper"] = back(low), back(high)

@@ -51,12 +51,6 @@ def functional_natural(T, drops, *, s):
     return {"c1": mean**-s, "c2": np.exp(np.log(drops.peak).mean()) * mean**-s, "c3": mean**s, "c4": length}
 
 
-@functional.rivals
-def functional_rivals():
-    """The laws whose kernels know the rate."""
-    return ["multi_power_5", "progress"]
-
-
 @functional.jacobian
 def functional_jacobian(T, drops, *, L0, c1, s, c2, c3, c4, gamma):
     def terms(p):

@@ -88,12 +88,6 @@ def untold(area, drops):
     return [] if told else [ALWAYS_FALLING]
 
 
-@multi_power.rivals
-def multi_power_rivals():
-    """The shorter form, another tail of the kernel, and the annealing law, which reads the same schedules."""
-    return [{"beta": 0.5, "gamma": 0.5}, {"beta": 2.0, "gamma": 0.5}, "annealing"]
-
-
 @multi_power.natural
 def multi_power_natural(S1, drops, *, alpha, gamma):
     """Sizes in which A, B and C are of order one: loss at a typical area, nats won by annealing to zero, kernel lengths."""

@@ -81,12 +81,6 @@ def progress_needs(Q, drops):
     return untold(Q, drops)
 
 
-@progress.rivals
-def progress_rivals():
-    """Other progress, and the laws this one came from."""
-    return [{"q": 1.0}, {"q": 0.6}, "multi_power_5"]
-
-
 @progress.natural
 def progress_natural(Q, drops, *, alpha):
     """Sizes in which A, B and C are of order one: loss at a typical progress, nats won by annealing to zero, kernel lengths."""

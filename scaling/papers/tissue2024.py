@@ -45,12 +45,6 @@ def annealing_features(steps, schedule, *, lam, warmup):
     return {"S1": area_under(schedule, warmup)[at], "S2": np.cumsum(momentum)[at]}
 
 
-@annealing.rivals
-def annealing_rivals():
-    """A shorter and a longer memory of rate drops than the paper's default."""
-    return [{"lam": 0.99}, {"lam": 0.9995}]
-
-
 NO_DROP = (
     "no drop of the learning rate in these runs, so what annealing saves cannot be learned from them: add a run that "
     "lowers its rate, or fit 'power_law_offset:x=step'"
