@@ -59,6 +59,7 @@ def test_misses_stretch_the_deviation_and_not_the_noise_of_a_row():
     assert one.half(np.array([0.004]), 0.9)[0] == pytest.approx(half)
     less = replace(one, scaled=(0.1, 0.2))
     assert less.stretch == pytest.approx(0.8 * np.sqrt((2 * 0.7**2 + 0.05) / 4))
+    assert replace(one, informed=False).stretch == pytest.approx(one.stretch / 0.8)
     assert LeftOut((), (), (), False).stretch == 1.0 and LeftOut((), (), (), True).stretch == 2.0
     sizes = replace(one, sizes=True)
     assert sizes.stretch == pytest.approx(np.sqrt((4 + 1 + 4) / 3)) and sizes.dof == 3.0
@@ -79,7 +80,7 @@ def test_a_law_that_is_nearly_right_misses_more_and_still_covers():
     """Truth with another kernel, almost no noise: misfit is all there is."""
     runs = made(PLANS, "multi_power", noise=1e-4)
     fit = scaling.fit(runs.select("run in ['constant', 'cosine', 'step']"), "progress")
-    assert left_out(fit).stretch > 1.0
+    assert max(left_out(fit).scaled) > 1.3
     assert inside(fit, runs.select("run in ['wsd', 'short', 'long']")) > 0.9
 
 

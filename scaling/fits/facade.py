@@ -50,8 +50,8 @@ class Fit(LmfitWords, Result):
         Parameters
         ----------
         data : Runs, DataFrame or dict of the law's inputs; for schedule laws also a Schedule or its text.
-        interval : "calibrated": a mixture of the law and its rivals, weighted and widened by their errors on the larger part
-            of the data when fitted to the smaller. By name: "delta" (parameter uncertainty plus the noise of a row),
+        interval : "calibrated": from what the law missed where rows, schedules or the largest runs were held back, and from
+            what other laws say. By name: "delta" (parameter uncertainty plus the noise of a row),
             "profile", "bootstrap", which assume that the law is exact, and "conformal" (runs or blocks left out).
         level : probability the interval is meant to cover.
         steps : step labels, when data is a schedule (default: up to 400 spread over it, the last included).

@@ -21,7 +21,7 @@ DRIFT: Schema = {
 LEFT_OUT: Schema = {
     "what": Fields.texts, "error": lambda saved, name: tuple(saved.array(name, None).tolist()),
     "scaled": lambda saved, name: tuple(saved.array(name, None).tolist()), "sizes": Fields.flag, "noise": Fields.number,
-    "misfit": Fields.number, "wider": Fields.number,
+    "misfit": Fields.number, "wider": Fields.number, "informed": Fields.flag,
 }  # fmt: skip
 
 

@@ -38,8 +38,9 @@ CLIP = 3.0  # robust standard deviations beyond which a row says nothing of the 
 FLOOR = 1e-3  # relative: no law holds better for a run nobody has seen
 ASSUMED = 2.0  # stretch of a law over sizes where no run can be left out, counted as one backtest
 # of one model's runs left out: misses of this size, known beforehand as so many; the part of them that forecasts from all runs
-# have; degrees of freedom. Chosen on 25M, 100M, 124M and tiny models, families apart (benchmarks/forecasts/schedules_inside.py)
-MISS, PRIOR, USUAL, DOF = 0.7, 2.0, 0.8, 10.0
+# have, of laws with priors and of others; degrees of freedom. Chosen on 25M, 100M, 124M and tiny models, families apart
+# (benchmarks/forecasts/schedules_inside.py)
+MISS, PRIOR, USUAL, UNINFORMED, DOF = 0.7, 2.0, 0.8, 1.0, 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class LeftOut:
     sizes : does the law go over sizes? No posterior is wide enough beyond them. Of other runs a law that missed more than
     usual in all that were left out keeps that, one that missed less does not.
     noise, misfit : standard deviation of a row around a smooth curve, and of such curves around the law. wider : by how much
-    the fit's own standard deviations are to be wider where curves count as few rows.
+    the fit's own standard deviations are to be wider where curves count as few rows. informed : has the law priors?
     """
 
     what: tuple[str, ...]
@@ -59,6 +60,7 @@ class LeftOut:
     noise: float = 0.0
     misfit: float = 0.0
     wider: float = 1.0
+    informed: bool = True
 
     @property
     def stretch(self) -> float:
@@ -69,7 +71,7 @@ class LeftOut:
         if not len(squares):
             return 1.0
         shrunk = (PRIOR * MISS**2 + squares.sum()) / (PRIOR + len(squares))
-        return USUAL * float(np.sqrt(max(shrunk, squares.mean())))
+        return (USUAL if self.informed else UNINFORMED) * float(np.sqrt(max(shrunk, squares.mean())))
 
     @property
     def dof(self) -> float:
@@ -89,7 +91,7 @@ def left_out(fit: Fitted) -> LeftOut:
 
 def ends(target: Target, level: float) -> tuple[np.ndarray, np.ndarray, str]:
     """Ends (n,) of the interval in the objective's units, and what it rests on."""
-    found, fit = left_out(target.fit), target.fit
+    found = left_out(target.fit)
     half = found.half(target.deviation() / target.unit, level)
     return target.middle - half, target.middle + half, words(found)
 
@@ -167,8 +169,9 @@ def _measured(fit: Fitted, made: Design, parts: list[Fold], fits: Refits, error:
             kept.append((parts[f].what, float(np.mean(np.abs(e))), float(np.sqrt(excess))))
     whole, rho = fit.design, fit.cov.autocorrelation
     row, _ = _split(fit.near.rest, whole.runs, fits.params)
-    wider = np.sqrt(_alike(whole.weights, whole.runs, fits.params) * (1 - rho) / (1 + rho))
-    return LeftOut(*_columns(kept), False, row, misfit, 1.0 if fits.coordinates.informed else max(float(wider), 1.0))
+    informed = bool(fits.coordinates.informed)
+    fewer = 1.0 if informed else _alike(whole.weights, whole.runs, fits.params) * (1 - rho) / (1 + rho)
+    return LeftOut(*_columns(kept), False, row, misfit, float(np.sqrt(max(fewer, 1.0))), informed)
 
 
 def _alike(weights: np.ndarray, runs: np.ndarray, params: int) -> float:
