@@ -79,18 +79,24 @@ def test_the_page_evaluates_the_law_as_python_does(law):
 
 
 @node
-def test_every_law_of_plain_arithmetic_is_the_same_in_the_page():
-    draw, wanted, texts = np.random.default_rng(3), {}, []
+def test_every_law_that_is_arithmetic_is_the_same_in_the_page():
+    draw, wanted, texts, left = np.random.default_rng(3), {}, [], set()
     for name in scaling.laws:
         law = scaling.laws[name]
         values = {k: p.start for k, p in law.params.items()}
         if (text := function(law, values)) is None:
+            left.add(name)
             continue
-        points = draw.uniform(0.05, 0.95, (50, len(law.inputs)))
+        small, wide = draw.uniform(0.05, 0.95, (50, len(law.inputs))), np.exp(draw.uniform(0, 25, (25, len(law.inputs))))
+        points = np.concatenate([small, wide])
         with np.errstate(all="ignore"):
-            wanted[name] = np.array([float(law(*point, **values)) for point in points])
+            wanted[name] = np.array([float(np.real(law(*point, **values))) for point in points])
         texts.append(f"{json.dumps(name)}: {points.tolist()}.map(x => String(({text})(...x)))")
-    assert len(wanted) > 30
+    # sums over drops of the rate, roots sought in steps, functions that the page does not have: these get a grid of answers
+    assert left <= {
+        "ladder", "peaks", "progress", "functional", "multi_power", "multi_power_5", "m4", "qat_fraction", "pass_at_k_beta",
+        "kaplan_trajectory",
+    }  # fmt: skip
     found = run_js(f"console.log(JSON.stringify({{{','.join(texts)}}}))")
     for name, want in wanted.items():
         got = np.array([float(x.replace("Infinity", "inf")) for x in found[name]])
@@ -113,27 +119,95 @@ def test_moving_the_compute_moves_size_and_tokens_and_says_the_loss(page, fit):
     """
     best, other = run_js(fake + script(page) + moved)
     plan = scaling.plan(fit, 1e21, replicates=0).iloc[0]
-    assert best["loss"] == f"{plan['loss']:.4f}" and best["shown"] == "1.00e+21"
+    assert best["loss"] == f"{plan['loss']:.4f}" and best["shown"] == "1.00e21"
     assert best["N"] == pytest.approx(plan["N"], rel=1e-5)
     assert other["loss"] == f"{fit.law(1e9, 1e10, **fit.values):.4f}" and other["C"] == pytest.approx(6e19)
 
 
-def test_what_is_no_plain_arithmetic_gets_no_script():
+def test_what_is_no_arithmetic_gets_no_formula():
     def branching(x, *, a: float = 1.0):
         return a if x > 1 else x
 
     def calls(x, *, a: float = 1.0):
-        return a * len([x])
+        return a * len([x]) * np.asarray(x, float)
+
+    def sums(x, *, a: float = 1.0):
+        return a * np.sum(x)
 
     def words(var, *, new: float = 1.0):  # words of the other language
         half = new / 2
-        return half + var**-2
+        return np.where(var > 1, half + var**-2, np.float64(-1.5))
 
-    assert function(Law.of(branching), {"a": 1.0}) is None and function(Law.of(calls), {"a": 1.0}) is None
-    assert function(Law.of(lambda x, *, a=1.0: a * x), {"a": 1.0}) is None
+    for no in (branching, calls, sums):
+        assert function(Law.of(no), {"a": 1.0}) is None
+    assert function(Law.of(lambda x, *, a=1.0: a * x), {"a": 3.0}) == "(x0) => {const t0 = (3.0) * x0;return t0;}"
     text = function(Law.of(words), {"new": 3.0})
-    assert text == "($var) => {const $new = 3.0;const $half = ($new / 2);return ($half + Math.pow($var, (-2)));}"
-    assert shutil.which("node") is None or run_js(f"console.log(({text})(2))") == 1.75
+    assert shutil.which("node") is None or run_js(f"console.log(JSON.stringify([({text})(2), ({text})(1)]))") == [1.75, -1.5]
+
+
+def curves(*names):
+    parts, plans, step = [], {}, np.arange(50, 2001, 50)
+    for name in names:
+        plans[name] = scaling.schedule(f"{name}:peak=1e-3,steps=2000,warmup=100")
+        lr = plans[name].rates[step - 1]
+        loss = 2 + 0.5 * np.cumsum(50 * lr) ** -0.5 - 0.2 * (1 - lr / 1e-3) + 1e-3 * np.sin(37 * step)
+        parts.append(pd.DataFrame({"run": name, "step": step, "lr": lr, "loss": loss}))
+    return scaling.Runs.from_frame(pd.concat(parts), schedule=plans)
+
+
+@node
+def test_a_law_that_is_no_arithmetic_is_answered_from_a_grid_that_the_fit_predicted():
+    fit = scaling.fit(curves("cosine", "wsd", "constant"), "multi_power_5")
+    shown = scaling.report.page(fit)
+    kinds = re.findall(r"<option[^>]*>(\w+), as of run", shown)
+    assert {*kinds} == {"cosine", "wsd", "constant"}
+    axes, answers = (run_js(f"{script(shown)};console.log(JSON.stringify({name}))") for name in ("axes", "answers"))
+    assert [*axes] == ["steps"] and len(answers) == 3 * len(axes["steps"])
+    for kind, name in enumerate(kinds):
+        for place in (len(axes["steps"]) // 2, -1):
+            steps = int(axes["steps"][place])
+            want = fit.predict(scaling.schedule(f"{name}:peak=1e-3,steps={steps},warmup=100"), steps=[steps]).iloc[0]
+            got = run_js(f"{script(shown)};console.log(JSON.stringify(answer([{place % len(axes['steps'])}], {kind})))")
+            # the shape is stretched between rates of single updates, so that its last is not quite that of the formula
+            np.testing.assert_allclose(got[:3], want[["prediction", "lower", "upper"]].astype(float), rtol=2e-3)
+            assert got[3] == want["ok"]
+
+
+@node
+def test_inputs_of_a_law_that_is_no_arithmetic_are_answered_as_python_does():
+    x = np.geomspace(1e6, 1e9, 30)
+    rows = pd.DataFrame({"x": x, "loss": (1.7 + 200 * x**-0.34) * (1 + 1e-3 * np.sin(37 * np.arange(30)))})
+    fit = scaling.fit(rows, "m4")
+    shown = scaling.report.page(fit)
+    places = run_js(f"{script(shown)};console.log(JSON.stringify(axes))")["x"]
+    got = np.array(run_js(f"{script(shown)};console.log(JSON.stringify(answers))"), float)
+    np.testing.assert_allclose(got[:, 0], fit.predict({"x": places})["prediction"], rtol=1e-9)
+
+
+def test_shares_of_a_mixture_stay_a_whole():
+    draw = np.random.default_rng(0)
+    h, N, D = draw.dirichlet([2, 2, 2], 60), np.exp(draw.uniform(17, 21, 60)), np.exp(draw.uniform(21, 25, 60))
+    loss = (1.7 + 400 * N**-0.34 + 400 * D**-0.3 - 0.3 * h[:, 0] + 0.2 * h[:, 1] ** 2) * np.exp(1e-3 * draw.normal(size=60))
+    names = ["h_web", "h_code", "h_math"]
+    fit = scaling.fit(pd.DataFrame(h, columns=names).assign(N=N, D=D, loss=loss), "mixture_additive")
+    shown = scaling.report.page(fit)
+    assert f"const groups = {json.dumps([names])}" in shown and "--law mixture_additive --objective" in shown
+    if shutil.which("node"):
+        moved = "const x = {h_web: .6, h_code: .1, h_math: .1}; balanced(x, 'h_web'); console.log(JSON.stringify(x))"
+        assert run_js(f"{script(shown)};{moved}") == pytest.approx({"h_web": 0.6, "h_code": 0.2, "h_math": 0.2})
+
+
+def test_the_backtest_of_the_page_has_the_bounds_of_a_prediction(fit, page):
+    table = re.search(r"<h2>Backtest</h2>.*?</section>", page, re.S)[0]
+    found = scaling.backtest(fit.data, fit.law, interval="calibrated").metrics()
+    assert f"{found.loc['all', 'coverage']:.4f}" in table and "made anew" in table
+
+
+def test_what_a_part_warns_of_is_told():
+    poor = scaling.fit(surface(12, noise=0.2)[["N", "D", "loss"]], "chinchilla")
+    assert not poor.ok
+    plan = scaling.report.page(poor).split("<h2>Plan</h2>")[1].split("<h2>")[0]
+    assert "Warning: the fit behind this plan is not trustworthy" in plan or "Left out: " in plan
 
 
 def test_a_part_that_few_rows_do_not_allow_says_why():

@@ -1,94 +1,95 @@
-"""A law's formula as JavaScript, from the source of its function: a page evaluates what Python does."""
+"""A law's formula as JavaScript: the law is called once with symbols that write down what is done to them."""
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
-import textwrap
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, xlogy
 
 from scaling.formula import Law
 
-OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-CALLS = {
-    "exp": "exp",
-    "log": "log",
-    "sqrt": "sqrt",
-    "minimum": "min",
-    "maximum": "max",
-    "abs": "abs",
-    "expm1": "expm1",
-    "log1p": "log1p",
-}
+FORMS: dict[Any, str] = {
+    np.add: "{0} + {1}", np.subtract: "{0} - {1}", np.multiply: "{0} * {1}", np.divide: "{0} / {1}", np.negative: "-{0}",
+    np.positive: "{0}", np.power: "Math.pow({0}, {1})", np.float_power: "Math.pow({0}, {1})", np.square: "{0} * {0}",
+    np.reciprocal: "1 / {0}", np.sqrt: "Math.sqrt({0})", np.cbrt: "Math.cbrt({0})", np.exp: "Math.exp({0})",
+    np.exp2: "Math.pow(2, {0})", np.expm1: "Math.expm1({0})", np.log: "Math.log({0})", np.log2: "Math.log2({0})",
+    np.log10: "Math.log10({0})", np.log1p: "Math.log1p({0})", np.minimum: "Math.min({0}, {1})",
+    np.maximum: "Math.max({0}, {1})", np.fmin: "Math.min({0}, {1})", np.fmax: "Math.max({0}, {1})", np.abs: "Math.abs({0})",
+    np.sign: "Math.sign({0})", np.tanh: "Math.tanh({0})", np.less: "{0} < {1}", np.less_equal: "{0} <= {1}",
+    np.greater: "{0} > {1}", np.greater_equal: "{0} >= {1}", np.equal: "{0} === {1}", np.not_equal: "{0} !== {1}",
+    np.logical_and: "{0} && {1}", np.logical_or: "{0} || {1}", np.logical_not: "!{0}", np.bitwise_and: "{0} && {1}",
+    np.bitwise_or: "{0} || {1}", np.isfinite: "isFinite({0})", np.conjugate: "{0}",
+    np.logaddexp: "Math.max({0}, {1}) + Math.log1p(Math.exp(-Math.abs({0} - {1})))",
+    expit: "1 / (1 + Math.exp(-{0}))", xlogy: "({0} === 0 ? 0 : {0} * Math.log({1}))",
+    np.where: "{0} ? {1} : {2}", np.clip: "Math.min(Math.max({0}, {1}), {2})", np.real: "{0}", np.zeros_like: "0",
+    np.ones_like: "1",
+}  # fmt: skip
 
 
-class Unwritable(Exception):
-    """The formula uses what is not arithmetic of numbers."""
+class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
+    """A number that is not known yet; arithmetic with it is written to the `lines` it shares with the others."""
+
+    dtype, shape, ndim = np.dtype(float), (), 0
+
+    def __init__(self, name: str, lines: list[str]) -> None:
+        self.name, self.lines = name, lines
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Symbol:
+        if method != "__call__" or {*options} - {"where", "dtype"} or len(inputs) > ufunc.nin:
+            raise TypeError(f"{ufunc.__name__} with {method} is no arithmetic")
+        return self._written(ufunc, *inputs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Symbol:
+        if kwargs:
+            raise TypeError(f"{func.__name__} with {', '.join(kwargs)} is no arithmetic")
+        return self._written(func, *args)
+
+    def _written(self, what: Any, *arguments: Any) -> Symbol:
+        if (form := FORMS.get(what)) is None:
+            raise TypeError(f"{what.__name__} is no arithmetic of numbers")
+        name = f"t{len(self.lines)}"
+        self.lines.append(f"const {name} = {form.format(*map(_value, arguments))};")
+        return Symbol(name, self.lines)
+
+    def __bool__(self) -> bool:
+        raise TypeError("which way the formula goes depends on the inputs")
+
+    @property
+    def real(self) -> Symbol:
+        return self
 
 
 def function(law: Law, values: Mapping[str, float]) -> str | None:
-    """`($N, $D) => {...}` with the parameters' values written in, or None where the formula is more than arithmetic.
+    """`(x0, x1) => {...}` of the law's inputs, with the parameters' values written in; None where it is no arithmetic.
 
     Parameters
     ----------
-    values : of all parameters; those a variant holds are added.
+    values : of all parameters, and maybe more.
     """
+    lines: list[str] = []
+    symbols = [Symbol(f"x{k}", lines) for k in range(len(law.inputs))]
     try:
-        fn = inspect.unwrap(law.fn)
-        tree = ast.parse(textwrap.dedent(inspect.getsource(fn))).body[0]
-    except (OSError, SyntaxError, TypeError):
+        with np.errstate(all="ignore"):
+            made = law(*symbols, **{name: np.float64(values[name]) for name in law.params})
+        result = _value(made)
+    except Exception:  # a law is anything a user writes: what cannot be called with symbols is not translated
         return None
-    if not isinstance(tree, ast.FunctionDef) or law.layout is not None or not all(map(str.isidentifier, law.inputs)):
-        return None
-    known = {**law.held, **values}
-    writer = _Writer({*law.inputs, *known}, fn.__globals__)
-    try:
-        lines = [writer.statement(one) for one in tree.body]
-    except Unwritable:
-        return None
-    constants = "".join(f"const ${name} = {json.dumps(float(value))};" for name, value in known.items())
-    return f"({', '.join(f'${k}' for k in law.inputs)}) => {{{constants}{''.join(lines)}}}"
+    return f"({', '.join(s.name for s in symbols)}) => {{{''.join(lines)}return {result};}}"
 
 
-class _Writer:
-    def __init__(self, names: set[str], outside: Mapping[str, Any]) -> None:
-        self.names, self.outside = set(names), outside
-
-    def statement(self, node: ast.stmt) -> str:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            return ""  # the docstring
-        if isinstance(node, ast.Return) and node.value is not None:
-            return f"return {self.of(node.value)};"
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and len(node.targets) == 1:
-            name, value = node.targets[0].id, self.of(node.value)
-            if name in self.names:
-                raise Unwritable
-            self.names.add(name)
-            return f"const ${name} = {value};"
-        raise Unwritable
-
-    def of(self, node: ast.expr) -> str:
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-            return json.dumps(node.value)
-        if isinstance(node, ast.Name):
-            if node.id in self.names:
-                return f"${node.id}"  # so that no name is a word of the language
-            if type(value := self.outside.get(node.id)) in (int, float):
-                return json.dumps(value)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return f"(-{self.of(node.operand)})"
-        if isinstance(node, ast.BinOp):
-            left, right = self.of(node.left), self.of(node.right)
-            if isinstance(node.op, ast.Pow):
-                return f"Math.pow({left}, {right})"
-            if sign := OPERATORS.get(type(node.op)):
-                return f"({left} {sign} {right})"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.keywords:
-            module = node.func.value
-            if isinstance(module, ast.Name) and self.outside.get(module.id) is np and node.func.attr in CALLS:
-                return f"Math.{CALLS[node.func.attr]}({', '.join(map(self.of, node.args))})"
-        raise Unwritable
+def _value(x: Any) -> str:
+    if isinstance(x, Symbol):
+        return x.name
+    number = np.asarray(x)
+    if number.size != 1 or number.dtype.kind not in "biuf":
+        raise TypeError(f"{x!r} is no number")
+    if number.dtype.kind == "b":
+        return str(bool(number)).lower()
+    value = float(number.reshape(()))
+    if math.isnan(value):
+        return "NaN"
+    return f"({json.dumps(value)})"  # JSON of Python knows Infinity, and the brackets keep a sign apart

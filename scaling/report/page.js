@@ -15,10 +15,13 @@ function best(C) {
   return {N: N, D: C / (6 * N)};
 }
 function at(x) { return law(...inputs.map(k => k == "M" && !("M" in x) ? x.D / x.N : x[k])); }
-function said(x) {
-  for (const [unit, of] of [["T", 1e12], ["B", 1e9], ["M", 1e6], ["k", 1e3]])
-    if (x >= of && x < 1e3 * of) return (x / of).toPrecision(3) + unit;
-  return x >= 1e15 || (x != 0 && Math.abs(x) < 1e-3) ? x.toExponential(2) : x.toPrecision(3);
+// Shares of a group sum to 1: the others give way in proportion.
+function balanced(x, moved) {
+  for (const group of groups) {
+    const rest = group.filter(k => k != moved);
+    const sum = rest.reduce((s, k) => s + x[k], 0), left = group.includes(moved) ? 1 - x[moved] : 1;
+    for (const k of rest) x[k] = sum > 0 ? x[k] * left / sum : left / rest.length;
+  }
 }
 if (typeof document != "undefined") {
   const boxes = Object.fromEntries(ranges.map(r => [r.name, document.getElementById("slide-" + r.name)]));
@@ -29,11 +32,11 @@ if (typeof document != "undefined") {
       Object.assign(x, best(x.C) || {});
       for (const k of ["N", "D"]) boxes[k].value = Math.log(x[k]);
     } else if ("C" in x) { x.C = 6 * x.N * x.D; boxes.C.value = Math.log(x.C); }
-    for (const r of ranges) {
-      document.getElementById("value-" + r.name).textContent = said(x[r.name]);
-      boxes[r.name].setAttribute("aria-valuetext", said(x[r.name]));
-    }
-    document.getElementById("loss").textContent = at(x).toFixed(4);
+    balanced(x, moved);
+    for (const k of groups.flat()) boxes[k].value = x[k];
+    for (const r of ranges) shown(r.name, x[r.name]);
+    const loss = at(x);
+    told(loss, loss.toFixed(4));
   };
   for (const r of ranges) boxes[r.name].addEventListener("input", () => show(r.name));
   show("C" in boxes ? "C" : "");

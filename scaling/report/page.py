@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
+import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,24 +11,25 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from scaling import plots
 from scaling.document import MARK
 from scaling.errors import ScalingError
 from scaling.fits import Fit
+from scaling.formula.definition import HOME
 from scaling.judging import backtest
-from scaling.planning import plan
+from scaling.judging.contest import labelled
+from scaling.logs.sheet import PLACE
+from scaling.planning import plan, said, tall
 from scaling.registered.record import code
 from scaling.registered.target import digest_of_rows
 from scaling.rendering import Result, html
-from scaling.report.javascript import function
+from scaling.report.sliders import over_sizes, slider
+from scaling.words import amount
 
 BUDGETS = (1, 10, 100)  # times the largest compute of the data, that the page plans for
-FURTHER = 100.0  # times the range of the data, that a slider reaches
 HEAVY = 100_000  # bytes of a drawing: a heavier one is stored as an image of points
-NAMES = {"C": "compute (FLOP)", "N": "parameters N", "D": "tokens D", "M": "tokens per parameter"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,6 +38,11 @@ class Part(Result):
 
     lines: list[tuple[str, str]]
     frame: pd.DataFrame | None = None
+    trusted: bool | None = None
+
+    @property
+    def ok(self) -> bool | None:
+        return self.trusted
 
     def head(self) -> list[tuple[str, str]]:
         return self.lines
@@ -48,16 +54,16 @@ class Part(Result):
 def page(fit: Fit) -> str:
     """Everything about a fit as one HTML page without a request: it opens anywhere, prints, and goes dark with its reader.
 
-    A law of plain arithmetic gets sliders over its inputs, and a budget's optimum where it is one over N and D; they are
-    evaluated in the page by the law's own formula, translated from its source.
+    Sliders over the inputs are answered by the law's own formula, written down as JavaScript, or, where it is more than
+    arithmetic, by what it said at many places; a law over N and D also finds the best of a budget.
     """
     title = escape(f"{fit.law.name}: a fit by scaling")
     parts = [
-        ("Verdict", _shown(Part(fit.head()))),
+        ("Verdict", _shown(Part(fit.head(), trusted=fit.ok))),
         ("Parameters", _shown(Part([], published(fit)))),
         ("What the law says", _figures(fit)),
-        ("Ask the law", slider(fit)),
-        ("Plan", _or_why(lambda: _plan(fit)) if _over_sizes(fit) else ""),
+        ("Ask the law", _or_why(lambda: slider(fit))),
+        ("Plan", _or_why(lambda: _plan(fit)) if over_sizes(fit.law) else ""),
         ("Backtest", _or_why(lambda: _backtest(fit))),
         ("Data", _shown(Part(_account(fit), _ranges(fit)))),
         ("Make it again", _again(fit)),
@@ -80,54 +86,9 @@ def published(fit: Fit) -> pd.DataFrame:
     return out
 
 
-def slider(fit: Fit) -> str:
-    """Controls over the inputs of the law and the script that evaluates it; nothing where the formula is no plain arithmetic.
-
-    The inputs of laws of schedules are areas and drops of rates, which nobody moves by hand: they get none.
-    """
-    inputs = {} if fit.law.over_schedules else fit.design.inputs
-    if not inputs or not all(isinstance(v, np.ndarray) and v.dtype.kind in "fiu" for v in inputs.values()):
-        return ""
-    if (formula := function(fit.law, fit.values)) is None:
-        return ""
-    sizes = _over_sizes(fit)
-    known = {k: np.asarray(v, float) for k, v in inputs.items()}
-    if sizes:
-        N = known["N"]
-        D = known["D"] if "D" in known else N * known["M"]
-        known = {"C": 6 * N * D, "N": N, "D": D}
-    ranges = [_range(name, values) for name, values in known.items()]
-    controls = "".join(
-        f'<label for="slide-{r["name"]}"><span>{escape(NAMES.get(r["name"], r["name"]))}</span><input type="range" '
-        f'id="slide-{r["name"]}" min="{r["low"]!r}" max="{r["high"]!r}" step="any" value="{r["start"]!r}">'
-        f'<output id="value-{r["name"]}" for="slide-{r["name"]}"></output></label>\n'
-        for r in ranges
-    )
-    moved = "Moving the compute sets size and tokens to the best for it. " if sizes else ""
-    script = f"const inputs = {json.dumps(list(inputs))};\nconst ranges = {json.dumps(ranges)};\nconst law = {formula};\n"
-    return (
-        f'<div class="slide">{controls}<p>{escape(fit.law.predicts)}: <output id="loss" aria-live="polite"></output>. {moved}'
-        f"Evaluated here by the formula with the values above, without an interval.</p></div>\n"
-        f"<script>\n{script}{_file('page.js')}</script>"
-    )
-
-
-def _range(name: str, values: np.ndarray) -> dict[str, Any]:
-    """Ends of a slider: from a tenth of the smallest value to FURTHER times the largest, or the values' own ends."""
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    log = low > 0
-    ends = (np.log(low / 10), np.log(high * FURTHER)) if log else (low, high)
-    start = np.log(high) if log else high
-    return {"name": name, "log": bool(log), "low": float(ends[0]), "high": float(ends[1]), "start": float(start)}
-
-
-def _over_sizes(fit: Fit) -> bool:
-    return set(fit.law.inputs) in ({"N", "D"}, {"N", "M"})
-
-
 def _figures(fit: Fit) -> str:
     drawn: list[tuple[str, Callable[[], Any]]] = []
-    if _over_sizes(fit):
+    if over_sizes(fit.law):
         drawn += [
             (
                 "Least loss over compute, with the size and tokens that reach it; dashed beyond the data.",
@@ -155,14 +116,20 @@ def _plan(fit: Fit) -> str:
     known = fit.design.inputs
     C = 6 * known["N"] * (known["D"] if "D" in known else known["N"] * known["M"])
     rows = plan(fit, [float(k * C.max()) for k in BUDGETS])
-    lines = [(name, str(rows.attrs[name])) for name in ("cost", "counts", "interval", "extrapolation") if rows.attrs.get(name)]
-    return _shown(Part(lines, rows))
+    return _shown(Part(said(rows), tall(rows)))
 
 
 def _backtest(fit: Fit) -> str:
-    loss = fit.loss
+    loss, curves = fit.loss, fit.law.over_schedules
     data = fit.data if fit.runs is None else fit.runs
-    return _shown(backtest(data, fit.law, objective=loss.objective, delta=loss.delta, seed=fit.seed))
+    # each cutoff of curves would be calibrated for seconds: what that showed for all of them is said instead
+    interval = "delta" if curves else "calibrated"
+    found = backtest(data, fit.law, objective=loss.objective, delta=loss.delta, seed=fit.seed, interval=interval)
+    bounds = "as those of a prediction, made anew from the rows before each cutoff"
+    if curves:
+        known = fit.predict(data).attrs["interval"]
+        bounds = f"of the delta method, as if the law were exact; those of a prediction are {known}"
+    return _shown(Part([*found.head(), ("bounds", bounds)], found.metrics()))
 
 
 def _account(fit: Fit) -> list[tuple[str, str]]:
@@ -170,32 +137,41 @@ def _account(fit: Fit) -> list[tuple[str, str]]:
 
 
 def _ranges(fit: Fit) -> pd.DataFrame:
-    numbers = fit.data.select_dtypes("number").assign(loss=fit.design.loss).dropna(axis=1, how="all")
-    return pd.DataFrame({"from": numbers.min(), "to": numbers.max(), "values": numbers.nunique()}).rename_axis("column")
+    numbers = fit.data.select_dtypes("number").assign(loss=fit.design.loss).drop(columns=[*PLACE], errors="ignore")
+    ends = numbers.dropna(axis=1, how="all").agg(["min", "max", "nunique"]).T
+    shown = {"from": ends["min"].map(amount), "to": ends["max"].map(amount), "values": ends["nunique"].astype(int)}
+    return pd.DataFrame(shown).rename_axis("column")
 
 
 def _again(fit: Fit) -> str:
-    loss = fit.loss
+    loss, law = fit.loss, fit.law
     held = "".join(f" --fixed {name}={value!r}" for name, value in fit.fixed.items())
+    said = law.hooks.units is None and law.layout is None  # else its conventions follow from the data
+    named = next(iter(labelled([law]))) if said else law.name
+    if not law.fn.__module__.startswith(f"{HOME}."):
+        named = f"{inspect.getsourcefile(inspect.unwrap(law.fn))}:{named}"
     commands = (
-        f"scaling fit DATA --law {fit.law.name} --objective {loss.objective} --delta {loss.delta!r} --seed {fit.seed}{held} "
+        f"scaling fit DATA --law {named} --objective {loss.objective} --delta {loss.delta!r} --seed {fit.seed}{held} "
         f"-o fit.json\nscaling report fit.json -o report.html"
     )
-    return f"<pre>{escape(commands)}</pre>{_shown(Part([(name, str(version)) for name, version in code().items()]))}"
+    versions = _shown(Part([(name, str(version)) for name, version in code().items()]))
+    return f'<pre tabindex="0">{escape(commands)}</pre>{versions}'
 
 
 def _or_why(make: Callable[[], str]) -> str:
-    """A part of the page, or why these data do not allow it."""
+    """A part of the page with what was noticed on the way, or why these data do not allow it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what a fit's verdict says stands on top of the page
-            return make()
+        with warnings.catch_warnings(record=True) as noticed:
+            warnings.simplefilter("always")
+            made = make()
     except ScalingError as problem:
         return f"<p>Left out: {escape(str(problem))}</p>"
+    told = dict.fromkeys(str(one.message) for one in noticed)
+    return made + "".join(f"<p>Warning: {escape(one)}</p>" for one in told)
 
 
 def _shown(result: Result) -> str:
-    return f'<div class="wide" tabindex="0">{html(result)}</div>'
+    return f'<div class="wide" tabindex="0" role="group">{html(result)}</div>'
 
 
 def _file(name: str) -> str:
