@@ -19,7 +19,11 @@ TINY = {
     "eval_tokens": 256, "val_tokens": 512,
 }  # fmt: skip
 START = "peak=1e-2,warmup=5"
-SWITCHES = {"plain": {}, "tokens": {"vocab": 270}}  # what no run may differ by, alone, in a group, or stopped and gone on with
+SWITCHES = {  # with any of them on, a run is the same alone, in a group, or stopped and gone on with
+    "plain": {},
+    "tokens": {"vocab": 270},
+    "steps": {"probes": True, "safe_step": 0.1, "merge": "7:0.25 21:0.25 30:0.5"},
+}
 
 
 OF_ITS_MAKING = {"elapsed_s", "parent_run", "branch_step", "command"}  # what a record says of how a run was made

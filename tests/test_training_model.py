@@ -131,6 +131,7 @@ SWITCHES = {
     "rounded": {"qat_bits": 3, "qat_from": 5},
     "tokens": {"vocab": 300},
     "chunked": {"vocab": 5000, "z_loss": 1e-3},
+    "held back": {"safe_step": 0.05},
     **{name: {"optimiser": name} for name in OPTIMISERS},
 }
 

@@ -152,7 +152,7 @@ def kill_and_resume(text, tmp_path, kills, seed, **switch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
-@pytest.mark.parametrize("switch", [{}, {"vocab": 270}])
+@pytest.mark.parametrize("switch", [{}, {"vocab": 270}, {"probes": True, "safe_step": 0.1, "merge": "40:0.5 99:0.5"}])
 def test_killed_and_resumed_is_byte_identical(text, tmp_path, switch):
     war, peace = kill_and_resume(text, tmp_path, kills=1, seed=0, **switch)
     assert war == peace

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,9 @@ class Run:
     """A run on its way: where it is evaluated, its curve, and the updates since its last row."""
 
     def __init__(self, spec: RunSpec, curve: Curve, *means: Iterable[float]):
-        self.spec, self.rows = spec, set(evaluation_steps(spec.table.rates, spec.eval_every))
+        self.spec, self.rows = spec, {*map(int, evaluation_steps(spec.table.rates, spec.eval_every))}
         # values of each update of which a row says the mean: loss, z-loss, and what is watched besides
+        self.stops = self.rows | spec.merged.keys()
         self.curve, self.means = curve, [list(values) for values in means] or [[] for _ in range(2 + len(spec.watched))]
 
 
@@ -91,6 +93,8 @@ class Group:
         self.runs: dict[str, Run] = {}  # not ended, and not elsewhere
         self.parents: dict[str, tuple[str, int]] = {}  # run -> the one that lent it its first updates, and how many
         self.initial: dict[int, float] = {}  # seed -> loss before the first update
+        self.averages: dict[str, torch.Tensor] = {}  # run -> weighted sum of its checkpoints so far, float64 (P,)
+        self.origin = cache(self.model.initial)  # seed -> first weights
         self.trees = forest(specs)
         self.segments = [segment for tree in self.trees for segment in tree.walk()]
         for segment in self.segments:
@@ -175,6 +179,8 @@ class Group:
             )
         for name in self._begun():
             was, now = saved["identity"].get(name, {}), asdict(self.specs[name]) | self.conditions[name]
+            if was:  # a younger setting had its default
+                was = {key: getattr(RunSpec, key) for key in now if hasattr(RunSpec, key)} | was
             self.files[name].refuse_other(self.checkpoint, was=was, now=now)
             if name not in saved["runs"]:
                 raise TrainingDataError(
@@ -183,6 +189,7 @@ class Group:
                     + self._start_over("run the sweep as it was, with the same file and --lanes, and all files back in place")
                 )
         self.initial, self.parents, self.waiting = saved["initial"], saved["parents"], []
+        self.averages = saved.get("averages", {})  # not in those of before there were any
         for name, state, seconds in saved["waiting"]:
             step = state["step"] if state else 0
             (segment,) = (s for s in self.segments if name in s.runs and s.start <= step < s.end)
@@ -221,6 +228,7 @@ class Group:
             longest = max(len(spec.updates) for spec in self.specs.values())
             quantise = any(spec.qat_bits for spec in self.specs.values())
             self.stack = Stack(self.spec, len(new), longest, self.corpus.text, self.device, quantise)
+            self.stack.probing = any(spec.probes for spec in self.specs.values())
         else:
             free = iter(new)
             self.lanes = [lane if lane in going else next(free) for lane in self.lanes]
@@ -231,7 +239,7 @@ class Group:
     def _start(self, lane: Lane) -> None:
         self.stack.start(self.lanes.index(lane), self.specs[lane.segment.runs[0]], lane.state)
         lane.state = None
-        rows = set().union(*(self.runs[name].rows for name in self._alive(lane.segment)))
+        rows = set().union(*(self.runs[name].stops for name in self._alive(lane.segment)))
         end = lane.segment.end
         lane.rows = sorted({row for row in rows if lane.step < row < end} | {end}, reverse=True)
 
@@ -277,8 +285,13 @@ class Group:
             for name in names:
                 self._finish(name, lane, "diverged", None)
             return
+        probing = [self.runs[name] for name in names if self.runs[name].spec.probes and step in self.runs[name].rows]
+        probed = self.stack.probes(k, self.origin(probing[0].spec.seed)) if probing else {}
         for name in names:
             run = self.runs[name]
+            if weight := run.spec.merged.get(step):
+                flat = self.stack.flat[k].detach().cpu().double()
+                self.averages[name] = self.averages.get(name, torch.zeros_like(flat)) + weight * flat
             if step not in run.rows:
                 continue
             window = len(run.means[0])
@@ -297,6 +310,7 @@ class Group:
                 z_loss=z_loss if run.spec.z_loss else None,
                 val_loss_byte=judged.per_byte,
                 **dict(zip(run.spec.watched, watched, strict=True)),
+                **probed,
             )
             run.means = [[] for _ in run.means]
         if step < lane.segment.end:
@@ -309,6 +323,15 @@ class Group:
             (final,) = self._judge([k], self.final_judges)
             for name in ending:
                 self._finish(name, lane, "finished", final)
+
+    def _merged(self, name: str, lane: Lane, final: Judged | None) -> dict[str, float | None]:
+        """What the average of a run's checkpoints is worth, rounded as the last of them is."""
+        flat, merged = self.averages.pop(name, None), None
+        if final and flat is not None:
+            member = self.stack.rows[self.lanes.index(lane)][None]
+            weights = self.stack.seen(self.model.views(flat.float().to(self.device)[None]), self.stack.levels(member))
+            (merged,) = evaluate(self.model, weights, self.final_judges)
+        return {"merged_val_loss": merged and merged.loss, "merged_val_se": merged and merged.standard_error}
 
     def _finish(self, name: str, lane: Lane, status: str, final: Judged | None) -> None:
         run = self.runs.pop(name)
@@ -324,6 +347,7 @@ class Group:
             "initial_loss": self.initial[run.spec.seed],
             **{f"val_loss_{Path(source).name or source}": loss for source, loss in by_source.items()},
             **(self._per_byte(final) if self.corpus.vocabulary else {}),
+            **(self._merged(name, lane, final) if run.spec.merge else {}),
             **facts(run.spec, self.corpus),
             "parent_run": parent,
             "branch_step": branch,
@@ -362,6 +386,7 @@ class Group:
             "curves": {name: sha256 for name, (_, sha256) in curves.items()},
             "parents": self.parents,
             "initial": self.initial,
+            "averages": {name: flat for name, flat in self.averages.items() if name in runs},
         }
         torch.save(state, content)
         write_atomically(path, sealed(content.getvalue()))

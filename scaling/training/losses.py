@@ -1,5 +1,6 @@
 """From the stream to the loss: cross-entropy for bytes, and one that never holds all logits for large vocabularies."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -96,6 +97,12 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         return of_x.mul_(by), of_head.mul_(by), None, None
 
 
+def chunks(rows: int, vocab: int) -> Iterator[slice]:
+    """Rows in parts that have `CELLS` logits each."""
+    size = max(1, CELLS // vocab)
+    return (slice(first, first + size) for first in range(0, rows, size))
+
+
 def _in_chunks(
     x: Tensor, head: Tensor, wanted: Tensor, z_loss: float = 0.0, slopes: tuple[Tensor, Tensor] | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -103,8 +110,7 @@ def _in_chunks(
     rows = x.shape[1]
     losses, log_z = x.new_empty(x.shape[:2]), x.new_empty(x.shape[:2])
     for k, (own, table) in enumerate(zip(x, head, strict=True)):
-        size = max(1, CELLS // len(table))
-        for at in (slice(first, first + size) for first in range(0, rows, size)):
+        for at in chunks(rows, len(table)):
             logits, right = own[at] @ table.T, wanted[k, at].unsqueeze(1)
             chances, z = _chances(logits)
             losses[k, at], log_z[k, at] = (z - logits.gather(1, right)).squeeze(1), z.squeeze(1)

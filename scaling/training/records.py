@@ -47,6 +47,7 @@ CURVE_COLUMNS = (
 )  # fmt: skip
 NEEDED = ("status", "final_val_loss", "corpus", "corpus_sha256", "schedule")  # of any record
 WITH_VOCABULARY = ("val_loss_byte",)
+WITH_PROBES = ("weight_distance", "safe_step_ratio", "no_gradient_share")
 LOST = 100.0  # seconds after which the locks of a lost machine have fallen; a network drive grants it 90
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
 NAMING = "names have letters, digits and . _ + - alone, and do not begin with a dot"
@@ -198,7 +199,7 @@ class RunFiles:
 
 def further_columns(spec: RunSpec) -> tuple[str, ...]:
     """The columns of a run's curve that its switches bring, beside `CURVE_COLUMNS`."""
-    return spec.watched + (WITH_VOCABULARY if spec.vocab > BYTES else ())
+    return spec.watched + (WITH_VOCABULARY if spec.vocab > BYTES else ()) + (WITH_PROBES if spec.probes else ())
 
 
 class Curve:

@@ -1,5 +1,6 @@
 """What decides the numbers of one training run, and nothing else."""
 
+import re
 import shlex
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -31,7 +32,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # from, to below: far beyond what t
     "eval_every eval_tokens val_tokens": (1, 2**40 + 1),
     "vocab": (256, 2**16 + 1),
     "n_encoder": (0, 2**10 + 1),
-    "weight_decay z_loss loss_floor": (0, inf),
+    "weight_decay z_loss loss_floor safe_step": (0, inf),
     "seed data_seed qat_from": (0, 2**63),
     "beta1 beta2": (0, 1),
 }
@@ -106,6 +107,16 @@ class RunSpec:
         Block matrices are rounded to this many bits (a scale for each row, straight-through gradient); 0: never.
     qat_from : int
         Updates before the rounding begins.
+    probes : bool
+        Rows of the curve also say how far the weights are from the first ones, the safe-step ratio of the last update
+        (2603.13552; beyond 1 it leaves the radius in which the loss can be expanded), and the share of its tokens whose
+        loss has no gradient left (softmax collapse, 2501.04697).
+    safe_step : float
+        Largest safe-step ratio of an update: those beyond are scaled down to it. It takes a forward derivative an
+        update, nearly three times the time; 0: no limit.
+    merge : str
+        Checkpoints whose average is judged at the end beside the last one, with their weights, as `scaling merge` gives
+        them: `2400:0.25 2800:0.5 3200:0.25`. Training is not touched.
     optimiser : {'adamw', 'sgd', 'muon', 'hyperball', 'momo', 'frugal'}
         How gradients change weights. `muon`, `hyperball` and `frugal` are for the matrices of blocks, AdamW learns the rest.
     loss_floor : float
@@ -138,6 +149,9 @@ class RunSpec:
     base_depth: int = 2
     qat_bits: int = 0
     qat_from: int = 0
+    probes: bool = False
+    safe_step: float = 0.0
+    merge: str = ""
     optimiser: str = "adamw"
     loss_floor: float = 0.0
 
@@ -186,6 +200,8 @@ class RunSpec:
             )
         if self.qat_bits not in (0, *range(2, 17)):
             raise TrainingError(f"qat_bits = {self.qat_bits}: must be 2 to 16, or 0 for full precision throughout")
+        if self.merge:
+            object.__setattr__(self, "merge", " ".join(f"{step}:{weight!r}" for step, weight in self.merged.items()))
         if not self.clip > 0:
             raise TrainingError(f"clip = {self.clip}: must be above 0")
 
@@ -238,12 +254,30 @@ class RunSpec:
     @property
     def watched(self) -> tuple[str, ...]:
         """Columns that the curve has beside those of every run: means since its last row, of what each update says."""
-        return ("rate_share",) if self.optimiser == "momo" else ()
+        return (*(["rate_share"] if self.optimiser == "momo" else []), *(["step_share"] if self.safe_step else []))
+
+    @cached_property
+    def merged(self) -> dict[int, float]:
+        """The checkpoints of `merge` and their weights."""
+        found: dict[int, float] = {}
+        said = f"merge = {self.merge!r}"
+        for part in self.merge.replace(",", " ").split():
+            match = re.fullmatch(r"([0-9]{1,19}):([-+0-9.eE]+)", part)
+            try:
+                step, weight = int(match[1]), float(match[2])  # type: ignore[index]
+            except (TypeError, ValueError):
+                raise TrainingError(f"{said}: {part!r} is no checkpoint with its weight; write 2400:0.25 2800:0.75") from None
+            if not max([0, *found]) < step <= self.table.steps:
+                raise TrainingError(f"{said}: checkpoints rise, from 1 to the {self.table.steps} updates of the run")
+            found[step] = weight
+        if found and not abs(sum(found.values()) - 1) < 1e-4:
+            raise TrainingError(f"{said}: weights of an average sum to 1, and these to {sum(found.values()):.6g}")
+        return found
 
     @property
     def trunk(self) -> tuple[tuple[str, Any], ...]:
         """Equal for runs that train as one run for as long as their `updates` are equal."""
-        free = ("schedule", "weight_decay", "independent_decay", "qat_bits", "qat_from", "eval_every")
+        free = ("schedule", "weight_decay", "independent_decay", "qat_bits", "qat_from", "eval_every", "probes", "merge")
         return tuple((key, value) for key, value in asdict(self).items() if key not in free)
 
     @property

@@ -16,6 +16,7 @@ from scaling.training.losses import training_loss
 from scaling.training.model import Model, Rules, fake_quantised
 from scaling.training.optimisers import RULES, Rule
 from scaling.training.spec import RunSpec
+from scaling.training.steps import gauge, looked_at
 
 CHUNK = 128  # updates between two looks of the host, at most: the length of the ring that losses are written to
 
@@ -82,6 +83,8 @@ class Stack:
         self.ring = torch.zeros(CHUNK, 3 + len(spec.watched), members, **empty)
         self.rows = torch.arange(members, device=device)
         self.graph: Any = None
+        self.probing = False  # is the last update before a row to be looked at?
+        self.before = self.flat  # weights before it
 
     def start(self, k: int, spec: RunSpec, state: dict[str, Any] | None = None) -> None:
         """Make member k the run of `spec`: at its first update, or where `state` was taken."""
@@ -107,7 +110,9 @@ class Stack:
         self.cursor.zero_()
         if self.device.type == "cuda" and self.graph is None:
             self._capture()
-        for _ in range(n):
+        for i in range(n):
+            if self.probing and i == n - 1:
+                self.before, self.last = self.flat.detach().clone(), self.windows[i].long()
             if self.graph is None:
                 self._update()
             else:
@@ -144,10 +149,27 @@ class Stack:
             torch._foreach_copy_(self.slopes, slopes)
             norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
             scale = (self.clip / (norm + 1e-6)).clamp_(max=1.0)
+            before = self.flat.clone() if spec.safe_step else self.flat
             watched = self.rule.update(self.flat, self.grads.mul_(scale), (*constants,), total.unsqueeze(1), scale)
+            if spec.safe_step:
+                watched = [*watched, self._held_back(before, levels, windows)]
             seen = torch.stack([loss, z, *(x.squeeze(1) for x in (norm, *watched))])
             self.ring.index_copy_(0, self.cursor, seen.unsqueeze(0))
             self.cursor.add_(1)
+
+    def _held_back(self, before: Tensor, levels: Tensor, windows: Tensor) -> Tensor:
+        """Take back what of the update goes beyond the safe step; returns the share of it that stays, (K, 1)."""
+        change, views = self.flat - before, self.model.views
+        ratio, _ = gauge(self.model, self.seen(views(before), levels), views(change), windows)
+        share = (self.spec.safe_step / ratio).clamp(max=1.0).unsqueeze(1)
+        self.flat.sub_(change * (1 - share))
+        return share
+
+    def probes(self, k: int, origin: Tensor) -> dict[str, float]:
+        """What `looked_at` says of the last update of member k, whose weights were `origin` (P,) at first."""
+        one, flat = slice(k, k + 1), self.flat.detach()[k : k + 1]
+        weights = self.seen(self.model.views(self.before[one]), self.levels(self.rows[one]))
+        return looked_at(self.model, weights, flat - self.before[one], flat - origin.to(self.device), self.last[one])
 
     def _capture(self) -> None:
         """Record one update as a CUDA graph, on copies of the state, so that capturing trains nothing."""
