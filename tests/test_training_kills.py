@@ -165,11 +165,12 @@ def drive(code, settings, *arguments, seconds=1800):
     return done.stdout
 
 
-def settings(text, sizes, steps, seeds):
+def settings(text, sizes, steps, seeds, **switch):
     return {
         f"{d}-{n}-{shape}-{seed}": TINY
         | {"corpus": text, "d_model": d, "seed": seed}
         | {"schedule": f"wsd:peak=1e-2,warmup=10,steps={n},decay=0.3,shape={shape}"}
+        | switch
         for d in sizes
         for n in steps
         for shape in ("linear", "1-sqrt")
@@ -181,12 +182,15 @@ def same(out, peace, runs):
     for name in runs:
         curve = f"curves/{name}.csv"
         assert (out / curve).read_bytes() == (peace / curve).read_bytes()
+        war, calm = (json.loads((folder / curve).with_suffix(".json").read_text()) for folder in (out, peace))
+        assert all(war[key] == calm[key] for key in calm if key.endswith("val_loss"))
     assert not [path for path in out.rglob("*") if path.suffix in (".tmp", ".pt", ".sweep", ".lock")]
     assert (out / "runs.csv").read_text().count("\n") == len(runs) + 1
 
 
 def test_killed_at_the_worst_moments(text, tmp_path):
-    runs = settings(text, [8], [40], [0, 1])
+    # an average begun before a part is handed over and ended after it, and columns that look at the last update
+    runs = settings(text, [8], [40], [0, 1], merge="9:0.25 27:0.25 40:0.5", probes=True)
     moments = [
         "half a row", "half a checkpoint", "checkpoint written, not yet in place", "last row, no record",
         "records, no table", "table, checkpoint still there", "half a part", "one part handed over, of two",
@@ -209,9 +213,10 @@ def test_killed_at_the_worst_moments(text, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("switch", [{}, {"vocab": 270, "merge": "9:0.25 27:0.25 60:0.5", "probes": True, "safe_step": 0.1}])
 @pytest.mark.parametrize("lanes", [1, 2])
-def test_a_sweep_of_two_processes_killed_25_times(text, tmp_path, lanes):
-    runs = settings(text, [8], [60, 120], [0, 1, 2, 3])
+def test_a_sweep_of_two_processes_killed_25_times(text, tmp_path, lanes, switch):
+    runs = settings(text, [8], [60, 120], [0, 1, 2, 3], **switch)
     planned = {name: Planned(RunSpec(**one), {}) for name, one in runs.items()}
     sweep(planned, tmp_path / "peace", jobs=1, device="cpu")
     said = json.loads(drive(ANY, runs, tmp_path, 25, lanes, random.Random(lanes).randrange(10**6)))

@@ -202,6 +202,19 @@ def test_bad_settings_in_a_sweep_are_named(tmp_path):
             read_sweep(tmp_path / "sweep.toml")
 
 
+def test_checkpoints_of_a_sweep_are_those_of_its_horizon(tmp_path):
+    path, grid = (
+        tmp_path / "sweep.toml",
+        '[axes]\nschedule = "constant:peak=1"\nhorizon = {{steps = {}}}\nmerge = "8:0.5 20:0.5"\n',
+    )
+    path.write_text(grid.format(20))
+    (planned,) = read_sweep(path).values()
+    assert planned.spec.merged == {8: 0.5, 20: 0.5} and planned.spec.table.steps == 20
+    path.write_text(grid.format(19))
+    with pytest.raises(TrainingDataError, match="from 1 to the 19 updates of the run"):
+        read_sweep(path)
+
+
 def test_equal_averages_written_differently_are_one_spec():
     one, two = (RunSpec(schedule=CONSTANT, merge=text) for text in ("10:.5, 20:5e-1", "10:0.5 20:0.50"))
     assert one == two and one.merge == "10:0.5 20:0.5"

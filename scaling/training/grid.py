@@ -175,7 +175,7 @@ def make_spec(settings: Mapping[str, Any], schedules: Mapping[str, str]) -> RunS
     extra = {"peak": own.pop("peak")} if "peak" in own else {}
     horizon, fraction = own.pop("horizon", None), own.pop("qat_fraction", None)
     if horizon is not None:
-        extra["steps"] = _steps(horizon, RunSpec(schedule="constant:peak=1,steps=1", **own))
+        extra["steps"] = _steps(horizon, RunSpec(schedule="constant:peak=1,steps=1", **own | {"merge": ""}))
     table = make_schedule(schedules.get(text, text), **extra)
     if fraction is not None:
         if not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
