@@ -118,3 +118,16 @@ def test_a_product_of_sums_starts_from_its_first_factor_alone():
     u, v = rng.uniform(0, 2, (2, 60))
     fit = scaling.fit(pd.DataFrame({"u": u, "v": v, "loss": (3.0 - 0.7 * u) * (1 + 0.2 * v)}), Law.of(product, "test"))
     assert fit.values == pytest.approx({"a": 3.0, "b": -0.7, "d": 0.2}, rel=1e-6)
+
+
+def test_factors_of_one_product_start_from_their_plain_values():
+    """a + b d / x^c: without d nothing tells b, so the sets are not begun at nothing, and the fit says what is free."""
+
+    def pair(x, *, a: Positive = 1.0, b: Positive = 1.0, d: Positive = 1.0, c: Exponent = 0.5):
+        """L = a + b d e^(-c x)"""
+        return a + b * d * np.exp(-c * x)
+
+    x = np.linspace(0.1, 5, 30)
+    fit = scaling.fit(pd.DataFrame({"x": x, "loss": 2 + 3 * np.exp(-0.7 * x)}), Law.of(pair, "test"))
+    assert fit.values["b"] * fit.values["d"] == pytest.approx(3.0, rel=1e-6) and 1e-3 < fit.values["b"] < 1e3
+    assert not fit.ok and "b and d are not determined" in fit.warnings[0]

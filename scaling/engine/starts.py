@@ -85,7 +85,9 @@ def seeds(
         near = theta * np.exp(0.5 * norm.ppf(qmc.Halton(len(theta), rng=np.random.default_rng(seed)).random(keep)))
         scattered = coordinates.from_params(np.vstack([theta, near[1:]]))
     for one in linear[1:]:
-        t[:, one] = np.where(coordinates.logs[one], NONE, 0.0)
+        bare = t.copy()
+        bare[:, one] = np.where(coordinates.logs[one], NONE, 0.0)
+        t = bare if _answers(model, bare, linear[0]) else t
     for one in linear * (TURNS if len(linear) > 1 else 1):
         t = _amplitudes(model, t, one, raw_y, weights, loss)
     t = t[np.isfinite(t).all(1)]
@@ -93,6 +95,14 @@ def seeds(
     order = np.argsort(total, kind="stable")
     order = order[np.isfinite(total[order])][:keep]
     return np.vstack([scattered, t[order]])
+
+
+@np.errstate(all="ignore")
+def _answers(model: Model, t: np.ndarray, linear: list[int]) -> bool:
+    """Does the law depend on all of these parameters at some node?"""
+    value = model.value(model.terms(t))
+    moved = [model.value(model.terms(t + (np.arange(t.shape[1]) == j))) for j in linear]
+    return all((np.abs(other - value) > 1e-9 * np.abs(value)).any() for other in moved)
 
 
 def _grid(params: tuple[Parameter, ...], nonlinear: list[int], seed: int, plain: np.ndarray, given: bool) -> np.ndarray:
