@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 import scaling
 from scaling.papers.henighan2020 import OPTIMAL_SIZE
-from scaling.procedures import batch, sensitivity
+from scaling.procedures import batch, consistency, information, sensitivity
 from scaling.synthetic import RandomFeatures
 
 Row = tuple[str, str, float, float, float]
@@ -81,17 +81,20 @@ def numbers() -> Iterator[Row]:
 
 def _henighan() -> Iterator[Row]:
     for name, (tokens, denominator, entropy) in IMAGES.items():
-        p = scaling.laws["power_law_offset"].published[f"henighan2020_{name}_C"]
-        # (C0 / C)^alpha tokens = (C0' / C)^alpha
-        ours = p["A"] ** (1 / p["alpha"]) * tokens ** (1 / p["alpha"])
-        yield "Henighan", f"C0 per image, {name}", denominator, ours, 0.03
-        yield "Henighan", f"L_inf per image, {name}", entropy, tokens * p["E"], 3e-3
+        image = information.per_sequence(scaling.laws["power_law_offset"].published[f"henighan2020_{name}_C"], tokens)
+        yield "Henighan", f"C0 per image, {name}", denominator, image["x0"], 0.03
+        yield "Henighan", f"L_inf per image, {name}", entropy, image["E"], 3e-3
     ratios = {"language": 0.94, "image8": 1.24, "video": 0.82, "math": 1.54}
     for name, ratio in ratios.items():
         of_N, of_C = (scaling.laws["power_law_offset"].published[f"henighan2020_{name}_{x}"] for x in "NC")
         ours = of_C["alpha"] / (of_N["alpha"] * OPTIMAL_SIZE[name][1])
         yield "Henighan", f"alpha_C / (alpha_N beta), {name}", ratio, ours, 6e-3
-    # D = C / (6 N_opt(C)) with N_opt = 2.8e8 C^0.74, C in PF-days, solved for C
-    slope = 1 / (1 - 0.74)
-    yield "Henighan", "C(D): exponent", 3.846, slope, 1e-3
-    yield "Henighan", "C(D): factor", 6.35e-42, (6 * 2.8e8 / 8.64e19) ** slope, 1e-2
+    laws = scaling.laws["power_law"].published
+    of_images = scaling.laws["power_law_offset"].published["henighan2020_image16_C"]
+    lines = consistency.consistency_point(of_images, of_images, (2.8e8, 0.74))  # C(D) follows from N_opt alone
+    yield "Henighan", "C(D): exponent", 3.846, lines.power, 1e-3
+    yield "Henighan", "C(D): factor", 6.35e-42, lines.factor, 1e-2
+    found = consistency.consistency_point(laws["kaplan2020_Cmin"], laws["kaplan2020_D"], (1.3e9, 0.73), overhead=2)
+    yield "Kaplan", "loss where L(C) meets L(D), as remembered", 1.7, found.loss, 0.05
+    gain = scaling.laws["information"].published["henighan2020_gain"]
+    yield "Henighan", "information gain at 3e12", 0.2, scaling.laws["information"](3e12, **gain), 1e-12

@@ -1,6 +1,13 @@
 """Henighan et al. 2020, Scaling Laws for Autoregressive Generative Modeling, arXiv:2010.14701."""
 
-from scaling.formula import Exponent, Positive, Published, law
+from math import log
+from typing import Annotated
+
+import numpy as np
+
+from scaling.formula import Domain, Exponent, Positive, Published, drawn, law
+
+Critical = Annotated[float, Domain(1e-12, 1e12, log=True, grid=(1e-6, 0.1))]  # grid in sizes of the data
 
 # table 1: name, domain, (L_inf, x0, alpha) of L(N) with N non-embedding parameters, the same of L(C) with C in PF-days,
 # and (C0, beta) of N_opt(C) = (C / C0)^beta
@@ -52,3 +59,40 @@ def power_law_offset(x, *, E: Positive = 2.0, A: Positive = 10.0, alpha: Exponen
     E : irreducible loss, the entropy of the data if the infinite limit models it perfectly. A : reducible loss at x = 1.
     """
     return E + A / x**alpha
+
+
+@law(
+    "arXiv:2010.14701",
+    published={
+        "henighan2020_gain": Published(
+            lam=0.1 / log(3000), N_c=1e9 / 3000, verified=False, source="arXiv:2010.14701, section 5, text about images",
+            counts="N = non-embedding parameters; the share of the text's loss that its image saves",
+            note="from the two figures in the text, 10 % at 1e9 parameters and 20 % at 3e12",
+        ),
+    },
+    predicts="information",
+)  # fmt: skip
+def information(N, *, lam: Positive = 0.02, N_c: Critical = 1e5):
+    """I(N) = lam ln(N / N_c)
+
+    What a model knows of one modality from another: mutual information in nats (H(text) - H(text | image)), or as a share of
+    the loss alone, the information gain. When fitting, the column `loss` holds it; `procedures.information` measures it.
+
+    Parameters
+    ----------
+    N : array_like, shape (n,), non-embedding parameters. lam : per e-fold of size. N_c : size that begins to know something.
+    """
+    return lam * np.log(N / N_c)
+
+
+@information.jacobian
+def information_jacobian(N, *, lam, N_c):
+    return {"lam": np.log(N / N_c), "N_c": -lam / N_c * np.ones_like(N)}
+
+
+@information.natural
+def information_natural(N):
+    return {"N_c": np.exp(-np.log(N).mean())}
+
+
+information.sample(drawn(N=(1e7, 1e11)))

@@ -116,6 +116,15 @@ def legend_above(ax: Axes) -> None:
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, columnspacing=1.2)
 
 
+def plain_logs(ax: Axes) -> None:
+    """Label a logarithmic y axis of losses as plain numbers, however few powers of ten it holds."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7), numticks=9))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
 def label_amounts(ax: Axes, **labels: str) -> None:
     """Make the axes named, x or y, logarithmic, labelled as people write sizes and tokens: 400M, 1B."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator

@@ -16,10 +16,11 @@ import pandas as pd
 from scaling import fits
 from scaling.counting import compute, counted, tokens
 from scaling.errors import FitError
+from scaling.logs import Runs
 from scaling.planning.beside import ISOFLOP, KNOWN, KNOWN_FOR, TIED
 from scaling.planning.budgets import minima, power_laws
 from scaling.planning.compute import plan
-from scaling.procedures.tables import needs_positive
+from scaling.procedures.tables import needs, needs_positive
 from scaling.rendering import Result
 
 ENVELOPE = 1500  # log-spaced values of compute at which the best curve is sought
@@ -83,6 +84,73 @@ def envelope(curves: pd.DataFrame, smooth: int = 1) -> Optima:
     points = pd.DataFrame({"flops": C, "N": N, "D": tokens(C, N), "loss": losses.min(0)})[inside]
     note = (f"{(~inside).sum()} of {ENVELOPE} budgets left out: their best size is the smallest or largest run there",)
     return _power_laws(points, note)
+
+
+def hull(curves: pd.DataFrame | Runs, smooth: int = 1) -> Optima:
+    """The frontier of Henighan et al. (arXiv:2010.14701): the lower convex hull of all curves in ln C and ln L.
+
+    Parameters
+    ----------
+    curves : columns run, N, D, loss: every logged row of every run; or Runs with the facts n_params and batch_tokens.
+    smooth : rows of a running mean over each curve.
+
+    Returns
+    -------
+    Optima
+        `points`: the corners of the hull that lie on curves of neither the smallest nor the largest size, and the power laws
+        N_opt(C), D_opt(C) through them. `at(flops)` gives N and D at a budget.
+
+    Notes
+    -----
+    Unlike `envelope` it keeps only where a curve touches a common tangent, so a few points. With one schedule for all lengths
+    the exponent of N comes out too large, as the paper's 0.7 did.
+    """
+    rows, smallest, largest = logged(curves, smooth)
+    corners = rows.iloc[_lower_hull(np.log(rows["flops"].to_numpy(float)), np.log(rows["loss"].to_numpy(float)))]
+    inside = (corners["N"] > smallest) & (corners["N"] < largest)
+    if corners.loc[inside, "N"].nunique() < 2:
+        raise FitError(
+            "the hull of these curves has corners on fewer than two sizes between the smallest and the largest; log more of "
+            "each run, or add sizes."
+        )
+    note = f"{int((~inside).sum())} of {len(corners)} corners left out: they lie on the smallest or the largest size"
+    return _power_laws(corners[inside], (note,) if not inside.all() else ())
+
+
+def logged(curves: pd.DataFrame | Runs, smooth: int) -> tuple[pd.DataFrame, float, float]:
+    """Rows run, flops, N, D, loss of curves as `hull` takes them, in the order of compute; smallest and largest size."""
+    if isinstance(curves, Runs):
+        facts = curves.facts
+        needs("runs' facts", facts, ("n_params", "batch_tokens"))
+        frame = curves.frame.dropna(subset=["loss"])
+        of = facts.loc[frame["run"]]
+        D = frame["step"].to_numpy(float) * of["batch_tokens"].to_numpy(float)
+        N = of["n_params"].to_numpy(float)
+        curves = pd.DataFrame({"run": frame["run"].to_numpy(), "N": N, "D": D, "loss": frame["loss"].to_numpy(float)})
+        curves = curves[curves["D"] > 0]
+    _checked("curves", curves, "run")
+    rows = curves.sort_values("D", kind="stable")
+    rows = rows.assign(
+        loss=rows.groupby("run", sort=False)["loss"].transform(lambda y: y.rolling(smooth, center=True, min_periods=1).mean()),
+        flops=compute(rows["N"], rows["D"]),
+    )
+    rows = rows.sort_values(["flops", "loss"], kind="stable", ignore_index=True)
+    return rows[["run", "flops", "N", "D", "loss"]], float(rows["N"].min()), float(rows["N"].max())
+
+
+def _lower_hull(x: np.ndarray, y: np.ndarray) -> list[int]:
+    """Numbers of the corners of the lower convex hull, x rising, up to the lowest point."""
+    corners: list[int] = []
+    for i in range(int(y.argmin()) + 1):
+        while len(corners) > 1:
+            a, b = corners[-2:]
+            if (x[b] - x[a]) * (y[i] - y[a]) > (y[b] - y[a]) * (x[i] - x[a]):
+                break
+            corners.pop()
+        if corners and x[i] == x[corners[-1]]:
+            continue
+        corners.append(i)
+    return corners
 
 
 def isoflop(runs: pd.DataFrame, flops: float | None = None) -> Optima:
