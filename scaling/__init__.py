@@ -21,6 +21,7 @@ _HOMES = {
     "backtest": "scaling.judging",
     "candidates": "scaling.design.candidates",
     "compare": "scaling.judging",
+    "compare_recipes": "scaling.judging",
     "forecast": "scaling.running",
     "ScalingError": "scaling.errors",
     **{room: f"scaling.{room}" for room in _ROOMS},
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from scaling.formula import laws as laws
     from scaling.judging import backtest as backtest
     from scaling.judging import compare as compare
+    from scaling.judging import compare_recipes as compare_recipes
     from scaling.judging import fit as fit
     from scaling.logs import Runs as Runs
     from scaling.logs import read as read

@@ -11,6 +11,7 @@ import scaling
 from scaling.cli import output
 from scaling.cli.options import DELTA, Delta, Flag, Many, Minimised, Reading, Seed, auto_laws, check_delta, check_files
 from scaling.cli.output import Printing
+from scaling.errors import ArgumentError
 from scaling.formula import find
 from scaling.words import parse_number
 
@@ -19,6 +20,8 @@ def run(
     *paths: str,
     law: Annotated[Many, Parameter(name="--law")] = (),
     holdout: str | None = None,
+    recipes: str | None = None,
+    by: str | None = None,
     plot: Path | None = None,
     force: Flag = False,
     reading: Reading = Reading(),
@@ -33,6 +36,7 @@ def run(
 
         scaling compare points.csv
         scaling compare points.csv --law chinchilla --law chinchilla_outer --plot laws.png
+        scaling compare ladder.csv --recipes data --by N
         scaling compare logs/ --law annealing --law multi_power_5 --holdout schedule
 
     Parameters
@@ -44,14 +48,27 @@ def run(
     holdout
         What is predicted from the rest: compute, size, tokens, step, a column, schedule (one run at a time), or a fraction
         of rows; one direction for all laws.
+    recipes
+        Compare training recipes instead, named in this column: does a small size rank them as the largest does? Several rows
+        of one recipe and size are seeds.
+    by
+        With --recipes, the column that says size: N if not given.
     plot
-        Save a figure of the held-out errors (.png, .svg or .pdf).
+        Save a figure of the held-out errors, or of the shares of pairs ranked alike (.png, .svg or .pdf).
     force
         Replace files that this program did not write.
     """
     check_files(None, "figure", plot, inputs=paths, force=force)
     check_delta(objective, delta)
     laws = [find(text) for text in law] or None
+    if recipes is not None:
+        if holdout is not None or len(law) > 1:
+            raise ArgumentError("--recipes holds out the largest size, and takes one --law at most")
+        table = reading.measurements(paths, laws or [find("power_law")])
+        found = scaling.compare_recipes(table, recipe=recipes, by=by or "N", law=laws[0] if laws else None, seed=seed)
+        return output.show(found, printing, plot=plot, draw=lambda: scaling.plots.decisions(found), force=force)
+    if by is not None:
+        raise ArgumentError(f"--by {by}: goes with --recipes; --holdout says along what laws are compared")
     data = reading.measurements(paths, laws or auto_laws())
     table = scaling.compare(data, laws, _holdout(holdout), objective=objective, delta=delta, seed=seed)
     held = table.attrs["holdout"]

@@ -10,6 +10,7 @@ from scaling.plots.bowls import bowls
 from scaling.plots.choices import choices
 from scaling.plots.comparisons import compared
 from scaling.plots.curves import curve
+from scaling.plots.decisions import decisions
 from scaling.plots.forecasts import forecast, running
 from scaling.plots.frontiers import consistency, hull
 from scaling.plots.registered import history
@@ -19,6 +20,6 @@ from scaling.plots.style import figure_of, image, svg
 from scaling.plots.transfer import relation, shares
 
 __all__ = [
-    "backtest", "bowls", "choices", "compared", "consistency", "curve", "family", "figure_of", "forecast", "frontier",
-    "history", "hull", "image", "isoflop", "isoloss", "relation", "residuals", "running", "shares", "svg",
+    "backtest", "bowls", "choices", "compared", "consistency", "curve", "decisions", "family", "figure_of", "forecast",
+    "frontier", "history", "hull", "image", "isoflop", "isoloss", "relation", "residuals", "running", "shares", "svg",
 ]  # fmt: skip
