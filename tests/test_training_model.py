@@ -133,6 +133,8 @@ SWITCHES = {
     "chunked": {"vocab": 5000, "z_loss": 1e-3},
     "held back": {"safe_step": 0.05},
     **{name: {"optimiser": name} for name in OPTIMISERS},
+    "experts": {"experts": 4, "top_k": 2},
+    "experts with muon": {"experts": 3, "optimiser": "muon", "qat_bits": 4, "qat_from": 3},
 }
 
 
@@ -234,7 +236,8 @@ def test_parameter_counts_are_golden_and_those_of_the_model():
     for other in (
         {}, {"n_layer": 1, "d_model": 8, "n_head": 1, "context": 4}, {"n_layer": 3, "d_model": 48, "n_head": 3},
         {"n_layer": 3, "d_model": 48, "n_head": 4, "qk_norm": True}, {"n_layer": 2, "d_model": 16, "n_encoder": 3},
-        {"n_layer": 2, "d_model": 16, "n_encoder": 1, "qk_norm": True},
+        {"n_layer": 2, "d_model": 16, "n_encoder": 1, "qk_norm": True}, {"experts": 4, "top_k": 2},
+        {"n_layer": 2, "d_model": 16, "n_encoder": 1, "experts": 3},
     ):  # fmt: skip
         spec = replace(GOLDEN, **other)
         model, counts = Model(spec.shape), spec.params

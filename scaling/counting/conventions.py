@@ -26,6 +26,7 @@ class Shape:
     tied : the head is the embedding itself, and counts once in the total.
     n_encoder : blocks of an encoder that every decoder block attends to, beside itself.
     qk_norm : queries and keys have gains, as wide as a head.
+    experts : feed-forward parts in every block, of which a token passes `top_k`; a router with biases chooses, if more than 1.
     """
 
     d_model: int
@@ -39,15 +40,18 @@ class Shape:
     tied: bool = False
     n_encoder: int = 0
     qk_norm: bool = False
+    experts: int = 1
+    top_k: int = 1
 
     def __post_init__(self) -> None:
         given = {k: v for k, v in vars(self).items() if v is not None or k not in ("d_ff", "d_attn")}
         numbers = [v for k, v in given.items() if k not in ("gated", "tied", "qk_norm")]
         if not all(isinstance(v, (int, float, np.number)) and 0 <= v < np.inf for v in numbers) or not (
-            self.d_model > 0 and self.n_layer > 0 and (self.n_head or not self.qk_norm)
+            self.d_model > 0 and self.n_layer > 0 and (self.n_head or not self.qk_norm) and 1 <= self.top_k <= self.experts
         ):
             raise DataError(
-                f"{self}: widths and depths are positive numbers, vocab, context and n_head 0 or more; qk_norm needs n_head."
+                f"{self}: widths and depths are positive numbers, vocab, context and n_head 0 or more; qk_norm needs n_head; "
+                "top_k is 1 to experts."
             )
 
     @property
@@ -61,16 +65,26 @@ class Shape:
     @property
     def encoder(self) -> int:
         """Parameters of the encoder's block matrices."""
-        return self.n_encoder * self.d_model * (4 * self.attn + self._mlp)
+        return self.n_encoder * self.d_model * (4 * self.attn + self._mlp(self.experts))
 
     @property
     def decoder(self) -> int:
         """Parameters of the decoder's block matrices, 12 L d^2 in the usual proportions and without an encoder."""
-        return self.n_layer * self.d_model * ((8 if self.n_encoder else 4) * self.attn + self._mlp)
+        return self.n_layer * self.d_model * ((8 if self.n_encoder else 4) * self.attn + self._mlp(self.experts))
 
     @property
     def blocks(self) -> int:
         return self.encoder + self.decoder
+
+    @property
+    def idle(self) -> int:
+        """Parameters of block matrices that a token does not pass: of the experts that are not chosen."""
+        return (self.n_layer + self.n_encoder) * self.d_model * (self._mlp(self.experts) - self._mlp(self.top_k))
+
+    @property
+    def active(self) -> int:
+        """Parameters of block matrices that a token passes."""
+        return self.blocks - self.idle
 
     @property
     def embedding(self) -> int:
@@ -86,11 +100,15 @@ class Shape:
         """Parameters of norms without biases: before each part of a block, at the end of each stack, and of qk_norm."""
         L, L_e = self.n_layer, self.n_encoder
         norms, attentions = (3 * L + 2 * L_e + 2, 2 * L + L_e) if L_e else (2 * L + 1, L)
-        return norms * self.d_model + (attentions * 2 * (self.attn // self.n_head) if self.qk_norm else 0)
+        heads = attentions * 2 * (self.attn // self.n_head) if self.qk_norm else 0
+        return norms * self.d_model + heads + (L + L_e) * self._router
 
     @property
-    def _mlp(self) -> int:
-        return (3 if self.gated else 2) * self.ff
+    def _router(self) -> int:
+        return self.experts if self.experts > 1 else 0
+
+    def _mlp(self, experts: int) -> int:
+        return experts * (3 if self.gated else 2) * self.ff + self._router
 
 
 Count = Callable[[Shape], float]
@@ -98,7 +116,7 @@ PARAMETERS: dict[str, Count] = {
     # Kaplan 2001.08361: block matrices alone
     "non_embedding": lambda s: s.blocks,
     # Porian 2406.19146, and tied heads generally: matrices that multiply an activation
-    "active_with_head": lambda s: s.blocks + s.head,
+    "active_with_head": lambda s: s.active + s.head,
     # embeddings, learned positions and the head
     "total": lambda s: s.blocks + s.embedding + (0 if s.tied else s.head),
     # all that scaling.training learns
@@ -110,7 +128,7 @@ def _hoffmann(s: Shape) -> float:
     """Appendix F of 2203.15556 per token, blocks alone: 3 x forward."""
     d, a = s.d_model, s.attn
     layer = 2 * 3 * d * a + 2 * s.context * a + 3 * s.n_head * s.context + 2 * s.context * a + 2 * a * d
-    return 3 * s.n_layer * (layer + 2 * (3 if s.gated else 2) * d * s.ff)
+    return 3 * (s.n_layer * layer + 2 * (s.active - s.n_layer * 4 * d * a))
 
 
 def _attention(s: Shape) -> float:
@@ -119,18 +137,18 @@ def _attention(s: Shape) -> float:
     return 6 * s.attn * (s.n_layer * (s.context + 1) + full * 2 * s.context)
 
 
-FLOPS: dict[str, Count] = {  # training FLOP per token; the matrices, and what is said
-    "6ND": lambda s: 6 * PARAMETERS["total"](s),
-    "6ND_non_embedding": lambda s: 6 * s.blocks,
+FLOPS: dict[str, Count] = {  # training FLOP per token; the matrices that it passes, and what is said
+    "6ND": lambda s: 6 * (PARAMETERS["total"](s) - s.idle),
+    "6ND_non_embedding": lambda s: 6 * s.active,
     "6ND_with_head": lambda s: 6 * PARAMETERS["active_with_head"](s),
-    "6ND_with_gains": lambda s: 6 * PARAMETERS["total_with_gains"](s),
+    "6ND_with_gains": lambda s: 6 * (PARAMETERS["total_with_gains"](s) - s.idle),
     "6ND+attn": lambda s: 6 * PARAMETERS["active_with_head"](s) + 6 * s.context * s.attn * s.n_layer,
-    "kaplan": lambda s: 6 * s.blocks + 6 * s.n_layer * s.context * s.attn,  # the causal half of attention
-    "deepseek": lambda s: 6 * s.blocks + 12 * s.n_layer * s.d_model * s.context,  # its full square, also PaLM's
-    "lingua": lambda s: 6 * s.blocks + 7 * s.n_layer * s.d_model * s.context,  # causal, scores computed twice
+    "kaplan": lambda s: 6 * s.active + 6 * s.n_layer * s.context * s.attn,  # the causal half of attention
+    "deepseek": lambda s: 6 * s.active + 12 * s.n_layer * s.d_model * s.context,  # its full square, also PaLM's
+    "lingua": lambda s: 6 * s.active + 7 * s.n_layer * s.d_model * s.context,  # causal, scores computed twice
     "hoffmann": lambda s: _hoffmann(s) + 12 * s.head,  # embeddings and logits at 2 V d each, as published
     "hoffmann_blocks": _hoffmann,  # as in table A4
-    "exact": lambda s: 6 * (s.blocks + s.head) + _attention(s),  # matrix products with the head, causal attention
+    "exact": lambda s: 6 * (s.active + s.head) + _attention(s),  # matrix products with the head, causal attention
 }
 WITHOUT_VOCABULARY = {"non_embedding", "6ND_non_embedding", "kaplan", "deepseek", "lingua", "hoffmann_blocks"}
 DECODERS = {"6ND+attn", "kaplan", "deepseek", "lingua", "hoffmann", "hoffmann_blocks"}  # nobody counted encoders so

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from scaling.training.model import Model, Weights
+from scaling.training.model import Model, Watch, Weights
 
 PLAIN = 4096  # tokens of a vocabulary whose logits are all held at once: that is quick while they fit the cache
 CELLS = 2**20  # logits held at once beyond that: 4 MB
@@ -34,16 +34,18 @@ def judged_losses(model: Model, weights: Weights, windows: Tensor) -> Tensor:
     return _in_chunks(x, weights["embedding"], targets(windows, x.shape[1]))[0]
 
 
-def training_loss(model: Model, weights: Weights, windows: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
+def training_loss(
+    model: Model, weights: Weights, windows: Tensor, z_loss: float, watch: Watch | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """What is minimised, cross-entropy alone, and `z_loss` times (log Z)^2; each (K,), a mean over tokens.
 
     The last two are to be looked at, not to be differentiated.
     """
     if model.shape.vocab > PLAIN:
-        x = model.features(weights, windows)
+        x = model.features(weights, windows, watch)
         wanted = targets(windows, x.shape[1])
         return ChunkedCrossEntropy.apply(x, weights["embedding"], wanted, z_loss)  # type: ignore[no-any-return, no-untyped-call]
-    losses, log_z = CrossEntropy.apply(model.logits(weights, windows), windows)  # type: ignore[no-untyped-call]
+    losses, log_z = CrossEntropy.apply(model.logits(weights, windows, watch), windows)  # type: ignore[no-untyped-call]
     loss = losses.mean(dim=1)
     if not z_loss:
         return loss, loss, torch.zeros_like(loss)

@@ -16,11 +16,11 @@ from scaling.counting import Shape
 
 INIT_STD = 0.02  # GPT-2; projections back into the residual stream are smaller by sqrt(2 L)
 Weights = Mapping[str, Tensor]
-Watch = Callable[[str, Tensor], None]
+Watch = Callable[[str, Callable[[], Tensor]], None]
 
 
 class Weight(NamedTuple):
-    """One tensor of a member: its shape and initial standard deviation (0: a gain, which starts at 1)."""
+    """One tensor of a member: its shape and initial standard deviation (0: a gain, which starts at 1, or a bias, at 0)."""
 
     shape: tuple[int, ...]
     std: float
@@ -54,8 +54,8 @@ class Model:
         self.shape, self.rules = shape, rules or Rules.of("sp")
         self.weights = self._weights()
         # block matrices, then embeddings, then gains: what decays, and what mup treats apart, is one slice each
-        self.hidden = [n for n, w in self.weights.items() if len(w.shape) == 2 and n.startswith(("blocks", "encoder"))]
-        others = [n for n, w in self.weights.items() if len(w.shape) == 2 and n not in self.hidden]
+        self.hidden = [n for n, w in self.weights.items() if len(w.shape) > 1 and n.startswith(("blocks", "encoder"))]
+        others = [n for n, w in self.weights.items() if len(w.shape) > 1 and n not in self.hidden]
         self.order = [*self.hidden, *others, *(n for n, w in self.weights.items() if len(w.shape) == 1)]
         sizes = {n: math.prod(w.shape) for n, w in self.weights.items()}
         self.n_hidden = sum(sizes[n] for n in self.hidden)
@@ -72,7 +72,9 @@ class Model:
         norms = {"q_gain": gains, "k_gain": gains} if s.qk_norm else {}
         qkv = {"qkv": Weight((3 * d, d), std)}, {"q": Weight((d, d), std), "kv": Weight((2 * d, d), std)}
         attention, cross = ({"norm": gain, **from_, "out": Weight((d, d), into_stream), **norms} for from_ in qkv)
-        mlp = {"norm": gain, "up": Weight((4 * d, d), std), "out": Weight((d, 4 * d), into_stream)}
+        many = (s.experts,) if s.experts > 1 else ()
+        router = {"router": Weight((*many, d), d**-0.5), "bias": Weight(many, 0.0)} if many else {}
+        mlp = {"norm": gain, **router, "up": Weight((*many, s.ff, d), std), "out": Weight((*many, d, s.ff), into_stream)}
 
         table = {"embedding": Weight((s.vocab, d), INIT_STD), "positions": Weight((s.context, d), INIT_STD)}
         for stack, blocks in ("encoder", s.n_encoder), ("blocks", s.n_layer):
@@ -86,13 +88,13 @@ class Model:
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """The named tensors (K, *shape) that a buffer (K, P) holds, without copying.
 
-        Block matrices come transposed, as (K, inputs, outputs): that is how they are multiplied, and learned, with the
-        fewest operations.
+        Block matrices come transposed, as (K, [experts,] inputs, outputs): that is how they are multiplied, and learned, with
+        the fewest operations.
         """
         sizes = [math.prod(self.weights[name].shape) for name in self.order]
         parts = zip(self.order, torch.split(flat, sizes, dim=1), strict=True)
         views = {name: part.view(len(flat), *self.weights[name].shape) for name, part in parts}
-        return views | {name: views[name].transpose(1, 2) for name in self.hidden}
+        return views | {name: views[name].mT for name in self.hidden}
 
     def initial(self, seed: int) -> Tensor:
         """Initial weights (P,) of a member, decided by its seed alone; no global random state is read or changed."""
@@ -101,9 +103,9 @@ class Model:
         for name, weight in self.weights.items():
             if weight.std:
                 drawn = torch.empty(weight.shape).normal_(0.0, weight.std, generator=generator)
-                views[name][0] = drawn.T if name in self.hidden else drawn
+                views[name][0] = drawn.mT if name in self.hidden else drawn
             else:
-                views[name].fill_(1.0)
+                views[name].fill_(0.0 if name.endswith("bias") else 1.0)
         return flat[0]
 
     def span(self) -> int:
@@ -117,8 +119,8 @@ class Model:
     def features(self, weights: Weights, windows: Tensor, watch: Watch | None = None) -> Tensor:
         """What the embedding turns into logits, (K, batch * context, d_model).
 
-        `weights` are named tensors as `views` gives them. `watch` is shown (name, tensor) along the way: attention
-        scores and what each block leaves in the stream.
+        `weights` are named tensors as `views` gives them. `watch` is offered (name, how to get a tensor) along the way:
+        attention scores, loads of experts, and what each block leaves in the stream.
         """
         context = self.shape.context
         source, tokens = windows[..., :context], windows[..., -context - 1 : -1]
@@ -146,11 +148,38 @@ class Model:
             x = self._attention(weights, f"{at}.attention", x, None, batch, watch)
             if memory is not None:
                 x = self._attention(weights, f"{at}.cross", x, memory, batch, watch)
-            up = torch.bmm(_norm(x, weights[f"{at}.mlp.norm"]), weights[f"{at}.mlp.up"])
-            x = torch.baddbmm(x, F.gelu(up), weights[f"{at}.mlp.out"], alpha=self.rules.branch)
+            normed = _norm(x, weights[f"{at}.mlp.norm"])
+            if self.shape.experts > 1:
+                x = x + self.experts(weights, f"{at}.mlp", normed, watch) * self.rules.branch
+            else:
+                up = torch.bmm(normed, weights[f"{at}.mlp.up"])
+                x = torch.baddbmm(x, F.gelu(up), weights[f"{at}.mlp.out"], alpha=self.rules.branch)
             if watch:
-                watch(at, x)
+                watch(at, lambda x=x: x)  # type: ignore[misc]
         return x
+
+    def experts(self, weights: Weights, at: str, x: Tensor, watch: Watch | None) -> Tensor:
+        """What the chosen experts make of every row of x (K, rows, d), each times its gate.
+
+        Loss-free balancing (2408.15664): a bias has a say in which experts are chosen, not in how much they count. Gates are
+        sigmoids, scaled so that those of a row sum to about one at the start.
+        """
+        (members, rows, d), n, k = x.shape, self.shape.experts, self.shape.top_k
+        asked = torch.bmm(x, weights[f"{at}.router"])
+        gates = torch.sigmoid(asked)
+        chosen = torch.topk((gates + weights[f"{at}.bias"][:, None]).detach(), k, dim=2).indices
+        # rows sorted by member and expert, so that each multiplies its own, wherever they stand
+        which = (chosen + n * torch.arange(members, device=x.device).view(-1, 1, 1)).flatten()
+        order = torch.argsort(which, stable=True)
+        ends = torch.searchsorted(which[order], torch.arange(members * n, device=x.device), right=True)
+        if watch:
+            watch(f"{at}.load", lambda: ends.diff(prepend=ends.new_zeros(1)).view(members, n))
+        parts = x.reshape(members * rows, d).index_select(0, order.div(k, rounding_mode="floor"))
+        for name, act in ("up", F.gelu), ("out", lambda y: y):
+            parts = act(F.grouped_mm(parts, weights[f"{at}.{name}"].mT.flatten(0, 1).mT, offs=ends.int()))
+        back = parts.index_select(0, torch.argsort(order)).view(members, rows, k, d)
+        mixed: Tensor = (back * gates.gather(2, chosen).mul(2 / k).unsqueeze(3)).sum(dim=2)
+        return mixed
 
     def _attention(
         self, weights: Weights, at: str, x: Tensor, memory: Tensor | None, batch: int, watch: Watch | None
@@ -175,8 +204,12 @@ class Model:
             )
         scale = head_dim**-self.rules.attention_power
         if watch:
-            scores = q @ k.transpose(-1, -2) * scale
-            watch(f"{at}.scores", (scores.tril() if causal else scores).view(members, -1))
+
+            def scores() -> Tensor:
+                of_all: Tensor = q @ k.transpose(-1, -2) * scale
+                return (of_all.tril() if causal else of_all).view(members, -1)
+
+            watch(f"{at}.scores", scores)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale)
         mixed = mixed.transpose(1, 2).reshape(members, rows, d)
         return torch.baddbmm(x, mixed, weights[f"{at}.out"], alpha=self.rules.branch)
@@ -192,11 +225,11 @@ def _norm(x: Tensor, gain: Tensor) -> Tensor:
 
 
 def fake_quantised(weight: Tensor, levels: Tensor) -> Tensor:
-    """Weights (K, inputs, outputs) rounded to 2 `levels` + 1 values an output; gradients pass as if they were not.
+    """Weights (K, [experts,] inputs, outputs) rounded to 2 `levels` + 1 values an output; gradients pass as if they were not.
 
     `levels` (K,) is 0 for members still in full precision: their weights come back bit by bit.
     """
-    level = levels.view(-1, 1, 1)
-    step = weight.detach().abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / level.clamp_min(1)
+    level = levels.view(-1, *(1 for _ in weight.shape[1:]))
+    step = weight.detach().abs().amax(dim=-2, keepdim=True).clamp_min(1e-12) / level.clamp_min(1)
     rounded = torch.where(level > 0, (weight.detach() / step).round() * step, weight.detach())
     return weight + (rounded - weight.detach())

@@ -61,11 +61,11 @@ def forward_probes(bench: Bench, windows: Tensor) -> dict[str, float]:
     """
     seen: dict[str, float] = {}
 
-    def watch(name: str, x: Tensor) -> None:
+    def watch(name: str, get: Callable[[], Tensor]) -> None:
         if name.endswith(".scores"):
-            seen[f"logit_max/{name.removesuffix('.scores')}"] = float(x.abs().max())
-        else:
-            seen[f"activation/{name}"] = float(x.abs().mean())
+            seen[f"logit_max/{name.removesuffix('.scores')}"] = float(get().abs().max())
+        elif not name.endswith(".load"):
+            seen[f"activation/{name}"] = float(get().abs().mean())
 
     logits = bench.stack.model.logits(bench.stack.weights, windows, watch)
     seen["activation/logits"] = float(logits.abs().mean())

@@ -28,11 +28,12 @@ _KINDS: dict[Any, tuple[type, str]] = {
 
 _RANGES: dict[str, tuple[float, float]] = {  # from, to below: far beyond what this trainer is for, and still quick to refuse
     "n_layer": (1, 2**10 + 1),
+    "experts": (1, 2**12 + 1),
     "d_model n_head context batch base_width base_depth": (1, 2**20 + 1),
     "eval_every eval_tokens val_tokens": (1, 2**40 + 1),
     "vocab": (256, 2**16 + 1),
     "n_encoder": (0, 2**10 + 1),
-    "weight_decay z_loss loss_floor safe_step": (0, inf),
+    "weight_decay z_loss loss_floor safe_step balance": (0, inf),
     "seed data_seed qat_from": (0, 2**63),
     "beta1 beta2": (0, 1),
 }
@@ -121,6 +122,13 @@ class RunSpec:
         How gradients change weights. `muon`, `hyperball` and `frugal` are for the matrices of blocks, AdamW learns the rest.
     loss_floor : float
         A lower bound of the loss, which `momo` steps towards.
+    experts : int
+        Feed-forward parts in every block, each four times as wide as the model; 1: a dense model. More have a router,
+        biases that keep their loads even (2408.15664), and a column `max_vio` in the curve: largest load over the mean, less 1.
+    top_k : int
+        Experts that each byte passes.
+    balance : float
+        How far an update moves the bias of an expert that has more or less than its share to do; published with 1e-3.
     """
 
     schedule: str
@@ -154,6 +162,9 @@ class RunSpec:
     merge: str = ""
     optimiser: str = "adamw"
     loss_floor: float = 0.0
+    experts: int = 1
+    top_k: int = 1
+    balance: float = 1e-3
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -198,6 +209,10 @@ class RunSpec:
                 f"parametrization = {self.parametrization!r} says how AdamW's rates depend on width, and optimiser is "
                 f"{self.optimiser!r}\nchoose 'sp', or 'adamw'"
             )
+        if not 1 <= self.top_k <= self.experts:
+            raise TrainingError(f"top_k = {self.top_k}: must be 1 to experts = {self.experts}")
+        if self.experts > 1 and self.d_model % 4:
+            raise TrainingError(f"d_model = {self.d_model}: must be a multiple of 4 in a model of experts")
         if self.qat_bits not in (0, *range(2, 17)):
             raise TrainingError(f"qat_bits = {self.qat_bits}: must be 2 to 16, or 0 for full precision throughout")
         if self.merge:
@@ -208,7 +223,7 @@ class RunSpec:
     @property
     def shape(self) -> Shape:
         """The model's size, as the counting functions take it: the head is the embedding."""
-        names = ("d_model", "n_layer", "n_head", "context", "n_encoder", "qk_norm", "vocab")
+        names = ("d_model", "n_layer", "n_head", "context", "n_encoder", "qk_norm", "vocab", "experts", "top_k")
         return Shape(**{name: getattr(self, name) for name in names}, tied=True)
 
     @property
@@ -216,8 +231,11 @@ class RunSpec:
         """Counts of parameters by their column in `runs.csv`; the head is the embedding, which `n_params` holds once."""
         shape = self.shape
         sides = {"n_params_encoder": shape.encoder, "n_params_decoder": shape.decoder} if self.n_encoder else {}
+        total = int(parameters(shape, "total_with_gains"))
+        if self.experts > 1:
+            sides["n_params_active"] = total - shape.idle
         return {
-            "n_params": int(parameters(shape, "total_with_gains")),
+            "n_params": total,
             "n_params_nonemb": shape.blocks,
             "n_params_embedding": shape.embedding,
             "n_params_head": shape.head,
@@ -254,7 +272,8 @@ class RunSpec:
     @property
     def watched(self) -> tuple[str, ...]:
         """Columns that the curve has beside those of every run: means since its last row, of what each update says."""
-        return (*(["rate_share"] if self.optimiser == "momo" else []), *(["step_share"] if self.safe_step else []))
+        on = {"rate_share": self.optimiser == "momo", "step_share": self.safe_step, "max_vio": self.experts > 1}
+        return tuple(name for name, wanted in on.items() if wanted)
 
     @cached_property
     def merged(self) -> dict[int, float]:

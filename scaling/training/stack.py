@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scaling.errors import TrainingError
 from scaling.training.losses import training_loss
-from scaling.training.model import Model, Rules, fake_quantised
+from scaling.training.model import Model, Rules, Watch, fake_quantised
 from scaling.training.optimisers import RULES, Rule
 from scaling.training.spec import RunSpec
 from scaling.training.steps import gauge, looked_at
@@ -108,7 +108,8 @@ class Stack:
         steps = self.step + torch.arange(n, device=self.device).unsqueeze(1)
         self.plan[:n] = self.updates[self.rows, steps].transpose(1, 2).unsqueeze(3)
         self.cursor.zero_()
-        if self.device.type == "cuda" and self.graph is None:
+        # a graph has fixed shapes, and experts have as many rows as come
+        if self.device.type == "cuda" and self.graph is None and self.spec.experts == 1:
             self._capture()
         for i in range(n):
             if self.probing and i == n - 1:
@@ -142,9 +143,11 @@ class Stack:
         *constants, levels = self.plan.index_select(0, self.cursor).squeeze(0).unbind()  # each (K, 1)
         windows = self.windows.index_select(0, self.cursor).squeeze(0).long()
 
-        total, loss, z = training_loss(model, self.seen(self.weights, levels), windows, spec.z_loss)
+        loads: list[Tensor] = []
+        watch = self._loads_to(loads) if spec.experts > 1 else None
+        total, loss, z = training_loss(model, self.seen(self.weights, levels), windows, spec.z_loss, watch)
         # the sum over members is for autograd alone: each has slope 1 in it, also beside one that is not finite
-        slopes = torch.autograd.grad(total.sum(), list(self.weights.values()))
+        slopes = torch.autograd.grad(total.sum(), list(self.weights.values()), materialize_grads=True)
         with torch.no_grad():
             torch._foreach_copy_(self.slopes, slopes)
             norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
@@ -153,6 +156,8 @@ class Stack:
             watched = self.rule.update(self.flat, self.grads.mul_(scale), (*constants,), total.unsqueeze(1), scale)
             if spec.safe_step:
                 watched = [*watched, self._held_back(before, levels, windows)]
+            if loads:
+                watched.append(self._balance(loads))
             seen = torch.stack([loss, z, *(x.squeeze(1) for x in (norm, *watched))])
             self.ring.index_copy_(0, self.cursor, seen.unsqueeze(0))
             self.cursor.add_(1)
@@ -170,6 +175,19 @@ class Stack:
         one, flat = slice(k, k + 1), self.flat.detach()[k : k + 1]
         weights = self.seen(self.model.views(self.before[one]), self.levels(self.rows[one]))
         return looked_at(self.model, weights, flat - self.before[one], flat - origin.to(self.device), self.last[one])
+
+    def _loads_to(self, loads: list[Tensor]) -> Watch:
+        return lambda name, get: loads.append(get()) if name.endswith(".load") else None
+
+    def _balance(self, loads: list[Tensor]) -> Tensor:
+        """Move the biases of experts against their loads; returns largest load over mean, less 1, (K, 1), mean over blocks."""
+        biases = [weight for name, weight in self.weights.items() if name.endswith(".bias")]
+        worst = torch.zeros(self.members, device=self.device)
+        for bias, load in zip(biases, loads, strict=True):
+            mean = load.float().mean(dim=1, keepdim=True)
+            bias.add_((mean - load).sign(), alpha=self.spec.balance)
+            worst += (load.amax(dim=1) / mean.squeeze(1) - 1) / len(loads)
+        return worst.unsqueeze(1)
 
     def _capture(self) -> None:
         """Record one update as a CUDA graph, on copies of the state, so that capturing trains nothing."""

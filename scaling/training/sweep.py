@@ -92,7 +92,7 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
         row = {"run": name, "n_params": spec.params["n_params"], "steps": steps, "tokens": tokens}
         row |= {"flops": tokens * flops, "own_steps": own[name]}
         if seconds:
-            key = (spec.shape, spec.batch)
+            key = (spec.shape, spec.batch, spec.optimiser)
             timed[key] = timed.get(key) or training.seconds_per_update(spec)
             judging = own[name] / spec.eval_every * 1.5 * spec.eval_tokens + spec.val_tokens  # a third of the work each
             row["seconds"] = timed[key] * (own[name] + judging / 3 / spec.batch_tokens) if own[name] else 0.0
