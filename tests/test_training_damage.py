@@ -27,10 +27,14 @@ def go(runs, out):
 
 @pytest.fixture(scope="module")
 def states(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("states"))
+
+
+def made(folder, settings=""):
     """Runs, and two folders of theirs: `finished`, and `interrupted` with a record, a group and a part on their way."""
-    folder = tmp_path_factory.mktemp("states")
     text = text_in(folder / "text").as_posix()
-    (folder / "sweep.toml").write_text(TREE.format(corpus=text, eval_every=5, steps=24))
+    tree = TREE.format(corpus=text, eval_every=5, steps=24)
+    (folder / "sweep.toml").write_text(tree.replace("[axes]", settings + "[axes]"))
     runs = read_sweep(folder / "sweep.toml")
     save = group.Group._save
 
@@ -126,6 +130,12 @@ def test_twenty_damages(states, tmp_path):
 @pytest.mark.slow
 def test_two_hundred_damages(states, tmp_path):
     assert damaged(states, tmp_path, 200, seed=6) >= 160
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ['optimiser = "momo"\nexperts = 4\n', 'optimiser = "muon"\n', 'optimiser = "hyperball"\n'])
+def test_two_hundred_damages_with_other_optimisers_and_experts(settings, tmp_path):
+    assert damaged(made(tmp_path, settings), tmp_path, 200, seed=7) >= 160
 
 
 def test_a_finished_run_without_its_curve_is_told_before_anything_is_done(states, tmp_path):

@@ -163,6 +163,20 @@ def test_divergence_ends_a_branch_and_not_its_neighbours(text, tmp_path):
     assert files(tmp_path, "bad") == files(tmp_path / "alone", "bad")
 
 
+def test_runs_that_share_their_divergence_end_where_they_would_alone(text, tmp_path):
+    plan = "two_stage:{START},steps={steps},switch=20,then=1e30".replace("{START}", START)
+    specs = {
+        f"every{every}-{steps}": RunSpec(schedule=plan.format(steps=steps), corpus=text, **(TINY | {"eval_every": every}))
+        for every in (7, 10)
+        for steps in (40, 60)
+    }
+    records = train_group(specs, tmp_path, device="cpu")
+    assert {record["status"] for record in records.values()} == {"diverged"}
+    for name, spec in specs.items():
+        train(spec, tmp_path / "alone", name=name, device="cpu")
+        assert files(tmp_path, name) == files(tmp_path / "alone", name)
+
+
 def test_runs_of_two_kinds_are_no_group(text, tmp_path):
     specs = {str(d): RunSpec(schedule=wsd(30), corpus=text, **(TINY | {"d_model": d})) for d in (8, 16)}
     with pytest.raises(TrainingError, match="runs of one group must agree"):

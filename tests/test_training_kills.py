@@ -212,11 +212,18 @@ def test_killed_at_the_worst_moments(text, tmp_path):
         same(folder, tmp_path / "peace", runs)
 
 
+SWITCHES = {
+    "plain": {},
+    "probes and merges": {"vocab": 270, "merge": "9:0.25 27:0.25 60:0.5", "probes": True, "safe_step": 0.1},
+    "experts": {"experts": 4, "top_k": 2},
+    **{name: {"optimiser": name} for name in ("sgd", "muon", "hyperball", "momo", "frugal")},
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("switch", [{}, {"vocab": 270, "merge": "9:0.25 27:0.25 60:0.5", "probes": True, "safe_step": 0.1}])
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize(("lanes", "switch"), [(1, "plain"), *((2, switch) for switch in SWITCHES)])
 def test_a_sweep_of_two_processes_killed_25_times(text, tmp_path, lanes, switch):
-    runs = settings(text, [8], [60, 120], [0, 1, 2, 3], **switch)
+    runs = settings(text, [8], [60, 120], [0, 1, 2, 3], **SWITCHES[switch])
     planned = {name: Planned(RunSpec(**one), {}) for name, one in runs.items()}
     sweep(planned, tmp_path / "peace", jobs=1, device="cpu")
     said = json.loads(drive(ANY, runs, tmp_path, 25, lanes, random.Random(lanes).randrange(10**6)))

@@ -14,6 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
 
+import scaling
 from scaling import schedule
 from scaling.document import signed
 from scaling.errors import ScheduleError, TrainingDataError, TrainingError
@@ -274,11 +275,33 @@ def test_a_finished_run_of_another_spec_and_a_foreign_curve_are_not_overwritten(
     assert curve(tmp_path, "mine") == b"step,loss\n1,2.0\n"
 
 
-def test_a_diverged_run_ends_with_its_last_finite_row(text, tmp_path):
-    record = run(text, tmp_path, schedule="constant:peak=1e30,steps=60")
-    assert record["status"] == "diverged" and record["final_val_loss"] is None
-    assert all(np.isfinite(float(row["val_loss"])) for row in rows(tmp_path))
-    assert len(rows(tmp_path)) < 9
+def test_a_diverged_run_ends_early_and_can_be_read_beside_the_others(text, tmp_path):
+    """At once, after some rows, and with a loss that is finite and far above that of knowing nothing."""
+    plans = {"at-once": "constant:peak=1e30,steps=60", "later": "two_stage:peak=1e-2,steps=60,switch=25,then=1e30"}
+    for name, plan in plans.items():
+        record = run(text, tmp_path, name=name, schedule=plan)
+        assert record["status"] == "diverged" and record["final_val_loss"] is None
+        *before, last = rows(tmp_path, name)
+        assert all(float(row["val_loss"]) < 6 for row in before) and last["val_loss"] == last["val_se"] == ""
+        assert int(last["step"]) == {"at-once": 1, "later": 30}[name]
+    record = run(text, tmp_path, name="far", schedule="constant:peak=3,steps=60")
+    *before, last = rows(tmp_path, "far")
+    assert record["status"] == "diverged" and int(last["step"]) in (10, 20, 30)
+    assert float(last["val_loss"]) > 2 * record["initial_loss"] > 11
+    assert run(text, tmp_path, name="good")["status"] == "finished"
+    found = scaling.read(tmp_path)
+    assert found.facts["status"].to_dict() == {
+        "at-once": "diverged",
+        "far": "diverged",
+        "good": "finished",
+        "later": "diverged",
+    }
+    assert found.frame.groupby("run")["step"].max().to_dict() == {
+        "at-once": 1,
+        "far": int(last["step"]),
+        "good": 60,
+        "later": 30,
+    }
 
 
 @pytest.mark.parametrize(

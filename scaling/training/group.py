@@ -41,6 +41,8 @@ from scaling.training.spec import RunSpec
 from scaling.training.stack import CHUNK, Losses, Stack, model_of
 from scaling.training.tree import Segment, forest
 
+HOPELESS = 2.0  # times the loss of a model that knows nothing: no run that learned was ever above 1.3 of it
+
 
 class Run:
     """A run on its way: where it is evaluated, its curve, and the updates since its last row."""
@@ -277,14 +279,13 @@ class Group:
             return evaluate(self.model, self.stack.seen(weights, self.stack.levels(chosen)), judges)
 
     def _row(self, k: int, judged: Judged, losses: Losses) -> None:
-        """Write the rows of all runs that have one at this step of lane k; end those that end here."""
+        """Write the rows of all runs that have one at this step of lane k; end those that end here.
+
+        A run ends as diverged at a row of its own, so that it does so at the same one whatever its company.
+        """
         lane = self.lanes[k]
         step = lane.rows.pop()
         names = self._alive(lane.segment)
-        if not math.isfinite(judged.loss) or not np.isfinite(losses.train[k]).all():
-            for name in names:
-                self._finish(name, lane, "diverged", None)
-            return
         probing = [self.runs[name] for name in names if self.runs[name].spec.probes and step in self.runs[name].rows]
         probed = self.stack.probes(k, self.origin(probing[0].spec.seed)) if probing else {}
         for name in names:
@@ -313,12 +314,15 @@ class Group:
                 **probed,
             )
             run.means = [[] for _ in run.means]
+            most = HOPELESS * self.initial[run.spec.seed] if step >= run.spec.eval_every else math.inf  # the start may be rough
+            if not (math.isfinite(train_loss) and math.isfinite(judged.loss) and judged.loss <= most):
+                self._finish(name, lane, "diverged", None)
         if step < lane.segment.end:
             return
         state = self._state(lane) if lane.segment.children else None
         self.waiting += [Lane(child, state, lane.seconds) for child in reversed(lane.segment.children)]
         self._hand_over()
-        ending = [name for name in names if self.specs[name].table.steps == step]
+        ending = [name for name in self._alive(lane.segment) if self.specs[name].table.steps == step]
         if ending:
             (final,) = self._judge([k], self.final_judges)
             for name in ending:

@@ -15,6 +15,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import platform
 import re
@@ -230,9 +231,14 @@ class Curve:
         self._file = path.open("ab", buffering=0)  # whoever follows the run sees every row at once
 
     def row(self, **values: float | int | None) -> None:
-        """Append one row, of the curve's columns; a float is written with nine digits, `lr` exactly, None as an empty cell."""
+        """Append one row, of the curve's columns.
+
+        A float is written with nine digits, `lr` exactly, and what is None or not finite as an empty cell.
+        """
         exact = {k for k, value in values.items() if k == "lr" or isinstance(value, int)}
-        cells = {k: "" if v is None else repr(v) if k in exact else f"{v:.9g}" for k, v in values.items()}
+        cells = {
+            k: "" if v is None or not math.isfinite(v) else repr(v) if k in exact else f"{v:.9g}" for k, v in values.items()
+        }
         line = (",".join(cells[column] for column in self.columns) + "\n").encode()
         left = line
         while left:  # a full disk may take the first bytes and refuse the rest only when they come again

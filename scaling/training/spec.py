@@ -187,6 +187,8 @@ class RunSpec:
                 if not low <= getattr(self, name) < high:
                     below = "" if high == inf else f" and below {high}"
                     raise TrainingError(f"{name} = {getattr(self, name)}: must be {low} or more{below}")
+        if not 1 <= self.top_k <= self.experts:
+            raise TrainingError(f"top_k = {self.top_k}: must be 1 to experts = {self.experts}")
         if (held := self.params["n_params"]) > MOST_PARAMETERS:
             raise TrainingError(
                 f"d_model = {self.d_model}, n_layer = {self.n_layer}: {held:.3g} parameters; a model has {MOST_PARAMETERS:.0e} "
@@ -209,10 +211,12 @@ class RunSpec:
                 f"parametrization = {self.parametrization!r} says how AdamW's rates depend on width, and optimiser is "
                 f"{self.optimiser!r}\nchoose 'sp', or 'adamw'"
             )
-        if not 1 <= self.top_k <= self.experts:
-            raise TrainingError(f"top_k = {self.top_k}: must be 1 to experts = {self.experts}")
         if self.experts > 1 and self.d_model % 4:
             raise TrainingError(f"d_model = {self.d_model}: must be a multiple of 4 in a model of experts")
+        if self.experts > 1 and (self.probes or self.safe_step):
+            raise TrainingError(
+                "probes and safe_step need a forward derivative, which torch has not for experts; leave one out"
+            )
         if self.qat_bits not in (0, *range(2, 17)):
             raise TrainingError(f"qat_bits = {self.qat_bits}: must be 2 to 16, or 0 for full precision throughout")
         if self.merge:

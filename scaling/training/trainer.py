@@ -38,8 +38,8 @@ def train(
 
     Returns
     -------
-    The run's row of `runs.csv`. `status` is `finished`, or `diverged` if the loss stopped being finite: then the curve ends
-    at the last finite row and `final_val_loss` is None.
+    The run's row of `runs.csv`. `status` is `finished`, or `diverged` if the loss stopped being finite or was twice that of
+    the initial weights: then the curve ends there, losses that are not finite as empty cells, and `final_val_loss` is None.
 
     Raises
     ------
