@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError
 
 import scaling
 from scaling import errors
-from scaling.cli import options, output, progress
+from scaling.cli import options, output, own_laws, progress
 
 EXAMPLES = """Examples:
 
@@ -60,6 +60,7 @@ VERBS = {
     "merge": "Weigh checkpoints of a run at constant rate so that their average imitates a decay of the learning rate.",
     "report": "Print the report of a saved fit again; -o writes a page with figures, plan, backtest and sliders.",
     "laws": "List the laws, or show one: formula, parameters, published constants.",
+    "completion": "Print what makes a shell complete verbs and options.",
     "train": "Train one small model and write its loss curve; go on where an interrupted run stopped.",
     "sweep": "Train the runs of a sweep file; what runs share is trained once, and finished runs are left alone.",
 }
@@ -97,6 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tokens = ["runs-import", *tokens[2:]] if tokens[:2] == ["runs", "import"] else tokens
         if named := next((token for token in tokens if token in VERBS), None):
             app[named].help = None  # the page of a verb is its docstring
+        own_laws.load_all(tokens)
         with warnings.catch_warnings():
             if not debug:
                 warnings.showwarning = lambda message, *_: output.warning(str(message))  # without its line of source

@@ -11,6 +11,7 @@ import scaling
 from scaling.cli import output
 from scaling.cli.options import DELTA, Delta, Flag, Many, Minimised, Reading, Seed, auto_laws, check_delta, check_files
 from scaling.cli.output import Printing
+from scaling.cli.own_laws import law_named
 from scaling.errors import ArgumentError
 from scaling.formula import find
 from scaling.words import parse_number
@@ -60,7 +61,7 @@ def run(
     """
     check_files(None, "figure", plot, inputs=paths, force=force)
     check_delta(objective, delta)
-    laws = [find(text) for text in law] or None
+    laws = [law_named(text) for text in law] or None
     if recipes is not None:
         if holdout is not None or len(law) > 1:
             raise ArgumentError("--recipes holds out the largest size, and takes one --law at most")

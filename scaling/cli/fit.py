@@ -22,8 +22,8 @@ from scaling.cli.options import (
     values,
 )  # fmt: skip
 from scaling.cli.output import Printing
+from scaling.cli.own_laws import law_named
 from scaling.errors import ArgumentError
-from scaling.formula import find
 
 
 def run(
@@ -55,8 +55,8 @@ def run(
         Loss curves: files, folders or globs. For laws without a schedule also CSV tables with the inputs of
         the law and `loss` as columns.
     law
-        Name of the law, with its conventions where they differ: annealing:lam=0.995. auto: the law that forecasts best on
-        the data's own large end, of all that the columns allow.
+        Name of the law, with its conventions where they differ: annealing:lam=0.995; one of your own: file.py:name. auto: the
+        law that forecasts best on the data's own large end, of all that the columns allow.
     fixed
         Hold a parameter: `--fixed beta=0.5`; may be repeated.
     output_
@@ -71,7 +71,7 @@ def run(
     check_files(output_, "saved fit", plot, inputs=paths, force=force)
     check_delta(objective, delta)
     held = values(fixed, "--fixed")
-    found = law if law == "auto" else find(law)
+    found = law if law == "auto" else law_named(law)
     if isinstance(found, str):
         if held:
             raise ArgumentError("--fixed holds parameters of one law; say which with --law")

@@ -11,6 +11,7 @@ import scaling
 from scaling.cli import output
 from scaling.cli.options import Many, Reading, auto_laws
 from scaling.cli.output import Printing
+from scaling.cli.own_laws import law_named
 from scaling.errors import ArgumentError
 from scaling.formula import find, laws
 
@@ -52,8 +53,8 @@ def run(
     if reading != Reading():
         raise ArgumentError("--where, --loss, --map and --warmup go with --for")
     if name is not None:
-        content = describe(find(name))
-        return output.show(output.Told(_lines(content, find(name)), None, content), printing)
+        content = describe(law_named(name))
+        return output.show(output.Told(_lines(content, law_named(name)), None, content), printing)
     known = [describe(find(each)) for each in sorted(laws)]
     width = max(len(law["law"]) for law in known)
     lines = []

@@ -76,7 +76,7 @@ def _told(runs: pd.DataFrame, facts: dict[str, Any], budget: float) -> output.To
     believed = f"losses scatter by {noise}, the law is off by {misfit}; plan again as losses come in"
     lines = [("plan", said), ("believed now", believed)]
     shown = runs.drop(columns="target_sd").map(lambda x: f"{x:.4g}" if isinstance(x, float) else x)
-    shown["target_error"] = [f"{100 * sd:.2g} %" for sd in runs["target_sd"]]
+    shown["target_error"] = [f"{100 * sd:.4g} %" for sd in runs["target_sd"]]  # what one more run brings is small
     return output.Told(lines, shown if len(runs) else None, {**facts, "runs": runs})
 
 

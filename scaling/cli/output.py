@@ -40,11 +40,14 @@ class Printing:
         Print no notes on stderr.
     debug : bool
         Show the traceback of an error.
+    laws : list of Path
+        Python file with laws of your own, imported first; may be repeated.
     """
 
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = False
     debug: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    laws: Annotated[Sequence[Path], Parameter(negative="", show_default=False)] = ()
 
 
 def _painted(word: str, colour: str, stream: TextIO) -> str:

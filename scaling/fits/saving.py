@@ -205,7 +205,8 @@ def law_of(saved: Fields) -> Law:
         law = find(name)
     except LawError as error:
         raise LawError(
-            f"{saved.path}: field '{saved.place}law': {error} Import the module that defines '{name}' first."
+            f"{saved.path}: field '{saved.place}law': {error} Import the module that defines '{name}' first (command line: "
+            "--laws FILE.py)."
         ) from error
     try:
         law = law.using(**conventions)

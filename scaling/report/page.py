@@ -148,11 +148,13 @@ def _again(fit: Fit) -> str:
     held = "".join(f" --fixed {name}={value!r}" for name, value in fit.fixed.items())
     said = law.hooks.units is None and law.layout is None  # else its conventions follow from the data
     named = next(iter(labelled([law]))) if said else law.name
+    own = ""
     if not law.fn.__module__.startswith(f"{HOME}."):
-        named = f"{inspect.getsourcefile(inspect.unwrap(law.fn))}:{named}"
+        file = inspect.getsourcefile(inspect.unwrap(law.fn))
+        named, own = f"{file}:{named}", f" --laws {file}"
     commands = (
         f"scaling fit DATA --law {named} --objective {loss.objective} --delta {loss.delta!r} --seed {fit.seed}{held} "
-        f"-o fit.json\nscaling report fit.json -o report.html"
+        f"-o fit.json\nscaling report fit.json{own} -o report.html"
     )
     versions = _shown(Part([(name, str(version)) for name, version in code().items()]))
     return f'<pre tabindex="0">{escape(commands)}</pre>{versions}'
