@@ -7,6 +7,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # for `made`, which writes the pages that come from the code
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # cells call `scaling`
+os.environ["COLUMNS"] = "110"
 
 import made  # noqa: E402, I001
 import scaling  # noqa: E402
@@ -14,7 +15,7 @@ import scaling  # noqa: E402
 project, author, copyright = "scaling", "The scaling authors", "the scaling authors"
 version = release = scaling.__version__
 extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx_design"]
-exclude_patterns = ["_build", "made", "jupyter_execute"]
+exclude_patterns = ["_build", "made", "measured", "jupyter_execute"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

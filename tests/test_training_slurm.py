@@ -1,5 +1,5 @@
 # ruff: noqa: E402  (imports follow the check that torch is there)
-"""A sweep on a real Slurm of one node, by the very recipe of the README."""
+"""A sweep on a real Slurm of one node, by the very recipe of the documentation."""
 
 import os
 import re
@@ -116,11 +116,11 @@ PartitionName=main Nodes={host} Default=YES OverSubscribe=FORCE:2
 
 
 @pytest.mark.slow
-def test_the_recipe_of_the_readme_on_a_slurm_of_one_node(slurm, tmp_path, monkeypatch):
+def test_the_recipe_of_the_documentation_on_a_slurm_of_one_node(slurm, tmp_path, monkeypatch):
     pytest.importorskip("dask_jobqueue", reason="needs the extra scaling-laws[cluster]")
     text_in(tmp_path / "text")
     (tmp_path / "ladder.toml").write_text(TREE.format(corpus="text", eval_every=10, steps=60))
-    (recipe,) = re.findall(r"```python\n([^`]*SLURMCluster[^`]*)```", (ROOT / "README.md").read_text())
+    (recipe,) = re.findall(r"```python\n([^`]*SLURMCluster[^`]*)```", (ROOT / "docs/guides/clusters.md").read_text())
     (tmp_path / "recipe.py").write_text(recipe)
     done = subprocess.run(
         [sys.executable, "recipe.py"],

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from made import api, cells, choice, docstrings, gallery, laws
+from made import api, cells, choice, docstrings, gallery, laws, measured
 from made.checked import ROOT
 
 __all__ = ["api", "cells", "docstrings", "write"]
@@ -10,7 +10,13 @@ __all__ = ["api", "cells", "docstrings", "write"]
 
 def write(folder: Path) -> None:
     """Write every made page below `folder`; one that is as it was keeps its time, so that a second build is quick."""
-    pages = {**laws.pages(), "which_law.md": choice.page(), **api.pages(), **gallery.pages(ROOT / "notebooks")}
+    pages = {
+        **laws.pages(),
+        "which_law.md": choice.page(),
+        "forecasts.md": measured.page(),
+        **api.pages(),
+        **gallery.pages(ROOT / "notebooks"),
+    }
     for name, content in pages.items():
         path, data = folder / name, content if isinstance(content, bytes) else content.encode()
         path.parent.mkdir(parents=True, exist_ok=True)

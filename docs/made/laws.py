@@ -110,11 +110,7 @@ def fails(law: Law, notes: str) -> str:
     text = escaped(notes) + "\n\n" if notes else ""
     if refused := reasons(law):
         text += "A fit is refused, or marked not trustworthy, where\n\n" + "".join(f"- {escaped(r)}\n" for r in refused) + "\n"
-    rivals = law.hooks.rivals() if law.hooks.rivals else []
-    if rivals:
-        said = ", ".join(f"`{r}`" if isinstance(r, str) else " ".join(f"`{k} = {v:g}`" for k, v in r.items()) for r in rivals)
-        text += f"Intervals of forecasts also ask what its rivals say: {said}.\n\n"
-    return text + "Every fit is judged on the data it has: its verdict says what speaks against it.\n"
+    return text + "Every fit is judged on the data it has: [when to believe a fit](../../guides/verdict.md).\n"
 
 
 def reasons(law: Law) -> list[str]:
