@@ -6,7 +6,7 @@ import pytest
 
 import scaling
 from benchmarks.verdict import families
-from scaling.engine.verdict.influence import moved
+from scaling.engine.verdict.influence import Influence
 from scaling.intervals.target import Target
 
 FAR = {"N": [2e10], "D": [4e11]}
@@ -17,7 +17,7 @@ def both(table, objective):
     fit = scaling.fit(table, "chinchilla", objective=objective)
     target = Target(fit, FAR)
     J = target.model.jacobian(target.terms, target.value[None])[0] / target.value
-    quick = moved(fit.near, J)[:, 0]
+    quick = Influence.of(fit.near).moved(J)[:, 0]
     slow = []
     for row in range(len(fit.design)):
         again = scaling.fit(fit.design.frame.drop(fit.design.frame.index[row]), "chinchilla", objective=objective)
@@ -46,3 +46,18 @@ def test_the_row_a_forecast_rests_on_is_told():
     assert said and all("without it alone row 0" in one for one in said[:1]) and said[0].startswith("row 12: "), said
     healthy = scaling.fit(families.surface(np.random.default_rng(3), 90, "grid", 0.003), "chinchilla")
     assert healthy.predict({"N": [1e9], "D": [2e10]}).attrs["influence"] == []
+
+
+def test_rows_that_cannot_move_a_forecast_are_not_asked():
+    """Whatever a row does beyond its limit, it is among those asked; most rows of a long curve are not."""
+    rng = np.random.default_rng(0)
+    step = np.arange(100, 20_000, 10)
+    table = pd.DataFrame({"step": step, "loss": (2 + 9 * step**-0.4) * np.exp(0.003 * rng.standard_normal(len(step)))})
+    fit = scaling.fit(table, "power_law_offset:x=step")
+    found, slopes = Influence.of(fit.near), Target(fit, {"step": [3e4, 1e6]}).slopes
+    every = np.abs(found.moved(slopes))
+    for part in (0.3, 0.9):
+        limits = part * every.max(0)
+        rows = found.beyond(slopes, limits)
+        assert set(np.flatnonzero((every > limits).any(1))) <= set(rows) and len(rows) < len(step) / 2
+        np.testing.assert_array_equal(np.abs(found.moved(slopes, rows)), every[rows])

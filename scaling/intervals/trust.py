@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.engine.verdict.examine import NAMED, called
-from scaling.engine.verdict.influence import moved
+from scaling.engine.verdict.influence import Influence
 from scaling.engine.verdict.judgement import settled
 from scaling.engine.verdict.tradeoffs import NEAR
 from scaling.formula import Law
@@ -79,17 +79,20 @@ def rests_on(target: Target, low: np.ndarray, high: np.ndarray) -> list[str]:
     """
     fit, n = target.fit, len(target.value)
     some = np.unique(np.linspace(0, n - 1, min(n, ASKED)).round().astype(int))
-    shift = moved(fit.near, (target.slopes / target.unit)[:, some])
-    part = np.nan_to_num(np.abs(shift) / ((high - low) / 2)[some])
+    found = fit.memory.once("influence", lambda: Influence.of(fit.near))
+    slopes, half = (target.slopes / target.unit)[:, some], ((high - low) / 2)[some]
+    rows = found.beyond(slopes, MUCH * half)
+    shift = found.moved(slopes, rows)
+    part = np.nan_to_num(np.abs(shift) / half)
     worst = part.max(1)
     said = []
-    for row in np.argsort(-worst)[:NAMED]:
-        if worst[row] > MUCH:
-            k = int(part[row].argmax())
-            by = shift[row, k]
+    for i in np.argsort(-worst)[:NAMED]:
+        if worst[i] > MUCH:
+            k = int(part[i].argmax())
+            by = shift[i, k]
             size = f"{100 * by:+.2g} %" if fit.loss.log else f"{by:+.2g}"
-            how = f"moves by {size}, {worst[row]:.1f} of its half-width" if np.isfinite(by) else "is not determined"
-            said.append(f"{called(fit.design, np.array([row]))[0]}: without it alone row {some[k]} {how}")
+            how = f"moves by {size}, {worst[i]:.1f} of its half-width" if np.isfinite(by) else "is not determined"
+            said.append(f"{called(fit.design, rows[i : i + 1])[0]}: without it alone row {some[k]} {how}")
     return said
 
 
