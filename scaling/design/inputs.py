@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting import KINDS, completed, compute, counted
-from scaling.design import checks, ladders
+from scaling.design import checks, ladders, neighbours
 from scaling.design.described import described, is_described
 from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import Law, find
@@ -239,6 +239,7 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
     if not len(frame):
         raise DataError("none of these rows has a loss; there is nothing to fit.")
     frames, features, rising = [], [], 0
+    size = neighbours.group(int(frame["run"].value_counts().max())) if fitting and not law.hooks.facts else 1
     for name, rows in frame.groupby("run", sort=False):
         plan = runs.schedules.get(str(name))
         if plan is None:
@@ -251,6 +252,9 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
         if law.hooks.facts:
             rows = ladders.told(rows, law.hooks.facts, known[str(name)], plan)
             rows = ladders.settled(rows, frame["run"].nunique()) if fitting else rows
+        elif size > 1 and len(rows) > size:
+            made_of, rows = len(rows), neighbours.means(rows, size)
+            notes.append(f"run '{name}': {made_of:,} rows -> {len(rows):,} means of {size} neighbours, which are fitted")
         if not len(rows):
             continue
         features.append(_features(law, rows["step"].to_numpy(int), plan, str(name), known.get(str(name), ())))

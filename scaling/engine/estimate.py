@@ -10,6 +10,7 @@ import numpy as np
 
 from scaling.design.bins import binned
 from scaling.design.inputs import Design
+from scaling.design.neighbours import NOISE
 from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.fitted import Fitted, Memory
@@ -205,6 +206,9 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
     value, slopes = models.at(task.model, t)
     idle = gone | (np.abs(slopes).max(1) < 1e-12 * np.abs(made.loss).min()) & ~informed
     cov = covariance(task.model, t, task.y, made.weights, loss, made.runs, at_bound | idle)
+    if NOISE in made.frame:  # rows that are means of many: a single one scatters more
+        within = made.frame[NOISE].to_numpy(float) * (1.0 if loss.log else made.loss)
+        cov = replace(cov, noise=float(np.hypot(cov.noise, np.sqrt(np.mean(within**2)))))
     theta = dict(zip(coordinates.names, map(float, coordinates.to_params(t)), strict=True))
     values = resolve(law.ties, {**law.held, **task.fixed, **theta})
     best = search.cost[_best_first(search, task.rounding)[0]]

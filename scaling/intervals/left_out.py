@@ -18,6 +18,7 @@ from scaling.design.bins import binned
 from scaling.design.cuts import cuts
 from scaling.design.folds import Fold, folds
 from scaling.design.inputs import Design
+from scaling.design.neighbours import NOISE
 from scaling.engine.fitted import Fitted
 from scaling.engine.model import at
 from scaling.engine.prior import counted
@@ -169,6 +170,9 @@ def _measured(fit: Fitted, made: Design, parts: list[Fold], fits: Refits, error:
             kept.append((parts[f].what, float(np.mean(np.abs(e))), float(np.sqrt(excess))))
     whole, rho = fit.design, fit.cov.autocorrelation
     row, _ = _split(fit.near.rest, whole.runs, fits.params)
+    if NOISE in whole.frame:  # of the rows that means were made of
+        within = whole.frame[NOISE].to_numpy(float) * (1.0 if fit.loss.log else whole.loss)
+        row = float(np.hypot(row, np.sqrt(np.mean(within**2))))
     informed = bool(fits.coordinates.informed)
     fewer = 1.0 if informed else _alike(whole.weights, whole.runs, fits.params) * (1 - rho) / (1 + rho)
     return LeftOut(*_columns(kept), False, row, misfit, float(np.sqrt(max(fewer, 1.0))), informed)
