@@ -48,3 +48,7 @@ class MachineError(TrainingError):
 
 class MissingExtra(ScalingError):
     """An optional package is needed; the message names the extra to install."""
+
+
+# what the formula or a hook of somebody's own law may raise; whoever asks several laws goes on without it and says so
+OF_A_FORMULA = (ArithmeticError, AttributeError, LookupError, NameError, NotImplementedError, TypeError, ValueError)

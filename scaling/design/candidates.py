@@ -12,7 +12,7 @@ import pandas as pd
 from scaling.counting.columns import ALIASES
 from scaling.design.checks import table_of
 from scaling.design.inputs import Design, design, of_columns
-from scaling.errors import ScalingError
+from scaling.errors import OF_A_FORMULA, ScalingError
 from scaling.formula import ANY_POSITIVE, Law, laws
 from scaling.logs import Runs
 
@@ -58,7 +58,7 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
             try:
                 law, _ = of_columns(law, data)
                 made = design(data, law, fitting=True, positive=positive)
-            except Exception as problem:
+            except (ScalingError, *OF_A_FORMULA) as problem:
                 absent[name] = failure(problem)
                 continue
             if reason := unfit(law, made, len(law.params)):

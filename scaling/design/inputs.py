@@ -170,7 +170,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
             raise _unnamed(law, frame)
         raise DataError(
             f"law '{law.name}' needs columns {', '.join(needed)}; missing {', '.join(missing)}. "
-            f"The data has {', '.join(map(str, frame.columns))}."
+            f"The data has {', '.join(map(str, frame.columns))}. Add or rename columns, or take a law of what is there."
         )
     if fitting and len(frame) and frame["loss"].isna().all():
         raise DataError(f"column 'loss' is empty in all {len(frame)} rows, so there is nothing to fit.")

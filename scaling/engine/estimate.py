@@ -15,6 +15,7 @@ from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.fitted import Fitted, Memory
 from scaling.engine.losses import Loss
+from scaling.engine.nested import contained, saying, seen_by
 from scaling.engine.prior import from_prior, onward, scatter, settled
 from scaling.engine.solver import Solution, minimise, polish
 from scaling.engine.starts import seeds
@@ -24,7 +25,7 @@ from scaling.engine.verdict.examine import examine
 from scaling.engine.verdict.judgement import judge
 from scaling.engine.verdict.near import Near
 from scaling.errors import FitError
-from scaling.formula import Law, Parameter, find
+from scaling.formula import Law, Parameter
 from scaling.formula.ties import resolve
 from scaling.logs import Runs
 
@@ -266,22 +267,16 @@ def _simpler(
     law: Law, few: Design, loss: Loss, specs: tuple[Parameter, ...], coordinates: Coordinates, seed: int
 ) -> np.ndarray:
     """Starts that say what the best fit of a simpler law says, where the law declares one it contains."""
-    if (hook := law.hooks.contains) is None or law.hooks.simpler is None:
+    if (simple := contained(law)) is None:
         return np.empty((0, len(specs)))
-    simple = find(law.hooks.simpler)
-    if simple.layout is not None and law.layout is not None:
-        simple = simple.using(domains=law.layout.domains)
-    inputs = {k: few.inputs[k] for k in simple.inputs}
-    part = Design(few.frame, inputs, few.loss, few.weights)
-    params = tuple(simple.params.values())
-    model, y = models.build(simple, params, inputs, {}, loss), loss.link(few.loss)
+    part, params = seen_by(simple, few), tuple(simple.params.values())
+    model, y = models.build(simple, params, part.inputs, {}, loss), loss.link(few.loss)
     start = _starts(simple, model, part, loss, params, seed, False)
     if not len(start):
         return np.empty((0, len(specs)))
     found = minimise(model, y, start, few.weights, loss, max_iter=40, stall=ROUGH)
     best = dict(zip(model.coordinates.names, model.coordinates.to_params(found.t[found.cost.argmin()]), strict=True))
-    rows = [[values[p.name] for p in specs] for values in hook(*few.inputs.values(), **best)]
-    return coordinates.from_params(np.array(rows, float)) if rows else np.empty((0, len(specs)))
+    return saying(law, best, few, specs, coordinates)
 
 
 def _explained(made: Design, y: np.ndarray, cost: float, loss: Loss, p: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from scaling.design.inputs import Design
 from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.losses import Loss
+from scaling.engine.nested import contained, saying, seen_by
 from scaling.engine.prior import onward, scatter, settled
 from scaling.engine.solver import costs, minimise
-from scaling.engine.starts import seeds
+from scaling.engine.starts import Grid, leading
 from scaling.engine.uncertainty import deviation, lag_one
 from scaling.formula import Law, Parameter
 
@@ -21,7 +23,10 @@ GRID_ROWS = 96  # rows of a subset that rank its starts
 STARTS = 4
 SKETCH, ENOUGH = 256, 4  # rows that say where the best start leads; of these, per parameter, a subset must have so many
 NEAR = 1e-3  # relative change of the strength of priors that is none, in a refit
+RACE = 12  # iterations after which the best of several starts of a part is followed alone
 ROUNDS = 200  # iterations after which a fit is left where it is
+FEW = 7  # parameters up to which a grid finds what a simpler law does not say
+ROUGH, FIRST = 2e-2, 40  # as `stall` and `rounds`, of a simpler law
 TURNS = 8  # at most, to weigh priors against data
 
 
@@ -104,24 +109,25 @@ def refit(
     y = loss.link(made.loss)
     model = models.build(law, params, made.inputs, fixed, loss, coordinates=coordinates)
 
-    def grid(w: np.ndarray) -> np.ndarray:
-        """The starts of a grid for rows of weights w (n,), and `warm`."""
-        if warm is not None and not starts:
-            return warm[None]
-        rows = np.flatnonzero(w > 0)
-        if len(rows) > GRID_ROWS:
-            rows = rows[np.linspace(0, len(rows) - 1, GRID_ROWS).round().astype(int)]
-        few = made.take(rows)
-        coarse = models.build(law, params, few.inputs, fixed, loss, coordinates=model.coordinates)
-        found = seeds(coarse, loss.link(few.loss), few.loss, w[rows], loss, starts, seed, False)
-        return found if warm is None else np.vstack([found, warm])
+    known = _nested(law, made, loss, weights, fixed, params, model.coordinates, seed)
+    grid = None if any(map(len, known)) or not starts else Grid.of(_few(model, law, made, params, fixed, loss)[0], seed)
+
+    def begin(w: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Where rows of weights w (n,) start: `warm`, and the best of what a simpler law says, else of a grid."""
+        found = [] if warm is None else [warm]
+        if starts and (grid is not None or len(known)):
+            coarse, few, rows = _few(model, law, made, params, fixed, loss, w)
+            y = loss.link(few.loss)
+            said = partial(grid.best, raw_y=few.loss) if grid is not None else partial(leading, t=known)
+            found.insert(0, said(coarse, y, weights=w[rows], loss=loss, keep=starts))
+        return np.vstack(found)
 
     begun, owner = [], []
     # parts of curves look alike: one grid does for all
-    shared = grid(weights.max(0)) if law.over_schedules and (weights > 0).any() else None
+    shared = begin(weights.max(0), known[0]) if law.over_schedules and (weights > 0).any() else None
     for f, w in enumerate(weights):
         if (w > 0).sum() > sum(p.prior is None for p in params):
-            begun.append(grid(w) if shared is None else shared)
+            begun.append(begin(w, known[f]) if shared is None else shared)
             owner += [f] * len(begun[-1])
     F, p = len(weights), len(params)
     t, noise, root, alike = (np.full(shape, np.nan) for shape in ((F, p), F, (F, p, p), F))
@@ -132,12 +138,46 @@ def refit(
             few = made.take(rows)
             coarse = models.build(law, params, few.inputs, fixed, loss, coordinates=model.coordinates)
             start, who = _led(coarse, y[rows], start, who, weights[:, rows], loss, few.runs, stall, rounds)
+        elif rounds < ROUNDS and len(who) > F and not model.coordinates.informed:  # a few steps show which start to follow
+            first = minimise(model, y, start, weights[who], loss, damping=1e-3, max_iter=RACE)
+            best = _firsts(first.t, first.cost, who, F)
+            who = np.flatnonzero(np.isfinite(best).all(1))
+            start = best[who]
         t, strengths = _solved(model, y, start, who, weights, loss, made.runs, stall, rounds)
     ok = np.isfinite(t).all(1)
     if ok.any():
         known = strengths[ok] if model.coordinates.informed else None
         noise[ok], root[ok], alike[ok] = _spread(model, y, t[ok], weights[ok], loss, made.runs, known)
     return Refits(law, fixed, loss, model.coordinates, t, noise, root, alike, ok & np.isfinite(noise))
+
+
+def _few(
+    model: models.Model, law: Law, made: Design, params: tuple[Parameter, ...], fixed: Mapping[str, float], loss: Loss,
+    w: np.ndarray | None = None,
+) -> tuple[models.Model, Design, np.ndarray]:  # fmt: skip
+    """The law over few of the rows, of those of weights w (n,) above 0, these rows, and which they are."""
+    rows = np.arange(len(made)) if w is None else np.flatnonzero(w > 0)
+    if len(rows) > GRID_ROWS:
+        rows = rows[np.linspace(0, len(rows) - 1, GRID_ROWS).round().astype(int)]
+    few = made.take(rows)
+    return models.build(law, params, few.inputs, fixed, loss, coordinates=model.coordinates), few, rows
+
+
+def _nested(
+    law: Law, made: Design, loss: Loss, weights: np.ndarray, fixed: Mapping[str, float], params: tuple[Parameter, ...],
+    coordinates: Coordinates, seed: int,
+) -> list[np.ndarray]:  # fmt: skip
+    """Starts (k, p) of every part that say what a simpler law fitted to it says; none where `law` contains none."""
+    nothing = [np.empty((0, len(params)))] * len(weights)
+    simple = contained(law)
+    if simple is None or fixed or law.over_schedules or len(params) <= FEW:
+        return nothing
+    fits = refit(simple, seen_by(simple, made), loss, weights, seed=seed, starts=1, stall=ROUGH, rounds=FIRST)
+    found = list(nothing)
+    for f in np.flatnonzero(fits.ok):
+        values = dict(zip(fits.coordinates.names, fits.coordinates.to_params(fits.t[f]), strict=True))
+        found[f] = saying(law, values, made.take(np.flatnonzero(weights[f] > 0)), params, coordinates)
+    return found
 
 
 def _led(

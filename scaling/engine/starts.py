@@ -9,6 +9,7 @@ with the lowest objective are the starts.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -65,36 +66,62 @@ def linear_params(model: Model, without: Collection[int] = ()) -> list[int]:
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Nodes (k, p) over the non-linear parameters, and the sets of linear ones: made once for all parts of the rows.
+
+    around (m, p) : starts that no projection moves: a user's, and those scattered around it.
+    """
+
+    nodes: np.ndarray
+    linear: list[list[int]]
+    around: np.ndarray
+
+    @classmethod
+    def of(cls, model: Model, seed: int, given: int = 0) -> Grid:
+        """The grid of a law; `given` starts are a user's own (those of the parameters) and scattered around it."""
+        coordinates = model.coordinates
+        linear = linear_sets(model)
+        solved = {j for one in linear for j in one}
+        nonlinear = [j for j, p in enumerate(coordinates.params) if j not in solved and p.prior is None]  # which says where
+        theta = np.array([p.start for p in coordinates.params])
+        plain = coordinates.from_params(theta)
+        nodes = _grid(coordinates.params, nonlinear, seed, plain, given > 0)
+        t = np.tile(plain, (len(nodes), 1))
+        t[:, nonlinear] = nodes
+        t = np.clip(t, coordinates.lower, coordinates.upper)
+        around = t[:0]
+        if given:
+            near = theta * np.exp(0.5 * norm.ppf(qmc.Halton(len(theta), rng=np.random.default_rng(seed)).random(given)))
+            around = coordinates.from_params(np.vstack([theta, near[1:]]))
+        for one in linear[1:]:
+            bare = t.copy()
+            bare[:, one] = np.where(coordinates.logs[one], NONE, 0.0)
+            t = bare if _answers(model, bare, linear[0]) else t
+        return cls(t, linear, around)
+
+    def best(self, model: Model, y: np.ndarray, raw_y: np.ndarray, weights: np.ndarray, loss: Loss, keep: int) -> np.ndarray:
+        """The `keep` best nodes for the rows of a model, of losses raw_y (n,), y in the objective's units."""
+        t = self.nodes
+        for one in self.linear * (TURNS if len(self.linear) > 1 else 1):
+            t = _amplitudes(model, t, one, raw_y, weights, loss)
+        return np.vstack([self.around, leading(model, y, t, weights, loss, keep)])
+
+
+def leading(model: Model, y: np.ndarray, t: np.ndarray, weights: np.ndarray, loss: Loss, keep: int) -> np.ndarray:
+    """The `keep` of the starts t (k, p) with the lowest objective, best first; none where it is not finite."""
+    t = t[np.isfinite(t).all(1)]
+    total = costs(model, y, t, weights, loss)
+    order = np.argsort(total, kind="stable")
+    return np.asarray(t[order[np.isfinite(total[order])][:keep]])
+
+
 def seeds(
     model: Model, y: np.ndarray, raw_y: np.ndarray, weights: np.ndarray, loss: Loss, keep: int, seed: int, given: bool
 ) -> np.ndarray:
     """The starts, shape (k, p): the best `keep` nodes of the grid; before them, if a start is `given`, that start itself
     and `keep` - 1 scattered around it, none of them projected."""
-    coordinates = model.coordinates
-    linear = linear_sets(model)
-    solved = {j for one in linear for j in one}
-    nonlinear = [j for j, p in enumerate(coordinates.params) if j not in solved and p.prior is None]  # which says where
-    theta = np.array([p.start for p in coordinates.params])
-    plain = coordinates.from_params(theta)
-    nodes = _grid(coordinates.params, nonlinear, seed, plain, given)
-    t = np.tile(plain, (len(nodes), 1))
-    t[:, nonlinear] = nodes
-    t = np.clip(t, coordinates.lower, coordinates.upper)
-    scattered = t[:0]
-    if given:
-        near = theta * np.exp(0.5 * norm.ppf(qmc.Halton(len(theta), rng=np.random.default_rng(seed)).random(keep)))
-        scattered = coordinates.from_params(np.vstack([theta, near[1:]]))
-    for one in linear[1:]:
-        bare = t.copy()
-        bare[:, one] = np.where(coordinates.logs[one], NONE, 0.0)
-        t = bare if _answers(model, bare, linear[0]) else t
-    for one in linear * (TURNS if len(linear) > 1 else 1):
-        t = _amplitudes(model, t, one, raw_y, weights, loss)
-    t = t[np.isfinite(t).all(1)]
-    total = costs(model, y, t, weights, loss)
-    order = np.argsort(total, kind="stable")
-    order = order[np.isfinite(total[order])][:keep]
-    return np.vstack([scattered, t[order]])
+    return Grid.of(model, seed, keep if given else 0).best(model, y, raw_y, weights, loss, keep)
 
 
 @np.errstate(all="ignore")

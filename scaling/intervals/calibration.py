@@ -7,7 +7,7 @@ import numpy as np
 from scaling.design.candidates import candidates
 from scaling.design.order import natural_order, order
 from scaling.engine.fitted import Fitted
-from scaling.errors import ScalingError
+from scaling.errors import OF_A_FORMULA, ScalingError
 from scaling.intervals.calibrate import Calibration, calibrate
 from scaling.intervals.drift import Drift, drift
 from scaling.intervals.target import Target
@@ -55,7 +55,7 @@ def _drifting(fit: Fitted, sign: int) -> Drift | None:
         if theirs is not None and law.name != fit.law.name:
             try:
                 trial = tried(law, theirs, fit.loss, tests, seed=fit.seed)
-            except Exception:  # a law that cannot be asked says nothing
+            except (ScalingError, *OF_A_FORMULA):  # a law that cannot be asked says nothing
                 continue
             others += [] if trial is None else [trial]
     return drift(own, others, tests, made, fit.loss, by, sign)

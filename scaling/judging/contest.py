@@ -15,7 +15,7 @@ from scaling.design.checks import table_of
 from scaling.design.cuts import Cut, cuts
 from scaling.design.inputs import Design
 from scaling.design.order import SIZE, TOKENS, WORDS, natural_order, order
-from scaling.errors import ArgumentError, FitError
+from scaling.errors import OF_A_FORMULA, ArgumentError, FitError, ScalingError
 from scaling.fits import Fit
 from scaling.fits.fitting import fit
 from scaling.formula import Law, find
@@ -97,7 +97,7 @@ def contest(
             fits[label] = fit(data, law, objective=objective, delta=delta, seed=seed)
         except ArgumentError:
             raise
-        except Exception as problem:
+        except (ScalingError, *OF_A_FORMULA) as problem:
             reasons[label] = failure(problem)
     if not fits:
         raise FitError("no law could be compared: " + "; ".join(f"{k}: {r}" for k, r in reasons.items()))
@@ -106,7 +106,7 @@ def contest(
     for label, place in steps(list(_places(fits).items()), "predicting rows held out"):
         try:
             _judge(out, label, place, holdout, seed)
-        except Exception as problem:
+        except (ScalingError, *OF_A_FORMULA) as problem:
             reasons[label] = failure(problem)
     return out
 

@@ -27,7 +27,8 @@ def farseer(
 ):  # fmt: skip
     """L(N, D) = exp(s N^q + S) + exp(B N^b + Q) / D^exp(A N^a + E)
 
-    Both the amplitude and the exponent of the data term depend on the size.
+    Both the amplitude and the exponent of the data term depend on the size, so that D must be counted in tokens: in another
+    unit this is another law. N may be counted in any.
 
     Parameters
     ----------

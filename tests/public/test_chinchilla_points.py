@@ -72,8 +72,8 @@ def test_points_of_the_chinchilla_figure(shared_data, subtests):
             one = here.predict({"N": [7e10], "D": [1.4e12]})
             other = far.predict({"N": [7e34], "D": [1.4e-12]})
             for column in ("prediction", "lower", "upper"):
-                # bounds hear farseer too, whose starts are in units of its own
-                np.testing.assert_allclose(other[column], one[column], rtol=1e-8 if column == "prediction" else 1e-3)
+                # bounds hear farseer too, which counts D in tokens
+                np.testing.assert_allclose(other[column], one[column], rtol=1e-8 if column == "prediction" else 1e-4)
     with subtests.test("lmfit reaches the same numbers from our guess"):
         start = guess(law, epoch)
         result = lmfit_model(law).fit(epoch["loss"], start, N=epoch["N"], D=epoch["D"])
