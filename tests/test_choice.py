@@ -204,6 +204,55 @@ def test_a_law_that_rises_beyond_the_data_is_not_chosen():
         scaling.laws.remove("choice_rises")
 
 
+def falls(x, k, a):
+    """Falls to its lowest at x = 10 and rises from there, if a is 0.2 / 6e5 and k is 0.2."""
+    return 4 - k * x + a * x**6
+
+
+@pytest.mark.parametrize(("columns", "turn"), [("C", 1.0), ("NM", 1.0), ("NE", 1.0), ("C", 0.0), ("NM", 0.0), ("NE", 0.0)])
+def test_any_law_of_what_grows_is_seen_to_rise_beyond_its_data(columns, turn):
+    """Of compute alone, of size and tokens per parameter, of size and experts: the data end where the loss is lowest."""
+
+    def over_C(C, *, k: Positive = 0.2, a: Positive = 1e-7):
+        """L = 4 - k x + a x^6, x = ln(C / 1e18)"""
+        return falls(np.log(C / 1e18), k, a)
+
+    def over_NM(N, M, *, k: Positive = 0.2, a: Positive = 1e-7):
+        """L = 4 - k x + a x^6, x = ln(N N M / 1e15)"""
+        return falls(np.log(N / 1e7 * N / 1e7 * M / 10), k, a)
+
+    def over_NE(N, E, *, k: Positive = 0.2, a: Positive = 1e-7):
+        """L = 4 - k x + a x^6, x = ln(N / 1e7) + ln(E) / 10"""
+        return falls(np.log(N / 1e7) + np.log(E) / 10, k, a)
+
+    x = np.linspace(0.0, 10.0, 40)
+    tables = {
+        "C": {"C": 1e18 * np.exp(x)},
+        "NM": {"N": 1e7 * np.exp(x / 2 - 0.3 * np.cos(x)), "M": 10 * np.exp(0.6 * np.cos(x))},
+        "NE": {"N": 1e7 * np.exp(x - 0.1 * np.cos(x)), "E": np.exp(np.cos(x))},
+    }
+    made_by = {"C": over_C, "NM": over_NM, "NE": over_NE}[columns]
+    law = scaling.law("mine", name=f"choice_turns_{columns}")(made_by)
+    try:
+        noise = 1e-3 * np.cos(7 * np.arange(40))
+        table = pd.DataFrame(tables[columns]).assign(loss=falls(x, 0.2, turn * 0.2 / 6e5) + noise)
+        fit = scaling.fit(table, law)
+        tests = cuts(x)
+        assert tried(law, fit.design, fit.loss, tests).explodes == bool(turn)
+    finally:
+        scaling.laws.remove(law.name)
+
+
+def test_a_law_of_repeated_tokens_may_rise_with_size_alone():
+    """With more tokens of which no more are new, and with more size for the same tokens, losses may rise: no explosion."""
+    law, table = laws["data_constrained"], grid(sizes=6, noise=0.0)
+    table = table.assign(U=table["D"] / np.tile([1.0, 2.0, 4.0, 8.0, 16.0], 6))
+    values = {"E": 1.87, "A": 521.0, "B": 1488.0, "alpha": 0.353, "beta": 0.353, "R_D": 15.4, "R_N": 5.3}
+    table["loss"] = law(table["N"], table["D"], table["U"], **{k: values[k] for k in law.params})
+    fit = scaling.fit(table, law)
+    assert not tried(law, fit.design, fit.loss, cuts(np.log(table["N"] * table["D"]).to_numpy())).explodes
+
+
 def test_tables_too_small_to_hold_anything_back_get_the_standard_law():
     table = grid(sizes=2).iloc[:7]
     fit = scaling.fit(table)

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 import scaling
+from scaling.design.cuts import cuts
 from scaling.errors import ArgumentError, FitError, LawError
+from scaling.intervals.calibration import drifting
 from scaling.planning import compute
 from scaling.planning.shares import bounds, least_sum, least_worst, most_help
 from scaling.planning.surface import COSTS, Budget, Surface
@@ -316,7 +319,7 @@ def test_what_contradicts_itself_is_refused():
 def test_a_plan_from_a_fit_by_its_own_draws(points):
     """The intervals are quantiles of the optimum of every converged refit."""
     fit = scaling.fit(points, "chinchilla")
-    row = scaling.plan(fit, 1e22, replicates=40, seed=3, level=0.8).iloc[0]
+    row = scaling.plan(fit, 1e22, replicates=40, seed=3, level=0.8, interval="bootstrap").iloc[0]
     boot = fit.bootstrap(40, seed=3)
     boot = boot[boot["converged"]]
     G = (boot["alpha"] * boot["A"] / (boot["beta"] * boot["B"])) ** (1 / (boot["alpha"] + boot["beta"]))
@@ -338,3 +341,40 @@ def test_a_plan_of_a_doubtful_fit_warns(points):
         scaling.plan(doubted, 1e22, replicates=0)
     said = [str(one.message) for one in caught]
     assert said == [f"the fit behind this plan is not trustworthy: {why}" for why in ("only 1 of 8 starts", "too few rows")]
+
+
+def test_calibrated_ends_of_a_plan_by_hand(points):
+    """How the optimum moved from each part of the rows to all, per root of distance, what the others say, and the bootstrap."""
+    fit = scaling.fit(points, "chinchilla", objective="log_squares")
+    C, level = 1e23, 0.8
+    row = scaling.plan(fit, C, replicates=40, level=level).iloc[0]
+    drawn = scaling.plan(fit, C, replicates=40, level=level, interval="bootstrap").iloc[0]
+    o = np.log(6 * points["N"] * points["D"]).to_numpy()
+
+    def best(v):
+        G = (v["alpha"] * v["A"] / (v["beta"] * v["B"])) ** (1 / (v["alpha"] + v["beta"]))
+        return G * (C / 6) ** (v["beta"] / (v["alpha"] + v["beta"]))
+
+    tests = cuts(o)
+    assert len(tests) >= 5
+    parts = [scaling.fit(points[c.train], "chinchilla", objective="log_squares").values for c in tests]
+    moved = np.log([best(v) / best(fit.values) for v in parts])
+    distance = np.array([o.max() - o[c.train].max() for c in tests])
+    w = np.exp(6.8 * np.array([c.train.mean() - 0.6 for c in tests]))
+    rate = w @ (moved**2 / distance) / w.sum()
+    found, grid, apart = drifting(fit), np.geomspace(1e8, 1e13, 400001), 0.0
+    for other in found.others:
+        known = {"N": grid, "D": C / 6 / grid, "M": C / 6 / grid**2}
+        loss = other.law(*(known[i] for i in other.law.inputs), **other.values)
+        apart += other.share * np.log(grid[loss.argmin()] / row["N"]) ** 2
+    drift2 = student.ppf(0.5 + level / 2, found.dof) ** 2 * (rate * (np.log(C) - o.max()) + 0.4**2 * apart)
+    for end, sign in (("lower", -1), ("upper", 1)):
+        half = np.hypot(0.75 * np.log(drawn[f"N_{end}"] / row["N"]), np.sqrt(drift2))
+        assert sign * np.log(row[f"N_{end}"] / row["N"]) == pytest.approx(half, rel=2e-3)
+    assert row["D_lower"] * row["N_upper"] * 6 == pytest.approx(C, rel=0.1)  # wide where the other is
+    ends = fit.predict({"N": [row["N"]], "D": [row["D"]]}, level=level).iloc[0]
+    assert (row["loss_lower"], row["loss_upper"]) == (ends["lower"], ends["upper"])
+    said = scaling.plan(fit, C, replicates=40).attrs["interval"]
+    assert said.startswith("90% interval, calibrated: how the optimum moved over") and "chinchilla_outer" in said
+    with pytest.raises(ArgumentError, match="'calibrated' or 'bootstrap'"):
+        scaling.plan(fit, C, interval="delta")

@@ -114,7 +114,7 @@ def test_flat_region():
 
 def test_intervals_from_the_bootstrap(epoch_fit):
     """Every resample has its own optimum; the interval holds the middle of them."""
-    rows = scaling.plan(epoch_fit, [5.88e23, 1e26], level=0.8, replicates=400)
+    rows = scaling.plan(epoch_fit, [5.88e23, 1e26], level=0.8, replicates=400, interval="bootstrap")
     draws = epoch_fit.bootstrap(400, seed=0).drop(columns="converged").to_dict("list")
     for C, row in zip((5.88e23, 1e26), rows.itertuples(), strict=True):
         best = CHINCHILLA.hooks.optimum(C, **{k: np.array(v) for k, v in draws.items()})

@@ -1,7 +1,7 @@
 """`python -m benchmarks.forecasts`: every bar a forecast is held to, what was measured, met or not; then the failures.
 
 Name parts (schedule, progress, peaks, ladder, inside, rolling, curves, intervals, running, experiments, downstream,
-optimum, sizes) to measure these alone; what is held out of runs/ladder (held-out) is measured only so.
+optimum, sizes, robust) to measure these alone; what is held out of runs/ladder (held-out) is measured only so.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from benchmarks.forecasts import (
     next_curves,
     optimum,
     peaks,
+    robust,
     rolling,
     running,
     schedule,
@@ -162,7 +163,7 @@ PARTS: dict[str, Part] = {
     "schedule": search, "progress": schedules.bars, "peaks": peaks.bars, "ladder": ladder.bars, "inside": inside,
     "rolling": origin, "curves": whole_curves,
     "intervals": intervals, "running": jobs, "experiments": choice, "downstream": accuracies, "optimum": tokens,
-    "sizes": surfaces, "held-out": ladder.held_out,
+    "sizes": surfaces, "robust": robust.bars, "held-out": ladder.held_out,
 }  # fmt: skip
 NAMED = ("held-out",)  # measured only where it is asked for by name: nothing may be chosen on it
 

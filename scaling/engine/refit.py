@@ -146,8 +146,8 @@ def refit(
         t, strengths = _solved(model, y, start, who, weights, loss, made.runs, stall, rounds)
     ok = np.isfinite(t).all(1)
     if ok.any():
-        known = strengths[ok] if model.coordinates.informed else None
-        noise[ok], root[ok], alike[ok] = _spread(model, y, t[ok], weights[ok], loss, made.runs, known)
+        strong = strengths[ok] if model.coordinates.informed else None
+        noise[ok], root[ok], alike[ok] = _spread(model, y, t[ok], weights[ok], loss, made.runs, strong)
     return Refits(law, fixed, loss, model.coordinates, t, noise, root, alike, ok & np.isfinite(noise))
 
 

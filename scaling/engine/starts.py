@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import norm, qmc
+from scipy.special import ndtri
 
 from scaling.engine.losses import Loss
 from scaling.engine.model import Model
@@ -92,7 +92,7 @@ class Grid:
         t = np.clip(t, coordinates.lower, coordinates.upper)
         around = t[:0]
         if given:
-            near = theta * np.exp(0.5 * norm.ppf(qmc.Halton(len(theta), rng=np.random.default_rng(seed)).random(given)))
+            near = theta * np.exp(0.5 * ndtri(_halton(len(theta), given, seed)))
             around = coordinates.from_params(np.vstack([theta, near[1:]]))
         for one in linear[1:]:
             bare = t.copy()
@@ -145,14 +145,14 @@ def _grid(params: tuple[Parameter, ...], nonlinear: list[int], seed: int, plain:
         axis = np.linspace(0, 1, LINE if count == 1 else SQUARE)
         unit = np.stack(np.meshgrid(*[axis] * count, indexing="ij"), -1).reshape(-1, count)
     else:
-        unit = qmc.Halton(count, rng=np.random.default_rng(seed)).random(CLOUD)
+        unit = _halton(count, CLOUD, seed)
     nodes = np.empty_like(unit)
     for k, j in enumerate(nonlinear):
         domain = params[j].domain
         lo, hi = search_range(domain)
         if np.isinf(domain.lo) and np.isinf(domain.hi) and (given or params[j].start):
             spread = np.where(np.arange(len(unit)) % 2, 2.0, 0.5)
-            nodes[:, k] = (plain[j] or 1.0) * np.exp(spread * norm.ppf(np.clip(unit[:, k], 0.01, 0.99)))
+            nodes[:, k] = (plain[j] or 1.0) * np.exp(spread * ndtri(np.clip(unit[:, k], 0.01, 0.99)))
         elif lo > 0:
             nodes[:, k] = lo * (hi / lo) ** unit[:, k]
         else:
@@ -160,6 +160,13 @@ def _grid(params: tuple[Parameter, ...], nonlinear: list[int], seed: int, plain:
         if domain.log:
             nodes[:, k] = np.log(nodes[:, k])
     return nodes
+
+
+def _halton(count: int, points: int, seed: int) -> np.ndarray:
+    """Points (points, count) spread evenly over the unit cube."""
+    from scipy.stats import qmc  # slow to import, and a loaded fit predicts without
+
+    return np.asarray(qmc.Halton(count, rng=np.random.default_rng(seed)).random(points))
 
 
 def search_range(d: Domain) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from scaling.design.bins import axis, binned
 from scaling.design.inputs import Design
@@ -64,7 +64,7 @@ class Explore(Fitted):
         out.insert(2, "excess", out["objective"] / (best * self.loss.scale) - 1)
         rise = np.maximum(out["objective"] / self.loss.scale - best, 0)
         out.insert(3, "ratio", rise * self._likelihood_scale(made, y, best))
-        out.attrs["interval"] = _crossings(out["value"].to_numpy(), out["ratio"].to_numpy(), at, chi2.ppf(level, 1))
+        out.attrs["interval"] = _crossings(out["value"].to_numpy(), out["ratio"].to_numpy(), at, chdtri(1, 1 - level))
         out.attrs["level"] = level
         return out
 

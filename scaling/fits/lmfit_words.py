@@ -13,9 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import erf
-from scipy.stats import f as fisher
-from scipy.stats import t as student
+from scipy.special import erf, fdtri, stdtrit
 
 from scaling.design.inputs import design
 from scaling.engine import model as models
@@ -217,7 +215,7 @@ class LmfitWords(Explore):
             reasons = "; ".join(said) or "a combination of parameters is not determined"
             warnings.warn(f"{lost.sum()} of {len(lost)} uncertainties are NaN: {reasons}", stacklevel=2)
         probability = sigma if sigma < 1 else erf(sigma / np.sqrt(2))
-        return np.asarray(student.ppf((1 + probability) / 2, self.cov.dof) * sd)
+        return np.asarray(stdtrit(self.cov.dof, (1 + probability) / 2) * sd)
 
     def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if unknown := sorted(set(given) - set(self.law.inputs)):
@@ -274,7 +272,7 @@ def _ends(fit: LmfitWords, name: str, levels: Sequence[float]) -> list[tuple[flo
         rows = profile[sign * (profile["value"] - best) >= 0].sort_values("ratio")
         # in units of standard deviations a profile is nearly straight
         z = np.sqrt(rows["ratio"].to_numpy())
-        need = np.sqrt(fisher.ppf(levels, 1, fit.cov.dof))
+        need = np.sqrt(fdtri(1, fit.cov.dof, levels))
         side[sign] = np.interp(need, z, rows["value"].to_numpy(), right=sign * np.inf)
     down = [(p, float(v)) for p, v in zip(levels, side[-1], strict=True)][::-1]
     return [*down, (0.0, best), *((p, float(v)) for p, v in zip(levels, side[1], strict=True))]

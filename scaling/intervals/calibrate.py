@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtr, ndtri
-from scipy.stats import t as student
+from scipy.special import ndtr, ndtri, stdtrit
 
 from scaling.design.cuts import Cut, cuts
 from scaling.design.inputs import Design
@@ -162,7 +161,7 @@ def _member(rival: Rival, late: bool, made: Design, trial: _Trial, params: tuple
     error, misses = trial.loss.link(made.loss) - middle, []
     for f in np.flatnonzero(enough & fits.ok[:-1]):
         # few fitted rows make long tails, which are chance and no fault of the law
-        tail = student.ppf(0.95, max(rows[f] - p, 1)) / ndtri(0.95)
+        tail = stdtrit(max(rows[f] - p, 1), 0.95) / ndtri(0.95)
         misses.append(_miss(error[f], variance[f], trial.splits[f], tail))
     return _scored(rival, late, fits, [m for m in misses if m], max(float(weights[-1].sum()) - p, 1.0))
 
@@ -220,7 +219,7 @@ def bounds(
             models[member.rival] = member.fits.model(under(member.rival.law))
         mu, v = (x[0] for x in member.fits.predict(models[member.rival]))
         if np.isfinite(mu).all() and np.isfinite(v).all():
-            spread = member.stretch * np.sqrt(np.minimum(v, 1.0)) * student.ppf(tail, member.dof) / ndtri(tail)
+            spread = member.stretch * np.sqrt(np.minimum(v, 1.0)) * stdtrit(member.dof, tail) / ndtri(tail)
             middles.append(mu)
             widths.append(np.hypot(spread, member.drift * beyond))
             weights.append(1 / member.error)

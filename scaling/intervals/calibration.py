@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from scaling.design.candidates import candidates
+from scaling.design.cuts import Cut
+from scaling.design.inputs import Design
 from scaling.design.order import natural_order, order
 from scaling.engine.fitted import Fitted
 from scaling.errors import OF_A_FORMULA, ScalingError
@@ -34,7 +38,22 @@ def drifting(fit: Fitted, sign: int = 1) -> Drift | None:
     return fit.memory.once(("drift", sign), lambda: _drifting(fit, sign))
 
 
-def _drifting(fit: Fitted, sign: int) -> Drift | None:
+@dataclass(frozen=True, eq=False)
+class Backtested:
+    """A fit's own backtests: the rows (those of `made`) by their order (n,), the tests, and how its law did."""
+
+    made: Design
+    order: np.ndarray
+    tests: list[Cut]
+    trial: Trial
+
+
+def own_trial(fit: Fitted, sign: int = 1) -> Backtested | None:
+    """The backtests of a fit's own law, made once; None where it has none or its rows have no order."""
+    return fit.memory.once(("trial", sign), lambda: _own_trial(fit, sign))
+
+
+def _own_trial(fit: Fitted, sign: int) -> Backtested | None:
     by = along(fit)
     try:
         if by is None or not len(tests := splits(made := fit.design.take(thinned(len(fit.design))), by, sign)):
@@ -45,8 +64,13 @@ def _drifting(fit: Fitted, sign: int) -> Drift | None:
         fit.law, made, fit.loss, tests, fixed=fit.fixed, params=fit.coordinates.params, coordinates=fit.coordinates,
         warm=fit.t[None], seed=fit.seed,
     )  # fmt: skip
-    if own is None:
+    return None if own is None else Backtested(made, order(made, by), tests, own)
+
+
+def _drifting(fit: Fitted, sign: int) -> Drift | None:
+    if (own := own_trial(fit, sign)) is None:
         return None
+    made, tests = own.made, own.tests
     others: list[Trial] = []
     said = {i: fit.law.conventions.get(i) for i in fit.law.inputs}  # the only input, where the law read it from a column
     frame = fit.design.frame.drop(columns=[i for i, column in said.items() if column != i and column in fit.design.frame])
@@ -58,7 +82,7 @@ def _drifting(fit: Fitted, sign: int) -> Drift | None:
             except (ScalingError, *OF_A_FORMULA):  # a law that cannot be asked says nothing
                 continue
             others += [] if trial is None else [trial]
-    return drift(own, others, tests, made, fit.loss, by, sign)
+    return drift(own.trial, others, tests, made, fit.loss, str(along(fit)), sign)
 
 
 def calibration(target: Target) -> Calibration:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from scaling.design.cuts import Cut
 from scaling.design.inputs import Design
@@ -146,7 +146,7 @@ def _believed(own: Trial, others: Sequence[Trial], tests: Sequence[Cut]) -> tupl
 
 
 def _quantile(found: Drift, level: float) -> float:
-    return float(student.ppf(0.5 + level / 2, found.dof))
+    return float(stdtrit(found.dof, 0.5 + level / 2))
 
 
 def _spread(found: Drift, sd: np.ndarray, distance: np.ndarray, apart: np.ndarray | float = 0.0) -> np.ndarray:

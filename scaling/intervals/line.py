@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import fdtrc
-from scipy.stats import t as student
+from scipy.special import fdtrc, stdtrit
 
 from scaling.design.inputs import Design
 from scaling.engine import model as models
@@ -86,7 +85,7 @@ def _curve(target: Target, line: Line, place: np.ndarray, level: float) -> tuple
     if _too_plain(fit, fits.model(seen), fits.t, kept):
         return _law(fit, line, there, level, kept)
     middle, variance = (x[0] for x in fits.predict(fits.model(_design(place, None, None))))
-    half = student.ppf(0.5 + level / 2, max(weights.sum() - fits.params, 1.0)) * np.sqrt(variance)
+    half = stdtrit(max(weights.sum() - fits.params, 1.0), 0.5 + level / 2) * np.sqrt(variance)
     return middle - half, middle + half
 
 
@@ -112,7 +111,7 @@ def _law(fit: Fitted, line: Line, there: Mapping[str, Any], level: float, kept: 
     spare = max(float(kept.sum()) - near.basis.shape[1], 1.0)
     noise = np.sqrt((kept * near.rest**2).sum() / spare)
     sd = np.sqrt(((slopes.T @ fit.cov.root) ** 2).sum(1) * (1 + alike) / (1 - alike))
-    half = student.ppf(0.5 + level / 2, spare) * np.hypot(sd, noise)
+    half = stdtrit(spare, 0.5 + level / 2) * np.hypot(sd, noise)
     return middle - half, middle + half
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from scaling.design.order import natural_order, order
 from scaling.engine.fitted import Fitted
@@ -81,7 +81,7 @@ def _exploded(target: Target, found: Drift | None) -> np.ndarray:
 def delta(target: Target, level: float) -> Ends:
     """Parameter uncertainty and the noise of one row, as if the law were exact."""
     fit = target.fit
-    half = student.ppf(0.5 + level / 2, fit.cov.dof) * np.hypot(target.deviation() / target.unit, fit.cov.noise)
+    half = stdtrit(fit.cov.dof, 0.5 + level / 2) * np.hypot(target.deviation() / target.unit, fit.cov.noise)
     return target.middle - half, target.middle + half, EXACT
 
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
-from scipy.stats import t as student
+from scipy.special import chdtri, stdtrit
 
 from scaling.design.inputs import Design
 from scaling.design.resampling import groups, unit
@@ -53,11 +52,11 @@ def profile(target: Target, level: float) -> Ends:
     if fit.loss.name != "squares":
         raise ArgumentError("interval='profile' is the likelihood's and needs objective='squares' or 'log_squares'.")
     rows = np.unique(np.linspace(0, len(middle) - 1, PROFILED).round().astype(int))
-    allowed = chi2.ppf(level, 1) * (fit.coordinates.strength or fit.cov.noise**2) / 2
+    allowed = chdtri(1, 1 - level) * (fit.coordinates.strength or fit.cov.noise**2) / 2
     base = fit.objective / fit.loss.scale + float(fit.coordinates.pulled(fit.t[None])[0][0])
     half = np.zeros((2, len(rows)))
     y, w = fit.loss.link(fit.design.loss), fit.design.weights
-    delta = np.sqrt(chi2.ppf(level, 1)) * fit.cov.noise
+    delta = np.sqrt(chdtri(1, 1 - level)) * fit.cov.noise
     with one_thread():
         for k, row in enumerate(rows):
             both = _with_row(fit, target.rows.take(rows[k : k + 1]))
@@ -86,7 +85,7 @@ def likely(target: Target, level: float) -> Ends:
     """
     fit, middle = target.fit, target.middle
     rows = np.unique(np.linspace(0, len(middle) - 1, LIKELY).round().astype(int))
-    quantile = float(student.ppf(0.5 + level / 2, fit.cov.dof))
+    quantile = float(stdtrit(fit.cov.dof, 0.5 + level / 2))
     ends = np.array([_allowed(target, row, quantile) for row in rows]) - middle[rows, None]
     index = np.arange(len(middle))
     low, high = (np.hypot(np.interp(index, rows, np.abs(side)), quantile * fit.cov.noise) for side in ends.T)

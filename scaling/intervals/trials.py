@@ -30,6 +30,7 @@ LATE = 6.8  # how much more a late cutoff, whose fitted part is most of the data
 STALL = 1e-3  # gain in 20 iterations below which a refit goes no further: forecasts would not feel it
 ROUNDS = 60  # iterations of a part
 FEW = 1  # starts of a part beside the optimum of all rows
+GROWING = ("N", "D", "C", "flops", "S", "U", "characters")  # what is larger for larger runs, as columns are named
 RISE = 0.5  # of the spread of the losses: a law that rises by more where runs grow beyond the data explodes
 
 
@@ -164,16 +165,36 @@ def under_schedules(made: Design, data: Any, law: Law) -> Design | None:
 
 @np.errstate(all="ignore")
 def _explodes(fits: Refits, made: Design, loss: Loss) -> bool:
-    """Beyond the data by half their span in ln N or ln D: does the law rise where it should fall?"""
-    if not {"N", "D"} <= set(fits.law.inputs) or len({*fits.law.inputs} - {"N", "D"}):
+    """Beyond the data by half their span: does the law rise where runs grow?"""
+    law, spread = fits.law, RISE * np.ptp(loss.link(made.loss))
+    if {*law.inputs} in ({"N", "D"}, {"N", "M"}):
+        return _rises_over_sizes(fits, made, spread)
+    # a law of further inputs may rise with size alone (its tokens repeat) or tokens alone: all that grows grows together
+    grown = [i for i in law.inputs if str(law.conventions.get(i, i)) in GROWING]
+    if law.over_schedules or not grown:
         return False
-    grid = []
-    for name in ("N", "D"):
-        x = np.log(made.inputs[name])
+    sizes = np.array([np.log(made.inputs[i]) for i in grown])
+    far = np.argsort(sizes.sum(0))[-max(len(made) // 5, 1) :]
+    step = np.exp(max(float(np.ptp(sizes, axis=1).max()), np.log(4.0)) / 2)
+    here = {i: np.asarray(x)[far] for i, x in made.inputs.items()}
+    there = {i: x * step if i in grown else x for i, x in here.items()}
+    rise = _value(fits, made, there) - _value(fits, made, here)
+    return not np.max(rise) <= spread
+
+
+def _rises_over_sizes(fits: Refits, made: Design, spread: float) -> bool:
+    """The same of a law of sizes and tokens, each by itself, at small, middling and large values of the other."""
+    N, grid = made.inputs["N"], []
+    for x in (np.log(N), np.log(made.inputs["D"] if "D" in made.inputs else N * made.inputs["M"])):
         grid.append(np.array([x.min(), np.median(x), x.max(), x.max() + max(np.ptp(x), np.log(4.0)) / 2]))
     N, D = (np.exp(x).ravel() for x in np.meshgrid(*grid, indexing="ij"))
-    nothing = np.full(len(N), np.nan)
-    value = fits.last().predict(fits.last().model(Design(made.frame.iloc[:0], {"N": N, "D": D}, nothing, nothing)))[0]
-    value = value.reshape(4, 4)
-    rise = max(np.max(value[3] - value[2]), np.max(value[:, 3] - value[:, 2]))
-    return not rise <= RISE * np.ptp(loss.link(made.loss))
+    known = {"N": N, "D": D, "M": D / N}
+    value = _value(fits, made, {i: known[i] for i in fits.law.inputs}).reshape(4, 4)
+    return not max(np.max(value[3] - value[2]), np.max(value[:, 3] - value[:, 2])) <= spread
+
+
+def _value(fits: Refits, made: Design, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """What the law fitted to all rows says (n,), in the objective's units."""
+    nothing = np.full(len(next(iter(inputs.values()))), np.nan)
+    last = fits.last()
+    return np.asarray(last.predict(last.model(Design(made.frame.iloc[:0], inputs, nothing, nothing)))[0][0])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from scaling.design.cuts import FRACTIONS, Cut, cuts
 from scaling.design.inputs import Design, design, of_columns
@@ -150,7 +150,7 @@ def _rows(fits: Refits, f: int, made: Design, cut: Cut, level: float) -> pd.Data
     rows = np.flatnonzero(cut.test)
     target = made.take(rows)
     middle, variance = (x[f] for x in fits.predict(fits.model(target)))
-    half = student.ppf(0.5 + level / 2, max(cut.train.sum() - fits.params, 1)) * np.sqrt(variance)
+    half = stdtrit(max(cut.train.sum() - fits.params, 1), 0.5 + level / 2) * np.sqrt(variance)
     back = np.exp if fits.loss.log else np.asarray
     shown = {c: target.frame[c].to_numpy() for c in ("run", "step", *fits.law.inputs) if c in target.frame}
     return pd.DataFrame(

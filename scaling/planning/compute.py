@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from scaling.numerics import root
 from scaling.planning import asked
 from scaling.planning.beside import beside
 from scaling.planning.ladders import plan_runs
+from scaling.planning.movement import Movement
 from scaling.planning.rates import recommended
 from scaling.planning.repeats import MIXED, Pool, epochs, fresh
 from scaling.planning.surface import COSTS, Budget, Surface
@@ -32,7 +34,7 @@ def plan(
     loss: float | None = None, N: float | None = None, D: float | None = None,
     served: float = 0.0, unique: float | Mapping[str, float] | None = None, shares: Mapping[str, float] | None = None,
     rates: str | None = None,
-    level: float = 0.9, replicates: int = 400, seed: int = 0,
+    level: float = 0.9, interval: str = "calibrated", replicates: int = 400, seed: int = 0,
     inputs: Mapping[str, float] | None = None, counts: str | None = None, shape: Shape | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """The best size and number of tokens for a budget, or the cheapest run that reaches a loss.
@@ -52,7 +54,9 @@ def plan(
         to their unique tokens if not given, so that all repeat alike.
     rates : name of published rules for learning rate and batch ("li2025", "deepseek2024"): adds `lr` and `batch_tokens`.
         Rules count parameters or FLOP in their own way; the plan converts with `shape`, or refuses.
-    level, replicates, seed : of the bootstrap behind the intervals, which only a Fit can have.
+    level, interval : of the intervals, which only a Fit can have. "calibrated": by how the optimum moved where budgets were
+        held back, what other laws say, and the bootstrap; or "bootstrap" alone, which takes the law as exact.
+    replicates, seed : of the bootstrap.
     inputs : values of further inputs of the law, for example ``{"P_w": 8}``.
     counts : which parameters N counts ("total", "non_embedding", "active_with_head"), where neither the data of the fit
         (column `params_counted`) nor the constants say.
@@ -81,6 +85,8 @@ def plan(
     >>> f"{best.N[0]:.3g} parameters, {best.D[0]:.3g} tokens"
     '7.23e+10 parameters, 1.33e+12 tokens'
     """
+    if interval not in ("calibrated", "bootstrap"):
+        raise ArgumentError(f"interval={interval!r} is unknown; a plan has 'calibrated' or 'bootstrap'.")
     asked.check(flops, loss, N, D, served, level, inputs)
     if isinstance(source, Fit) and source.law.hooks.facts:
         if loss is not None or served or (unique, shares, rates) != (None, None, None) or inputs:
@@ -98,12 +104,16 @@ def plan(
     draws = _draws(fit, asked.whole("replicates", replicates), asked.whole("seed", seed))
     if draws is not None:
         surfaces.append(Surface.of(law, draws, extra))
+    movement = Movement.of(fit, extra) if fit is not None and draws is not None and interval == "calibrated" else None
     rows = []
     for C in [None] if flops is None else asked.budgets(flops):
-        found = [_solve(s, budget, Asked(C, loss, N, D)) for s in surfaces]
+        wanted = Asked(C, loss, N, D)
+        found = [_solve(s, budget, wanted) for s in surfaces]
         if pool is not None:
             found = [part | epochs(s, budget, part, pool) for s, part in zip(surfaces, found, strict=True)]
         rows.append(_row(found, level))
+        if movement is not None:
+            rows[-1] |= movement.widened(rows[-1], partial(_solve, budget=budget, asked=wanted), level)
         if "wasted" not in found[0]:
             rows[-1] |= _flat(surfaces[0], budget, rows[-1])
     out = pd.DataFrame(rows)
@@ -120,6 +130,8 @@ def plan(
     out.attrs["interval"] = "none: " + ("published constants without their data" if fit is None else "replicates=0")
     if draws is not None:
         refits = f"{level:.0%} of {surfaces[1].sets} bootstrap refits: assumes that the law is exact"
+        if movement is not None:
+            refits = f"{level:.0%} interval, {movement.words(float(np.log(out['flops'].max())))}"
         never = (out.filter(like="flops_upper") == np.inf).any(axis=None)
         some = f"; {np.isinf(found[1]['flops']).mean():.0%} of them never reach the loss" if never else ""
         out.attrs["interval"] = refits + some
@@ -128,6 +140,9 @@ def plan(
             out.attrs["beside"] = beside(fit, out["flops"])
         asked_for = out.assign(M=out["tokens_per_param"], **_given(surfaces[0], out, extra))[list(law.inputs)]
         out.attrs["extrapolation"] = extrapolation(fit.design, design(asked_for, law, fitting=False))
+        if movement is not None and "loss_lower" in out:
+            ends = fit.predict(asked_for, level=level)
+            out = out.assign(**{f"loss_{k}": ends[k].fillna(out[f"loss_{k}"]) for k in ("lower", "upper")})
         for reason in fit.verdict.failures:
             warnings.warn(f"the fit behind this plan is not trustworthy: {reason}", stacklevel=2)
     return out

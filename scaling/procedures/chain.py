@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from scaling.errors import FitError, ScalingError
 from scaling.fits import Fit, fit
@@ -78,7 +78,7 @@ class Chain(Result):
         low, high = own.value - around.min(0), around.max(0) - own.value
         low, high = (np.where(np.isnan(part), np.inf, part) for part in (low, high))  # nothing is known of the loss
         stretch = stretched(self.second)
-        half = student.ppf(0.5 + level / 2, self.second.cov.dof) * np.hypot(stretch * own.deviation(), own.noise())
+        half = stdtrit(self.second.cov.dof, 0.5 + level / 2) * np.hypot(stretch * own.deviation(), own.noise())
         bounds = {"prediction": own.value, "lower": own.value - np.hypot(low, half), "upper": own.value + np.hypot(high, half)}
         parts = {"from_loss": (low + high) / 2, "from_error": half}
         kept = first.loc[:, :"prediction"].drop(columns="prediction")

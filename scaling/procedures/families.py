@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import f as fisher
+from scipy.special import fdtrc
 
 from scaling.errors import DataError
 from scaling.fits import Fit, fit
@@ -123,5 +123,5 @@ def pooled_slope(rows: pd.DataFrame) -> tuple[float, float, int, float]:
     p_value = np.nan
     if cells > 1 and (left := len(x) - 2 * cells) > 0:
         ratio = ((rest**2).sum() - within) / (cells - 1) / (within / left)
-        p_value = float(fisher.sf(ratio, cells - 1, left))
+        p_value = float(fdtrc(cells - 1, left, ratio))
     return float(-slope), error, cells, p_value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import f as fisher
+from scipy.special import fdtrc
 
 from scaling.engine import model as models
 from scaling.errors import DataError
@@ -135,4 +135,4 @@ def _wald(r: np.ndarray, regressors: tuple[np.ndarray, int], cluster: np.ndarray
         meat += np.outer(score, score)
     V = bread @ meat @ bread * (clusters - 1) / clusters
     wald = b[known:] @ np.linalg.pinv(V[known:, known:]) @ b[known:]
-    return float(fisher.sf(wald / q, q, clusters - 1))
+    return float(fdtrc(q, clusters - 1, wald / q))

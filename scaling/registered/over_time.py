@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from scaling import document
 from scaling.errors import DataError
@@ -102,7 +102,7 @@ def _coverage(frame: pd.DataFrame) -> pd.DataFrame:
     for level, rows in frame[frame["inside"].notna()].groupby("level"):
         n, k = len(rows), int(rows["inside"].astype(bool).sum())
         tails = (1 - SURE) / 2
-        low, high = (float(beta.ppf(q, k + 0.5, n - k + 0.5)) for q in (tails, 1 - tails))
+        low, high = (float(betaincinv(k + 0.5, n - k + 0.5, q)) for q in (tails, 1 - tails))
         low, high = (0.0 if k == 0 else low), (1.0 if k == n else high)
         out[level] = (n, k, k / n, low, high, float(rows["error"].abs().mean()), float(rows["interval_score"].mean()))
     names = ["forecasts", "inside", "coverage", "lower", "upper", "error", "score"]

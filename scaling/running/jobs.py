@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from scaling.errors import DataError
 from scaling.logs import Runs
@@ -174,7 +174,7 @@ def curve(model: Hierarchy, prefix: Prefix, level: float, begin: int) -> pd.Data
     mean = np.minimum(np.sqrt(np.maximum(np.diag(covariance), 0.0)), WIDEST)
     loss = np.exp(middle)
     row = np.sqrt(mean**2 + ROW**2 + (prefix.noise**2 + prefix.wander**2) / loss**2)
-    z = norm.ppf(0.5 + level / 2)
+    z = ndtri(0.5 + level / 2)
     bounds = {
         "lower": loss * np.exp(-z * row), "upper": loss * np.exp(z * row),
         "mean_lower": loss * np.exp(-z * mean), "mean_upper": loss * np.exp(z * mean),
@@ -192,7 +192,7 @@ def _check(prefix: Prefix, references: References | None, level: float, family: 
     rows = 3
     sd = min(WIDEST, float(np.sqrt(max(covariance[0, 0], 0.0))))
     sd = np.sqrt(sd**2 + (ROW**2 + (prefix.noise / np.exp(middle[0])) ** 2) / rows)
-    z = norm.ppf(0.5 + level / 2)
+    z = ndtri(0.5 + level / 2)
     found = {"prediction": middle[0], "lower": middle[0] - z * sd, "upper": middle[0] + z * sd}
     told = {name: float(np.exp(value)) for name, value in found.items()}
     return {"from": float(part.done), **told, "measured": float(np.mean(prefix.loss[-rows:]))}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from scaling import document
 from scaling.design.checks import table_of
@@ -117,7 +117,7 @@ class Relation(Result):
 
     def band(self, rows: pd.DataFrame, x: np.ndarray, variance: Any, level: float) -> pd.DataFrame:
         """rows with prediction, lower and upper at source losses x (n,), of this variance (n,) in target loss."""
-        half, mean = student.ppf(0.5 + level / 2, self.evidence.cov.dof) * np.sqrt(variance), self(x)
+        half, mean = stdtrit(self.evidence.cov.dof, 0.5 + level / 2) * np.sqrt(variance), self(x)
         bounds = {"prediction": mean, "lower": np.maximum(mean - half, self.E1), "upper": mean + half}
         return rows.reset_index(drop=True).assign(**bounds)
 

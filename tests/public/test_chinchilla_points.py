@@ -80,7 +80,7 @@ def test_points_of_the_chinchilla_figure(shared_data, subtests):
         assert result.chisqr == pytest.approx(RSS, rel=1e-9)
         assert scaling.fit(epoch, law, params=start).objective == pytest.approx(OPTIMUM, rel=1e-9)
     with subtests.test("plans: D / N at 5.88e23: 80 % (9.9, 29.0), at 1e26 (6.4, 31.5)"):
-        rows = scaling.plan(fit, [5.88e23, 1e26], level=0.8, replicates=2000)
+        rows = scaling.plan(fit, [5.88e23, 1e26], level=0.8, replicates=2000, interval="bootstrap")
         assert rows["tokens_per_param"][0] == pytest.approx(17.911, abs=1e-3)
         assert rows["tokens_per_param"][1] == pytest.approx(15.528, abs=1e-3)
         for row, (low, high) in enumerate([(9.9, 29.0), (6.4, 31.5)]):

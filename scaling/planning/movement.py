@@ -1,0 +1,112 @@
+"""How sure a planned optimum is: how it moved as budgets were added, and where the other laws put it.
+
+A bootstrap takes the law as exact. As for the loss (`intervals.drift`), two things show by how much it is not: the law
+refitted to the smaller budgets, asked for the same plan, and the laws beside it. What an optimum moved per root of ln
+compute between a part of the runs and all of them is carried on from the largest run to the budget planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from scaling.engine.fitted import Fitted
+from scaling.errors import FitError, LawError
+from scaling.intervals.calibration import drifting, own_trial
+from scaling.intervals.drift import APART, CLOSEST, PARAMETERS
+from scaling.intervals.trials import weights
+from scaling.planning.surface import Surface
+
+FURTHEST = 3.0  # ln of the factor beyond which optima are no further apart: parts without an optimum lie at an end
+Solve = Callable[[Surface], Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Movement:
+    """What a plan is held against.
+
+    Attributes
+    ----------
+    parts : the law refitted to F smaller parts of the rows. distance (F,) : ln compute from each to all rows. counts (F,) : how
+        much each counts. others : the laws beside it, and the share each is believed. edge : ln compute of the largest row.
+        dof : of the quantile.
+    """
+
+    parts: Surface
+    distance: np.ndarray
+    counts: np.ndarray
+    others: list[tuple[Surface, float]]
+    edge: float
+    dof: float
+
+    @classmethod
+    def of(cls, fit: Fitted, extra: Mapping[str, Any]) -> Movement | None:
+        """Of a fit whose rows allow backtests along compute; `extra` inputs, held in the plan, leave the other laws out."""
+        found, backtests = drifting(fit), own_trial(fit)
+        if found is None or backtests is None or found.by != "compute" or not backtests.trial.usable.any():
+            return None
+        trial, o = backtests.trial, backtests.order
+        use = np.flatnonzero(trial.usable)
+        theta = trial.fits.coordinates.to_params(trial.fits.t[use])
+        values = dict(zip(trial.fits.coordinates.names, theta.T, strict=True))
+        parts = Surface.of(fit.law, {**{k: np.array([v]) for k, v in fit.fixed.items()}, **values}, extra)
+        distance = np.array([o.max() - o[backtests.tests[f].train].max() for f in use])
+        others = []
+        for other in () if extra else found.others:
+            try:
+                others.append((Surface.of(other.law, {k: np.array([v]) for k, v in other.values.items()}, {}), other.share))
+            except LawError:  # a law that does not go by size and tokens plans nothing
+                continue
+        return cls(parts, np.maximum(distance, CLOSEST), weights(backtests.tests)[use], others, float(o.max()), found.dof)
+
+    def widened(self, row: Mapping[str, float], solve: Solve, level: float) -> dict[str, float]:
+        """The ends of a row's intervals, those of the bootstrap made wider; the loss has its own.
+
+        Parameters
+        ----------
+        row : flops, N, D, ... and the ends `<name>_lower`, `<name>_upper` from replicates. solve : the same plan by a surface.
+        """
+        h = max(float(np.log(row["flops"])) - self.edge, CLOSEST)
+        parts = _solved(self.parts, solve)
+        others = [(found, share) for surface, share in self.others if (found := _solved(surface, solve)) is not None]
+        out: dict[str, float] = {}
+        for name in [k.removesuffix("_lower") for k in row if k.endswith("_lower")]:
+            if name not in ("flops", "N", "D", "tokens_per_param"):
+                continue
+            moved = _apart(parts, name, row) ** 2 if parts is not None else np.full(len(self.counts), FURTHEST**2)
+            rate = float(self.counts @ (moved / self.distance) / self.counts.sum())
+            away = sum(share * float(_apart(found, name, row)[0]) ** 2 for found, share in others)
+            drift = float(stdtrit(self.dof, 0.5 + level / 2)) * np.sqrt(rate * h + APART**2 * away)
+            for end, sign in (("lower", -1), ("upper", 1)):
+                drawn = sign * np.log(row[f"{name}_{end}"] / row[name])
+                out[f"{name}_{end}"] = float(row[name] * np.exp(sign * np.hypot(PARAMETERS * max(drawn, 0.0), drift)))
+        return out
+
+    def words(self, furthest: float) -> str:
+        """What the intervals of a plan up to a budget (ln of its compute) rest on."""
+        names = ", ".join(surface.law.name for surface, _ in self.others)
+        beside = f", what {names} say" if names else ""
+        return (
+            f"calibrated: how the optimum moved over {len(self.counts)} backtests, carried on to "
+            f"{np.exp(max(furthest - self.edge, 0.0)):.3g}x the largest compute{beside}, and bootstrap refits; the loss of "
+            "such a run as predict gives it"
+        )
+
+
+def _solved(surface: Surface, solve: Solve) -> dict[str, np.ndarray] | None:
+    """A plan by a surface; None where it has none."""
+    try:
+        found = solve(surface)
+    except FitError:
+        return None
+    return {**found, "tokens_per_param": found["D"] / found["N"]}
+
+
+@np.errstate(all="ignore")
+def _apart(found: Mapping[str, np.ndarray], name: str, row: Mapping[str, float]) -> np.ndarray:
+    """ln of a quantity of each plan over that of the row."""
+    return np.asarray(np.clip(np.nan_to_num(np.log(found[name] / row[name]), nan=FURTHEST), -FURTHEST, FURTHEST))
