@@ -369,7 +369,7 @@ def test_calibrated_ends_of_a_plan_by_hand(points):
         apart += other.share * np.log(grid[loss.argmin()] / row["N"]) ** 2
     drift2 = student.ppf(0.5 + level / 2, found.dof) ** 2 * (rate * (np.log(C) - o.max()) + 0.4**2 * apart)
     for end, sign in (("lower", -1), ("upper", 1)):
-        half = np.hypot(0.75 * np.log(drawn[f"N_{end}"] / row["N"]), np.sqrt(drift2))
+        half = np.hypot(0.5 * np.log(drawn[f"N_{end}"] / row["N"]), np.sqrt(drift2))
         assert sign * np.log(row[f"N_{end}"] / row["N"]) == pytest.approx(half, rel=2e-3)
     assert row["D_lower"] * row["N_upper"] * 6 == pytest.approx(C, rel=0.1)  # wide where the other is
     ends = fit.predict({"N": [row["N"]], "D": [row["D"]]}, level=level).iloc[0]

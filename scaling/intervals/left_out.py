@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from scaling.design.bins import binned
 from scaling.design.cuts import cuts
@@ -82,7 +81,7 @@ class LeftOut:
     def half(self, deviation: np.ndarray, level: float) -> np.ndarray:
         """Half of the interval (n,) where the law's standard deviations (n,) are these, in the objective's units."""
         drift = self.stretch * np.sqrt((self.wider * deviation) ** 2 + self.misfit**2 + FLOOR**2)
-        return np.asarray(np.hypot(student.ppf(0.5 + level / 2, self.dof) * drift, norm.ppf(0.5 + level / 2) * self.noise))
+        return np.asarray(np.hypot(stdtrit(self.dof, 0.5 + level / 2) * drift, ndtri(0.5 + level / 2) * self.noise))
 
 
 def left_out(fit: Fitted) -> LeftOut:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from scaling.counting import completed, compute
 from scaling.design.inputs import design
@@ -254,5 +254,5 @@ def _ceiling(truth: np.ndarray, error: np.ndarray | None) -> float | None:
     i, j = np.triu_indices(len(truth), 1)
     s = np.hypot(error[i], error[j])
     with np.errstate(divide="ignore", invalid="ignore"):
-        odds = norm.cdf(np.abs(truth[i] - truth[j]) / (np.sqrt(2) * s))
+        odds = ndtr(np.abs(truth[i] - truth[j]) / (np.sqrt(2) * s))
     return float(np.where(s > 0, odds, 1.0).mean())
