@@ -9,8 +9,10 @@ import pytest
 import scaling
 from scaling.cli import main
 from scaling.counting import MACHINES, Shape, machine_flops
-from scaling.errors import ArgumentError, FitError, LawError, ScheduleError
+from scaling.errors import ArgumentError, DataError, FitError, LawError, ScheduleError
+from scaling.papers.configuration import best_settings
 from scaling.planning import recipe
+from scaling.procedures import settings
 from tests.test_ladder import LADDER, made
 
 
@@ -41,7 +43,7 @@ def test_deepseek_at_its_own_check():
     assert found["peak"] == pytest.approx(9.85998e-4, rel=1e-4) and found["batch"] == pytest.approx(1.017145e6, rel=1e-4)
     assert rival(found, "D", "allocation/deepseek2024_D").value == pytest.approx(1.904530e10, rel=1e-4)
     assert not line(found, "peak").said.verified
-    assert any("C = 1e+20 is 5 times above the 1e+17 to 2e+19 they were made on" in said for said in found.warnings)
+    assert any("C = 1e20 is 5 times above the 1e17 to 2e19 they were made on" in said for said in found.warnings)
     assert {other.rule for other in line(found, "peak").rivals} == {"lr_batch/li2025", "lr_compute/moonlight2025"}
 
 
@@ -54,15 +56,12 @@ def test_chinchilla_at_its_own_check():
     assert (rounded["N"], rounded["D"]) == (pytest.approx(32.2e9, rel=2e-3), pytest.approx(2.98e12, rel=3e-3))
     kaplan = 1.3e9 * (5.76e23 / 8.64e19) ** 0.73
     assert rival(found, "N", "allocation/kaplan2020_N").value == pytest.approx(kaplan, rel=1e-12)
-    assert any(said.startswith("N: allocation/kaplan2020_N says 8.04e+11, 11.1 times") for said in found.disagreements)
+    assert any(said.startswith("N: allocation/kaplan2020_N says 804B, 11.1 times") for said in found.disagreements)
     costs = rival(found, "N", "chinchilla/hoffmann2022")
     surface = scaling.laws["chinchilla"].published["besiroglu2024"]
     share = surface(costs.value, 5.76e23 / 6 / costs.value) / found["loss"] - 1
     assert costs.notes == (f"costs {share:.2%} of loss",)
-    for start in (
-        "chinchilla/besiroglu2024: N = 7.24e+10 is 4.5 times above",
-        "lr_batch/li2025: N = 7.24e+10 is 68 times above",
-    ):
+    for start in ("chinchilla/besiroglu2024: N = 72.4B is 4.5 times above", "lr_batch/li2025: N = 72.4B is 68 times above"):
         assert any(said.startswith(start) for said in found.warnings)
 
 
@@ -109,6 +108,44 @@ def test_lines_from_fits(points):
     assert found["batch"] == pytest.approx(0.5 * found["D"] ** 0.58, rel=0.1)
     assert {"lr_batch/li2025", "lr_compute/deepseek2024"} < {other.rule for other in line(found, "peak").rivals}
     assert "chinchilla/besiroglu2024" in {other.rule for other in line(found, "N").rivals}
+
+
+def test_a_grid_of_runs_says_peak_and_batch():
+    """As `procedures.settings` recommends them, with the intervals of whole groups drawn anew; outside the grid it is said."""
+    grid = bowls_of_runs()
+    told = settings(grid)
+    found = recipe(told.fit, N=2e8, D=1e10)
+    row = told.recommend(2e8, 1e10).iloc[0]
+    for name, column in (("peak", "lr"), ("batch", "batch")):
+        said = line(found, name).said
+        assert (found[name], said.lower, said.upper) == pytest.approx(
+            (row[column], row[f"{column}_lower"], row[f"{column}_upper"])
+        )
+        assert said.rule == "own fit of configuration" and line(found, name).rivals
+    assert not found.warnings
+    assert any(
+        "N = 20B lies outside the 100M to 400M of the grid" in said for said in recipe(told.fit, N=2e10, D=1e10).warnings
+    )
+    with pytest.raises(LawError, match="two sources say the peak"):
+        recipe(told.fit, "lr_batch/li2025", N=2e8, D=1e10)
+    sequences = settings(grid.assign(batch=grid["batch"] / 2048), replicates=2)
+    with pytest.raises(DataError, match="look like sequences"):
+        recipe(sequences.fit, N=2e8, D=1e10)
+
+
+def bowls_of_runs():
+    """Rates and batches around the best of the law itself, three sizes and three lengths."""
+    law, rng = scaling.laws["configuration"], np.random.default_rng(0)
+    values = {name: parameter.start for name, parameter in law.params.items()}
+    rows = []
+    for N in (1e8, 2e8, 4e8):
+        for D in (4e9, 1e10, 2.5e10):
+            rate, batch = best_settings(N, D, values)
+            near = [(rate + x, batch + y) for x in np.linspace(-0.7, 0.7, 5) for y in np.linspace(-0.7, 0.7, 5)]
+            rows += [(N, D, np.exp(x), np.exp(y)) for x, y in near]
+    grid = pd.DataFrame(rows, columns=["N", "D", "lr", "batch"])
+    loss = law(*(grid[c].to_numpy() for c in grid), **values) * np.exp(3e-4 * rng.standard_normal(len(grid)))
+    return grid.assign(loss=loss)
 
 
 def test_a_law_of_whole_runs_says_nearly_all():

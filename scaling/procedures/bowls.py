@@ -10,14 +10,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from scaling.counting import counted
-from scaling.engine.threads import one_thread
-from scaling.engine.uncertainty import bootstrap
 from scaling.errors import ArgumentError, DataError
 from scaling.fits import Fit
 from scaling.fits.fitting import fit
 from scaling.logs import Runs
 from scaling.papers.configuration import best_settings, configuration
 from scaling.papers.configuration_quadratic import REFERENCE, best_of_quadratic, configuration_quadratic
+from scaling.planning.recipes.grids import resampled
 from scaling.procedures.step_law import at_edge, regret
 from scaling.procedures.tables import needs, needs_positive
 from scaling.rendering import Result
@@ -137,12 +136,8 @@ def settings(data: pd.DataFrame | Runs, within: float = WITHIN, *, replicates: i
     groups = table.groupby(["N", "D"])
     rows = _near(table, within)
     found, beside = fit(rows, configuration, seed=seed), fit(rows, configuration_quadratic, seed=seed)
-    codes = pd.factorize(pd.MultiIndex.from_frame(found.design.frame[["N", "D"]]))[0]
-    made, y = found.design, found.loss.link(found.design.loss)
-    with one_thread():
-        t, converged = bootstrap(found.model(made), found.t, y, made.weights, found.loss, replicates, seed, codes)
     edges = sum(at_edge(group) for _, group in groups)
-    draws = found.coordinates.to_params(t[converged] if converged.any() else found.t[None])
+    draws = resampled(found, replicates, seed)
     return Settings(
         found, beside, float(within), len(rows), len(table), groups.ngroups, edges, _backtest(table, within, seed), draws
     )

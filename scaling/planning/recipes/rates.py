@@ -13,6 +13,7 @@ from scaling.counting import compute
 from scaling.errors import LawError, ScheduleError
 from scaling.fits import Fit
 from scaling.formula import Published, constants
+from scaling.papers.configuration import configuration
 from scaling.planning.recipes.rules import RULES, SLACK, Run, Said, ask
 from scaling.planning.recipes.sizes import ASKED, named, own, predicted
 from scaling.planning.schedules import best_schedule
@@ -146,7 +147,7 @@ def below_linear(said: Said, run: Run) -> list[str]:
 
 
 def names(sources: Sequence[Any]) -> dict[str, Any]:
-    """Line that each source answers: size, run (all of it), peak, batch, timescale or schedule."""
+    """Line that each source answers: size, run (all of it), settings (peak and batch), peak, batch, timescale or schedule."""
     found: dict[str, Any] = {}
     for source in sources:
         source = constants(source) if isinstance(source, str) else source
@@ -159,13 +160,16 @@ def names(sources: Sequence[Any]) -> dict[str, Any]:
             line = "run"
         elif law.hooks.final is not None:
             line = "schedule"
+        elif law.name == configuration.name:
+            line = "settings"
         elif law.predicts == "loss" and "N" in law.inputs:
             line = "size"
         if line is None:
             raise LawError(
                 f"'{law.name}' answers no line of a recipe; laws of N and D, of rates, batches, timescales or schedules do."
             )
-        if line in found or ("run" in (line, *found) and "size" in (line, *found)):
-            raise LawError(f"two sources say the {'size' if line == 'run' else line}; give one.")
+        for both, said in (("run", "size"), ("settings", "peak"), ("settings", "batch"), ("run", "settings"), (line, line)):
+            if line in (both, said) and ({both, said} - {line} or {line}) <= set(found):
+                raise LawError(f"two sources say the {'peak' if said == 'settings' else said}; give one.")
         found[line] = source
     return found

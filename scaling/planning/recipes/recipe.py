@@ -16,11 +16,12 @@ from scaling.formula import Published
 from scaling.planning import asked
 from scaling.planning.compute import plan
 from scaling.planning.recipes import rates, sizes
+from scaling.planning.recipes.grids import settings_of
 from scaling.planning.recipes.rules import Run, Said
 from scaling.planning.recipes.sizes import SURFACES, Sizes
 from scaling.rendering import Result, plain
 from scaling.schedules import Schedule
-from scaling.words import check_level
+from scaling.words import amount, check_level
 
 APART = {"loss": 1.02}  # ratio from which on a rival is told to disagree; for all other lines:
 FACTOR = 2.0  # in rate and batch a factor of two along the flat direction costs 0.07 to 0.25 % of the loss (ScaleBench's runs)
@@ -43,7 +44,8 @@ class Line(NamedTuple):
         for other in self.rivals:
             ratio = float(other.value) / self.said.value
             if max(ratio, 1 / ratio) >= apart:
-                out.append(f"{self.name}: {other.rule} says {float(other.value):.3g}, {ratio:.3g} times {self.said.value:.3g}")
+                values = amount(float(other.value), 3), f"{ratio:.3g} times {amount(self.said.value, 3)}"
+                out.append(f"{self.name}: {other.rule} says {values[0]}, {values[1]}")
         return out
 
 
@@ -71,7 +73,8 @@ class Recipe(Result):
         raise KeyError(f"{name!r}; the lines are {', '.join(line.name for line in self.lines)}")
 
     def head(self) -> list[tuple[str, str]]:
-        told = [("warning", said) for said in self.warnings]
+        told = [("schedule", str(self["schedule"]))]
+        told += [("warning", said) for said in self.warnings]
         told += [("disagree", said) for said in self.disagreements]
         notes: dict[tuple[str, str], list[str]] = {}
         for line in self.lines:
@@ -83,12 +86,10 @@ class Recipe(Result):
         rows = []
         for line in self.lines:
             said, unit = line.said, UNITS.get(line.name, "")
-            ends = "" if said.lower is None or said.upper is None else f"{said.lower:.4g} to {said.upper:.4g}"
-            rows.append((line.name, f"{_shown(said.value)} {unit}".strip(), ends, said.rule, _source(said)))
-            for other in line.rivals:
-                value = "" if isinstance(other.value, str) else _shown(other.value)
-                rows.append(("  or", value, "; ".join(other.notes), other.rule, _source(other)))
-        return pd.DataFrame(rows, columns=["", "value", "interval", "by", "source"]).set_index("")
+            ends = "" if said.lower is None or said.upper is None else f"{amount(said.lower)} to {amount(said.upper)}"
+            rows.append((line.name, f"{_shown(said.value)} {unit}".strip(), ends, _source(said)))
+            rows += [("  or", _shown(other.value), "; ".join(other.notes), _source(other)) for other in line.rivals]
+        return pd.DataFrame(rows, columns=["", "value", "interval", "by"]).set_index("")
 
     def to_dict(self) -> dict[str, Any]:
         lines = {
@@ -104,12 +105,14 @@ class Recipe(Result):
 
 
 def _shown(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}" if value < 1e4 or value >= 1e7 else f"{value:,.0f}"
+    """A number; of a schedule nothing, which stands above the table, or goes by its rule."""
+    return "" if isinstance(value, str) else amount(value)
 
 
 def _source(said: Said) -> str:
-    """The paper alone; `to_dict` has the whole."""
-    return said.source.partition(",")[0] + ("" if said.verified else ", not verified")
+    """The rule and its paper; `to_dict` has the whole."""
+    paper = said.source.partition(",")[0]
+    return f"{said.rule}{', ' if paper else ''}{paper}{'' if said.verified else ' (unverified)'}"
 
 
 def recipe(
@@ -123,8 +126,9 @@ def recipe(
     ----------
     sources : what lines are taken from where it is not the published rules of this project's choice: fits, constants or their
         names as law/constants. Of a law over N and D: size, tokens, loss (``chinchilla/besiroglu2024`` if none); of `ladder`:
-        those, batch, peak and schedule; of `lr_batch` or `lr_compute`: the peak rate; `batch_size`, `critical_batch`: the
-        batch in tokens; `timescale`: the weight decay; `progress` and other laws of schedules: the schedule.
+        those, batch, peak and schedule; of `configuration`: peak and batch; of `lr_batch` or `lr_compute`: the peak rate; of
+        `batch_size` or `critical_batch`: the batch in tokens; of `timescale`: the weight decay; of `progress` and other laws
+        of schedules: the schedule.
     flops : training compute, C = 6 N D. N, D : with `flops` one of them may be held; together they are the run; alone they ask
         for the budget at which they are best.
     gpu_hours, gpu, utilisation : instead of flops: hours on so many accelerators together, which (`scaling.counting.MACHINES`,
@@ -153,6 +157,8 @@ def recipe(
     flops = _budget(flops, N, D, gpu_hours, gpu, utilisation)
     own = rates.names(sources)
     chosen, run, given = _sized(own, flops, N, D, counts, shape, level)
+    if "settings" in own:
+        given |= settings_of(own["settings"], run, level)
     batch, others = rates.said_by("batch", run, own.get("batch"), level)
     batch, others = _usual(given, "batch", batch, others)
     peak, other_peaks = rates.said_by("peak", run, own.get("peak"), level)

@@ -11,6 +11,7 @@ import pandas as pd
 from scaling.counting import Shape, compute, named_in
 from scaling.formula import Published, constants
 from scaling.planning.rates import as_counted
+from scaling.words import amount
 
 SLACK = 1.25  # of ranges: their ends are known to no better
 # Nine of ten settings within 0.25 % of the best of their size and length lie this near the Step Law, as a factor: published
@@ -104,5 +105,6 @@ def outside(known: Published, fed: Mapping[str, float]) -> tuple[str, ...]:
         x = fed[name]
         if x > high * SLACK or x < low / SLACK:
             factor, where = (x / high, "above") if x > high else (low / x, "below")
-            said.append(f"{name} = {x:.3g} is {factor:.2g} times {where} the {low:.3g} to {high:.3g} they were made on")
+            made = f"the {amount(low, 3)} to {amount(high, 3)} they were made on"
+            said.append(f"{name} = {amount(x, 3)} is {factor:.2g} times {where} {made}")
     return tuple(said)
