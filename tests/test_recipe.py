@@ -187,6 +187,16 @@ def test_warm_up_is_as_many_tokens_as_parameters_up_to_a_quarter():
     assert recipe(N=1e9, D=2e9)["warm-up"] == pytest.approx(recipe(N=1e9, D=2e9)["updates"] / 4, abs=1)
 
 
+def test_any_run_has_a_recipe():
+    """From a handful of parameters to more updates than anyone makes; what prints is what the numbers say."""
+    for asked in ({"N": 1.0, "D": 1.0}, {"flops": 1e3}, {"flops": 1e34}, {"N": 1e6, "D": 1e16}, {"N": 1e15, "D": 1e9}):
+        found = recipe(**asked)
+        assert found["updates"] >= 1 and 0 <= found["warm-up"] <= found["updates"] and found.schedule.steps == found["updates"]
+        assert str(found).count("\n") > 30 and json.dumps(found.to_dict(), allow_nan=False)
+    own = recipe(N=1e8, D=2e9, schedule="constant:warmup=7")
+    assert own["warm-up"] == 7 and own["schedule"].startswith("constant:warmup=7,peak=")
+
+
 def test_what_cannot_be_asked():
     rates = "lr_compute/deepseek2024"
     for sources, asked, error, said in (
@@ -205,6 +215,10 @@ def test_what_cannot_be_asked():
         (({"E": 1.0},), {"flops": 1e20}, LawError, "a recipe takes fits, published constants or their names"),
         ((), {"flops": 1e20, "level": 2}, ArgumentError, "level=2 must lie between"),
         ((), {"N": 1e8, "D": 2e9, "schedule": "wsd:decay=3e6"}, ScheduleError, "decay=3e"),
+        ((), {"N": 1e8, "D": 2e9, "schedule": "wsd:peak=1e-3"}, ScheduleError, "peak follow from the recipe; leave them out"),
+        ((), {"N": 1e8, "D": 2e9, "counts": "most"}, ArgumentError, "counts='most' is unknown; there are non_embedding"),
+        ((), {"N": 1e8, "D": 2e9, "shape": "x"}, ArgumentError, "must be a scaling.counting.Shape"),
+        ((), {"flops": 1e21, "N": 1e30}, FitError, "less than one of either is none"),
         ((), {"N": 1e8, "D": 2e9, "schedule": "zigzag"}, ScheduleError, "unknown schedule 'zigzag'"),
     ):
         with pytest.raises(error, match=said):

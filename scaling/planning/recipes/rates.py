@@ -116,6 +116,8 @@ def _filled(text: str, peak: float, steps: int, warm: int) -> str:
     """The text with peak, length and warm-up, where it does not say them."""
     name, _, rest = text.partition(":")
     said = {part.partition("=")[0].strip() for part in rest.split(",") if part.strip()}
+    if taken := sorted(said & {"peak", "steps"}):
+        raise ScheduleError(f"schedule {text!r}: {' and '.join(taken)} follow from the recipe; leave them out.")
     more = [f"{k}={v}" for k, v in (("peak", f"{peak:.6g}"), ("steps", steps), ("warmup", warm)) if k not in said]
     return f"{name}:{','.join([*filter(None, [rest]), *more])}"
 

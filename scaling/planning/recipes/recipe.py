@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from scaling.counting import Shape, compute, machine_flops
+from scaling.counting import PARAMETERS, Shape, compute, machine_flops
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
 from scaling.formula import Published
@@ -42,8 +42,8 @@ class Line(NamedTuple):
             return []
         out, apart = [], APART.get(self.name, FACTOR)
         for other in self.rivals:
-            ratio = float(other.value) / self.said.value
-            if max(ratio, 1 / ratio) >= apart:
+            ratio = float(other.value) / self.said.value if self.said.value else 0.0
+            if ratio and max(ratio, 1 / ratio) >= apart:  # a warm-up may be none
                 values = amount(float(other.value), 3), f"{ratio:.3g} times {amount(self.said.value, 3)}"
                 out.append(f"{self.name}: {other.rule} says {values[0]}, {values[1]}")
         return out
@@ -133,7 +133,8 @@ def recipe(
         for the budget at which they are best.
     gpu_hours, gpu, utilisation : instead of flops: hours on so many accelerators together, which (`scaling.counting.MACHINES`,
         or FLOP per second), and the share of their peak that the training reaches, as measured.
-    schedule : text of the one intended, ``"wsd:decay=0.1"``, to have it checked; peak, length and warm-up are filled in.
+    schedule : text of the one intended, ``"wsd:decay=0.1"``, to have it checked; peak and length are filled in, and the
+        warm-up where it says none.
     counts, shape : which parameters N counts, and proportions of the models, to feed each rule what it counts.
     level : of intervals that come from fits.
 
@@ -156,7 +157,13 @@ def recipe(
     check_level(level)
     flops = _budget(flops, N, D, gpu_hours, gpu, utilisation)
     own = rates.names(sources)
+    if counts is not None and counts not in PARAMETERS:
+        raise ArgumentError(f"counts={counts!r} is unknown; there are {', '.join(PARAMETERS)}.")
+    if shape is not None and not isinstance(shape, Shape):
+        raise ArgumentError(f"shape={shape!r} must be a scaling.counting.Shape, or None.")
     chosen, run, given = _sized(own, flops, N, D, counts, shape, level)
+    if min(run.N, run.D) < 1:
+        raise FitError(f"that is a run of {run.N:.3g} parameters on {run.D:.3g} tokens; less than one of either is none.")
     if "settings" in own:
         given |= settings_of(own["settings"], run, level)
     batch, others = rates.said_by("batch", run, own.get("batch"), level)
@@ -172,6 +179,8 @@ def recipe(
     planned, other_plans, rows = rates.planned_schedule(text, own.get("schedule"), lr, steps, int(warm.value))
     if schedule is None and "schedule" in given:
         planned = replace(given["schedule"], value=planned.value)
+    if rows.warmup != warm.value and "schedule" not in own:  # the schedule intended has its own
+        warm, other_warm = Said(float(rows.warmup), planned.rule, planned.source), [warm, *other_warm]
     budget = Said(float(compute(run.N, run.D)), "C = 6 N D", "arXiv:2001.08361")
     lines = (
         Line("flops", budget), *(Line(k, chosen[k], tuple(given["rivals"][k])) for k in ("N", "D")),
