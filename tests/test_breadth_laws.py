@@ -53,6 +53,26 @@ def test_repeats_never_cost_more_than_an_untrained_model():
     assert law(1e9, 1e12, 1e8, **values) > law(1e9, 1e12, 1e10, **values)
 
 
+def test_what_is_learned_by_heart_costs_nothing_in_the_first_pass_and_all_of_it_after_many():
+    values = {"E": 2.0, "A": 5e3, "alpha": 0.5, "B": 1e5, "beta": 0.5, "g": 0.8, "C": 0.03, "gamma": 1.1, "delta": 0.95}
+    law = laws["memorised"]
+    fresh = 2 + (5e3 * 1e8**-0.5 + 1e5 * 1e9**-0.5) ** 0.8
+    assert law(1e8, 1e9, 1e9, **values, R=1e6, q=0.5) == law(1e8, 1e9, 4e9, **values, R=1e6, q=0.5) == pytest.approx(fresh)
+    all_known = 0.03 * 1e8**1.1 / 1e7**0.95
+    late = 2 + (5e3 * 1e8**-0.5 + 1e5 * 1e11**-0.5) ** 0.8 + all_known
+    assert law(1e8, 1e11, 1e7, **values, R=1e6, q=0.5) == pytest.approx(late, rel=1e-9)
+    some = law(1e8, 1e7 + 1e6 * 1e7**0.5, 1e7, **values, R=1e6, q=0.5)
+    there = 2 + (5e3 * 1e8**-0.5 + 1e5 * (1e7 + 1e6 * 1e7**0.5) ** -0.5) ** 0.8
+    assert some == pytest.approx(there + all_known * (1 - np.exp(-1)), rel=1e-9)
+    assert "repeats" in law.hooks.needs(np.ones(2), np.ones(2), np.array([1.0, 2.0]))[0]
+
+
+def test_experts_count_as_many_as_seem_to_be_there():
+    law, same = laws["experts_effective"], {"c": 1.0, "A": 20.0, "a": 0.15, "b": 0.1}
+    assert law(1e8, 1.0, **same, E_start=2.0, E_max=300.0) == pytest.approx(1 + 20 / 1e8**0.15 / 2**0.1, rel=1e-12)
+    assert law(1e8, 1e9, **same, E_start=2.0, E_max=300.0) == pytest.approx(1 + 20 / 1e8**0.15 / 300**0.1, rel=1e-6)
+
+
 def test_best_vocabulary_costs_nothing_beside_size_and_data():
     same = {"E": -5.5, "A": 100.0, "a": 0.3, "B": 1e3, "b": 0.3}
     S = 100 * 1e8**-0.3 + 1e3 * 1e10**-0.3

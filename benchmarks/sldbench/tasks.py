@@ -46,12 +46,17 @@ TASKS = (
         (".966", ".986", ".93"), "squares",
     ),
     Task(
-        "moe", ("routed", "experts", "experts_sum"), lambda t: (t["N"] == t["N"].max()).to_numpy(), 0.85,
+        "moe", ("routed", "experts", "experts_effective"), lambda t: (t["N"] == t["N"].max()).to_numpy(), 0.85,
         (".703", ".833", ".81"),
     ),
     Task(
-        "data_constrained", ("chinchilla", "data_constrained", "data_constrained_2"), lambda t: _fifth(t["N"] * t["D"]), 0.97,
+        "data_constrained", ("chinchilla", "data_constrained", "data_constrained_2", "memorised"),
+        lambda t: _fifth(t["N"] * t["D"]), 0.97,
         (".911", ".920", ".79"),
+    ),
+    Task(
+        "lr_bsz", ("configuration", "configuration_quadratic"), lambda t: _fifth(t["N"] * t["D"]), 0.93,
+        ("-.076", ".955", ".04"),
     ),
     Task(
         "sparsity", ("upcycled",), lambda t: _fifth(t["N_dense"] * t["D1"] + t["N"] * t["D2"]), 0.6, ("", "", ".37"),

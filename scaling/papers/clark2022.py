@@ -21,6 +21,11 @@ def _preset(a, b, c, d, E_start, E_max):
     )  # fmt: skip
 
 
+def effective(E, E_start, E_max):
+    """The number of experts that a layer with E seems to have."""
+    return 1 / (1 / (E - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max)
+
+
 @law(
     "arXiv:2202.01169",
     published={
@@ -41,7 +46,7 @@ def routed(
     ----------
     N : array_like, shape (n,), parameters of the dense model. E : number of experts.
     """
-    n, e = np.log10(N), -np.log10(1 / (E - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max)
+    n, e = np.log10(N), np.log10(effective(E, E_start, E_max))
     return 10 ** (a * n + b * e + c * n * e + d)
 
 

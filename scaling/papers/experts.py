@@ -1,6 +1,7 @@
 """Mixtures of experts by size and number of experts, forms fitted to the runs of Clark et al., arXiv:2604.22753."""
 
 from scaling.formula import Exponent, Positive, drawn, law
+from scaling.papers.clark2022 import Most, Start, effective
 
 
 @law("arXiv:2604.22753")
@@ -18,26 +19,21 @@ def experts(N, E, *, c: Positive = 1.0, A: Positive = 30.0, a: Exponent = 0.2, b
     return c + A / (N**a * E**b)
 
 
-@law("this project")
-def experts_sum(
-    N, E, *, c: Positive = 1.0, A: Positive = 30.0, a: Exponent = 0.2, B: Positive = 30.0, g: Exponent = 0.2, b: Exponent = 0.5,
+@law("arXiv:2604.22753")
+def experts_effective(
+    N, E, *, c: Positive = 1.0, A: Positive = 30.0, a: Exponent = 0.2, b: Exponent = 0.1, E_start: Start = 2.0,
+    E_max: Most = 400.0,
 ):  # fmt: skip
-    """L(N, E) = c + A / N^a + B / (N^g E^b)
+    """L(N, E) = c + A / (N^a Ê^b),  1 / Ê = 1 / (E - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max
 
-    As `experts`, but only a part of the reducible loss answers to experts.
+    As `experts`, in the effective number of experts of `routed`, which saturates at both ends.
 
     Parameters
     ----------
-    N, E, c : as in `experts`. A, a : what experts leave. B, g, b : what they take away.
+    N, E, c, A, a, b : as in `experts`. E_start, E_max : Ê of one expert, and of many.
     """
-    return c + A / N**a + B / (N**g * E**b)
+    return c + A / (N**a * effective(E, E_start, E_max) ** b)
 
 
-for one in (experts, experts_sum):
+for one in (experts, experts_effective):
     one.sample(drawn(N=(1.6e7, 4e8), E=lambda rng, n: 2.0 ** rng.integers(0, 10, n)))
-
-
-@experts_sum.contains("experts")
-def experts_sum_contains(N, E, *, c, A, a, b):
-    """Nearly all of the reducible loss answers to experts, or a part of it does not."""
-    return [{"c": c, "A": part * A, "a": a, "B": (1 - part) * A, "g": a, "b": b} for part in (0.01, 0.3, 0.6)]

@@ -40,7 +40,17 @@ def test_held_out_rows_of_public_tables(shared_data, subtests):
         table = read("sparsity").drop(columns="group")
         cost = table["N_dense"] * table["D1"] + table["N"] * table["D2"]
         prediction, loss = held_out(table, "upcycled", cost >= cost.quantile(0.8))
-        assert r2(loss, prediction) >= 0.6
+        assert r2(loss, prediction) >= 0.7
+        assert scaling.fit(table, "upcycled").ok
+    with subtests.test("repeated data, where fitted to all rows R2 is .941"):
+        table = read("data_constrained").drop(columns="group")
+        cost = table["N"] * table["D"]
+        prediction, loss = held_out(table, "memorised", cost >= cost.quantile(0.8))
+        assert r2(loss, prediction) >= 0.88
+    with subtests.test("experts, where the means of equal rows reach .736 and the law fitted to all rows .70"):
+        table = read("moe").drop(columns="group")
+        prediction, loss = held_out(table, "experts_effective", table["N"] == table["N"].max())
+        assert r2(loss, prediction) >= 0.5
 
 
 def test_settings_of_a_grid_beyond_its_largest_fifth(shared_data, subtests):
