@@ -62,7 +62,7 @@ def held_out(law: str, parts: list[pd.DataFrame], objective: str, told: bool = F
 
 def ceiling(parts: list[pd.DataFrame]) -> float:
     """R2 of the means of held-out rows with the same inputs, more than any law can reach; NaN where no two are alike."""
-    rest = pd.concat(parts).query("held").drop(columns="held")
+    rest = pd.concat(parts, keys=range(len(parts)), names=["part"]).query("held").drop(columns="held").reset_index("part")
     same = rest.groupby([c for c in rest if c != "loss"])["loss"]
     return r2(rest["loss"].to_numpy(), same.transform("mean").to_numpy()) if same.size().max() > 1 else np.nan
 

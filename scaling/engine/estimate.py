@@ -32,8 +32,6 @@ from scaling.logs import Runs
 STARTS, FEW = 8, 7  # starts for laws of up to FEW parameters; each further one multiplies the basins
 # parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
 MANY = 12
-CROWD = 24  # parameters beyond which the valley's end is a matter of patience, and the verdict says so
-ROUGH, FINE = 2e-2, 2e-3  # gain in 20 iterations below which a crowd goes no further: as a start, as a result
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
 HEAT = 10  # iterations of the first heat of many starts
 TURNS = 20  # at most, to weigh priors against data
@@ -94,10 +92,6 @@ class _Task:
     @property
     def many(self) -> bool:
         return len(self.specs) > MANY
-
-    @property
-    def crowd(self) -> bool:
-        return len(self.specs) > CROWD
 
     @property
     def rounding(self) -> float:
@@ -167,7 +161,7 @@ def _search(task: _Task, start: np.ndarray) -> tuple[Solution, bool]:
     while task.many and len(start) >= 2 * STARTS:  # most lead nowhere: the better half goes on, for twice as long
         heat = minimise(model, y, start, few.weights, loss, max_iter=rounds)
         start, rounds = heat.t[np.argsort(heat.cost, kind="stable")[: (len(start) + 1) // 2]], 2 * rounds
-    found = minimise(model, y, start, few.weights, loss, stall=ROUGH * task.crowd)
+    found = minimise(model, y, start, few.weights, loss)
     return found, len(few) == len(task.made) and not task.many
 
 
@@ -182,10 +176,9 @@ def _finish(task: _Task, found: Solution, whole: bool) -> _End:
     if not whole:
         ends = _distinct(found, _best_first(found, task.rounding))
         if task.many and len(ends) > 1:  # a few steps on all rows show which one to follow
-            rounds = 10 if task.crowd else 20
-            race = minimise(task.model, y, ends, weights, loss, damping=1e-3, max_iter=rounds)
+            race = minimise(task.model, y, ends, weights, loss, damping=1e-3, max_iter=2 * HEAT)
             ends, iterations = race.t[[race.cost.argmin()]], iterations + int(race.iterations.sum())
-        found = minimise(task.model, y, ends, weights, loss, damping=1e-3, stall=FINE * task.crowd)
+        found = minimise(task.model, y, ends, weights, loss, damping=1e-3)
         iterations += int(found.iterations.sum())
     winner = _best_first(found, task.rounding)[0]
     t, cost, converged = found.t[winner], float(found.cost[winner]), bool(found.converged[winner])
@@ -274,7 +267,7 @@ def _simpler(
     start = _starts(simple, model, part, loss, params, seed, False)
     if not len(start):
         return np.empty((0, len(specs)))
-    found = minimise(model, y, start, few.weights, loss, max_iter=40, stall=ROUGH)
+    found = minimise(model, y, start, few.weights, loss, max_iter=40)
     best = dict(zip(model.coordinates.names, model.coordinates.to_params(found.t[found.cost.argmin()]), strict=True))
     return saying(law, best, few, specs, coordinates)
 
