@@ -119,7 +119,20 @@ def test_what_is_no_grid_is_refused(grid):
         settings(grid.assign(lr=0.0))
     with pytest.raises(ArgumentError, match="within"):
         settings(grid, 0.0)
+    with pytest.raises(ArgumentError, match="replicates"):
+        settings(grid, replicates=0)
+    with pytest.raises(ArgumentError, match="above 0"):
+        settings(grid, replicates=1).recommend(1e9, 0.0)
+    with pytest.raises(ArgumentError, match="level"):
+        settings(grid, replicates=1).recommend(1e9, 2e10, level=1.5)
     assert settings(pd.concat([grid, grid.head(3).assign(loss=np.nan)]), replicates=1).of == len(grid)
+
+
+def test_groups_that_span_no_area_have_no_measured_cost(grid):
+    line = grid[(grid["N"] < 6e8) | (grid["lr"] == grid.groupby(["N", "D"])["lr"].transform("median"))]
+    found = settings(line, replicates=1)
+    costs = step_law.regret(found, line)
+    assert costs[6e8].isna().all() and costs.drop(index=6e8).notna().all()
 
 
 def test_runs_are_a_grid_of_their_last_rows(grid):

@@ -96,6 +96,8 @@ class Settings(Result):
         N, D = (np.atleast_1d(np.asarray(x, float)) for x in np.broadcast_arrays(N, D))
         if not ((N > 0) & (D > 0)).all():
             raise ArgumentError("sizes and tokens must be numbers above 0.")
+        if not 0 < level < 1:
+            raise ArgumentError(f"level={level}: the probability that an interval is meant to cover, between 0 and 1.")
         lr, batch = self.best(N, D)
         drawn = {k: v[:, None] for k, v in zip(self.fit.coordinates.names, self.draws.T, strict=True)}
         rates, batches = (np.exp(x) for x in best_settings(N, D, drawn))
@@ -132,6 +134,8 @@ def settings(data: pd.DataFrame | Runs, within: float = WITHIN, *, replicates: i
     check_seed(seed)
     if not within > 0:
         raise ArgumentError(f"within={within}: the part of the lowest loss that a row may be above it, 0.1 or inf for all.")
+    if not replicates >= 1:
+        raise ArgumentError(f"replicates={replicates}: resampled grids make the intervals; say 1 or more.")
     table = _grid(_ends(data) if isinstance(data, Runs) else data)
     groups = table.groupby(["N", "D"])
     rows = _near(table, within)

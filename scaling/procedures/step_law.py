@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.interpolate import LinearNDInterpolator
+from scipy.spatial import QhullError
 
 from scaling.counting import counted
 from scaling.errors import DataError, FitError
@@ -99,12 +100,16 @@ class Rule(Protocol):
 def regret(rule: Rule, runs: pd.DataFrame) -> pd.Series:
     """loss at the rule's setting / lowest loss - 1, per (N, D), the loss interpolated linearly in (ln lr, ln batch).
 
-    NaN where the setting lies outside the runs of the group.
+    NaN where the setting lies outside the runs of the group, and where these span no area.
     """
     out = {}
     for group, g in runs.groupby(["N", "D"]):
         (N, D), loss = np.array(group, float), g["loss"].to_numpy(float)
-        surface = LinearNDInterpolator(np.log(g[["lr", "batch"]].to_numpy(float)), loss, rescale=True)
+        try:
+            surface = LinearNDInterpolator(np.log(g[["lr", "batch"]].to_numpy(float)), loss, rescale=True)
+        except (QhullError, ValueError):  # fewer than three points, or all on a line
+            out[group] = np.nan
+            continue
         out[group] = float(surface(*np.log(rule.best(N, D)))) / loss.min() - 1
     return pd.Series(out, name="regret").rename_axis(["N", "D"])
 
