@@ -104,3 +104,8 @@ def configuration_sample(rng, n):
         inputs["N"], inputs["D"], {"K": 3.0, "alpha": 0.5, "beta": 0.15, "K_B": 0.5, "nu": 0.0, "gamma": 0.55}
     )
     return {**inputs, "lr": np.exp(rate + rng.uniform(-2, 2, n)), "batch": np.exp(best + rng.uniform(-2, 2, n))}
+
+
+@configuration.derived
+def configuration_derived(*, a, b, g, **others):
+    return {"exponent in N": a * g, "exponent in D": b * g}
