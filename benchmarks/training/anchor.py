@@ -40,8 +40,8 @@ class Block(nn.Module):
 class Anchor:
     """One run; `train(n)` does n updates."""
 
-    def __init__(self, layers: int, d: int, heads: int, context: int, batch: int, data: Path):
-        self.context, self.batch, self.data = context, batch, data
+    def __init__(self, layers: int, d: int, heads: int, context: int, batch: int, data: Path, device: str = "cpu"):
+        self.context, self.batch, self.data, self.device = context, batch, data, device
         self.embedding, self.positions = nn.Embedding(256, d), nn.Embedding(context, d)
         self.blocks = nn.ModuleList(Block(d, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(d, bias=False)
@@ -49,7 +49,7 @@ class Anchor:
         for name, p in model.named_parameters():
             if p.dim() == 2:
                 nn.init.normal_(p, std=0.02 / math.sqrt(2 * layers) if name.endswith(("out.weight", "mlp.2.weight")) else 0.02)
-        self.parameters = list(model.parameters())
+        self.parameters = list(model.to(device).parameters())
         groups = [
             {"params": [p for p in self.parameters if p.dim() >= 2], "weight_decay": 0.1},
             {"params": [p for p in self.parameters if p.dim() < 2], "weight_decay": 0.0},
@@ -61,14 +61,14 @@ class Anchor:
         at = torch.randint(len(data) - self.context, (self.batch,))
         x = torch.stack([torch.from_numpy(data[i : i + self.context].astype(np.int64)) for i in at])
         y = torch.stack([torch.from_numpy(data[i + 1 : i + 1 + self.context].astype(np.int64)) for i in at])
-        return x, y
+        return x.to(self.device), y.to(self.device)
 
     def train(self, updates: int, rate: float = 1e-3) -> None:
         for step in range(updates):
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             tokens, targets = self.get_batch()
-            x = self.embedding(tokens) + self.positions(torch.arange(self.context))
+            x = self.embedding(tokens) + self.positions(torch.arange(self.context, device=self.device))
             for block in self.blocks:
                 x = block(x)
             logits = F.linear(self.norm(x), self.embedding.weight)
