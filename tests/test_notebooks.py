@@ -10,7 +10,14 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))
-TWO = ("01_fit_and_predict", "03_batch_and_trajectory", "06_running_job", "09_small_proxies", "11_multilingual_ratios")
+TWO = (
+    "01_fit_and_predict",
+    "03_batch_and_trajectory",
+    "06_running_job",
+    "09_small_proxies",
+    "11_multilingual_ratios",
+    "17_which_optimiser",
+)
 FIGURES = {source.stem: 1 for source in SOURCES} | dict.fromkeys(TWO, 2)
 FIGURES |= {"12_translation_and_mixtures": 3, "13_over_training_and_downstream": 2}
 OF_PUBLIC_RUNS = {"12_translation_and_mixtures": 1, "13_over_training_and_downstream": 1}  # only where the data lie
