@@ -66,16 +66,20 @@ class Result:
         return html(self)
 
 
-def text(result: Result, rows: int | None = ROWS, *, width: int | None = None, paint: Paint | None = None) -> str:
+def text(
+    result: Result, rows: int | None = ROWS, *, width: int | None = None, paint: Paint | None = None,
+    words: Callable[[str], str] = str,
+) -> str:  # fmt: skip
     """The result as plain text.
 
     Parameters
     ----------
     rows : of its table at most. width : of its lines, if they shall fit anything. paint : colours the state of a verdict.
+    words : how its lines are said where that is not Python.
     """
     lines = []
     for label, said in result.head():
-        told = labelled(label, said, LABEL, width)
+        told = labelled(label, words(said), LABEL, width)
         if paint is not None and label == "verdict" and result.ok is not None:
             state = said.partition(":")[0]
             told[0] = told[0].replace(state, paint(state, result.ok), 1)

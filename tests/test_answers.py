@@ -52,7 +52,7 @@ def test_a_step_beyond_the_plan_is_refused_before_anything_is_predicted(tmp_path
     real = scaling.Fit.predict
     monkeypatch.setattr(scaling.Fit, "predict", lambda *given, **rest: asked.append(1) or real(*given, **rest))
     assert main(["predict", str(path), str(tmp_path / "b.csv"), "--at", "5000"]) == 2
-    assert "step 5000 is not in the schedule" in capsys.readouterr().err and not asked
+    assert "--at 5000: the schedule of these logs ends at 2000" in capsys.readouterr().err and not asked
 
 
 def test_python_answers(folder):

@@ -596,7 +596,7 @@ def test_best_schedule_of_a_length(folder, saved, tmp_path, capsys):
     assert main([*command, "--lowest", "0.1"]) == 0
     assert "best schedule" in capsys.readouterr().out
     assert main(["search", "multi_power/luo2025_25M", "--kind", "wsd", "--steps", "3k"]) == 2
-    assert "pass peak=" in capsys.readouterr().err
+    assert "pass --peak" in capsys.readouterr().err
     assert main(["search", str(saved)]) == 2
     assert main(["search", str(saved), "--steps", "3k", "--kind", "cosine"]) == 2
     assert main([*command, "--flops", "1e20"]) == 2

@@ -220,12 +220,26 @@ class Reading:
                 if (header := scaling.logs.columns_of(path)) and column not in header:
                     hint = scaling.logs.findings.near(column, header)
                     raise DataError(f"{path}: no column {column!r}, asked for by --map as {name}{hint}")
+            for path, header in zip(paths, headers, strict=True):
+                _lacking(path, header, laws or ())
             return self.read(paths, quiet=quiet)
         if self.warmup is not None:
             raise ArgumentError("--warmup goes with loss curves, not with a table of runs")
         absent = set(names).difference(*headers)
         there = [name for name in (*needed, *loss) if all(name in header for header in headers)]
         return scaling.logs.read_table(paths, columns=names, needed=[*there, *absent], where=self.where)
+
+
+def _lacking(path: str, header: list[str], laws: Sequence[Law]) -> None:
+    """Refuse a table, a file with losses and no steps, that lacks a column of the one law asked for."""
+    table = scaling.counting.reachable(header, ("loss",)) and not {*header} & {*scaling.logs.columns.ALIASES["step"]}
+    if table and len(laws) == 1 and not laws[0].over_schedules:
+        inputs = laws[0].over_columns(header).inputs
+        missing = [name for name in inputs if not scaling.counting.reachable(header, (name,))]
+        raise DataError(
+            f"{path}: law '{laws[0].name}' needs columns {', '.join(inputs)}; missing {', '.join(missing)}; the file has "
+            f"{', '.join(header)}. Name it: --map {missing[0]}=COLUMN; `scaling laws --for {path}` says which laws these allow"
+        )
 
 
 def auto_laws() -> list[Law]:

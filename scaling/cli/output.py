@@ -16,6 +16,7 @@ from cyclopts import Parameter
 import scaling
 from scaling import document
 from scaling.cli import progress
+from scaling.cli.spoken import spoken
 from scaling.rendering import Result, plain, text
 from scaling.typeset import folded
 
@@ -65,7 +66,7 @@ def _width(stream: TextIO) -> int | None:
 
 def _say(label: str, colour: str, said: str) -> None:
     """Print what is said on stderr, each line no wider than a terminal."""
-    lines = "\n".join(line for one in f"{label} {said}".split("\n") for line in folded(one, _width(sys.stderr), 4))
+    lines = "\n".join(line for one in f"{label} {spoken(said)}".split("\n") for line in folded(one, _width(sys.stderr), 4))
     with progress.hidden():
         print(lines.replace(label, _painted(label, colour, sys.stderr) if colour else label, 1), file=sys.stderr)
 
@@ -146,7 +147,7 @@ def show(
         said = json.dumps(plain({**result.to_dict(), **files}), indent=2, ensure_ascii=False, allow_nan=False)
     else:
         paint = lambda state, ok: _painted(state, GREEN if ok else PURPLE, sys.stdout)
-        said = text(result, rows=None, width=_width(sys.stdout), paint=paint)
+        said = text(result, rows=None, width=_width(sys.stdout), paint=paint, words=spoken)
     with progress.hidden():
         print(said)
     if doubts:

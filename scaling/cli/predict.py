@@ -91,6 +91,10 @@ def run(
     curves = isinstance(target, scaling.Runs) or schedule is not None
     if at and curves and result.law.over_schedules:  # before anything is predicted
         for plan in target.schedules.values() if isinstance(target, scaling.Runs) else (target,):
+            if isinstance(target, scaling.Runs) and max(at) > plan.last:
+                raise ArgumentError(
+                    f"--at {max(at)}: the schedule of these logs ends at {plan.last}; ask for a step up to there"
+                )
             plan.index(list(at))
     try:
         curve = result.predict(target, level=level)

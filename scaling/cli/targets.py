@@ -42,7 +42,14 @@ def _check(fit: Fit, logs: bool, planned: bool, inputs: Mapping[str, str], optio
     for name in inputs:
         if name not in (known if over_runs else _names(fit)):
             hint = did_you_mean(f"--{name}", [f"--{option}" for option in (*known, *options)])
+            if over_schedule and not over_runs:
+                hint = f"; law '{fit.law.name}' reads learning rates: give --schedule, or logs"
             raise ArgumentError(f"unknown option --{name}{hint}")
+    if planned and not over_schedule:
+        wanted = " ".join(f"--{name}" for name in known)
+        raise ArgumentError(f"law '{fit.law.name}' reads no schedule; it is predicted for one of: logs or {wanted}")
+    if over_runs and inputs and not planned and not logs:
+        raise ArgumentError(f"law '{fit.law.name}' also needs --schedule, the learning rates: --schedule cosine:final=0.1")
     if over_runs and logs + planned == 1 and not (logs and inputs):
         if planned and "N" in fit.law.hooks.facts and "N" not in inputs:
             raise ArgumentError(f"law '{fit.law.name}' also needs --N, the size of the run")

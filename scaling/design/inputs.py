@@ -17,6 +17,7 @@ from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.logs.columns import LOSSES
 from scaling.logs.sheet import PLACE
+from scaling.logs.tables import listed_columns
 from scaling.schedules import Schedule, schedule
 from scaling.schedules.drops import RateDrops
 
@@ -170,7 +171,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
             raise _unnamed(law, frame)
         raise DataError(
             f"law '{law.name}' needs columns {', '.join(needed)}; missing {', '.join(missing)}. "
-            f"The data has {', '.join(map(str, frame.columns))}. Add or rename columns, or take a law of what is there."
+            f"The data has {listed_columns(frame)}. Add or rename columns, or take a law of what is there."
         )
     if fitting and len(frame) and frame["loss"].isna().all():
         raise DataError(f"column 'loss' is empty in all {len(frame)} rows, so there is nothing to fit.")

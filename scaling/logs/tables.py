@@ -15,7 +15,7 @@ from scaling.logs.cells import Cells, Sparse
 from scaling.logs.columns import by_any_name
 from scaling.logs.findings import Findings, near
 from scaling.logs.opened import head_of
-from scaling.logs.sheet import Sheet
+from scaling.logs.sheet import PLACE, Sheet
 from scaling.logs.sources import delimited, excel, parquet, records, sheets_of, source_of
 
 EMPTY = ("", "NA", "<NA>", "N/A", "NaN", "nan", "NULL", "null", "None")  # cells without a value
@@ -62,6 +62,8 @@ def read_table(
     for path in map(Path, paths):
         frames += [sheet.placed(_frame(sheet, columns or {}, needed, findings)) for sheet in sheets_of(path, findings)]
     findings.raise_problems()
+    if not frames:
+        raise DataError(f"{', '.join(map(str, paths))}: no row below the header; was the table ever filled?")
     frame = pd.concat(frames, ignore_index=True)
     frame = frame if where is None else rows_where(frame, where, columns or {}).reset_index(drop=True)
     frame.attrs["notes"] = findings.notes
@@ -78,10 +80,15 @@ def rows_where(frame: pd.DataFrame, where: str, names: Mapping[str, str] = Mappi
     try:
         rows = frame[holds(where, by_any_name(frame, names))]
     except ValueError as problem:
-        raise DataError(f"where={problem}; the columns are {', '.join(map(str, frame.columns))}.") from None
+        raise DataError(f"where={problem}; the columns are {listed_columns(frame)}.") from None
     if not len(rows):
-        raise DataError(f"where={where!r} leaves no row of {len(frame)}.")
+        raise DataError(f"where={where!r} leaves no row of {len(frame)}; loosen it.")
     return rows
+
+
+def listed_columns(frame: pd.DataFrame) -> str:
+    """The columns of a table in a message, without those that say where a row was read."""
+    return ", ".join(str(name) for name in frame.columns if name not in PLACE)
 
 
 def _renamed(names: list[str], columns: Mapping[str, str] | None) -> list[str]:

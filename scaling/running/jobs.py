@@ -135,7 +135,10 @@ def running(run: Any) -> Prefix:
     runs = as_runs(run, "the run to forecast")
     if len(runs) != 1:
         some = ", ".join(runs.names[:5])
-        raise DataError(f"forecast takes one run at a time, these are {len(runs)}: {some}. Pick runs['name'].")
+        raise DataError(
+            f"forecast takes one run at a time, these are {len(runs)}: {some}. "
+            f"Pick runs['{runs.names[0]}'] (command line: --where \"run == '{runs.names[0]}'\")."
+        )
     name = runs.names[0]
     if name not in runs.schedules:
         raise DataError(
