@@ -26,6 +26,11 @@ def test_epochs_that_pay_at_the_published_budget():
     assert served["epochs"] > row["epochs"] and served["epochs_pay_to"] == pytest.approx(served["epochs"], rel=1e-5)
 
 
+def test_far_more_tokens_than_a_budget_sees():
+    row = scaling.plan(NAME, 1e22, unique=1e20).iloc[0]
+    assert row["epochs_pay_to"] == pytest.approx(row["epochs"], rel=1e-4) and row["epochs"] < 1e-8
+
+
 @pytest.mark.parametrize("N", [1e9, 8.67e9])
 def test_where_another_epoch_stops_paying_at_a_size(N):
     """A thousandth of the compute buys as much loss in tokens as in parameters; then a thousandth of the loss is left."""
@@ -143,6 +148,6 @@ def test_the_command_line_says_the_same(capsys):
     assert told["costs"] == rows.attrs["costs"] and told["plan"][0]["epochs_code"] == rows["epochs_code"][0]
     assert main(line) == 0
     out = capsys.readouterr().out
-    assert "cost         mixed as asked: N 7.509e+09" in out and "epochs       5.55 at 1e+22; another pays up to 5.55" in out
+    assert "mixed as asked: N 7.509B" in out and "5.55 at 1e22; another pays up to 5.55" in out
     assert main(["plan", NAME, "--flops", "1e22", "--unique", "0"]) == 2
     assert "--unique 0: must be a number of tokens above 0" in capsys.readouterr().err

@@ -207,9 +207,7 @@ def _fitted(
         if not keys:
             if law is not None:
                 few = f"there are {len(rungs) - 1} sizes below the target"
-                raise ArgumentError(
-                    f"'{found.name}' has {len(found.params)} parameters and there are {few}; give a smaller law."
-                )
+                raise ArgumentError(f"'{found.name}' has {len(found.params)} parameters and {few}; give a smaller law.")
             continue
         weights = np.array([made.weights * ((at <= rung) & (codes == recipe)) for rung, recipe in keys])
         with one_thread():

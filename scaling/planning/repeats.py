@@ -107,7 +107,7 @@ def epochs(s: Surface, budget: Budget, found: Mapping[str, np.ndarray], pool: Po
     per = D / np.max([*seen.values()], axis=0)  # tokens of one epoch, of the domain repeated most
     ok = np.isfinite(N) & np.isfinite(per)
     N, per = np.where(ok, N, 1e9), np.where(ok, per, pool.total)
-    low, high = np.log(per) - FAR, np.log(per) + FAR
+    low, high = np.log(np.minimum(per, np.where(ok, D, per))) - FAR, np.log(per) + FAR
 
     def gain(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
         part, n, d = s.take(rows), N[rows][:, None], np.exp(x)[:, None]
