@@ -51,8 +51,8 @@ def test_a_run_that_lowers_its_rate_is_what_a_constant_run_lacks(law):
     for criterion in ("error", "V", "D"):
         plan = plan_next(law, POOL, TARGET, 22_000, done=done, criterion=criterion)
         assert plan["run"].iloc[0] in ("step", "decay", "cosine", "dip")
-        limit = 0.15 if law == "functional" else 0.1  # a law as published, which these curves do not follow
-        assert plan["target_sd"].iloc[0] < limit < plan.attrs["target_sd"] and plan["cost"].sum() <= 22_000
+        # of what a constant run leaves open, a run that lowers its rate leaves less than a quarter, whatever the law
+        assert plan["target_sd"].iloc[0] < 0.25 * plan.attrs["target_sd"] and plan["cost"].sum() <= 22_000
         assert plan.attrs["unit"] == "updates" and len(plan.attrs["warnings"]) == 2  # 'constant' has been run, and so 'brief'
 
 

@@ -38,9 +38,9 @@ CLIP = 3.0  # robust standard deviations beyond which a row says nothing of the 
 FLOOR = 1e-3  # relative: no law holds better for a run nobody has seen
 ASSUMED = 2.0  # stretch of a law over sizes where no run can be left out, counted as one backtest
 # of one model's runs left out: misses of this size, known beforehand as so many; the part of them that forecasts from all runs
-# have, of laws with priors and of others; degrees of freedom. Chosen on 25M, 100M, 124M and tiny models, families apart
+# have, of laws with priors and of others; degrees of freedom that each tells. Chosen on 25M, 100M, 124M and tiny models, families apart
 # (benchmarks/forecasts/schedules_inside.py)
-MISS, PRIOR, USUAL, UNINFORMED, DOF = 0.7, 2.0, 0.8, 1.0, 10.0
+MISS, PRIOR, USUAL, UNINFORMED, DOF = 0.7, 2.0, 0.8, 1.0, 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class LeftOut:
     @property
     def dof(self) -> float:
         """Of the t distribution that a forecast is given."""
-        return 1.0 + len(self.what) if self.sizes else DOF
+        return 1.0 + len(self.what) if self.sizes else DOF * max(len(self.what), 1)
 
     def half(self, deviation: np.ndarray, level: float) -> np.ndarray:
         """Half of the interval (n,) where the law's standard deviations (n,) are these, in the objective's units."""
