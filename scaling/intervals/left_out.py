@@ -38,8 +38,8 @@ CLIP = 3.0  # robust standard deviations beyond which a row says nothing of the 
 FLOOR = 1e-3  # relative: no law holds better for a run nobody has seen
 ASSUMED = 2.0  # stretch of a law over sizes where no run can be left out, counted as one backtest
 # of one model's runs left out: misses of this size, known beforehand as so many; the part of them that forecasts from all runs
-# have, of laws with priors and of others; degrees of freedom that each tells. Chosen on 25M, 100M, 124M and tiny models, families apart
-# (benchmarks/forecasts/schedules_inside.py)
+# have, of laws with priors and of others; degrees of freedom that each tells. Chosen on 25M, 100M, 124M and tiny models
+# (benchmarks/forecasts/schedules_inside.py tells what other families would have chosen)
 MISS, PRIOR, USUAL, UNINFORMED, DOF = 0.7, 2.0, 0.8, 1.0, 3.0
 
 
