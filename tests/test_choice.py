@@ -274,6 +274,13 @@ def test_what_cannot_be_chosen_is_refused(call, error, said):
         call(grid())
 
 
+def test_a_table_that_no_law_fits_is_told_what_is_missing_not_what_curves_are():
+    one = grid().query("N == N.min()")[["N", "loss"]]
+    with pytest.raises(FitError, match=r"Add what one of them lacks") as refused:
+        scaling.compare(one)
+    assert "curves" not in str(refused.value) and ".." not in str(refused.value) and "x=N" in str(refused.value)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(6))
 def test_no_part_of_a_table_takes_the_comparison_down(seed):

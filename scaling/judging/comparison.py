@@ -81,10 +81,13 @@ def compare(
 
 def none_fits(absent: dict[str, str]) -> str:
     """Why no law of the loss can be fitted to a table, by what the laws that come closest lack."""
-    lacks = {name: reason for name, reason in absent.items() if not reason.startswith("predicts ")}
+    # of another kind of data
+    other = ("predicts ", "reads whole loss curves", "is for whole curves", "goes by size and tokens")
+    lacks = {name: reason for name, reason in absent.items() if not reason.startswith(other)} or absent
     close = sorted(lacks, key=lambda name: (lacks[name].count(","), name))[:3]
-    said = "; ".join(f"{name}: {lacks[name]}" for name in close)
-    return f"no law of the loss fits these columns. {said}. `scaling laws --for TABLE` lists what every law lacks."
+    said = "; ".join(f"{name}: {lacks[name].removesuffix('.')}" for name in close)
+    told = "Add what one of them lacks; `scaling laws --for TABLE` lists it for every law."
+    return f"no law of the loss fits these columns. {said}. {told}"
 
 
 def _rows(found: Contest) -> dict[str, dict[str, Any]]:
