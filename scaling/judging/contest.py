@@ -137,7 +137,8 @@ def _judge(out: Contest, label: str, place: np.ndarray, holdout: float | str | N
             f"the part that is fitted has {most} of {len(made)} rows at most, and {len(found.t)} parameters want {need}; "
             "add runs, or hold parameters"
             if most < need
-            else "cannot be fitted to the smaller part of the data, or says nothing finite of the larger, at any cutoff"
+            else "cannot be fitted to the smaller part of the data, or says nothing finite of the larger, at any cutoff; "
+            "say another holdout=, or leave it out"
         )
     out.trials[label], out.tests[label], out.rows[label], out.places[label] = trial, tests, made, place
 
