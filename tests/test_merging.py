@@ -12,6 +12,7 @@ from scaling.cli.app import main
 from scaling.errors import LawError, ScheduleError
 from scaling.planning import merge
 from scaling.schedules import DECAYS
+from scaling.training import RunSpec
 
 
 @pytest.mark.parametrize("shape", DECAYS)
@@ -61,6 +62,9 @@ def test_the_forecast_is_that_of_the_imitated_decay(fit):
     assert few.lower <= few.loss <= few.upper and few.loss < few.unmerged
     assert len(few.imitated.rates) == 3000 and (few.imitated.rates[:2500] == scaling.schedule(trunk).rates[:2500]).all()
     assert "measure it" in str(few)
+    assert few.setting in " ".join(str(few).split()) and RunSpec(schedule=trunk, merge=few.setting).merged.keys() == {
+        2500, 2625, 2750, 2875, 3000,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

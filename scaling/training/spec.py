@@ -110,7 +110,7 @@ class RunSpec:
         Updates before the rounding begins.
     probes : bool
         Rows of the curve also say how far the weights are from the first ones, the safe-step ratio of the last update
-        (2603.13552; beyond 1 it leaves the radius in which the loss can be expanded), and the share of its tokens whose
+        (2603.13552; beyond 1 an expansion of the loss along it need not converge), and the share of its tokens whose
         loss has no gradient left (softmax collapse, 2501.04697).
     safe_step : float
         Largest safe-step ratio of an update: those beyond are scaled down to it. It takes a forward derivative an
