@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from scaling.training.grid import read_sweep
@@ -33,6 +34,42 @@ def test_what_is_here_is_what_the_sweep_file_describes(file):
 
 def test_the_runs_of_the_demo_are_all_here():
     assert len(records(RUNS / "ladder.toml")) == len(read_sweep(RUNS / "ladder.toml")) == 58
+
+
+def curve(file, name):
+    return pd.read_csv(RUNS / file / "curves" / f"{name}.csv")
+
+
+def test_every_divergence_is_behind_an_unsafe_step_and_so_is_every_other_run():
+    """So the ratio of one is no alarm, but how often it is passed tells good rates from bad ones."""
+    found = {name: record for name, record in records(RUNS / "weights.toml").items() if "plain" in name or "normed" in name}
+    assert len(found) == 24 and sum(record["status"] == "diverged" for record in found.values()) == 6
+    share, loss = {}, {}
+    for name, record in found.items():
+        beyond = curve("weights", name)["safe_step_ratio"] >= 1
+        assert beyond.iloc[:-1].any()
+        share[name], loss[name] = beyond.mean(), record["final_val_loss"]
+        assert beyond.all() == (record["status"] == "diverged")
+    assert pd.Series(share).corr(pd.Series(loss, dtype=float), "spearman") > 0.7
+
+
+def test_held_to_a_safe_step_no_rate_diverges():
+    found = {name: record for name, record in records(RUNS / "weights.toml").items() if "held" in name}
+    assert len(found) == 6 and {record["status"] for record in found.values()} == {"finished"}
+    assert max(curve("weights", name)["safe_step_ratio"].max() for name in found) < 1.001
+    assert records(RUNS / "weights.toml")["d32-plain-peak3.0"]["status"] == "diverged"
+
+
+def test_averages_of_checkpoints_bring_half_and_more_of_what_the_cooldown_does():
+    found = records(RUNS / "merges.toml")
+    averages = {name: record for name, record in found.items() if "average" in name}
+    assert len(averages) == 20
+    for name, record in averages.items():
+        size, _, decay, _ = name.split("-")
+        cooled = found[f"{size}-{decay}"]["final_val_loss"]
+        assert record["final_val_loss"] == found[f"{size}-constant"]["final_val_loss"]
+        assert 0.02 < record["merged_val_loss"] - cooled < 0.13
+        assert 0.4 < (record["final_val_loss"] - record["merged_val_loss"]) / (record["final_val_loss"] - cooled) < 0.85
 
 
 def best_rate(parametrization, width):

@@ -167,7 +167,8 @@ class Stack:
         change, views = self.flat - before, self.model.views
         ratio, _ = gauge(self.model, self.seen(views(before), levels), views(change), windows)
         share = (self.spec.safe_step / ratio).clamp(max=1.0).unsqueeze(1)
-        self.flat.sub_(change * (1 - share))
+        # a whole update keeps its bits; a small share of a large one is not what is left of it after rounding
+        self.flat.copy_(torch.where(share == 1, self.flat, before + change * share))
         return share
 
     def probes(self, k: int, origin: Tensor) -> dict[str, float]:
