@@ -78,7 +78,7 @@ def _errors(ax: Axes, rows: pd.DataFrame, by_bin: pd.DataFrame, found: Backtest)
             markerfacecolor=colour if inside else "none", markeredgecolor=colour, alpha=0.7,
             label=f"{len(part)} rows {label}",
         )  # fmt: skip
-    ax.axhline(0, color="#444444", linewidth=0.8, zorder=1)
+    ax.axhline(0, color=style.QUIET, linewidth=0.8, zorder=1)
     shown = np.concatenate([rows["truth"], by_bin["lower"], by_bin["upper"]])
     low, high = np.nanquantile(shown, [1 - SEEN, SEEN])
     pad = 0.08 * (high - low)
@@ -90,7 +90,7 @@ def _errors(ax: Axes, rows: pd.DataFrame, by_bin: pd.DataFrame, found: Backtest)
 
 def _coverage(ax: Axes, by_bin: pd.DataFrame, level: float) -> None:
     centre = np.sqrt(by_bin["left"] * by_bin["right"])
-    ax.axhline(level, color="#444444", linewidth=0.8, linestyle=style.DASHED, zorder=1)
+    ax.axhline(level, color=style.QUIET, linewidth=0.8, linestyle=style.DASHED, zorder=1)
     style.note(ax, f"nominal {level:.0%}", (1, level), ("axes fraction", "data"), (-2, -3), ha="right", va="top")
     ax.plot(centre, by_bin["inside"], "-o", color=style.PREDICTION, markersize=4)
     ax.set_ylim(-0.04, 1.1)

@@ -61,7 +61,7 @@ def _bowls(ax: Axes, found: Settings, rows: pd.DataFrame, best: pd.DataFrame, na
         line, other = np.geomspace(group[name].min(), group[name].max(), POINTS), np.full(POINTS, at)
         loss = configuration(N, D, *((line, other) if name == "lr" else (other, line)), **found.fit.values)
         ax.plot(line, loss, color=colour(N), linewidth=1.2)
-        ax.plot(line[loss.argmin()], loss.min(), "*", markersize=9, markeredgecolor="k", color=colour(N), zorder=4)
+        ax.plot(line[loss.argmin()], loss.min(), "*", markersize=9, markeredgecolor=style.ink(), color=colour(N), zorder=4)
     ax.set_ylabel(style.LABELS["loss"])
     _along(ax, name)
 

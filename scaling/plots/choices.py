@@ -46,7 +46,7 @@ def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
             if rates is not None:
                 rates.plot(part["step"], part["lr"], color=colour)
         for panel in axes.values():
-            panel.axvline(found.step, color="#444444", linewidth=0.8, zorder=1)
+            panel.axvline(found.step, color=style.QUIET, linewidth=0.8, zorder=1)
         if loss is not None:
             loss.set_xlim(left=found.step / 2)
             ends = np.concatenate([f.frame[c].iloc[[0, -1]] for f in forecasts.values() for c in ("lower", "upper")])

@@ -37,13 +37,13 @@ def compared(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         edge = OUT * best
         place = np.arange(len(known))[::-1].astype(float)
         error = 100 * known["error"].to_numpy()
-        axes.axvline(best, color="0.6", lw=0.8)
+        axes.axvline(best, color=style.QUIET, lw=0.8)
         axes.plot(np.minimum(error, edge), place, "o", color="C0", label="error on rows held out")
         difference, se = (100 * known[c].to_numpy()[1:] for c in ("difference", "se"))
         near = best + difference < edge
         axes.errorbar(
-            (best + difference)[near], place[1:][near] - 0.2, xerr=np.nan_to_num(se)[near], fmt="^", ms=4, lw=1, color="0.4",
-            label="best + difference, standard error",
+            (best + difference)[near], place[1:][near] - 0.2, xerr=np.nan_to_num(se)[near], fmt="^", ms=4, lw=1, color=style.QUIET,
+            label="best + difference (s.e.)",
         )  # fmt: skip
         for y, x in zip(place, error, strict=True):
             if x > edge:
@@ -51,5 +51,5 @@ def compared(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         axes.set_yticks(place, list(known.index))
         axes.set_xlim(left=0.0, right=min(edge, 1.15 * error.max()) * 1.05)
         axes.set_xlabel(f"mean |error| in % ({table.attrs.get('holdout', 'held out')})")
-        axes.legend()
+        style.legend_above(axes, ncols=1)
     return axes

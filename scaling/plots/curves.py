@@ -83,10 +83,10 @@ def _finish(axes: Mapping[str, Axes], table: pd.DataFrame, law: str) -> None:
     if loss := axes.get("loss"):
         loss.set_ylim(*style.loss_limits(table["step"], table["loss"]))
         loss.set_ylabel(style.LABELS["loss"])
-        loss.plot([], [], color="#444444", label=f"{law} (fit)")
+        loss.plot([], [], color=style.QUIET, label=f"{law} (fit)")
         loss.legend(loc="upper right", ncols=1 + table["run"].nunique() // 8)
     if residual := axes.get("residual"):
-        residual.axhline(0, color="#444444", linewidth=0.8, zorder=1)
+        residual.axhline(0, color=style.QUIET, linewidth=0.8, zorder=1)
         # outliers may leave the picture
         limit = 1.4e3 * float((table["prediction"] - table["loss"]).abs().quantile(0.95))
         if limit > 0:

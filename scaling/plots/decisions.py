@@ -31,10 +31,10 @@ def decisions(found: Decisions, *, ax: Axes | None = None) -> Axes:
             axes.errorbar(
                 x, rows["alike"], yerr=ends, fmt=f"{style.MARKERS[k]}-", color=colours[k % 3], ms=5, lw=1.2, label=label
             )
-        axes.axhline(0.5, color="0.6", lw=0.8)
+        axes.axhline(0.5, color=style.QUIET, lw=0.8)
         style.note(axes, "a coin", (0, 0.5), ("axes fraction", "data"), (3, 3))
         if found.ceiling is not None:
-            axes.axhline(found.ceiling, color="0.3", lw=0.9, linestyle=style.DASHED)
+            axes.axhline(found.ceiling, color=style.QUIET, lw=0.9, linestyle=style.DASHED)
             style.note(axes, "another run of the target", (0, found.ceiling), ("axes fraction", "data"), (3, -11))
         axes.set_ylim(min(0.4, found.frame["lower"].min() - 0.02), 1.02)
         style.label_amounts(axes, x=style.LABELS.get(found.by, found.by))

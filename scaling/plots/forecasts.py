@@ -185,11 +185,11 @@ def finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
     ends = predicted.groupby("run")[["prediction", "lower"]].last().min().min()
     ax.set_ylim(min(low, ends - 0.02 * (high - ends)) if np.isfinite(ends) else low, high)
     if end is not None and (predicted["step"] > end).any():
-        ax.axvline(end, color="#444444", linewidth=0.8, zorder=1)
+        ax.axvline(end, color=style.QUIET, linewidth=0.8, zorder=1)
         style.note(ax, "end of data", (end, 0.015), ("data", "axes fraction"), (3, 0), ha="left", va="bottom")
     style.label_steps(ax)
     ax.set_ylabel(style.LABELS["loss"])
     ax.legend(loc="upper right")
     plans = [name for name in predicted["run"].unique() if ":" in name]  # a schedule's text
     caption = [textwrap.fill(text, 90) for text in (*plans, f"band: {predicted.attrs['interval']}")]
-    ax.set_title("\n".join(caption), fontsize=8, color="#555555")
+    ax.set_title("\n".join(caption), fontsize=8, color=style.QUIET)

@@ -58,7 +58,7 @@ def _errors(ax: Axes, x: np.ndarray, rows: pd.DataFrame) -> None:
     if (bare := rows["inside"].isna().to_numpy()).any():
         label = f"{bare.sum()} without an interval"
         ax.plot(x[bare], percent["measured"][bare], linestyle="none", marker="x", color=style.CONTEXT, label=label)
-    ax.axhline(0, color="#444444", linewidth=0.8, zorder=1)
+    ax.axhline(0, color=style.QUIET, linewidth=0.8, zorder=1)
     ax.set_ylabel("measured / predicted - 1 (%)")
     ax.legend(loc="best")
 

@@ -38,7 +38,7 @@ def residuals(fit: Fit, *, ax: Axes | Mapping[str, Axes] | None = None) -> dict[
         axes = style.panels(ax, dict.fromkeys(against, 1.0), sharex=False, first=1.7)
         for name, one in axes.items():
             part = rows.sort_values(name, kind="stable")
-            one.axhline(0, color="#444444", linewidth=0.8, zorder=1)
+            one.axhline(0, color=style.QUIET, linewidth=0.8, zorder=1)
             one.plot(
                 part[name], part["residual"], linestyle="none", marker="o", markersize=3, markeredgewidth=0, alpha=0.6,
                 color=style.CONTEXT, rasterized=len(part) > 2000,

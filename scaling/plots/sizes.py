@@ -59,7 +59,7 @@ def isoflop(runs: pd.DataFrame, *, ax: Axes | Mapping[str, Axes] | None = None) 
                     N = np.geomspace(level["N"].min(), level["N"].max(), 60)
                     parabola = least + curvature * np.log(N / at) ** 2
                     profiles.plot(N, parabola, color=colour(flops), linestyle=style.DASHED, linewidth=1.2)
-                    profiles.plot(at, least, "*", color=colour(flops), markersize=9, markeredgecolor="k", zorder=4)
+                    profiles.plot(at, least, "*", color=colour(flops), markersize=9, markeredgecolor=style.ink(), zorder=4)
             style.label_amounts(profiles, x=style.LABELS["N"])
             profiles.set_ylabel(style.LABELS["loss"])
         if (optimum := axes.get("optimum")) is not None:
@@ -118,7 +118,7 @@ def frontier(
                 _path(allocation, best, name, end, colour_, f"{name} ∝ $C^{{{power:.3f}}}$")
             _allocated(allocation)
         for last in axes.values():
-            last.axvline(end, color="#444444", linewidth=0.8, zorder=1)
+            last.axvline(end, color=style.QUIET, linewidth=0.8, zorder=1)
         last.set_xlabel(style.LABELS["C"])
         style.note(last, "end of data", (end, 0.03), ("data", "axes fraction"), (-3, 0), ha="right", va="bottom")
     return axes
@@ -174,7 +174,7 @@ def family(fit: Fit, *, inputs: Mapping[str, float] | None = None, ax: Axes | No
                 ax.plot(D, surface(np.full((1, 60), N), D[None])[0], color=colour(N), linestyle=line, linewidth=1.3)
         style.label_amounts(ax, x=style.LABELS["D"])
         ax.set_ylabel(style.LABELS["loss"])
-        ax.plot([], [], color="#444444", label=fit.law.name)
+        ax.plot([], [], color=style.QUIET, label=fit.law.name)
         style.legend_above(ax)
     return ax
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling.document import MARK
+from scaling.words import amount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,19 +27,34 @@ LABELS = {
 TRUTH = "#d55e00"  # measured values that the fit has not seen
 PREDICTION = "#0072b2"
 CONTEXT = "#8c8c8c"
+QUIET = "#767676"  # lines and words beside the matter, readable on white and on black
 DASHED = (0, (4, 1.8))  # beyond the data
 MAX_POINTS = 5000
 FEW_DECADES = 1.5  # of an axis: its powers of ten alone would label it too thinly
 
 
 def styled() -> AbstractContextManager[None]:
-    """Return the context in which every figure is made."""
+    """Return the context in which every figure is made: the one style sheet, on dark paper where the user's style is dark."""
     import matplotlib.pyplot as plt
 
     # Loading a backend is not part of the style: a notebook's switches interactive mode on as it loads, and were that
     # inside the context, leaving it, by an error too, would switch it off and no figure would be shown from then on.
     plt.draw_if_interactive()  # type: ignore[no-untyped-call]
-    return plt.style.context(str(files("scaling.plots") / "scaling.mplstyle"))
+    sheet = str(files("scaling.plots") / "scaling.mplstyle")
+    return plt.style.context([sheet, {"grid.color": "#3a3a3a"}] if dark() else sheet)
+
+
+def dark() -> bool:
+    """Is the paper dark, as in matplotlib's own style dark_background?"""
+    import matplotlib as mpl
+    from matplotlib.colors import to_rgb
+
+    return sum(to_rgb(mpl.rcParams["axes.facecolor"])) < 1.5
+
+
+def ink() -> Color:
+    """What stands out most from the paper."""
+    return (1.0, 1.0, 1.0) if dark() else (0.0, 0.0, 0.0)
 
 
 def panels(
@@ -60,7 +76,7 @@ def panels(
     figure = plt.figure(figsize=(6.0, first * total + 0.3))
     made = figure.subplot_mosaic([[name] for name in heights], height_ratios=list(heights.values()), sharex=sharex)
     figure.align_ylabels(list(made.values()))
-    return made
+    return {name: _folding(one) for name, one in made.items()}
 
 
 def new_axes(ax: Axes | None) -> Axes:
@@ -69,7 +85,14 @@ def new_axes(ax: Axes | None) -> Axes:
         return ax
     import matplotlib.pyplot as plt
 
-    return plt.figure().add_subplot()
+    return _folding(plt.figure().add_subplot())
+
+
+def _folding(ax: Axes) -> Axes:
+    """The axes, whose titles and labels go on in another line where the figure ends."""
+    for text in (ax.set_title("", loc="left"), ax.set_title("", loc="right"), ax.xaxis.label, ax.yaxis.label):
+        text.set_wrap(True)
+    return ax
 
 
 def figure_of(axes: Axes | Mapping[str, Axes]) -> Figure:
@@ -92,7 +115,7 @@ def svg(axes: Axes | Mapping[str, Axes]) -> str:
 
 def note(ax: Axes, text: str, at: tuple[float, float], coordinates: Any, off: tuple[float, float], **look: Any) -> None:
     """Write small words at a place, so many points `off` it."""
-    look |= {"textcoords": "offset points", "fontsize": 8.5, "color": "#444444"}
+    look |= {"textcoords": "offset points", "fontsize": 8.5, "color": QUIET}
     ax.annotate(text, at, xycoords=coordinates, xytext=off, **look)
 
 
@@ -111,9 +134,9 @@ def label_steps(ax: Axes) -> None:
     ax.set_xlabel(LABELS["step"])
 
 
-def legend_above(ax: Axes) -> None:
-    """Place the legend in one line over the axes, where it covers nothing however small they are."""
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, columnspacing=1.2)
+def legend_above(ax: Axes, ncols: int = 2) -> None:
+    """Place the legend over the axes, where it covers nothing however small they are."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, columnspacing=1.2)
 
 
 def plain_logs(ax: Axes) -> None:
@@ -134,25 +157,17 @@ def label_amounts(ax: Axes, **labels: str) -> None:
         getattr(ax, f"set_{name}scale")("log")
         low, high = sorted(axis.get_view_interval())
         few = np.log10(high / low) < FEW_DECADES
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=7))
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
         axis.set_minor_locator(NullLocator() if few else LogLocator(subs="auto", numticks=99))
         axis.set_minor_formatter(NullFormatter())
-        axis.set_major_formatter(FuncFormatter(lambda x, _: _amount(x)))
+        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1e3:g}k" if 1e3 <= x < 1e6 else amount(x)))
         axis.set_label_text(label)
-
-
-def _amount(x: float) -> str:
-    for unit, of in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if of <= x < 1e3 * of:
-            return f"{x / of:g}{unit}"
-    return f"{x:g}"
 
 
 def by_size(ax: Axes, values: Any, label: str) -> Callable[[float], Color]:
     """Return the colour of a value by its logarithm; a bar beside the axes says which is which."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, LogNorm
-    from matplotlib.ticker import FuncFormatter
 
     low, high = float(np.min(values)), float(np.max(values))
     shown = ScalarMappable(LogNorm(low, high), ListedColormap(palette(256, ordered=True)))
@@ -160,7 +175,7 @@ def by_size(ax: Axes, values: Any, label: str) -> Callable[[float], Color]:
         bar = figure_of(ax).colorbar(shown, ax=ax, pad=0.02, aspect=30)
         bar.outline.set_visible(False)
         if high < 1e15:  # compute stays in powers of ten
-            bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: _amount(x)))
+            label_amounts(bar.ax, y=label)
         bar.set_label(label)
     return lambda value: tuple(shown.to_rgba(np.asarray(value)))
 
@@ -173,8 +188,9 @@ def palette(n: int, *, ordered: bool = False) -> list[Color]:
     if not ordered:
         for size, name in ((4, "okabe_ito"), (6, "petroff6"), (8, "petroff8")):
             if n <= size:
-                return [to_rgb(colour) for colour in mpl.color_sequences[name][:n]]
-    return [tuple(mpl.colormaps["viridis"](x)) for x in np.linspace(0, 0.9, n)]
+                found = [to_rgb(colour) for colour in mpl.color_sequences[name][:n]]
+                return [ink() if not any(colour) else colour for colour in found]  # one of them is black
+    return [tuple(mpl.colormaps["viridis"](x)) for x in np.linspace(*((0.2, 1.0) if dark() else (0.0, 0.9)), n)]
 
 
 def decimate(x: np.ndarray, limit: int = MAX_POINTS) -> np.ndarray:

@@ -62,10 +62,10 @@ def shares(found: Mixture, *, ax: Axes | None = None) -> Axes:
         ax = style.new_axes(ax)
         (colour,) = style.palette(1)
         ax.bar(place, table["share"], width=0.6, color=colour, alpha=0.3, label="optimum")
-        ax.plot(place, table["reference"], "o", mfc="none", color="0.2", label="reference")
+        ax.plot(place, table["reference"], "o", mfc="none", color=style.QUIET, label="reference")
         if "lower" in table:
             off = [table["share"] - table["lower"], table["upper"] - table["share"]]
-            ax.errorbar(place, table["share"], np.maximum(off, 0), fmt="none", ecolor="0.2", capsize=3)
+            ax.errorbar(place, table["share"], np.maximum(off, 0), fmt="none", ecolor=style.QUIET, capsize=3)
         ax.set_xticks(place, list(table.index), rotation=30, ha="right")
         ax.set_ylabel("share of the tokens")
         verdict = f"{'more' if found.worth_it else 'not more'} than its uncertainty"
