@@ -13,6 +13,7 @@ from scaling.plots.curves import curve
 from scaling.plots.decisions import decisions
 from scaling.plots.forecasts import forecast, running
 from scaling.plots.frontiers import consistency, hull
+from scaling.plots.ladders import ladder
 from scaling.plots.registered import history
 from scaling.plots.residuals import residuals
 from scaling.plots.sizes import family, frontier, isoflop, isoloss
@@ -21,5 +22,5 @@ from scaling.plots.transfer import relation, shares
 
 __all__ = [
     "backtest", "bowls", "choices", "compared", "consistency", "curve", "decisions", "family", "figure_of", "forecast",
-    "frontier", "history", "hull", "image", "isoflop", "isoloss", "relation", "residuals", "running", "shares", "svg",
+    "frontier", "history", "hull", "image", "isoflop", "isoloss", "ladder", "relation", "residuals", "running", "shares", "svg",
 ]  # fmt: skip

@@ -42,8 +42,8 @@ def compared(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         difference, se = (100 * known[c].to_numpy()[1:] for c in ("difference", "se"))
         near = best + difference < edge
         axes.errorbar(
-            (best + difference)[near], place[1:][near] - 0.2, xerr=np.nan_to_num(se)[near], fmt="^", ms=4, lw=1, color=style.QUIET,
-            label="best + difference (s.e.)",
+            (best + difference)[near], place[1:][near] - 0.2, xerr=np.nan_to_num(se)[near], fmt="^", ms=4, lw=1,
+            color=style.QUIET, label="best + difference (s.e.)",
         )  # fmt: skip
         for y, x in zip(place, error, strict=True):
             if x > edge:

@@ -39,5 +39,5 @@ def decisions(found: Decisions, *, ax: Axes | None = None) -> Axes:
         axes.set_ylim(min(0.4, found.frame["lower"].min() - 0.02), 1.02)
         style.label_amounts(axes, x=style.LABELS.get(found.by, found.by))
         axes.set_ylabel(f"pairs ranked as at {found.target:.3g}")
-        style.legend_above(axes)
+        style.legend_above(axes, ncols=1)
     return axes

@@ -163,8 +163,8 @@ def zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None:
     """Draw an inset of the end of the run, where band and error are too small for the whole picture."""
     first, last = part["step"].iloc[0], part["step"].iloc[-1]
     start = last - ZOOM * (last - first)
-    inset = ax.inset_axes((0.6, 0.44, 0.38, 0.24))
-    inset.set_title(last_value(part, truth), loc="right", fontsize=9, color=look.colour, linespacing=1.25)
+    inset = ax.inset_axes((0.6, 0.38, 0.38, 0.24))
+    inset.set_title(last_value(part, truth), loc="right", fontsize=8.5, color=look.colour, linespacing=1.2)
     part, truth = part[part["step"] >= start], truth[truth["step"] >= start]
     draw(inset, part, truth, look, "_end", ZOOM_POINTS)
     losses = [part["prediction"], part["lower"], part["upper"], truth["loss"]]

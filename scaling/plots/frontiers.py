@@ -42,7 +42,15 @@ def hull(curves: pd.DataFrame | Runs, smooth: int = 1, *, ax: Axes | Mapping[str
             for _, part in rows.groupby("run", sort=False):
                 few = part.iloc[style.decimate(part["flops"].to_numpy(), 400)]
                 loss.plot(few["flops"], few["loss"], color=colour(float(part["N"].iloc[0])), linewidth=0.9, label="_curve")
-            loss.plot(points["flops"], points["loss"], "ko", markersize=3, linestyle=style.DASHED, label="convex hull")
+            loss.plot(
+                points["flops"],
+                points["loss"],
+                "o",
+                color=style.ink(),
+                markersize=3,
+                linestyle=style.DASHED,
+                label="convex hull",
+            )
             loss.set_ylim(0.97 * rows["loss"].min(), 1.15 * points["loss"].max())
             loss.set_xscale("log")
             loss.set_yscale("log")
@@ -82,13 +90,12 @@ def consistency(crossing: Crossing, *, unit: str = "PF-days", ax: Axes | None = 
         band = f"exponent of N$_\\mathrm{{opt}}$ ± {SPREAD:.0%}"
         axes.fill_between(C, low, high, color=style.TRUTH, alpha=0.15, linewidth=0, label=band)
         if meets:
-            axes.plot(crossing.C, crossing.loss, "k*", markersize=10, zorder=4)
             said = f"C = {crossing.C:.2g}, N = {crossing.N:.2g}\nD = {crossing.D:.2g}, loss {crossing.loss:.3g}"
-            style.note(axes, said, (crossing.C, crossing.loss), "data", (-8, -10), ha="right", va="top")
+            axes.plot(crossing.C, crossing.loss, "*", color=style.ink(), markersize=10, zorder=4, label=said)
         axes.set_xscale("log")
         axes.set_yscale("log")
         style.plain_logs(axes)
         axes.set_xlabel(f"compute ({unit})")
         axes.set_ylabel(style.LABELS["loss"])
-        style.legend_above(axes)
+        style.legend_above(axes, ncols=1)
     return axes

@@ -43,6 +43,7 @@ def history(found: History, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
         last.set_xlabel(f"registered forecasts, {rows['made'].iloc[0][:10]} to {rows['made'].iloc[-1][:10]}")
         for one in axes.values():
             one.set_xlim(0.5, len(rows) + 0.5)
+            one.xaxis.get_major_locator().set_params(integer=True)
     return axes
 
 

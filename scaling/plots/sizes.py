@@ -104,7 +104,7 @@ def frontier(
                 C = np.geomspace(rows["C"].min(), end, 80)
                 over = surface(np.full((1, 80), N), tokens(C, N)[None])[0]
                 loss.plot(C, over, color=colour(N), linewidth=0.8, alpha=0.8, label="_size")
-            _path(loss, best, "loss", end, "k", "least loss")
+            _path(loss, best, "loss", end, style.ink(), "least loss")
             shown = np.r_[rows["loss"], best["loss"]]
             loss.set_ylim(shown.min() - 0.05 * np.ptp(shown), shown.max() + 0.05 * np.ptp(shown))
             loss.set_ylabel(style.LABELS["loss"])
@@ -197,7 +197,7 @@ def _some(sizes: pd.Series) -> np.ndarray:
     return np.unique(known[np.abs(np.log(known) - np.log(wanted)[:, None]).argmin(1)])
 
 
-def _path(ax: Axes, best: pd.DataFrame, name: str, end: float, colour: str, label: str, x: str = "flops") -> None:
+def _path(ax: Axes, best: pd.DataFrame, name: str, end: float, colour: style.Color, label: str, x: str = "flops") -> None:
     """A column of a plan, solid up to the end of the data and dashed past it, with its band where it has one."""
     inside = (best["flops"] <= end * (1 + 1e-9)).to_numpy()
     beyond = np.r_[inside[1:] < inside[:-1], False] | ~inside  # the pieces meet

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    Color = str | tuple[float, ...]
+Color = str | tuple[float, ...]
 
 MARKERS = "osD^vP*X"
 LABELS = {
@@ -115,7 +115,7 @@ def svg(axes: Axes | Mapping[str, Axes]) -> str:
 
 def note(ax: Axes, text: str, at: tuple[float, float], coordinates: Any, off: tuple[float, float], **look: Any) -> None:
     """Write small words at a place, so many points `off` it."""
-    look |= {"textcoords": "offset points", "fontsize": 8.5, "color": QUIET}
+    look |= {"textcoords": "offset points", "fontsize": 8, "color": QUIET, "wrap": True}
     ax.annotate(text, at, xycoords=coordinates, xytext=off, **look)
 
 
