@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import scaling
+from scaling.cli import main
 from scaling.formula import Law
 from scaling.report.javascript import function
 
@@ -223,3 +224,47 @@ def test_curves_show_their_runs_and_a_slider_over_steps():
     shown = scaling.report.page(scaling.fit(runs, "power_law_offset"))
     assert "Measured and fitted loss of every run." in shown and len(shown) < SIZE
     assert re.findall(r'id="slide-(\w+)"', shown) == list(scaling.laws["power_law_offset"].inputs)
+
+
+def test_a_fit_as_a_paper_has_it(fit, tmp_path, capsys):
+    fit.save(tmp_path / "fit.json")
+    assert main(["report", str(tmp_path / "fit.json"), "--md"]) == 0
+    said, table = capsys.readouterr().out.split("\n\n")
+    assert "Hoffmann et al. 2022" in said and said.count("arXiv:2203.15556") == 1 and "not trustworthy" not in said
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
+    assert [row[0] for row in rows[2:]] == list(fit.values) and {len(row) for row in rows} == {4}
+    for name, shown in zip(fit.values, fit.table().itertuples(), strict=True):
+        assert f"{name} = {shown[1]} ({shown[2]})" in said and [name, *shown[1:]] in rows
+    assert main(["report", str(tmp_path / "fit.json"), "--tex"]) == 0
+    tex = capsys.readouterr().out
+    assert tex.count("\\\\") == 1 + len(fit.values) and tex.count("&") == 3 * (1 + len(fit.values))
+    assert r"$\alpha$" in tex and r"95 \% intervals" in tex and r"N\textasciicircum{}alpha" in tex
+    assert main(["report", str(tmp_path / "fit.json"), "--tex", "--md"]) == 2
+    assert "choose one" in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_a_fit_stands_in_the_sentence_and_names_are_mathematics():
+    poor = scaling.fit(surface(12, noise=0.2)[["N", "D", "loss"]], "kaplan")
+    assert "The fit is not trustworthy: " in scaling.report.markdown(poor)
+    tex = scaling.report.latex(poor)
+    assert r"$\alpha_{N}$" in tex and "$N_{c}$" in tex and not re.search(r"(?<!\\)[_%&#](?![^$]*\$)", tex.split("\n\n")[0])
+    assert tex.count("{") == tex.count("}")
+
+
+def test_a_running_job_has_a_page_written_anew(tmp_path, capsys):
+    step = np.arange(10, 1500, 10)
+    rows = pd.DataFrame({"step": step, "lr": 1e-3, "loss": 2 + 5 * step**-0.5 * (1 + 1e-3 * np.sin(37 * step))})
+    log, page = tmp_path / "<b>live.csv", tmp_path / "live.html"
+    line = ["watch", str(log), "--schedule", "constant:peak=1e-3,steps=3000", "--once", "-o", str(page)]
+    rows[:60].to_csv(log, index=False)
+    assert main(line) == 0
+    first = page.read_text("utf-8")
+    rows.to_csv(log, index=False)
+    assert main(line) == 0
+    second = page.read_text("utf-8")
+    assert "at step 600" in first and "at step 1,490" in second and "<b>live" not in second
+    titles = re.findall(r"<h2>(.*?)</h2>", second)
+    assert titles == ["Now", "Forecast", "The curve", "Forecasts so far", "Constants", "Make it again"]
+    assert "Left out" not in second and second.count("<figure>") == 1 and len(second) < SIZE
+    assert main([*line[:-1], str(tmp_path / "live.txt")]) == 2
+    capsys.readouterr()

@@ -111,6 +111,15 @@ def table(rows: pd.DataFrame, kind: str) -> Callable[..., None]:
     return lambda path, *, force: document.put(path, rows.to_csv(index=False).encode(), kind, force=force)
 
 
+def write(said: str, *, doubts: Sequence[str] = ()) -> int:
+    """Print a text as it stands, for other programs; return the exit code."""
+    with progress.hidden():
+        print(said, end="")
+    if doubts:
+        warning("this fit is not trustworthy: " + "; ".join(doubts))
+    return 0
+
+
 def show(
     result: Result,
     printing: Printing,

@@ -12,26 +12,41 @@ from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 
 
-def run(file: Path, /, *, output_: Output = None, force: Flag = False, printing: Printing = Printing()) -> int:
+def run(
+    file: Path, /, *, md: Flag = False, tex: Flag = False, output_: Output = None, force: Flag = False,
+    printing: Printing = Printing(),
+) -> int:  # fmt: skip
     """Print the report of a saved fit again; -o writes a page with figures, plan, backtest and sliders.
 
     For example:
 
         scaling report fit.json
         scaling report fit.json -o fit.html
+        scaling report fit.json --tex > fit.tex
 
     Parameters
     ----------
     file
         A fit saved by `scaling fit -o` or `Fit.save`.
+    md
+        Print a sentence with intervals and citation and a table, for a paper, as Markdown.
+    tex
+        The same as LaTeX.
     output_
         Write a page (.html) that needs no other file.
     force
         Replace files that this program did not write.
     """
+    if md + tex + printing.json > 1:
+        raise ArgumentError("--md, --tex and --json are three forms of one report; choose one")
     if output_ is not None and output_.suffix.lower() != ".html":
         raise ArgumentError(f"-o {output_}: a report is saved as .html; `scaling report {file}` prints it as text")
     check_files(output_, "page", inputs=[file], force=force)
     fit = saved_fit(file)
     save = lambda path, *, force: document.put(path, scaling.report.page(fit).encode(), "page", force=force)
+    form = scaling.report.markdown if md else scaling.report.latex if tex else None
+    if form is not None:
+        if output_ is not None:
+            save(output_, force=force)
+        return output.write(form(fit), doubts=fit.verdict.failures)
     return output.show(fit, printing, saved=output_, save=save, force=force, doubts=fit.verdict.failures)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from typing import Annotated
 
 from cyclopts import Parameter
 
 import scaling
+from scaling import document
 from scaling.cli import output
-from scaling.cli.options import Flag, Level, Many, Positive, Reading
+from scaling.cli.options import Flag, Level, Many, Output, Positive, Reading, check_files
 from scaling.cli.output import Printing
+from scaling.errors import ArgumentError
 
 NOT_WORTH_IT = 6
 
@@ -23,6 +27,8 @@ def run(
     every: Annotated[Positive, Parameter(help="Seconds between looks at the log.")] = 60.0,
     once: Flag = False,
     level: Level = 0.9,
+    output_: Output = None,
+    force: Flag = False,
     reading: Reading = Reading(),
     printing: Printing = Printing(),
 ) -> int:
@@ -32,6 +38,7 @@ def run(
 
         scaling watch slurm-17.out --schedule cosine:peak=3e-4,steps=72k,warmup=2k
         scaling watch metrics.jsonl --reference small-runs/ --worse-than 2.9 || scancel 17
+        scaling watch metrics.jsonl -o live.html
 
     One line an update, with --json one document a line. It leaves with 0 when the run has ended, and with 6 as soon as the end
     is not worth waiting for.
@@ -48,7 +55,14 @@ def run(
         Leave with 6 when the whole interval of the end lies above this loss, or the run has diverged.
     once
         Look once, and do not wait.
+    output_
+        Write a page (.html) of the forecast and how it went so far, anew at every update.
+    force
+        Replace a file that this program did not write.
     """
+    if output_ is not None and output_.suffix.lower() != ".html":
+        raise ArgumentError(f"-o {output_}: a page is saved as .html")
+    check_files(output_, "page", inputs=[*paths, *reference, schedule], force=force)
     others = scaling.running.References(scaling.read(list(reference), **reading.arguments())) if reference else None
     heard: set[str] = set()
 
@@ -63,7 +77,12 @@ def run(
     looks = scaling.running.updates(
         look, list(paths), others, level, planned=schedule is not None, every=every, once=once, waiting=waiting
     )
+    seen: list[scaling.running.Update] = []
     for update in looks:
+        seen.append(update)
+        if output_ is not None:
+            page = scaling.report.watched(seen, shlex.join(["scaling", *sys.argv[1:]]))
+            document.put(output_, page.encode(), "page", force=force)
         print(json.dumps(update.to_dict(), allow_nan=False) if printing.json else update.line(), flush=True)
         if update.forecast is not None:
             _say(update.forecast.warnings, heard, printing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -57,23 +57,27 @@ def page(fit: Fit) -> str:
     Sliders over the inputs are answered by the law's own formula, written down as JavaScript, or, where it is more than
     arithmetic, by what it said at many places; a law over N and D also finds the best of a budget.
     """
-    title = escape(f"{fit.law.name}: a fit by scaling")
     parts = [
-        ("Verdict", _shown(Part(fit.head(), trusted=fit.ok))),
-        ("Parameters", _shown(Part([], published(fit)))),
+        ("Verdict", shown(Part(fit.head(), trusted=fit.ok))),
+        ("Parameters", shown(Part([], published(fit)))),
         ("What the law says", _figures(fit)),
-        ("Ask the law", _or_why(lambda: slider(fit))),
-        ("Plan", _or_why(lambda: _plan(fit)) if over_sizes(fit.law) else ""),
-        ("Backtest", _or_why(lambda: _backtest(fit))),
-        ("Data", _shown(Part(_account(fit), _ranges(fit)))),
+        ("Ask the law", or_why(lambda: slider(fit))),
+        ("Plan", or_why(lambda: _plan(fit)) if over_sizes(fit.law) else ""),
+        ("Backtest", or_why(lambda: _backtest(fit))),
+        ("Data", shown(Part(_account(fit), _ranges(fit)))),
         ("Make it again", _again(fit)),
     ]
+    return framed(f"{fit.law.name}: a fit by scaling", parts)
+
+
+def framed(title: str, parts: Iterable[tuple[str, str]]) -> str:
+    """Parts, (heading, HTML), as a page; empty ones are left out."""
     body = "\n".join(f"<section><h2>{name}</h2>\n{inside}\n</section>" for name, inside in parts if inside)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="generator" content="{MARK}"><title>{title}</title>\n<style>{_file("page.css")}</style></head>\n'
-        f"<body><main><h1>{title}</h1>\n{body}\n</main></body></html>\n"
+        f'<meta name="generator" content="{MARK}"><title>{escape(title)}</title>\n<style>{_file("page.css")}</style></head>\n'
+        f"<body><main><h1>{escape(title)}</h1>\n{body}\n</main></body></html>\n"
     )
 
 
@@ -99,10 +103,11 @@ def _figures(fit: Fit) -> str:
     if fit.runs is not None:
         drawn.append(("Measured and fitted loss of every run.", lambda: plots.curve(fit)))
     drawn.append(("What the fit leaves over, by every input.", lambda: plots.residuals(fit)))
-    return "".join(_or_why(lambda said=said, draw=draw: _figure(draw(), said)) for said, draw in drawn)  # type: ignore[misc]
+    return "".join(or_why(lambda said=said, draw=draw: figure(draw(), said)) for said, draw in drawn)  # type: ignore[misc]
 
 
-def _figure(axes: Any, said: str) -> str:
+def figure(axes: Any, said: str) -> str:
+    """A drawing with its caption."""
     drawn = plots.svg(axes)
     if len(drawn) > HEAVY:
         image = base64.b64encode(plots.image(axes, "png")).decode()
@@ -116,7 +121,7 @@ def _plan(fit: Fit) -> str:
     known = fit.design.inputs
     C = 6 * known["N"] * (known["D"] if "D" in known else known["N"] * known["M"])
     rows = plan(fit, [float(k * C.max()) for k in BUDGETS])
-    return _shown(Part(said(rows), tall(rows)))
+    return shown(Part(said(rows), tall(rows)))
 
 
 def _backtest(fit: Fit) -> str:
@@ -129,7 +134,7 @@ def _backtest(fit: Fit) -> str:
     if curves:
         known = fit.predict(data).attrs["interval"]
         bounds = f"of the delta method, as if the law were exact; those of a prediction are {known}"
-    return _shown(Part([*found.head(), ("bounds", bounds)], found.metrics()))
+    return shown(Part([*found.head(), ("bounds", bounds)], found.metrics()))
 
 
 def _account(fit: Fit) -> list[tuple[str, str]]:
@@ -156,11 +161,16 @@ def _again(fit: Fit) -> str:
         f"scaling fit DATA --law {named} --objective {loss.objective} --delta {loss.delta!r} --seed {fit.seed}{held} "
         f"-o fit.json\nscaling report fit.json{own} -o report.html"
     )
-    versions = _shown(Part([(name, str(version)) for name, version in code().items()]))
-    return f'<pre tabindex="0">{escape(commands)}</pre>{versions}'
+    versions = shown(Part([(name, str(version)) for name, version in code().items()]))
+    return typed(commands) + versions
 
 
-def _or_why(make: Callable[[], str]) -> str:
+def typed(commands: str) -> str:
+    """Commands as they are typed."""
+    return f'<pre tabindex="0">{escape(commands)}</pre>'
+
+
+def or_why(make: Callable[[], str]) -> str:
     """A part of the page with what was noticed on the way, or why these data do not allow it."""
     try:
         with warnings.catch_warnings(record=True) as noticed:
@@ -172,7 +182,8 @@ def _or_why(make: Callable[[], str]) -> str:
     return made + "".join(f"<p>Warning: {escape(one)}</p>" for one in told)
 
 
-def _shown(result: Result) -> str:
+def shown(result: Result) -> str:
+    """Lines and a table, which scroll by themselves where they are wide."""
     return f'<div class="wide" tabindex="0" role="group">{html(result)}</div>'
 
 

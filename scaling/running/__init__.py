@@ -8,4 +8,5 @@ from scaling.running.jobs import forecast as forecast
 from scaling.running.live import Live as Live
 from scaling.running.references import References as References
 from scaling.running.trainer import trainer_callback as trainer_callback
+from scaling.running.watched import Update as Update
 from scaling.running.watched import updates as updates
