@@ -43,7 +43,10 @@ def run(
         raise ArgumentError(f"-o {output_}: a report is saved as .html; `scaling report {file}` prints it as text")
     check_files(output_, "page", inputs=[file], force=force)
     fit = saved_fit(file)
-    save = lambda path, *, force: document.put(path, scaling.report.page(fit).encode(), "page", force=force)
+
+    def save(path: Path, *, force: bool) -> None:
+        document.put(path, scaling.report.page(fit).encode(), "page", force=force)
+
     form = scaling.report.markdown if md else scaling.report.latex if tex else None
     if form is not None:
         if output_ is not None:

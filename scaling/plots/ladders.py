@@ -49,9 +49,9 @@ def ladder(fit: Fit, held: Runs | None = None, *, level: float = 0.9, ax: Axes |
         rows = compared(fit, fit.runs)
         for k, (name, part) in enumerate(rows.groupby("run", sort=False)):
             few = part.iloc[style.decimate(part["step"].to_numpy(), LOSS_POINTS)]
-            dots = {"linestyle": "none", "marker": "o", "markersize": 2.5, "markeredgewidth": 0, "alpha": 0.7}
-            ax.plot(few[x], few["loss"], color=colours[name], label="_" if k else "data", **dots)
-            ax.plot(part[x], part["prediction"], color=colours[name], linewidth=1.1, label="_" if k else fit.law.name)
+            colour = colours[str(name)]
+            ax.plot(few[x], few["loss"], "o", color=colour, ms=2.5, mew=0, alpha=0.7, label="_" if k else "data")
+            ax.plot(part[x], part["prediction"], color=colour, linewidth=1.1, label="_" if k else fit.law.name)
         if held is not None:
             _forecasts(ax, fit, held, colours, x, level)
         shown = np.concatenate([rows["loss"], [] if held is None else held.frame["loss"].dropna()])
@@ -73,9 +73,7 @@ def _forecasts(ax: Axes, fit: Fit, held: Runs, colours: dict[str, style.Color], 
     for k, (name, part) in enumerate(rows.groupby("run", sort=False)):
         colour, measured = colours[str(name)], part[part["loss"].notna()]
         few = measured.iloc[style.decimate(measured["step"].to_numpy(), LOSS_POINTS)] if len(measured) else measured
-        first = lambda label, k=k: "_" if k else label
-        ax.plot(few[x], few["loss"], "o", mfc="none", mec=colour, ms=3, mew=0.7, label=first("measured, not used in the fit"))
-        ax.plot(part[x], part["prediction"], color=colour, linestyle=style.DASHED, label=first("forecast"), zorder=3)
-        ax.fill_between(
-            part[x], part["lower"], part["upper"], color=colour, alpha=0.2, linewidth=0, label=first(f"{level:.0%}")
-        )
+        seen, ahead, band = ["_"] * 3 if k else ["measured, not used in the fit", "forecast", f"{level:.0%}"]
+        ax.plot(few[x], few["loss"], "o", mfc="none", mec=colour, ms=3, mew=0.7, label=seen)
+        ax.plot(part[x], part["prediction"], color=colour, linestyle=style.DASHED, label=ahead, zorder=3)
+        ax.fill_between(part[x], part["lower"], part["upper"], color=colour, alpha=0.2, linewidth=0, label=band)

@@ -31,6 +31,8 @@ def history(found: History, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
     "error": measured / predicted - 1 in %, hollow where it missed its interval, which is the bar.
     "coverage": part of the intervals of a level that held up to each forecast, beside the level (dashed).
     """
+    from matplotlib.ticker import MaxNLocator
+
     rows = found.frame
     x = np.arange(1, len(rows) + 1)
     with style.styled():
@@ -43,7 +45,7 @@ def history(found: History, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
         last.set_xlabel(f"registered forecasts, {rows['made'].iloc[0][:10]} to {rows['made'].iloc[-1][:10]}")
         for one in axes.values():
             one.set_xlim(0.5, len(rows) + 0.5)
-            one.xaxis.get_major_locator().set_params(integer=True)
+            one.xaxis.set_major_locator(MaxNLocator(integer=True))
     return axes
 
 

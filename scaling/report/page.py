@@ -125,15 +125,10 @@ def _plan(fit: Fit) -> str:
 
 
 def _backtest(fit: Fit) -> str:
-    loss, curves = fit.loss, fit.law.over_schedules
+    loss = fit.loss
     data = fit.data if fit.runs is None else fit.runs
-    # each cutoff of curves would be calibrated for seconds: what that showed for all of them is said instead
-    interval = "delta" if curves else "calibrated"
-    found = backtest(data, fit.law, objective=loss.objective, delta=loss.delta, seed=fit.seed, interval=interval)
+    found = backtest(data, fit.law, objective=loss.objective, delta=loss.delta, seed=fit.seed, interval="calibrated")
     bounds = "as those of a prediction, made anew from the rows before each cutoff"
-    if curves:
-        known = fit.predict(data).attrs["interval"]
-        bounds = f"of the delta method, as if the law were exact; those of a prediction are {known}"
     return shown(Part([*found.head(), ("bounds", bounds)], found.metrics()))
 
 
