@@ -222,3 +222,22 @@ def test_three_optimisers_in_one_law():
     assert np.abs(error).max() < 4 and covered(out, held["loss"]) == 1
     assert error[:3].max() < -1 and error[-3:].min() > 1
     assert fit.values["B_muon"] < 0.8 * fit.values["B_adamw"]
+
+
+def test_experts_that_hardly_pay_have_no_exponent():
+    """d32 held out: within 2 %, by the size alone; the verdict says that the exponent of E is not to be trusted."""
+    facts = scaling.read(RUNS / "experts").facts
+    rows = facts.assign(E=facts["experts"].astype(float), loss=facts["final_val_loss"], N=facts["d_model"])
+    rows["N"] = rows["d_model"].map(rows[rows["E"] == 1].groupby("d_model")["n_params"].first()).astype(float)
+    assert len(rows) == 24 and (rows["n_params_active"].astype(float).fillna(0) < rows["n_params"].astype(float)).all()
+    far = rows["d_model"] == rows["d_model"].max()
+    four = rows[rows["E"] == 4].set_index(["d_model", "steps"])["loss"]
+    dense = rows[rows["E"] == 1].set_index(["d_model", "steps"])["loss"]
+    gain = (dense - four).unstack("steps")
+    assert (gain.iloc[-2:] > 0.01).all(axis=None) and (gain.iloc[:2] < 0.01).all(axis=None)
+    for steps, some in rows.groupby("steps"):
+        fit = scaling.fit(some[~far[some.index]][["N", "E", "loss"]], "experts")
+        assert not fit.ok and fit.values["b"] < 0.01
+        held = some[far[some.index]]
+        out = fit.predict(held[["N", "E"]])
+        assert np.abs(percent(out, held["loss"])).max() < (2 if steps == 400 else 1) and covered(out, held["loss"]) == 1
