@@ -130,7 +130,10 @@ def files() -> list[File]:
     ]  # fmt: skip
 
 
-LOOSE = ("nanogpt", "build_nanogpt", "llmc_terminal", "olmo", "olmo_core", "composer", "nemo", "litgpt", "deepspeed")
+LOOSE = (
+    "hugging_face_bar", "nanogpt", "build_nanogpt", "llmc_terminal", "olmo", "olmo_core", "composer", "nemo", "litgpt",
+    "deepspeed",
+)  # fmt: skip
 
 
 def _short(text: str) -> bytes:
