@@ -13,14 +13,18 @@ import pandas as pd
 import pytest
 
 import scaling
-from scaling.judging import Backtest
+from scaling.judging import Backtest, compare_recipes
 from scaling.planning import BestPeak, Mixture
 from scaling.planning.merging import merge
+from scaling.planning.recipes.recipe import recipe
 from scaling.planning.schedules import BestSchedule
 from scaling.procedures.approaches import Optima
+from scaling.procedures.bowls import settings
 from scaling.procedures.chain import Chain
+from scaling.procedures.consistency import consistency_point
 from scaling.procedures.families import family
 from scaling.procedures.independence import Independence
+from scaling.procedures.information import mutual_information
 from scaling.procedures.sensitivity import Growth
 from scaling.procedures.step_law import StepLaw
 from scaling.procedures.trajectory import Trajectory
@@ -133,7 +137,40 @@ def history():
     return History(one.frame.assign(made="2026-01-02", law=BAD, level=0.9, coverage=1.0), coverage, 3, (BAD,))
 
 
+def settings_of_a_grid():
+    rng = np.random.default_rng(0)
+    keys = [(n, 20 * n * x) for n in (6e7, 1.2e8, 2.4e8, 5e8) for x in (0.5, 1, 2)]
+    rows = [(n, d, lr, b) for n, d in keys for lr in np.geomspace(2e-4, 8e-3, 6) for b in np.geomspace(3e4, 1e6, 5)]
+    grid = pd.DataFrame(rows, columns=["N", "D", "lr", "batch"])
+    best = 1.8 * grid["N"] ** -0.713 * grid["D"] ** 0.307
+    bowls = 0.02 * np.log(grid["lr"] / best) ** 2 + 0.01 * np.log(grid["batch"] / (0.58 * grid["D"] ** 0.571)) ** 2
+    loss = (1.7 + 400 / grid["N"] ** 0.34 + 400 / grid["D"] ** 0.28) * (1 + bowls)
+    return settings(grid.assign(loss=loss * np.exp(1e-3 * rng.standard_normal(len(grid)))), replicates=20)
+
+
+def decisions():
+    rows = [
+        (f"{BAD}{k}", n, 2 + 0.01 * k + (300 + 3 * k) / n**0.34 + 1e-3 * seed)
+        for k in range(5) for n in (1e7, 1e8, 1e9, 1e10) for seed in (0, 1)
+    ]  # fmt: skip
+    return compare_recipes(pd.DataFrame(rows, columns=["recipe", "N", "loss"]))
+
+
+def known_of_another():
+    size = np.geomspace(1e7, 1e10, 6)
+    table = pd.DataFrame({"N": size, "alone": 3.0, "given": 3.0 - 0.02 * np.log(size / 1e5)})
+    found = mutual_information(table, tokens=1.0)
+    return replace(found, information=replace(found.information, law=replace(found.information.law, name=BAD)))
+
+
 KINDS = {
+    "Recipe": lambda: replace(recipe(flops=1e21), warnings=(BAD,)),
+    "Settings": settings_of_a_grid,
+    "Decisions": decisions,
+    "Information": known_of_another,
+    "Crossing": lambda: consistency_point(
+        {"E": 0.0, "A": 2.57, "alpha": 0.048}, {"E": 0.0, "A": 26.5, "alpha": 0.095}, (1.3e9, 0.73)
+    ),
     "Registration": registration,
     "Score": score,
     "History": history,
@@ -207,7 +244,7 @@ def test_html_escapes_every_name_and_colours_the_verdict(kind):
     found = result(kind)
     shown = found._repr_html_()
     assert "<script" not in shown and ("&lt;script&gt;" in shown) == (BAD in str(found))
-    assert kind in ("Growth", "Merge") or BAD in str(found)  # the test tests something
+    assert kind in ("Growth", "Merge", "Crossing", "Information", "Settings") or BAD in str(found)  # the test tests something
     assert [colour in shown for colour in COLOURS.values()] == [found.ok is True, found.ok is False]
     assert shown.count("<tr>") == len(str(found).splitlines())
 
@@ -228,6 +265,7 @@ def test_plain_data_holds_every_number_of_the_text(kind):
     numbers = np.array([leaf for leaf in known if isinstance(leaf, int | float)], float)
     derived = {  # said as shares, ratios and differences of what is there
         "Forecast": lambda: [told["step"] / told["last"], told["last"] / told["step"]],
+        "Crossing": lambda: [5.0],  # per cent that the exponent is off
         "Family": lambda: [told["aic"]["multilingual_reducible"] - told["aic"]["multilingual"]],
     }
     numbers = np.append(numbers, derived.get(kind, list)())

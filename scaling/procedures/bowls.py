@@ -65,7 +65,7 @@ class Settings(Result):
                 ("  note", f"{self.at_edge} of them have their best run on the edge of their grid: the optimum may lie beyond")
             )
         values = {k: f"{self.fit.values[k]:.3g}" for k in ("alpha", "beta", "nu", "gamma", "r")}
-        drift = "lr* ∝ N^-{alpha} D^{beta}, batch* ∝ N^{nu} D^{gamma}, lr follows batch as batch^{r}".format(**values)
+        drift = "lr* ∝ D^{beta} / N^{alpha}, batch* ∝ N^{nu} D^{gamma}, lr follows batch as batch^{r}".format(**values)
         told.append(("drift", drift))
         if self.backtest == self.backtest:
             cost = f"{100 * self.backtest:.2g} % above the lowest loss on the largest fifth of the sizes, fitted without them"

@@ -38,10 +38,11 @@ class Information(Result):
         return self.information.ok and self.gain.ok
 
     def head(self) -> list[tuple[str, str]]:
-        said = []
+        failed = list(dict.fromkeys([*self.information.verdict.failures, *self.gain.verdict.failures]))
+        said = [("verdict", "OK" if self.ok else f"not to be trusted: {'; '.join(failed)}")]
         for name, fit in (("nats", self.information), ("gain", self.gain)):
             lam, N_c = fit.values["lam"], fit.values["N_c"]
-            said.append((name, f"{lam:.4g} ln(N / {N_c:.4g}); {'OK' if fit.ok else '; '.join(fit.warnings)}"))
+            said.append((name, f"{lam:.4g} ln(N / {N_c:.4g})"))
         return said
 
     def size_for(self, gain: float) -> float:
