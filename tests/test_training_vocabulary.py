@@ -20,6 +20,7 @@ from scaling.errors import MissingExtra, TrainingDataError, TrainingError
 from scaling.training import RunSpec, losses, train, vocabulary
 from scaling.training.corpus import Corpus, Source, read_corpus, validation_windows
 from scaling.training.grid import read_sweep
+from scaling.training.probes import Bench
 from scaling.training.stack import Stack
 from tests.tiny import text_in
 
@@ -237,6 +238,16 @@ def test_another_vocabulary_is_not_gone_on_with(tmp_path, monkeypatch):
         with pytest.raises(TrainingDataError, match=r"vocabulary_sha256 was '.*', is 'other'"):
             train(spec, tmp_path, name="run", device="cpu")
     assert train(spec, tmp_path, name="run", device="cpu")["status"] == "finished"
+
+
+def test_a_bench_reads_the_tokens_of_its_run(tmp_path):
+    text = str(text_in(tmp_path / "text"))
+    spec = RunSpec(schedule="constant:peak=1e-2,steps=20", corpus=text, vocab=270, **TINY)
+    with pytest.raises(TrainingError, match="vocab = 270, and the corpus is written in 256 tokens: read it with"):
+        Bench(spec, read_corpus(text))
+    bench = Bench(spec, read_corpus(text, 270))
+    losses_of = bench.train(20).train[0]
+    assert losses_of[0] == pytest.approx(math.log(270), abs=0.1) and losses_of[-1] < losses_of[0] - 0.5
 
 
 def test_a_source_too_short_in_tokens_says_so():

@@ -13,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from scaling.errors import ArgumentError
+from scaling.errors import ArgumentError, TrainingError
 from scaling.procedures import batch
 from scaling.training.corpus import Corpus
 from scaling.training.losses import token_losses
@@ -25,6 +25,11 @@ class Bench:
     """A run on the table: trained some updates at a time, looked at in between; on the CPU unless `device` says cuda."""
 
     def __init__(self, spec: RunSpec, corpus: Corpus, device: str | None = "cpu"):
+        tokens = 256 if corpus.vocabulary is None else len(corpus.vocabulary.widths)
+        if tokens != spec.vocab:
+            raise TrainingError(
+                f"vocab = {spec.vocab}, and the corpus is written in {tokens} tokens: read it with read_corpus(corpus, vocab)"
+            )
         self.spec, self.corpus = spec, corpus
         self.stack = Stack(spec, 1, spec.table.steps, corpus.text, prepare(device), spec.qat_bits > 0)
         self.stack.start(0, spec)
