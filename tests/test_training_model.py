@@ -134,6 +134,7 @@ SWITCHES = {
     "held back": {"safe_step": 0.05},
     **{name: {"optimiser": name} for name in OPTIMISERS},
     "experts": {"experts": 4, "top_k": 2},
+    "odd experts": {"experts": 5, "top_k": 2, "d_model": 12, "context": 7, "eval_tokens": 7, "val_tokens": 7},
     "experts with muon": {"experts": 3, "optimiser": "muon", "qat_bits": 4, "qat_from": 3},
 }
 

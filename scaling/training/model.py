@@ -164,22 +164,27 @@ class Model:
         Loss-free balancing (2408.15664): a bias has a say in which experts are chosen, not in how much they count. Gates are
         sigmoids, scaled so that those of a row sum to about one at the start.
         """
-        (members, rows, d), n, k = x.shape, self.shape.experts, self.shape.top_k
         asked = torch.bmm(x, weights[f"{at}.router"])
-        gates = torch.sigmoid(asked)
-        chosen = torch.topk((gates + weights[f"{at}.bias"][:, None]).detach(), k, dim=2).indices
-        # rows sorted by member and expert, so that each multiplies its own, wherever they stand
-        which = (chosen + n * torch.arange(members, device=x.device).view(-1, 1, 1)).flatten()
-        order = torch.argsort(which, stable=True)
-        ends = torch.searchsorted(which[order], torch.arange(members * n, device=x.device), right=True)
+        own = (weights[f"{at}.{name}"] for name in ("bias", "up", "out"))
+        # one member after the other: where a number lies in memory decides the last bits of its sigmoid and of its products
+        made = [self._mixture(*of_one) for of_one in zip(x, asked, *own, strict=True)]
         if watch:
-            watch(f"{at}.load", lambda: ends.diff(prepend=ends.new_zeros(1)).view(members, n))
-        parts = x.reshape(members * rows, d).index_select(0, order.div(k, rounding_mode="floor"))
-        for name, act in ("up", F.gelu), ("out", lambda y: y):
-            parts = act(F.grouped_mm(parts, weights[f"{at}.{name}"].mT.flatten(0, 1).mT, offs=ends.int()))
-        back = parts.index_select(0, torch.argsort(order)).view(members, rows, k, d)
-        mixed: Tensor = (back * gates.gather(2, chosen).mul(2 / k).unsqueeze(3)).sum(dim=2)
-        return mixed
+            watch(f"{at}.load", lambda: torch.stack([load for _, load in made]))
+        return torch.stack([mixed for mixed, _ in made])
+
+    def _mixture(self, x: Tensor, asked: Tensor, bias: Tensor, up: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+        """What the chosen experts of one member make of its rows, and how many rows each has."""
+        gates, k = torch.sigmoid(asked), self.shape.top_k
+        chosen = torch.topk((gates + bias).detach(), k, dim=1).indices
+        which = chosen.flatten()
+        order = torch.argsort(which, stable=True)  # rows by expert, so that each multiplies its own
+        ends = torch.searchsorted(which[order], torch.arange(len(up), device=x.device), right=True)
+        parts = x.index_select(0, order.div(k, rounding_mode="floor"))
+        parts = F.gelu(F.grouped_mm(parts, up.mT.clone().mT, offs=ends.int()))
+        parts = F.grouped_mm(parts, out.mT.clone().mT, offs=ends.int())
+        back = parts.index_select(0, torch.argsort(order)).view(len(x), k, -1)
+        mixed = (back * gates.gather(1, chosen).mul(2 / k).unsqueeze(2)).sum(dim=1)
+        return mixed, ends.diff(prepend=ends.new_zeros(1))
 
     def _attention(
         self, weights: Weights, at: str, x: Tensor, memory: Tensor | None, batch: int, watch: Watch | None
