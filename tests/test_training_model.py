@@ -155,7 +155,8 @@ def test_a_member_computes_the_same_bits_alone_and_in_company(switch):
         assert np.array_equal(a[0], b[1])
     for name, value in alone.state(0).items():
         assert torch.equal(value, company.state(1)[name]) if torch.is_tensor(value) else value == company.state(1)[name]
-    assert not np.isfinite(three.train[0]).all() and np.isfinite(three.train[1:]).all()
+    assert np.isfinite(three.train[0]).all() == ("safe_step" in settings)  # held back, the first does not diverge either
+    assert np.isfinite(three.train[1:]).all()
 
 
 def test_a_state_put_into_another_stack_goes_on_bit_by_bit():
