@@ -47,7 +47,7 @@ notebooks: .venv/dev
 
 docs: .venv/docs
 	@rm -rf docs/_build/html
-	PYTHONPATH=. $(BIN)/python -m sphinx -q -W --keep-going -j 2 -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -q -W --keep-going -j 2 -b html docs docs/_build/html
 	$(BIN)/python docs/made/links.py docs/_build/html
 
 lint: .venv/dev
