@@ -7,7 +7,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # for `made`, which writes the pages that come from the code
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # cells call `scaling`
-os.environ["COLUMNS"] = "88"
+os.environ["COLUMNS"] = "84"
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))  # for `shell`
 
 import made  # noqa: E402, I001
