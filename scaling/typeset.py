@@ -22,7 +22,7 @@ def folded(said: str, width: int | None, indent: int = 0) -> list[str]:
     """A sentence in lines of at most `width`, those after the first indented; a longer word, such as a path, stays whole."""
     if width is None or len(said) <= width:
         return [said]
-    least = max(width, indent + 20)
+    least = max(width, indent + 20 if indent else 1)
     return textwrap.wrap(
         said, least, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True,
         replace_whitespace=False,
@@ -83,7 +83,10 @@ def _folded(columns: Sequence[Column], width: int, least: int) -> list[Column]:
         k = max(wide, key=lambda k: _width(found[k]))
         most = max(_width(found[k]) - over, least, _longest(columns[k]))
         name, *cells = ("\n".join(folded(cell, most)) for cell in (columns[k].name, *columns[k].cells))
-        found[k] = Column(name, cells, right=False)
+        narrower = Column(name, cells, right=False)
+        if _width(narrower) >= _width(found[k]):
+            break
+        found[k] = narrower
     return found
 
 

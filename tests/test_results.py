@@ -354,6 +354,8 @@ def test_text_fits_a_width_and_loses_nothing():
     )  # blocks begin with the first column
     assert {*words.split()} <= {*cells}
     assert text(Frame(frame), width=10_000) == str(Frame(frame))
+    for width in range(1, 60):  # too narrow for some words, which stay whole
+        assert {*words.split()} <= {*text(Frame(frame), width=width).split()} and text(found, width=width)
 
 
 def test_large_numbers_have_two_digits_of_their_error():

@@ -17,7 +17,7 @@ def law_named(text: str) -> Law:
     if not py or rest[:1] not in ("", ":"):
         return find(text)
     if not rest[1:]:
-        raise ArgumentError(f"--law {text}: say which law of it: --law {text}:NAME")
+        raise ArgumentError(f"--law {text}: say which law of it: --law {file}.py:NAME")
     load(Path(f"{file}.py"), "--law")
     return find(rest[1:])
 
@@ -42,7 +42,7 @@ def load(path: Path, option: str) -> None:
 def load_all(tokens: Sequence[str]) -> None:
     """Import the files that --laws names on a command line, before anything is asked of a law."""
     for here, following in zip(tokens, [*tokens[1:], ""], strict=True):
-        if here == "--laws":
+        if here == "--laws" and following:  # else the parser says what is missing
             load(Path(following), here)
         elif here.startswith("--laws="):
             load(Path(here.removeprefix("--laws=")), "--laws")
