@@ -182,5 +182,5 @@ def test_settings_on_the_command_line(grid, tmp_path, capsys):
     assert scaling.load(saved).law.name == "configuration" and (tmp_path / "bowls.png").stat().st_size > 10_000
     assert main(["settings", str(path), "--N", "1B", "--D", "20B", "--replicates", "20"]) == 0
     out = capsys.readouterr().out
-    assert "verdict      OK" in out and "lr* ∝ N^-0.5" in out
+    assert "verdict      OK" in out and "lr* ∝ D^0.2" in out
     assert main(["settings", str(path), "--N", "1B", "--D", "20B", "--within", "0"]) == 2
