@@ -116,11 +116,11 @@ def test_fit_as_json_with_a_parameter_held(folder, capsys):
 def test_report_tells_a_saved_fit_again(saved, surface, tmp_path, capsys):
     assert main(["report", str(saved)]) == 0
     assert capsys.readouterr().out.strip() == str(scaling.load(saved))
-    for file, asks in ((saved, False), (surface, True)):  # the areas and drops of a law of schedules have no sliders
+    for file in (saved, surface):
         assert main(["report", str(file), "-o", str(tmp_path / "page.html"), "--json"]) == 0
         page = (tmp_path / "page.html").read_text("utf-8")
         assert strict_json(capsys.readouterr().out)["law"] in page and "verdict" in page
-        assert "<figure" in page and ("<script" in page) == asks
+        assert "<figure" in page and "<script" in page
     assert main(["report", str(saved), "-o", str(tmp_path / "page.pdf")]) == 2
     assert "saved as .html" in capsys.readouterr().err
 

@@ -295,7 +295,7 @@ def test_command_line(capsys, tmp_path, epoch_fit):
         (["chinchilla/besiroglu2024", "--flops", "1e22", "--flops", "x"], "--flops x: must be a number"),
         (["chinchilla/besiroglu2024", "--flops", "1e22", "--level", "2"], "--level 2"),
         (["chinchilla/besiroglu2024", "--flops", "1e22", "--served", "-1"], "--served -1"),
-        (["chinchilla/besiroglu2024", "--flops", "1e22", "--rates", "li2025"], "shape="),
+        (["chinchilla/besiroglu2024", "--flops", "1e22", "--rates", "li2025"], "--shape "),
         (["chinchilla/besiroglu2024", "--flops", "1e22", "--rates", "li2025", "--shape", "d=3"], "write d_model="),
     ],
 )

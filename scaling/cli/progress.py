@@ -25,7 +25,7 @@ class Waiting:
         self._lock = Lock()
         self._bar: Progress | None = None
         self._timer: Timer | None = None
-        self._what, self._share, self._since = "working", 0.0, monotonic()
+        self._what, self._share, self._since = "working", 0.0, 0.0
 
     def __call__(self, what: str, share: float) -> None:
         with self._lock:
@@ -36,7 +36,8 @@ class Waiting:
                 self._update(self._bar)
 
     def begin(self) -> None:
-        """Count the wait from now on."""
+        """Count the wait from now on, of work that has not said yet what it is."""
+        self._what, self._share, self._since = "working", 0.0, monotonic()
         self._timer = Timer(PATIENCE, self._show)
         self._timer.daemon = True
         self._timer.start()

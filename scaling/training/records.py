@@ -257,13 +257,18 @@ class Curve:
 
 def refuse_orphans(curves: Iterable[Path], checkpoint: Path) -> None:
     """Raise if there are rows in a curve that is to be begun: whoever made them, they are not overwritten."""
-    if found := [path for path in curves if path.exists() and path.read_bytes().count(b"\n") > 1]:
+    if found := [path for path in curves if path.exists() and not _no_row(path.read_bytes())]:
         raise TrainingDataError(
             f"{found[0]} exists without a record or a checkpoint of its run: it is not overwritten\n"
             f"its checkpoint would be {checkpoint}\n"
             "an interrupted sweep goes on if it is run as it was, with the same file and --lanes\n"
             + remedy(found, "else choose another name for the run, or bring back record or checkpoint")
         )
+
+
+def _no_row(content: bytes) -> bool:
+    """Is it a curve whose run was stopped before its first row: its header at most?"""
+    return not content or (content.count(b"\n") <= content.endswith(b"\n") and content.startswith(b"step,"[: len(content)]))
 
 
 def check_run_table(out_dir: str | Path) -> None:
