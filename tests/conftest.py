@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,19 @@ def shared_data() -> Path:
         if path.is_dir():
             return path
     pytest.skip(f"needs the public data: none at {', '.join(map(str, candidates))}; set SCALING_DATA to its folder")
+
+
+@pytest.fixture
+def no_trace() -> Iterator[None]:
+    """No figure may show itself or change a global setting."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    plt.close("all")  # what other tests in this process left open
+    before = dict(mpl.rcParams)
+    yield
+    assert dict(mpl.rcParams) == before
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ from scaling.errors import DataError
 from scaling.judging.backtests import Backtest
 from scaling.plots import style
 
+pytestmark = pytest.mark.usefixtures("no_trace")
+
 
 def run(name: str, last: int, every: int = 10, noise: float = 0.0) -> pd.DataFrame:
     step = np.arange(every, last + 1, every)
@@ -48,16 +50,6 @@ class FakeFit:
 @pytest.fixture
 def fit():
     return FakeFit(runs(run("a", 1000, noise=0.003), run("b", 500)))
-
-
-@pytest.fixture(autouse=True)
-def no_trace():
-    """No figure may show itself or change a global setting."""
-    plt.close("all")  # what other tests in this process left open
-    before = dict(mpl.rcParams)
-    yield
-    assert dict(mpl.rcParams) == before
-    plt.close("all")
 
 
 def lines(ax, style_="-"):

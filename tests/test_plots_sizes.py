@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 
 mpl.use("Agg")
-import matplotlib.pyplot as plt
 
 import scaling
 from scaling import plots
 from scaling.errors import DataError, FitError, LawError
 from scaling.formula import Law
+
+pytestmark = pytest.mark.usefixtures("no_trace")
 
 TRUE = {"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.34, "beta": 0.34}  # equal exponents: N* = (C / 6)^(1/2), D* the same
 BUDGETS = (1e18, 1e19, 1e20)
@@ -32,14 +33,6 @@ def runs():
 @pytest.fixture(scope="module")
 def fit(runs):
     return scaling.fit(runs[["N", "D", "loss"]], "chinchilla")
-
-
-@pytest.fixture(autouse=True)
-def no_trace():
-    before = dict(mpl.rcParams)
-    yield
-    assert dict(mpl.rcParams) == before
-    plt.close("all")
 
 
 def of_marker(ax, marker):

@@ -17,6 +17,8 @@ from scaling.plots import style
 from scaling.procedures import consistency, settings
 from scaling.transfer import relate
 
+pytestmark = pytest.mark.usefixtures("no_trace")
+
 WIDTHS = (3.3, 6.0, 6.8)  # inches
 
 
@@ -155,14 +157,6 @@ def results(sizes, surface, curves, annealed, forecasts):
 
 
 FIGURES = sorted(set(plots.__all__) - {"figure_of", "image", "svg"})
-
-
-@pytest.fixture(autouse=True)
-def no_trace():
-    before = dict(mpl.rcParams)
-    yield
-    assert dict(mpl.rcParams) == before
-    plt.close("all")
 
 
 def words(figure):

@@ -18,6 +18,16 @@ def axis(made: Design) -> np.ndarray | None:
     return arrays[0] if len(made.inputs) == 1 and len(arrays) == 1 else None
 
 
+def by_run(runs: np.ndarray) -> list[np.ndarray]:
+    """The rows of every run; runs (n,) say by whole numbers from 0 which each row belongs to."""
+    return [np.flatnonzero(runs == code) for code in range(runs.max() + 1)]
+
+
+def evenly(runs: np.ndarray, most: int) -> np.ndarray:
+    """Up to `most` rows of every run, evenly, the first and the last among them."""
+    return np.concatenate([rows[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))] for rows in by_run(runs)])
+
+
 def binned(made: Design, limit: int = LIMIT) -> Design:
     """Means over log-spaced bins within each run of more than `limit` rows, with the rows' summed weights; the same design if
     it is short.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from scaling.design.bins import binned
+from scaling.design.bins import binned, by_run, evenly
 from scaling.design.cuts import cuts
 from scaling.design.folds import Fold, folds
 from scaling.design.inputs import Design
@@ -104,7 +104,7 @@ def half_width(fit: Fitted, rows: Design, level: float) -> np.ndarray:
 
 def _of_many(fit: Fitted) -> LeftOut:
     """Of a law over runs of several sizes or peaks: without the extreme ones."""
-    made = fit.design.take(_evenly(fit.design.runs, ROWS))
+    made = fit.design.take(evenly(fit.design.runs, ROWS))
     parts, sizes = folds(made), "N" in fit.law.hooks.facts
     if not parts:
         return LeftOut((), (), (), sizes, misfit=fit.cov.noise)
@@ -113,7 +113,7 @@ def _of_many(fit: Fitted) -> LeftOut:
     middle, variance = fits.predict(fits.model(made))
     error, kept = fit.loss.link(made.loss) - middle, []
     for f in np.flatnonzero(fits.ok):
-        runs = [rows for rows in _by_run(made.runs) if parts[f].test[rows[0]]]
+        runs = [rows for rows in by_run(made.runs) if parts[f].test[rows[0]]]
         late = np.concatenate([rows[-LATE:] for rows in runs])
         size = float(np.mean([abs(error[f, rows[-1]]) for rows in runs]))
         kept.append((parts[f].what, size, float(np.sqrt(np.mean(error[f, late] ** 2 / (variance[f, late] + FLOOR**2))))))
@@ -123,7 +123,7 @@ def _of_many(fit: Fitted) -> LeftOut:
 def _of_curves(fit: Fitted) -> LeftOut:
     """Of a law of one model's schedules: without each of them; of one curve alone without its end."""
     made = binned(fit.design, BINS)
-    made = made.take(_evenly(made.runs, CURVE_ROWS))
+    made = made.take(evenly(made.runs, CURVE_ROWS))
     made = replace(made, weights=made.weights / made.weights.mean())
     parts = _parts(fit, made)
     masks = np.array([*(part.train for part in parts), np.ones(len(made), bool)])
@@ -201,15 +201,6 @@ def _refitted(fit: Fitted, made: Design, weights: np.ndarray) -> Refits:
 
 def _columns(kept: list[tuple[str, float, float]]) -> tuple[tuple[str, ...], tuple[float, ...], tuple[float, ...]]:
     return tuple(k[0] for k in kept), tuple(k[1] for k in kept), tuple(k[2] for k in kept)
-
-
-def _evenly(runs: np.ndarray, most: int) -> np.ndarray:
-    """Up to `most` rows of every run, the first and the last included."""
-    return np.concatenate([rows[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))] for rows in _by_run(runs)])
-
-
-def _by_run(runs: np.ndarray) -> list[np.ndarray]:
-    return [np.flatnonzero(runs == code) for code in range(runs.max() + 1)]
 
 
 def words(found: LeftOut) -> str:

@@ -12,19 +12,8 @@ from scaling.logs.sheet import Sheet
 from scaling.words import plain_name
 
 PARTS = (
-    "split",
-    "data_split",
-    "dataset_split",
-    "phase",
-    "mode",
-    "stage",
-    "subset",
-    "partition",
-    "type",
-    "log_type",
-    "kind",
-    "set",
-)
+    "split", "data_split", "dataset_split", "phase", "mode", "stage", "subset", "partition", "type", "log_type", "kind", "set",
+)  # fmt: skip
 WORDS = {  # what such a cell says -> the loss that its row has; "" for one of neither
     **dict.fromkeys(("train", "training", "trn"), "train_loss"),
     **dict.fromkeys(("val", "valid", "validation", "eval", "evaluation", "dev"), "val_loss"),
@@ -65,22 +54,21 @@ def _by_part(sheet: Sheet, plain: Mapping[str, str], findings: Findings) -> Shee
     words = _words(sheet.columns[part])
     if words is None or not {word.lower() for word in words} <= WORDS.keys():
         return sheet
-    rows_of: dict[str, np.ndarray] = {"train_loss": np.empty(0, int), "val_loss": np.empty(0, int), "": np.empty(0, int)}
-    for word, rows in words.items():
-        rows_of[WORDS[word.lower()]] = np.append(rows_of[WORDS[word.lower()]], rows)
+    train, val, test = (
+        np.sort([row for word, rows in words.items() if WORDS[word.lower()] == of for row in rows]).astype(int)
+        for of in ("train_loss", "val_loss", "")
+    )
     columns = {name: cells for name, cells in sheet.columns.items() if name != part}
-    if not len(rows_of["val_loss"]) and not len(rows_of[""]):
+    if not len(val) and not len(test):
         return replace(sheet, columns=columns)
     for loss in losses:
         values = numbers_of(columns.pop(loss))[0]
-        if len(rows_of["train_loss"]):
-            columns[loss] = _of(values, np.sort(rows_of["train_loss"]), sheet)
-        columns.setdefault("val_loss", _of(values, np.sort(rows_of["val_loss"]), sheet))
-    findings.note(
-        f"column {part!r} tells losses of training ({len(rows_of['train_loss'])} rows) from those of evaluation", sheet.name
-    )
-    if len(rows_of[""]):
-        findings.note(f"the loss of {len(rows_of[''])} rows of a test set is not read", sheet.name)
+        if len(train):
+            columns[loss] = _of(values, train, sheet)
+        columns.setdefault("val_loss", _of(values, val, sheet))
+    findings.note(f"column {part!r} tells losses of training ({len(train)} rows) from those of evaluation", sheet.name)
+    if len(test):
+        findings.note(f"the loss of {len(test)} rows of a test set is not read", sheet.name)
     return replace(sheet, columns=columns, torn=False)
 
 

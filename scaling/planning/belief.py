@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from scaling.design.bins import evenly
 from scaling.design.inputs import Design, design
 from scaling.engine import model as models
 from scaling.engine.coordinates import Coordinates
@@ -26,7 +27,7 @@ from scaling.engine.starts import linear_params, search_range
 from scaling.errors import DataError, ScalingError
 from scaling.formula import Law, Parameter
 from scaling.logs import Runs
-from scaling.planning.curves import looks, spread, way
+from scaling.planning.curves import LOOKS, looks, way
 
 Model = models.MonomialModel | models.GeneralModel
 NOISE, MISFIT = 0.005, 0.01  # relative sd of one loss and of the law, until runs say otherwise; within a factor of e
@@ -56,7 +57,7 @@ class Belief:
         self.pool, self.target = _inputs(pool, law, "pool"), _inputs(target, law, "target")
         self.made = design(done, law, fitting=True) if done is not None and len(done) else self.pool.take(np.arange(0))
         if self.curves and len(self.made):
-            self.made = self.made.take(spread(self.made.runs))
+            self.made = self.made.take(evenly(self.made.runs, LOOKS))
         self.coordinates = models.build(law, params, self.pool.inputs, self.fixed, LOSS).coordinates
         self.centre, self.sd = _prior(params, self.coordinates, [self._model(x) for x in (self.pool, self.target)])
         self.t, self.noise, self.misfit = self.centre, NOISE, MISFIT if misfit else 0.0

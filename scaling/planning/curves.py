@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting import compute
+from scaling.design.bins import evenly
 from scaling.design.ladders import known
 from scaling.errors import DataError, FitError, ScheduleError
 from scaling.logs import Runs
@@ -66,12 +67,6 @@ def _listed(given: Any) -> tuple[list[str], list[Any], pd.DataFrame | None]:
     return [], [], None
 
 
-def spread(codes: np.ndarray) -> np.ndarray:
-    """Up to LOOKS rows of every run, evenly, the last among them; codes (n,) say which run a row belongs to."""
-    parts = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
-    return np.concatenate([rows[np.unique(np.linspace(0, len(rows) - 1, LOOKS).round().astype(int))] for rows in parts])
-
-
 def looks(runs: Runs) -> Runs:
     """The rows that count of each run: after its warm-up, LOOKS of them."""
     frame = runs.frame
@@ -80,7 +75,7 @@ def looks(runs: Runs) -> Runs:
     there = set(frame["run"].unique())
     if missing := [name for name in runs if name not in there]:
         raise DataError(f"run '{missing[0]}' has no row after its warm-up that would count; plan a longer one.")
-    return runs.part(frame.iloc[spread(pd.factorize(frame["run"])[0])])
+    return runs.part(frame.iloc[evenly(pd.factorize(frame["run"])[0], LOOKS)])
 
 
 def way(frame: pd.DataFrame, runs: Runs | None, facts: tuple[str, ...] = ()) -> np.ndarray:

@@ -23,6 +23,11 @@ def adam_constants(spec: RunSpec, t: np.ndarray | None = None) -> np.ndarray:
     return np.column_stack([1 - decay, EPS * second, divisor])
 
 
+def constants_and_rate(spec: RunSpec) -> np.ndarray:
+    """The same and, last, the rate of each update, for rules that leave AdamW some of the weights; (updates, 4)."""
+    return np.column_stack([adam_constants(spec), spec.updates[:, 0]])
+
+
 def remember(spec: RunSpec, m: Tensor, v: Tensor, grads: Tensor) -> None:
     """Take gradients into both moments."""
     m.lerp_(grads, 1 - spec.beta1)

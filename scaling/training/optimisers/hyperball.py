@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from scaling.training.optimisers.adamw import adam_constants, remember
+from scaling.training.optimisers.adamw import constants_and_rate, remember
 from scaling.training.optimisers.rule import Rule, size_of
 from scaling.training.spec import RunSpec
 
@@ -23,7 +23,7 @@ class Hyperball(Rule):
 
     @staticmethod
     def constants(spec: RunSpec) -> np.ndarray:
-        return np.column_stack([adam_constants(spec), spec.updates[:, 0]])
+        return constants_and_rate(spec)
 
     def update(self, flat: Tensor, grads: Tensor, constants: tuple[Tensor, ...], loss: Tensor, scale: Tensor) -> list[Tensor]:
         keep, eps, divisor, rate = constants

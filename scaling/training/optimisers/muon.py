@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scaling.training.model import Model
-from scaling.training.optimisers.adamw import adam_constants, remember
+from scaling.training.optimisers.adamw import constants_and_rate, remember
 from scaling.training.optimisers.rule import Rule, size_of
 from scaling.training.spec import RunSpec
 
@@ -44,7 +44,7 @@ class Muon(Rule):
 
     @staticmethod
     def constants(spec: RunSpec) -> np.ndarray:
-        return np.column_stack([adam_constants(spec), spec.updates[:, 0]])
+        return constants_and_rate(spec)
 
     def update(self, flat: Tensor, grads: Tensor, constants: tuple[Tensor, ...], loss: Tensor, scale: Tensor) -> list[Tensor]:
         keep, eps, divisor, rate = constants
