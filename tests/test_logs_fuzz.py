@@ -50,6 +50,17 @@ def test_damaged_files(fuzz: Fuzz, which: int, ops: list[tuple[int, float, float
     check(fuzz, which, ops)
 
 
+@pytest.mark.parametrize(
+    ("name", "ops"),
+    [
+        ("a.parquet", [(4, 0.2084544861073041, 0.7775085196193812, 186)]),  # a column shorter than the others
+        ("nanochat.log", [(0, 0.4271946327041857, 0.8328998214965682, 807)]),  # a number of 1e400
+    ],
+)
+def test_files_that_were_once_misread(fuzz: Fuzz, name: str, ops: list[tuple[int, float, float, int]]) -> None:
+    check(fuzz, next(i for i, file in enumerate(fuzz.files) if file.name == name), ops)
+
+
 @pytest.mark.slow
 @settings(max_examples=8000, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(which=st.integers(0, 999), ops=OPS)

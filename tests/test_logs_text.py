@@ -11,6 +11,7 @@ from scaling.logs import read
 from scaling.logs.findings import Findings
 from scaling.logs.sources import source_of, text
 from scaling.logs.sources.dialects import DIALECTS
+from scaling.logs.sources.printed import resolution
 from tests import printed
 from tests.printed import PROGRAMS, STEPS, Log
 
@@ -266,3 +267,11 @@ def test_a_decimal_comma_in_a_loss_is_no_thousand(tmp_path: Path) -> None:
     path.write_text("".join(f"step {s} loss {9 - s},125\n" for s in range(5)))
     with pytest.raises(DataError):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("printed_number", "digit"),
+    [("3.236", 1e-3), ("32.36e-1", 1e-3), ("1.2k", 100.0), ("1,234.5", 0.1), ("7", 1.0), ("1e4000", np.inf), ("1e-4000", 0.0)],
+)
+def test_the_last_digit_of_a_printed_number(printed_number: str, digit: float) -> None:
+    assert resolution(printed_number) == pytest.approx(digit)

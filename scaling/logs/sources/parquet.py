@@ -32,7 +32,10 @@ class _Columns(Lazy):
         if name not in self._read:
             if name not in self._names:
                 raise KeyError(name)
-            self._read[name] = self._column(name, lambda: self._file.read(columns=[name]))
+            self._read[name] = cells = self._column(name, lambda: self._file.read(columns=[name]))
+            if len(cells) != self._file.metadata.num_rows:
+                said = f"{len(cells)} of {self._file.metadata.num_rows} rows"
+                raise DataError(f"{self._path}, column {name!r}: {DAMAGED.format(said)}")
         return self._read[name]
 
     def first(self, name: str, count: int) -> Any:

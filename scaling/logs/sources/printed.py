@@ -1,5 +1,6 @@
 """Lines that programs print -> fields, found by their key wherever it stands."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from scaling.logs.sources.dialects import DIALECTS
 LONGEST = 20_000  # characters of a line that are looked at
 COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
+LARGEST_POWER = 290  # of ten, as numbers end at 1e308 and a unit may follow
 UNREADABLE = "\ufffd"
 RANK = re.compile(r"\[(?:rank|default)(\d+)\]:|\[Rank (\d+)\]|^\s*(\d+): |^\[\d+,(\d+)\]<std", re.IGNORECASE)
 
@@ -74,7 +76,8 @@ def value(number: str) -> float:
 
 
 def resolution(number: str) -> float:
-    """The last digit of a number as it is printed: .001 of 3.236, .01 of 32.36e-1."""
-    mantissa, _, exponent = number.partition("e")
-    decimals = len(mantissa.partition(".")[2])
-    return float(10.0 ** (int(exponent or 0) - decimals))
+    """The last digit of a number as it is printed: .001 of 3.236, .01 of 32.36e-1, 100 of 1.2k; inf beyond all numbers."""
+    unit = UNITS.get(number[-1])
+    mantissa, _, exponent = (number if unit is None else number[:-1]).partition("e")
+    power = float(exponent or 0) - len(mantissa.partition(".")[2])
+    return float(10.0**power * (unit or 1)) if power < LARGEST_POWER else math.inf
