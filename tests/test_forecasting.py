@@ -93,6 +93,24 @@ def test_backtest_frame_and_metrics():
     assert by_size.by == "size" and len(by_size.frame)
 
 
+def test_calibrated_bounds_of_a_backtest_are_those_of_a_prediction_from_the_rows_before():
+    rows = pd.concat(surface(), ignore_index=True)
+    for law in ("chinchilla", "over_training"):
+        table = rows if law == "chinchilla" else rows.assign(M=rows["D"] / rows["N"])
+        found = scaling.backtest(table, law, interval="calibrated", fractions=(0.5, 0.7)).frame
+        C = 6 * rows["N"] * rows["D"]
+        for label, part in found.groupby("cutoff"):
+            small = float(label) * 1.001 >= C
+            known = scaling.fit(table[small], law).predict(table[~small])
+            part, known = (x.sort_values("prediction") for x in (part, known))
+            width, wanted = (np.log(x["upper"] / x["lower"]).to_numpy() for x in (part, known))
+            assert part["prediction"].to_numpy() == pytest.approx(known["prediction"].to_numpy(), rel=1e-3)
+            assert np.median(width / wanted) == pytest.approx(1, abs=0.2)  # parts are refitted with fewer starts
+            assert ((known["lower"] <= known["prediction"]) & (known["prediction"] <= known["upper"])).all()
+        by_size = scaling.backtest(table, law, interval="calibrated", by="size").frame
+        assert ((by_size["lower"] < by_size["prediction"]) & (by_size["prediction"] < by_size["upper"])).all()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"fractions": []}, {"fractions": [2.0]}, {"fractions": 0.5}, {"level": 90}, {"interval": "bootstrap"}, {"by": "colour"}],

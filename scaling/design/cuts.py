@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class Cut:
     def share(self) -> float:
         """Of the rows, that are fitted."""
         return float(self.train.mean())
+
+    def take(self, rows: np.ndarray) -> Cut:
+        """The same split of some of the rows."""
+        return replace(self, train=self.train[rows], test=self.test[rows], distance=self.distance[rows])
 
 
 def cuts(o: np.ndarray, fractions: Sequence[float] = FRACTIONS) -> list[Cut]:

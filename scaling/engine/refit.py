@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -60,9 +60,13 @@ class Refits:
         both = {k: np.concatenate([getattr(self, k), getattr(other, k)[-1:]]) for k in ("t", "noise", "root", "alike", "ok")}
         return replace(self, **both)  # type: ignore[arg-type]
 
+    def take(self, which: Sequence[int]) -> Refits:
+        """Some of the fits, in this order."""
+        return replace(self, **{k: getattr(self, k)[list(which)] for k in ("t", "noise", "root", "alike", "ok")})
+
     def last(self) -> Refits:
         """The last of the fits alone."""
-        return replace(self, **{k: getattr(self, k)[-1:] for k in ("t", "noise", "root", "alike", "ok")})
+        return self.take([-1])
 
     def model(self, rows: Design) -> models.Model:
         """The law over other rows, in the coordinates of these fits."""

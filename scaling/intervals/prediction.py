@@ -51,7 +51,7 @@ def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) 
     else:
         low, high, said = INTERVALS[interval](target, level)
     back = np.exp if fit.loss.log else np.asarray
-    asks = interval == "calibrated" and not exact and line is None and along(fit) is not None
+    asks = interval == "calibrated" and not exact and line is None and along(fit.law) is not None
     found = drifting(fit, direction(target)) if asks else None
     trusted = trust(target, low, high, bounds, found)
     refused = _exploded(target, found)
@@ -89,7 +89,7 @@ def calibrated(target: Target, level: float) -> Ends:
     """What backtests of the law and of those beside it say; the delta method where there are too few rows for backtests."""
     if target.fit.law.over_schedules:
         return left_out.ends(target, level)
-    if along(target.fit) is None:
+    if along(target.fit.law) is None:
         return _of_curves(target, level)
     found = drifting(target.fit, direction(target))
     if found is None or not found.calibrated:

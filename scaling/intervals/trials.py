@@ -20,6 +20,7 @@ from scaling.engine.coordinates import Coordinates
 from scaling.engine.losses import Loss
 from scaling.engine.refit import Refits, refit
 from scaling.engine.threads import one_thread
+from scaling.engine.uncertainty import lag_one
 from scaling.errors import ScalingError
 from scaling.formula import Law, Parameter
 from scaling.logs import Runs
@@ -40,6 +41,7 @@ class Trial:
 
     Attributes
     ----------
+    made : the rows (n of them), as the law reads them.
     fits : refits to the fitted part of every cutoff and, last, to all rows. usable (F,) : which cutoffs say something.
     error (F, n) : ln loss (or loss) - prediction. relative (F, n) : prediction / loss - 1.
     sd (F, n) : of the prediction by the delta method, without the noise of a row.
@@ -49,6 +51,7 @@ class Trial:
 
     law: Law
     fixed: dict[str, float]
+    made: Design
     fits: Refits
     usable: np.ndarray
     error: np.ndarray
@@ -61,6 +64,23 @@ class Trial:
         """The held-out error over the cutoffs the law could be fitted at, which count so much (F,); NaN without any."""
         known = np.isfinite(self.scores)
         return float(self.scores[known] @ counts[known] / counts[known].sum()) if known.any() else np.nan
+
+    def within(self, rows: np.ndarray, f: int, below: Sequence[int], tests: Sequence[Cut]) -> Trial | None:
+        """The trial as it would have been of the rows fitted at cutoff f, at the cutoffs `below`, where `tests` part them; None
+        where the law could not be fitted to them."""
+        if not self.fits.ok[f]:
+            return None
+        part, fits = self.made.take(rows), self.fits.take([*below, f])
+        wider = 1.0
+        if not fits.coordinates.informed:  # how alike rows are is measured once, on all rows there are
+            rho = lag_one(self.error[f, rows], part.runs)
+            alike = np.full(len(fits.t), (1 + rho) / (1 - rho))
+            wider, fits = float(np.sqrt(alike[0] / fits.alike[0])), replace(fits, alike=alike)
+        at = np.ix_(np.array(below, int), rows)
+        error, relative, sd, usable = self.error[at], self.relative[at], self.sd[at] * wider, self.usable[at[0][:, 0]]
+        scores = [np.mean(np.abs(e[c.test])) if good else np.nan for e, c, good in zip(relative, tests, usable, strict=True)]
+        explodes = _explodes(fits, part, fits.loss)
+        return Trial(self.law, self.fixed, part, fits, usable, error, relative, sd, np.array(scores), explodes)
 
 
 def splits(made: Design, by: str | None, sign: int = 1) -> list[Cut]:
@@ -126,7 +146,8 @@ def tried(
     known = np.array([np.isfinite(e[c.test]).all() for e, c in zip(relative, tests, strict=False)], bool)
     usable = enough & fits.ok[:-1] & known
     scores = [np.mean(np.abs(e[c.test])) if good else np.nan for e, c, good in zip(relative, tests, usable, strict=False)]
-    return Trial(law, fixed, fits, usable, error[:-1], relative[:-1], sd[:-1], np.array(scores), _explodes(fits, made, loss))
+    explodes = _explodes(fits, made, loss)
+    return Trial(law, fixed, made, fits, usable, error[:-1], relative[:-1], sd[:-1], np.array(scores), explodes)
 
 
 def thinned(n: int) -> np.ndarray:

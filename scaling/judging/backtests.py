@@ -21,9 +21,11 @@ from scaling.engine.refit import Refits, refit
 from scaling.engine.threads import one_thread
 from scaling.errors import ArgumentError, FitError
 from scaling.formula import Law, find
-from scaling.intervals.calibrate import aligned, bounds, calibrate
-from scaling.intervals.left_out import half_width
-from scaling.intervals.trials import splits
+from scaling.intervals import calibrate as curves
+from scaling.intervals import drift, left_out
+from scaling.intervals.calibration import along, anew
+from scaling.intervals.drift import Drift
+from scaling.intervals.trials import aligned, splits
 from scaling.rendering import Result, plain
 from scaling.words import check_level, check_seed
 
@@ -136,10 +138,14 @@ def backtest(
     parts = []
     with one_thread():
         fits = refit(law, made, loss, np.array([c.train * made.weights for c in tests]), seed=seed)
+        drifting = interval == "calibrated" and by != "schedule" and along(law) is not None
+        learnt = anew(law, made, loss, tests, by, seed) if drifting else []
         for f, cut in enumerate(tests):
             if fits.ok[f]:
                 parts.append(_rows(fits, f, made, cut, level))
-                if interval == "calibrated":
+                if drifting:
+                    _drifted(parts[-1], made, fits, f, cut, learnt[f], level)
+                elif interval == "calibrated":
                     _calibrated(parts[-1], made, fits, cut, level=level, by=by, seed=seed)
     if not parts:
         raise FitError(f"no cutoff leaves '{law.name}' enough rows to be fitted; add runs or rows.")
@@ -161,23 +167,44 @@ def _rows(fits: Refits, f: int, made: Design, cut: Cut, level: float) -> pd.Data
     )  # fmt: skip
 
 
+def _drifted(part: pd.DataFrame, made: Design, fits: Refits, f: int, cut: Cut, found: Drift | None, level: float) -> None:
+    """Replace the bounds of a cutoff by those that what was learnt before it gives, if anything was."""
+    if found is None:
+        return
+    test = np.flatnonzero(cut.test)
+    rows = made.take(test)
+
+    def under(law: Law) -> Design:
+        theirs = aligned(made, made.frame, law)
+        assert theirs is not None  # as it was when the law was tested
+        return theirs.take(test)
+
+    middle, variance = (x[f] for x in fits.predict(fits.model(rows)))
+    sd = np.sqrt(np.maximum(variance - fits.noise[f] ** 2, 0.0))
+    half = drift.half_width(found, rows, under, middle, sd, fits.loss, level)
+    back = np.exp if fits.loss.log else np.asarray
+    part["lower"], part["upper"] = back(middle - half), back(middle + half)
+
+
 def _calibrated(part: pd.DataFrame, made: Design, fits: Refits, cut: Cut, *, level: float, by: str, seed: int) -> None:
     """Replace the bounds of a cutoff by those calibrated on its own fitted rows."""
     params, rows, test = fits.coordinates.params, np.flatnonzero(cut.train), np.flatnonzero(cut.test)
     back, middle = np.exp if fits.loss.log else np.asarray, fits.loss.link(part["prediction"].to_numpy())
     if fits.law.over_schedules:
-        half = half_width(estimate(fits.law, made.take(rows), fits.loss, {}, params, seed=seed), made.take(test), level)
+        half = left_out.half_width(
+            estimate(fits.law, made.take(rows), fits.loss, {}, params, seed=seed), made.take(test), level
+        )
         part["lower"], part["upper"] = back(middle - half), back(middle + half)
         return
-    found = calibrate(fits.law, made, fits.loss, fixed={}, params=params, seed=seed, rows=rows, by=by)
+    found = curves.calibrate(fits.law, made, fits.loss, fixed={}, params=params, seed=seed, rows=rows, by=by)
     if not found.calibrated:
         return
 
     def under(law: Law) -> Design:
-        theirs = aligned(made, law)
+        theirs = curves.aligned(made, law)
         assert theirs is not None  # as it was when the law was tested
         return theirs.take(test)
 
     o = order(made, found.by or "")[test]
-    low, high = bounds(found, under, o, middle, level)
+    low, high = curves.bounds(found, under, o, middle, level)
     part["lower"], part["upper"] = back(low), back(high)

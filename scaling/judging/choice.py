@@ -104,7 +104,7 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str]) -> Fit:
         tuple(order), tuple(found.error(k) for k in order), label, rival, difference, se, found.holdout, (*notes, *said)
     )
     fit = found.fits[label].chosen(choice)
-    if label in found.trials and (by := along(fit)) is not None and found.by == by:  # the same tests make its intervals
+    if label in found.trials and (by := along(fit.law)) is not None and found.by == by:  # the same tests make its intervals
         others = [trial for name, trial in found.trials.items() if name != label]
         own = drift(found.trials[label], others, found.tests[label], found.rows[label], fit.loss, by)
         fit.memory.once(("drift", 1), lambda: own)
