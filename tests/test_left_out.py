@@ -12,7 +12,7 @@ import scaling
 from scaling.design.inputs import design
 from scaling.errors import DataError
 from scaling.intervals import left_out as room
-from scaling.intervals.left_out import LeftOut, left_out
+from scaling.intervals.left_out import BEGUN, LeftOut, left_out
 from scaling.intervals.target import Target
 from scaling.logs import Runs
 from tests.edited import edited
@@ -61,6 +61,11 @@ def test_misses_stretch_the_deviation_and_not_the_noise_of_a_row():
     assert less.stretch == pytest.approx(0.8 * np.sqrt((2 * 0.7**2 + 0.05) / 4))
     assert replace(one, informed=False).stretch == pytest.approx(one.stretch / 0.8)
     assert LeftOut((), (), (), False).stretch == 1.0 and LeftOut((), (), (), True).stretch == 2.0
+    longer = replace(one, length=1000.0, slope=0.02)  # half of what is missed per ln of length comes on top, beyond the end
+    assert longer.half(np.array([0.004]), 0.9, np.array([1000.0]))[0] == pytest.approx(half)
+    drift = np.hypot(drift, 0.5 * 0.02 * np.log(3))
+    half = np.hypot(student.ppf(0.95, 6) * drift, norm.ppf(0.95) * 0.003)
+    assert longer.half(np.array([0.004]), 0.9, np.array([3000.0]))[0] == pytest.approx(half)
     sizes = replace(one, sizes=True)
     assert sizes.stretch == pytest.approx(np.sqrt((4 + 1 + 4) / 3)) and sizes.dof == 3.0
 
@@ -82,6 +87,24 @@ def test_a_law_that_is_nearly_right_misses_more_and_still_covers():
     fit = scaling.fit(runs.select("run in ['constant', 'cosine', 'step']"), "progress")
     assert max(left_out(fit).scaled) > 1.3
     assert inside(fit, runs.select("run in ['wsd', 'short', 'long']")) > 0.9
+
+
+def test_beyond_the_longest_run_an_interval_grows_with_what_the_law_missed_per_length():
+    """Truth with another kernel: what the law missed from the first parts of the runs, against fits of their own."""
+    runs = made(["constant", "cosine", "step"], "multi_power", noise=1e-4, every=100)
+    fit = scaling.fit(runs, "progress")
+    found = left_out(fit)
+    length, squares = runs.frame["step"].max(), []
+    for share in BEGUN:
+        begun = scaling.fit(runs.select(f"step <= {share * length}"), "progress")
+        asked = runs.select(f"step > {share * length}")
+        rows = design(asked, fit.law, fitting=True)
+        reach = np.log(rows.frame["step"] / begun.data["step"].max())
+        squares.append(np.sum((np.log(rows.loss) - Target(begun, asked).middle) ** 2) / np.sum(reach**2))
+    assert found.length == length and found.slope == pytest.approx(np.sqrt(np.mean(squares)), rel=0.3)
+    plans = (scaling.schedule(f"constant:{FORM},steps={n}") for n in (length, 6 * length))
+    near, far = (fit.predict(plan, steps=plan.steps) for plan in plans)
+    assert (far["upper"] - far["lower"]).item() > 2 * (near["upper"] - near["lower"]).item()
 
 
 def test_what_is_left_out():

@@ -1,6 +1,6 @@
 """`python -m benchmarks.forecasts`: every bar a forecast is held to, what was measured, met or not; then the failures.
 
-Name parts (schedule, progress, peaks, ladder, inside, rolling, curves, intervals, running, experiments, downstream,
+Name parts (schedule, progress, peaks, ladder, inside, rolling, curves, intervals, lengths, running, experiments, downstream,
 optimum, sizes, robust) to measure these alone; what is held out of runs/ladder (held-out) is measured only so.
 """
 
@@ -19,6 +19,7 @@ from benchmarks.forecasts import (
     coverage,
     experiments,
     ladder,
+    lengths,
     next_curves,
     optimum,
     peaks,
@@ -161,7 +162,7 @@ def surfaces(data: Path, failures: list[str]) -> Iterator[Bar]:
 
 PARTS: dict[str, Part] = {
     "schedule": search, "progress": schedules.bars, "peaks": peaks.bars, "ladder": ladder.bars, "inside": inside,
-    "rolling": origin, "curves": whole_curves,
+    "rolling": origin, "curves": whole_curves, "lengths": lengths.bars,
     "intervals": intervals, "running": jobs, "experiments": choice, "downstream": accuracies, "optimum": tokens,
     "sizes": surfaces, "robust": robust.bars, "held-out": ladder.held_out,
 }  # fmt: skip

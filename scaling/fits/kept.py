@@ -22,6 +22,7 @@ LEFT_OUT: Schema = {
     "what": Fields.texts, "error": lambda saved, name: tuple(saved.array(name, None).tolist()),
     "scaled": lambda saved, name: tuple(saved.array(name, None).tolist()), "sizes": Fields.flag, "noise": Fields.number,
     "misfit": Fields.number, "wider": Fields.number, "informed": Fields.flag,
+    "length": Fields.number, "slope": Fields.number,
 }  # fmt: skip
 
 
@@ -64,6 +65,6 @@ def _left_out(part: Fields, fit: Fitted) -> None:
     found = LeftOut(**part.all(LEFT_OUT))
     if not len(found.what) == len(found.error) == len(found.scaled):
         raise part.wrong("scaled", "must be as many numbers as there are of what and error")
-    if not (min(found.noise, found.misfit, *found.error, *found.scaled) >= 0 and found.wider >= 1):
-        raise part.wrong("scaled", "with error, noise and misfit must be 0 or more, and wider 1 or more")
+    if not (min(found.noise, found.misfit, found.slope, *found.error, *found.scaled) >= 0 and found.wider >= 1 <= found.length):
+        raise part.wrong("scaled", "with error, noise, misfit and slope must be 0 or more, and wider and length 1 or more")
     fit.memory.once("left out", lambda: found)

@@ -41,6 +41,8 @@ ASSUMED = 2.0  # stretch of a law over sizes where no run can be left out, count
 # have, of laws with priors and of others; degrees of freedom that each tells. Chosen on 25M, 100M, 124M and tiny models
 # (benchmarks/forecasts/schedules_inside.py tells what other families would have chosen)
 MISS, PRIOR, USUAL, UNINFORMED, DOF = 0.7, 2.0, 0.8, 1.0, 3.0
+BEGUN = (0.3, 0.45, 0.6)  # parts of the longest run from which its rest is predicted, to see how a miss grows with length
+LONGER = 0.5  # standard deviation beyond the longest run, in root mean squares of such misses per ln of length
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,7 @@ class LeftOut:
     usual in all that were left out keeps that, one that missed less does not.
     noise, misfit : standard deviation of a row around a smooth curve, and of such curves around the law. wider : by how much
     the fit's own standard deviations are to be wider where curves count as few rows. informed : has the law priors?
+    length, slope : the longest run's steps; what the law misses per ln of length beyond such an end.
     """
 
     what: tuple[str, ...]
@@ -61,6 +64,8 @@ class LeftOut:
     misfit: float = 0.0
     wider: float = 1.0
     informed: bool = True
+    length: float = 1.0
+    slope: float = 0.0
 
     @property
     def stretch(self) -> float:
@@ -78,9 +83,10 @@ class LeftOut:
         """Of the t distribution that a forecast is given."""
         return 1.0 + len(self.what) if self.sizes else DOF * max(len(self.what), 1)
 
-    def half(self, deviation: np.ndarray, level: float) -> np.ndarray:
+    def half(self, deviation: np.ndarray, level: float, step: np.ndarray | float = 0.0) -> np.ndarray:
         """Half of the interval (n,) where the law's standard deviations (n,) are these, in the objective's units."""
         drift = self.stretch * np.sqrt((self.wider * deviation) ** 2 + self.misfit**2 + FLOOR**2)
+        drift = np.hypot(drift, LONGER * self.slope * np.log(np.maximum(step / self.length, 1.0)))
         return np.asarray(np.hypot(stdtrit(self.dof, 0.5 + level / 2) * drift, ndtri(0.5 + level / 2) * self.noise))
 
 
@@ -92,14 +98,19 @@ def left_out(fit: Fitted) -> LeftOut:
 def ends(target: Target, level: float) -> tuple[np.ndarray, np.ndarray, str]:
     """Ends (n,) of the interval in the objective's units, and what it rests on."""
     found = left_out(target.fit)
-    half = found.half(target.deviation() / target.unit, level)
+    half = found.half(target.deviation() / target.unit, level, steps(target.rows))
     return target.middle - half, target.middle + half, words(found)
 
 
 def half_width(fit: Fitted, rows: Design, level: float) -> np.ndarray:
     """Half of the interval (n,) of other rows, in the objective's units."""
     value, J = at(fit.model(rows), fit.t)
-    return left_out(fit).half(fit.deviation(J, np.abs(value)) / (value if fit.loss.log else 1.0), level)
+    return left_out(fit).half(fit.deviation(J, np.abs(value)) / (value if fit.loss.log else 1.0), level, steps(rows))
+
+
+def steps(rows: Design) -> np.ndarray:
+    """Updates made (n,)."""
+    return rows.frame["step"].to_numpy(float)
 
 
 def _of_many(fit: Fitted) -> LeftOut:
@@ -129,7 +140,8 @@ def _of_curves(fit: Fitted) -> LeftOut:
     masks = np.array([*(part.train for part in parts), np.ones(len(made), bool)])
     fits = _refitted(fit, made, masks * made.weights)
     error = fit.loss.link(made.loss) - fits.predict(fits.model(made))[0]
-    return _measured(fit, made, parts, fits, error)
+    length = float(steps(fit.design).max())
+    return replace(_measured(fit, made, parts, fits, error), length=length, slope=_slope(fit, made, length))
 
 
 def _parts(fit: Fitted, made: Design) -> list[Fold]:
@@ -143,6 +155,23 @@ def _parts(fit: Fitted, made: Design) -> list[Fold]:
         found = [Fold(f"what follows step {cut.label}", cut.train, cut.test) for cut in cuts(steps, SHARES)]
         found = [part for part in found if _suffices(fit, made, part)]
     return found
+
+
+def _slope(fit: Fitted, made: Design, length: float) -> float:
+    """Root mean square of what the law misses per ln of length, when the rest of runs is predicted from how they began."""
+    step = steps(made)
+    parts = [Fold(f"{share:g}", step <= share * length, step > share * length) for share in BEGUN]
+    parts = [part for part in parts if _suffices(fit, made, part)]
+    if not parts:
+        return 0.0
+    fits = _refitted(fit, made, np.array([part.train for part in parts]) * made.weights)
+    error = fit.loss.link(made.loss) - fits.predict(fits.model(made))[0]
+    squares = []
+    for f in np.flatnonzero(fits.ok):
+        rest = parts[f].test
+        beyond = np.log(step[rest] / step[parts[f].train].max())
+        squares.append(float(np.sum(error[f, rest] ** 2) / np.sum(beyond**2)))
+    return float(np.sqrt(np.mean(squares))) if squares and np.isfinite(squares).all() else 0.0
 
 
 def _suffices(fit: Fitted, made: Design, part: Fold) -> bool:
