@@ -37,7 +37,7 @@ class Coordinates:
     straight: tuple[Map, Map] | None = None
     strength: float = 0.0
 
-    @property
+    @cached_property
     def informed(self) -> list[str]:
         """Names of the k parameters of which something is known beforehand."""
         return [p.name for p in self.params if p.prior is not None]
@@ -67,28 +67,30 @@ class Coordinates:
         ----------
         t (B, p). pull (B, 1 + k) or (1 + k,): strength, and aims of every problem; default: of these coordinates.
         """
+        if not len(self.known):
+            return np.zeros(len(t)), np.zeros_like(t), np.zeros((len(t), t.shape[1], t.shape[1]))
         pull = np.broadcast_to(self.pull if pull is None else pull, (len(t), 1 + len(self.known)))
         away = t @ self.known.T - pull[:, 1:]
         cost: np.ndarray = 0.5 * pull[:, 0] * (away**2).sum(1)
         return cost, pull[:, :1] * (away @ self.known), pull[:, 0, None, None] * (self.known.T @ self.known)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         return [p.name for p in self.params]
 
-    @property
+    @cached_property
     def logs(self) -> np.ndarray:
         return np.array([p.domain.log for p in self.params], dtype=bool)
 
-    @property
+    @cached_property
     def inverse(self) -> np.ndarray:
         return np.asarray(2 * np.eye(len(self.M)) - self.M)  # M - 1 maps exponents to scales only, so its square is zero
 
     def to_params(self, t: np.ndarray) -> np.ndarray:
         """t (..., p) -> parameters (..., p)."""
-        u = (t - self.c) @ self.inverse.T
+        theta = (t - self.c) @ self.inverse.T
         with np.errstate(over="ignore", invalid="ignore"):
-            theta: np.ndarray = np.where(self.logs, np.exp(np.where(self.logs, u, 0.0)), u)
+            theta[..., self.logs] = np.exp(theta[..., self.logs])
             return theta if self.straight is None else self._mapped(self.straight[0], theta)
 
     def _mapped(self, way: Map, theta: np.ndarray) -> np.ndarray:

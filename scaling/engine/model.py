@@ -5,7 +5,8 @@ Shapes: B problems, n rows, p free parameters; t (B, p), values (B, n), Jacobian
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -50,11 +51,15 @@ class MonomialModel:
     """Sum of K exp(Z t): every derivative in closed form, so the solver can take exact Newton steps."""
 
     def __init__(self, terms: list[Monomial], coordinates: Coordinates, inputs: Mapping[str, np.ndarray], log: bool) -> None:
-        self.coordinates, self.log = coordinates, log
+        self.monomials, self.coordinates, self.log = terms, coordinates, log
         self.n = len(next(iter(inputs.values())))
         self.parts = [self._part(term, inputs) for term in terms]
         pairs = [self._pair(a, b) for a in range(len(terms)) for b in range(a, len(terms))]
         self.pairs, self.places = [pair[:3] for pair in pairs], np.concatenate([pair[3] for pair in pairs])
+
+    def over(self, inputs: Mapping[str, np.ndarray]) -> MonomialModel:
+        """The same over other rows."""
+        return MonomialModel(self.monomials, self.coordinates, inputs, self.log)
 
     def _part(self, term: Monomial, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """K and Z of a term, of the coordinates it depends on, and which these are."""
@@ -139,12 +144,44 @@ class GeneralModel:
         self, law: Law, coordinates: Coordinates, inputs: Mapping[str, Any], fixed: Mapping[str, float], log: bool
     ) -> None:
         self.law, self.coordinates, self.log = law, coordinates, log
-        self.inputs = [inputs[k] for k in law.inputs]
         self.fixed: dict[str, Any] = {k: float(v) for k, v in {**law.held, **fixed}.items()}
+        self.read(inputs)
+        self.together = self._broadcasts()
+        self.complex_ok = law.hooks.jacobian is not None or self._complex_works()
+
+    def read(self, inputs: Mapping[str, Any]) -> None:
+        self.inputs = [inputs[k] for k in self.law.inputs]
         self.n = len(self.inputs[0])
         self.few = max(1, CACHED // max(self.n, min(AT_ONCE, max(x.size for x in self.inputs))))  # problems at a time
-        self.call = _batched(law.fn, self.inputs, self.n, coordinates, self.fixed)
-        self.complex_ok = law.hooks.jacobian is not None or self._complex_works()
+
+    def over(self, inputs: Mapping[str, Any]) -> GeneralModel:
+        """The same over other rows, of which the function needs no new trial."""
+        other = copy(self)
+        other.read(inputs)
+        return other
+
+    def call(self, params: Mapping[str, Any]) -> np.ndarray:
+        """The function (B, n) for all problems at once if it broadcasts, else one by one."""
+        return self._at_once(params) if self.together else self._one_by_one(params)
+
+    def _at_once(self, params: Mapping[str, Any]) -> np.ndarray:
+        B = max(np.size(v) for v in params.values())
+        return np.broadcast_to(self.law.fn(*self.inputs, **params), (B, self.n))
+
+    def _one_by_one(self, params: Mapping[str, Any]) -> np.ndarray:
+        arrays = {k: np.ravel(v) for k, v in params.items()}
+        B = max(len(v) for v in arrays.values())
+        rows = [self.law.fn(*self.inputs, **{k: v[min(i, len(v) - 1)] for k, v in arrays.items()}) for i in range(B)]
+        return np.stack([np.broadcast_to(r, (self.n,)) for r in rows])
+
+    def _broadcasts(self) -> bool:
+        """Does the function give the same for two problems at once as for each?"""
+        named = self._named(np.array([[p.start for p in self.coordinates.params]] * 2))
+        try:
+            with np.errstate(all="ignore"):
+                return np.allclose(self._at_once(named), self._one_by_one(named), rtol=1e-12, equal_nan=True)
+        except (TypeError, ValueError, IndexError):
+            return False
 
     def _named(self, theta: np.ndarray) -> dict[str, np.ndarray]:
         return {**self.fixed, **{name: theta[:, k, None] for k, name in enumerate(self.coordinates.names)}}
@@ -206,32 +243,6 @@ class GeneralModel:
         except (TypeError, ValueError):
             return False
         return True
-
-
-def _batched(
-    fn: Callable[..., Any], inputs: list[Any], n: int, coordinates: Coordinates, fixed: Mapping[str, float]
-) -> Callable[[Mapping[str, Any]], np.ndarray]:
-    """Call fn for all problems at once if it broadcasts, else one by one."""
-    theta = np.array([[p.start for p in coordinates.params]] * 2)
-    named = {**fixed, **{p.name: theta[:, k, None] for k, p in enumerate(coordinates.params)}}
-
-    def one_by_one(params: Mapping[str, Any]) -> np.ndarray:
-        arrays = {k: np.ravel(v) for k, v in params.items()}
-        B = max(len(v) for v in arrays.values())
-        rows = [fn(*inputs, **{k: v[min(i, len(v) - 1)] for k, v in arrays.items()}) for i in range(B)]
-        return np.stack([np.broadcast_to(r, (n,)) for r in rows])
-
-    def at_once(params: Mapping[str, Any]) -> np.ndarray:
-        B = max(np.size(v) for v in params.values())
-        return np.broadcast_to(fn(*inputs, **params), (B, n))
-
-    try:
-        with np.errstate(all="ignore"):
-            if np.allclose(at_once(named), one_by_one(named), rtol=1e-12, equal_nan=True):
-                return at_once
-    except (TypeError, ValueError, IndexError):
-        pass
-    return one_by_one
 
 
 Model = MonomialModel | GeneralModel

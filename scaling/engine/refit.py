@@ -114,13 +114,13 @@ def refit(
     model = models.build(law, params, made.inputs, fixed, loss, coordinates=coordinates)
 
     known = _nested(law, made, loss, weights, fixed, params, model.coordinates, seed)
-    grid = None if any(map(len, known)) or not starts else Grid.of(_few(model, law, made, params, fixed, loss)[0], seed)
+    grid = None if any(map(len, known)) or not starts else Grid.of(_few(model, made)[0], seed)
 
     def begin(w: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Where rows of weights w (n,) start: `warm`, and the best of what a simpler law says, else of a grid."""
         found = [] if warm is None else [warm]
         if starts and (grid is not None or len(known)):
-            coarse, few, rows = _few(model, law, made, params, fixed, loss, w)
+            coarse, few, rows = _few(model, made, w)
             y = loss.link(few.loss)
             said = partial(grid.best, raw_y=few.loss) if grid is not None else partial(leading, t=known)
             found.insert(0, said(coarse, y, weights=w[rows], loss=loss, keep=starts))
@@ -140,7 +140,7 @@ def refit(
         if len(made) > SKETCH and len(who) > F:
             rows = np.linspace(0, len(made) - 1, SKETCH).round().astype(int)
             few = made.take(rows)
-            coarse = models.build(law, params, few.inputs, fixed, loss, coordinates=model.coordinates)
+            coarse = model.over(few.inputs)
             start, who = _led(coarse, y[rows], start, who, weights[:, rows], loss, few.runs, stall, rounds)
         elif rounds < ROUNDS and len(who) > F and not model.coordinates.informed:  # a few steps show which start to follow
             first = minimise(model, y, start, weights[who], loss, damping=1e-3, max_iter=RACE)
@@ -155,16 +155,13 @@ def refit(
     return Refits(law, fixed, loss, model.coordinates, t, noise, root, alike, ok & np.isfinite(noise))
 
 
-def _few(
-    model: models.Model, law: Law, made: Design, params: tuple[Parameter, ...], fixed: Mapping[str, float], loss: Loss,
-    w: np.ndarray | None = None,
-) -> tuple[models.Model, Design, np.ndarray]:  # fmt: skip
+def _few(model: models.Model, made: Design, w: np.ndarray | None = None) -> tuple[models.Model, Design, np.ndarray]:
     """The law over few of the rows, of those of weights w (n,) above 0, these rows, and which they are."""
     rows = np.arange(len(made)) if w is None else np.flatnonzero(w > 0)
     if len(rows) > GRID_ROWS:
         rows = rows[np.linspace(0, len(rows) - 1, GRID_ROWS).round().astype(int)]
     few = made.take(rows)
-    return models.build(law, params, few.inputs, fixed, loss, coordinates=model.coordinates), few, rows
+    return model.over(few.inputs), few, rows
 
 
 def _nested(

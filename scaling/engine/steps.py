@@ -172,14 +172,15 @@ def damped(
     # curvatures can be compared where coordinates have no unit: scales and exponents, whose leap is finite
     held = held | (np.isfinite(leap) & (diagonal <= VANISHED * diagonal.max(1, keepdims=True)))
     s = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 1.0)
-    free = ~held
-    mask = free[:, :, None] & free[:, None, :]
     scaled = (H + damping[:, None, None] * D) * s[:, :, None] * s[:, None, :]
-    scaled = np.where(mask, scaled, 0.0)
-    scaled[:, i, i] = np.where(held | (diagonal <= 0), 1.0, scaled[:, i, i])
-    rhs = np.where(free, -g * s, 0.0)
-    bad = ~np.isfinite(scaled).all((1, 2)) | ~np.isfinite(rhs).all(1)
-    scaled[bad], rhs[bad] = np.eye(p), 0.0
+    rhs = -g * s
+    if (none := held | (diagonal <= 0)).any():
+        scaled[held[:, :, None] | held[:, None, :]] = 0.0
+        scaled[:, i, i] = np.where(none, 1.0, scaled[:, i, i])
+        rhs[held] = 0.0
+    bad = ~(np.isfinite(scaled).all((1, 2)) & np.isfinite(rhs).all(1))
+    if bad.any():
+        scaled[bad], rhs[bad] = np.eye(p), 0.0
     try:
         z = np.linalg.solve(scaled, rhs[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:
