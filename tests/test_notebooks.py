@@ -10,16 +10,10 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))
-TWO = (
-    "01_fit_and_predict",
-    "03_batch_and_trajectory",
-    "06_running_job",
-    "09_small_proxies",
-    "11_multilingual_ratios",
-    "17_which_optimiser",
-)
+TWO = ("01_fit_and_predict", "03_batch_and_trajectory", "06_running_job", "11_multilingual_ratios", "17_which_optimiser")
 FIGURES = {source.stem: 1 for source in SOURCES} | dict.fromkeys(TWO, 2)
-FIGURES |= {"12_translation_and_mixtures": 3, "13_over_training_and_downstream": 2, "15_steps_and_averages": 2}
+FIGURES |= {"09_small_proxies": 3, "12_translation_and_mixtures": 3}
+FIGURES |= {"13_over_training_and_downstream": 2, "15_steps_and_averages": 2}
 OF_PUBLIC_RUNS = {"12_translation_and_mixtures": 1, "13_over_training_and_downstream": 1}  # only where the data lie
 PUBLIC = any(Path(p).is_dir() for p in (os.environ.get("SCALING_DATA", ""), FOLDER.parents[1] / "shared/data") if str(p))
 

@@ -17,7 +17,7 @@ from scaling.engine.fitted import Fitted, Memory
 from scaling.engine.losses import Loss
 from scaling.engine.nested import contained, saying, seen_by
 from scaling.engine.prior import from_prior, onward, scatter, settled
-from scaling.engine.solver import Solution, minimise, polish
+from scaling.engine.solver import Solution, costs, minimise, polish
 from scaling.engine.starts import seeds
 from scaling.engine.threads import one_thread
 from scaling.engine.uncertainty import covariance
@@ -249,6 +249,8 @@ def _starts(
 ) -> np.ndarray:
     """The best nodes of a grid, and what simpler laws say; with many parameters the latter alone, where there are any."""
     nested = _simpler(law, few, loss, specs, model.coordinates, seed)
+    if len(nested):  # what a simpler law says need not be finite in this one
+        nested = nested[np.isfinite(costs(model, loss.link(few.loss), nested, few.weights, loss))]
     if len(specs) > MANY and len(nested):
         return nested
     unknown = sum(p.prior is None for p in specs)  # the others are where they are known to be

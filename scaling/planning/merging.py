@@ -5,7 +5,8 @@ checkpoints i - 1 and i with weight w_i = sum_{j >= i} c_j, as a rate w_i times 
 they were. Hence c_0 = 1 - w_1, c_j = w_j - w_{j+1} and c_k = w_k for any decay w.
 
 They do not quite stay: the averages of runs/merges (5 to 65 checkpoints of tiny models at a high rate) end .03 to .13 nats
-above the decays that they imitate, the less the more checkpoints and the shorter the decay (notebooks/15).
+above the decays that they imitate, the less the more checkpoints and the shorter the decay. The share of a decay's gain that an
+average brings hardly depends on the size: shares measured at one size forecast another within .007 (notebooks/15).
 """
 
 from __future__ import annotations
