@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 
 from scaling.errors import ScheduleError
-from scaling.schedules import Schedule, schedule
+from scaling.schedules import Schedule, distant, schedule
 from scaling.schedules.drops import RateDrops
 
 
 def before(plan, steps, block=64, warmup_in_ld=False, lr_floor=1e-3):
     return RateDrops.before(np.asarray(steps), plan, block=block, warmup_in_ld=warmup_in_ld, lr_floor=lr_floor)
+
+
+@pytest.fixture
+def unjoined(monkeypatch):
+    """Every block is a pair of its own."""
+    monkeypatch.setattr(distant, "APART", 0.0)
 
 
 def linear(changing):
@@ -30,7 +36,7 @@ def linear(changing):
         (2048 * 100, 64, 2048),  # too many: 100 a block
     ],
 )
-def test_blocks_are_as_fine_as_they_can_be(changing, block, blocks):
+def test_blocks_are_as_fine_as_they_can_be(changing, block, blocks, unjoined):
     plan = linear(changing)
     behind = before(plan, [plan.last], block)
     assert behind.count.tolist() == [blocks]
@@ -81,7 +87,7 @@ def test_the_floor_of_the_rate_is_the_one_asked_for():
     np.testing.assert_allclose(stairs.log_rate, np.log([0.5, 1e-3]))
 
 
-def test_two_updates_a_block_are_no_exact_drops():
+def test_two_updates_a_block_are_no_exact_drops(unjoined):
     plan = linear(2000)
     assert before(plan, [plan.last], block=2).count.tolist() == [1000]
 
@@ -93,7 +99,7 @@ def test_sums_keep_the_kind_of_their_terms():
     assert whole.tolist() == [0, 1 * 3 + 2 * 1 + 1j * (7 + 1)]
 
 
-def test_the_warm_up_counts_where_a_law_says_so():
+def test_the_warm_up_counts_where_a_law_says_so(unjoined):
     plan = schedule("constant:peak=1,steps=20,warmup=4")
     assert before(plan, [20], block=1).count.tolist() == [0]
     rises = before(plan, [20], block=1, warmup_in_ld=True)

@@ -72,6 +72,16 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
     return Candidates([found[name][0] for name in kept], absent, _unused(data, [found[name] for name in kept]))
 
 
+def built_once(data: Any) -> Any:
+    """Curves as Runs, whose schedules are then built once for all laws; other data as they are."""
+    if not isinstance(data, pd.DataFrame) or not _curves(data):
+        return data
+    try:
+        return Runs.from_frame(data)
+    except ScalingError:  # what is wrong with them is said where they are used
+        return data
+
+
 def failure(problem: Exception) -> str:
     """What an exception says, in one line; one of no class of ours with its class."""
     text = (str(problem).splitlines() or [""])[0]

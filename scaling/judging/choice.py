@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.design.candidates import Candidates, candidates
+from scaling.design.candidates import Candidates, built_once, candidates
 from scaling.design.select import select
 from scaling.engine.verdict.judgement import settled
 from scaling.errors import ArgumentError, FitError
@@ -78,6 +78,7 @@ def fit(
     if fixed or params is not None:
         raise ArgumentError("fixed= and params= hold parameters of one law; say which: law='chinchilla'.")
     chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
+    chosen = built_once(chosen)
     allowed = candidates(chosen, positive=objective.startswith("log"))
     if not allowed.laws:
         raise FitError(none_fits(allowed.absent))

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from scaling.errors import ScheduleError
-from scaling.schedules import Schedule
+from scaling.schedules import Blocks, Schedule
+from scaling.schedules.distant import pairs
 
 FINE, MOST = 256, 2048  # blocks per run that are cheap enough, and that are never worth their time
 PART = 1 << 13  # pairs summed at a time
@@ -60,7 +61,8 @@ class RateDrops:
         Notes
         -----
         Up to `block` changing steps are compressed into one, fewer where a run has fewer than `FINE` * block of them, so that
-        short decays keep their shape, and more where there would be over `MOST` blocks.
+        short decays keep their shape, and more where there would be over `MOST` blocks. Behind a row compressed blocks are
+        joined the more, the longer they are past (`scaling.schedules.distant`).
         """
         if not block >= 1 or block != int(block):
             raise ScheduleError(f"block={block} must be a whole number of updates from 1 (exact) on")
@@ -70,19 +72,18 @@ class RateDrops:
         changing = int(np.count_nonzero(schedule.drops(warmup_in_ld)))
         size = max(min(block, max(1, changing // FINE)), changing // MOST) if block > 1 else 1
         blocks = schedule.blocks(size, warmup_in_ld=warmup_in_ld, floor=lr_floor, power=power)
-        S = schedule.progress(power)[at][:, None] - blocks.area[None, :]
-        seen = (blocks.first[None, :] <= at[:, None]) & (S > 0)
-        row, col = np.nonzero(seen)
+        progress = schedule.progress(power)[at]
+        row, behind = pairs(blocks, at, progress, join=size > 1)
         return cls(
-            blocks.drop[col],
-            blocks.high[col],
-            (blocks.high - blocks.drop)[col],
-            np.exp(blocks.log_rate[col]),
-            blocks.area[col],
-            S[row, col],
-            seen.sum(1),
+            behind.drop,
+            behind.high,
+            behind.high - behind.drop,
+            np.exp(behind.log_rate),
+            behind.area,
+            progress[row] - behind.area,
+            np.bincount(row, minlength=len(at)),
             np.full(len(at), schedule.peak),
-            np.where(seen, S, 0.0).max(1, initial=0.0),
+            _span(blocks, at, progress),
             place,
         )
 
@@ -181,6 +182,15 @@ class RateDrops:
             parts.append((self._of(slice(first, last), own), starts))
             first = last
         return parts
+
+
+def _span(blocks: Blocks, at: np.ndarray, progress: np.ndarray) -> np.ndarray:
+    """Area from the first of the blocks that nodes at updates `at` (n,) have behind them, 0 where there is none."""
+    if not len(blocks):
+        return np.zeros(len(at))
+    count = np.searchsorted(blocks.first, at, side="right")
+    earliest = np.minimum.accumulate(blocks.area)[np.maximum(count, 1) - 1]
+    return np.where(count > 0, np.maximum(progress - earliest, 0.0), 0.0)
 
 
 def _nodes(at: np.ndarray, schedule: Schedule, warmup_in_ld: bool) -> tuple[np.ndarray, np.ndarray]:

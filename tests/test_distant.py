@@ -1,0 +1,74 @@
+"""Blocks long past act like few: sums over drops against the same sums over every block, and over every update."""
+
+import numpy as np
+import pytest
+
+from scaling.schedules import distant, schedule
+from scaling.schedules.drops import RateDrops
+
+PLANS = (
+    "cosine:peak=1e-3,warmup=50", "linear:peak=1e-3,warmup=50", "wsd:peak=1e-3,decay=0.2,warmup=50",
+    "wsd:peak=1e-3,decay=0.1,shape=exponential,warmup=50,final=0.01", "two_stage:peak=1e-3,warmup=50,switch=2000,then=1e-4",
+)  # fmt: skip
+UNIT = 1e-3
+ERROR = 2e-5  # of the whole drop
+
+
+def before(plan, steps, block=1024, power=0.8):
+    return RateDrops.before(steps, plan, block=block, warmup_in_ld=False, lr_floor=1e-3, power=power)
+
+
+def whole(drops, pace):
+    """Sums (laws, n) with kernels from slow to fast, in units of the whole drop: powers, exponentials, rates in both."""
+    paced, span, found = drops.paced(0.3, rate=UNIT, area=UNIT**0.8, level=UNIT), drops.span.max(), []
+    C, c, x = pace / paced.span.max(), pace / span, pace / span / UNIT**-0.6
+    found += paced.sums(lambda p: [p.saturating(4.84) * (1 - 1 / np.sqrt(1 + C * p.S))])
+    found += drops.sums(lambda p: [p.d / UNIT * (1 - np.exp(-c * p.S))])
+    found += drops.sums(lambda p: [p.d / UNIT * (1 - (1 + x * p.S * p.eta**-0.6) ** -0.5)])
+    found += drops.sums(lambda p: [p.d / UNIT * (p.done / span) ** -0.5 * (1 - (1 + c * p.S) ** -2)])
+    return np.array(found)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("updates", [5_000, 200_000])
+def test_joined_blocks_say_what_all_of_them_say(plan, updates, monkeypatch):
+    plan = schedule(f"{plan},steps={updates}")
+    steps = np.unique(np.linspace(1, plan.last, 300).astype(int))
+    few = before(plan, steps)
+    with monkeypatch.context() as patch:
+        patch.setattr(distant, "APART", 0.0)
+        every = before(plan, steps)
+    assert few.size <= every.size
+    np.testing.assert_allclose(few.span, every.span, rtol=1e-12)
+    np.testing.assert_allclose(few.sum(lambda d, eta, S: d), every.sum(lambda d, eta, S: d), rtol=0, atol=1e-12)
+    for pace in (1.0, 10.0, 100.0, 1e3, 1e4):
+        assert np.abs(whole(few, pace) - whole(every, pace)).max() < ERROR
+
+
+def test_joining_errs_less_than_the_blocks_do():
+    """Beside the sum over every single update, which `block=1` is."""
+    plan = schedule("cosine:peak=1e-3,warmup=50,steps=5000")
+    steps = np.linspace(100, plan.last, 60).astype(int)
+    exact, few = before(plan, steps, block=1), before(plan, steps)
+    assert few.size < exact.size / 20
+    for pace in (1.0, 10.0, 100.0):
+        assert np.abs(whole(few, pace) - whole(exact, pace)).max() < 1e-3
+
+
+def test_drops_that_are_not_in_a_row_stay_apart():
+    """A rate that goes up and down, and one that falls in two steps with a long wait between them."""
+    waves = schedule(np.concatenate([np.full(10, 1.0), 0.6 + 0.4 * np.cos(np.arange(6000) / 40)]))
+    steps = np.arange(500, 6000, 250)
+    for plan in (waves, schedule(np.repeat([1.0, 0.5, 0.1], 2000))):
+        few, exact = before(plan, steps), before(plan, steps, block=1)
+        for pace in (1.0, 30.0):
+            c = pace / exact.span.max()
+            of = [drops.sum(lambda d, eta, S, c=c: d * (1 - (1 + c * S) ** -0.5)) for drops in (few, exact)]
+            np.testing.assert_allclose(of[0], of[1], atol=2e-3)
+
+
+def test_rates_that_round_differently_are_no_drops_that_matter():
+    """A constant rate that is computed anew at every update, then a decay: places of such drops are lost in rounding."""
+    rates = np.append(1e-3 * (1 + 1e-16 * np.arange(4000) % 3e-16), np.linspace(1e-3, 1e-5, 4000))
+    drops = before(schedule(rates), np.arange(100, 8000, 50))
+    assert (drops.S > 0).all() and np.isfinite(whole(drops, 10.0)).all()
