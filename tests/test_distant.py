@@ -1,8 +1,10 @@
 """Blocks long past act like few: sums over drops against the same sums over every block, and over every update."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import scaling
 from scaling.schedules import distant, schedule
 from scaling.schedules.drops import RateDrops
 
@@ -75,3 +77,31 @@ def test_rates_that_round_differently_are_no_drops_that_matter():
     rates = np.append(1e-3 * (1 + 1e-16 * np.arange(4000) % 3e-16), np.linspace(1e-3, 1e-5, 4000))
     drops = before(schedule(rates), np.arange(100, 8000, 50))
     assert (drops.S > 0).all() and np.isfinite(whole(drops, 10.0)).all()
+
+
+def curve(name, n, plan):
+    share = np.arange(1, n + 1) / n
+    power = 2.5 + 3 * (share * 1e4 + 10) ** -0.3
+    loss = {"logistic": 2.5 + 3 / (1 + np.exp(20 * (share - 0.5))), "waves": power + 0.1 * np.sin(30 * share)}
+    return pd.DataFrame({"step": np.arange(1, n + 1), "lr": plan.rates, "loss": loss[name]})
+
+
+@pytest.mark.parametrize("law", ["progress", "annealing"])
+@pytest.mark.parametrize("name", ["logistic", "waves"])
+def test_curves_of_another_shape_are_not_believed(name, law):
+    """Half of the spread is left, and all of it is shape: a loss that falls in the middle, one that goes up and down."""
+    plan = schedule("wsd:peak=1e-3,decay=0.2,warmup=30,steps=3000")
+    fit = scaling.fit(curve(name, 3000, plan), law)
+    assert not fit.ok and any("another shape" in reason for reason in fit.verdict.failures)
+
+
+def test_a_long_curve_is_summed_over_few_pairs():
+    """200,000 updates of a cosine: at every node tens of pairs, and the fit of a law that is right finds its truth."""
+    plan = schedule("cosine:peak=1e-3,warmup=2000,steps=200000")
+    law, step = scaling.laws["progress"], np.arange(1, 200_001)
+    rows = law.hooks.features(step, plan, **law.conventions)
+    assert rows["drops"].size < 100 * len(rows["drops"].count)
+    truth = {"L0": 2.5, "A": 6.0, "alpha": 0.3, "B": 0.25, "C": 0.1, "e0": 4.84, "k": 0.15}
+    data = pd.DataFrame({"step": step, "lr": plan.rates, "loss": law(*rows.values(), **truth)})
+    fit = scaling.fit(data, "progress", fixed={"e0": 4.84, "k": 0.15, "C": 0.1})
+    assert fit.values["B"] == pytest.approx(0.25, rel=2e-2) and fit.values["L0"] == pytest.approx(2.5, rel=1e-3)

@@ -15,6 +15,8 @@ CLOSE = 0.01  # relative excess of the objective up to which the data do not dec
 LIKE = 0.5  # up to which another optimum is no mere failure of its start
 SURE = 7  # parameters up to which starts from a grid should agree
 EDGE = "at the edge of the allowed range, so the data ask for something the law cannot give"
+# correlation of neighbours' residuals from which on these are a shape and no noise, and the share that must then be explained
+SHAPE, MOST = 0.9, 0.75
 USELESS = 0.2  # share of the spread of the loss a law must explain to be of any use
 
 
@@ -77,6 +79,11 @@ def judge(
         failures.append(
             f"the inputs explain {max(explained, 0.0):.0%} of the spread of the loss (beyond what as many parameters "
             "explain of pure noise); the law says next to nothing about these data"
+        )
+    elif cov.autocorrelation > SHAPE and explained < MOST:
+        failures.append(
+            f"the law leaves {1 - explained:.0%} of the spread of the loss, and neighbouring rows share it "
+            f"(correlation {cov.autocorrelation:.2f}): these curves have another shape; compare laws, or fit later rows alone"
         )
     if not converged:
         against.append("the solver did not converge: the objective could still fall; treat the numbers as a start")
