@@ -168,6 +168,17 @@ def test_damaged_misses_are_refused(tmp_path, field, value, said):
         scaling.load(path)
 
 
+def test_beyond_the_longest_run_a_deviation_counts_in_full():
+    """What runs of one length show of each other narrows intervals up to that length, and by less and less beyond it."""
+    one = LeftOut(("a",), (0.01,), (0.1,), False, length=4000.0)
+    within, q, spread = one.stretch, student.ppf(0.95, 3.0), np.hypot(0.004, 0.001)
+    assert within < 1
+    half = one.half(np.full(4, 0.004), 0.9, np.array([2000.0, 4000.0, 12000.0, 4e9]))
+    assert half == pytest.approx(q * spread * np.array([within, within, within + (1 - within) * 2 / 3, 1.0]))
+    missed = replace(one, scaled=(3.0,))  # a law that misses more keeps that
+    assert missed.half(np.full(2, 0.004), 0.9, np.array([4000.0, 12000.0])) == pytest.approx(missed.stretch * q * spread)
+
+
 def test_few_far_rows_do_not_widen_intervals():
     runs = made(["constant", "cosine", "step"])
     spiked = runs.frame.copy()

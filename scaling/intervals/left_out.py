@@ -85,8 +85,11 @@ class LeftOut:
 
     def half(self, deviation: np.ndarray, level: float, step: np.ndarray | float = 0.0) -> np.ndarray:
         """Half of the interval (n,) where the law's standard deviations (n,) are these, in the objective's units."""
-        drift = self.stretch * np.sqrt((self.wider * deviation) ** 2 + self.misfit**2 + FLOOR**2)
-        drift = np.hypot(drift, LONGER * self.slope * np.log(np.maximum(step / self.length, 1.0)))
+        beyond = np.maximum(step / self.length, 1.0)
+        # misses of runs as long as others say nothing of what lies beyond all of them: there a deviation counts in full
+        stretch = self.stretch + (max(self.stretch, 1.0) - self.stretch) * (1 - 1 / beyond)
+        drift = stretch * np.sqrt((self.wider * deviation) ** 2 + self.misfit**2 + FLOOR**2)
+        drift = np.hypot(drift, LONGER * self.slope * np.log(beyond))
         return np.asarray(np.hypot(stdtrit(self.dof, 0.5 + level / 2) * drift, ndtri(0.5 + level / 2) * self.noise))
 
 
