@@ -208,3 +208,19 @@ def test_numbers_in_columns_of_objects_are_numbers_and_words_are_not(epoch):
         scaling.fit(mixed, "chinchilla")
     with pytest.raises(DataError, match="'loss_se', row 0: standard errors must be positive and finite"):
         scaling.fit(epoch.assign(loss_se=np.inf), "chinchilla")
+
+
+def test_a_law_that_is_no_number_anywhere_is_refused(epoch):
+    """An answer of ours, not of a library."""
+    from scaling.formula import Positive
+
+    @scaling.law("arXiv:0000.00000", name="nowhere")
+    def nowhere(N, D, *, E: Positive = 1.0, A: Positive = 10.0):
+        """L(N, D) = nan E + A / N"""
+        return np.log(-E) + A / N + 0 * D
+
+    try:
+        with np.errstate(all="ignore"), pytest.raises(FitError, match="gives a finite objective"):
+            scaling.fit(epoch, nowhere)
+    finally:
+        scaling.laws.remove("nowhere")

@@ -36,6 +36,7 @@ GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basin
 HEAT = 10  # iterations of the first heat of many starts
 TURNS = 20  # at most, to weigh priors against data
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
+NOWHERE = "no start of '{}' gives a finite objective on these data; check units and signs of the inputs."
 
 
 def estimate(
@@ -64,9 +65,7 @@ def estimate(
         few, coarse = task.thinned(GRID_ROWS)
         start = _starts(law, coarse, few, loss, specs, seed, given)
         if not len(start):
-            raise FitError(
-                f"no start of '{law.name}' gives a finite objective on these data; check units and signs of the inputs."
-            )
+            raise FitError(NOWHERE.format(law.name))
         if not task.model.coordinates.informed:
             found, whole = _search(task, start)
             return _assess(task, found, _finish(task, found, whole), runs, seed)
@@ -162,6 +161,8 @@ def _search(task: _Task, start: np.ndarray) -> tuple[Solution, bool]:
         heat = minimise(model, y, start, few.weights, loss, max_iter=rounds)
         start, rounds = heat.t[np.argsort(heat.cost, kind="stable")[: (len(start) + 1) // 2]], 2 * rounds
     found = minimise(model, y, start, few.weights, loss)
+    if not np.isfinite(found.cost).any():
+        raise FitError(NOWHERE.format(task.law.name))
     return found, len(few) == len(task.made) and not task.many
 
 
@@ -270,6 +271,8 @@ def _simpler(
     if not len(start):
         return np.empty((0, len(specs)))
     found = minimise(model, y, start, few.weights, loss, max_iter=40)
+    if not np.isfinite(found.cost).any():
+        return np.empty((0, len(specs)))
     best = dict(zip(model.coordinates.names, model.coordinates.to_params(found.t[found.cost.argmin()]), strict=True))
     return saying(law, best, few, specs, coordinates)
 

@@ -62,11 +62,13 @@ def best_of_quadratic(values):
 
 
 @configuration.contains("configuration_quadratic")
-@np.errstate(all="ignore")  # where the paraboloid is no bowl its bottom is anywhere, and such starts are dropped by their cost
 def configuration_contains(N, D, lr, batch, **values):
     """The same best settings and curvatures, with as much of the loss at them due to size as to tokens, or less, or more."""
-    best, H, _ = best_of_quadratic(values)
+    best, H, bowl = best_of_quadratic(values)
     n, d = np.log(np.array([REFERENCE["N"], REFERENCE["D"]]))
+    tried = np.log([lr / REFERENCE["lr"], batch / REFERENCE["batch"]])
+    if not bowl:  # then its best is far from all rows: begin with the middle of the settings, and a usual curvature
+        best, H = np.column_stack([tried.mean(axis=1), np.zeros((2, 2))]), np.diag([0.02, 0.015])
     const = best[:, 0] - best[:, 1:] @ [n, d] + np.log([REFERENCE["lr"], REFERENCE["batch"]])
     settings = {
         "K": np.exp(const[0]), "alpha": -best[0, 1], "beta": best[0, 2], "K_B": np.exp(const[1]), "nu": best[1, 1],
@@ -76,7 +78,7 @@ def configuration_contains(N, D, lr, batch, **values):
     middle = np.array([np.log(N).mean(), np.log(D).mean()])
 
     def lowest(x):
-        at = best @ [1.0, *(x - [n, d])]
+        at = np.clip(best @ [1.0, *(x - [n, d])], tried.min(axis=1), tried.max(axis=1))
         return np.log(
             configuration_quadratic(*np.exp(x), *np.exp(at + np.log([REFERENCE["lr"], REFERENCE["batch"]])), **values)
         )
