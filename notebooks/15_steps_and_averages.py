@@ -97,7 +97,7 @@ for (top, bottom), kind in zip(axes.T, ("d64-plain", "d64-normed"), strict=True)
     bottom.axhline(1, color="0.5", linewidth=1)
     top.set(title=kind)
     bottom.set(xlabel="update")
-axes[0, 0].set(ylabel="validation loss, nats a byte")
+axes[0, 0].set(ylabel="validation loss, nats a byte", ylim=(2, 7))  # runs that diverge leave at the top
 axes[1, 0].set(ylabel="safe-step ratio r")
 axes[0, 0].legend(frameon=False, fontsize=8)
 fig.tight_layout()
@@ -174,7 +174,7 @@ for ax, (size, of_size) in zip(axes, averages.groupby("size"), strict=True):
     ax.set_xticks(range(len(of_size)), labels, rotation=60, ha="right", fontsize=8)
     ax.set(title=size)
 axes[0].set(ylabel="final loss, nats a byte")
-axes[0].legend(frameon=False, fontsize=8)
+axes[0].legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1, 0.78))
 fig.tight_layout()
 
 # %% [markdown]

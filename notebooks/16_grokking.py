@@ -64,9 +64,10 @@ ax.semilogy(curve["step"], curve["known"].clip(lower=1e-4), color="0.6", label="
 ax.semilogy(curve["step"], curve["loss"], label="pairs it never saw")
 for share, found in told.items():
     ax.plot(found.last, found.end["prediction"], "x", color="#d55e00")
-    ax.annotate(f"from {share:.0%}", (found.last, found.end["prediction"]), textcoords="offset points", xytext=(-52, -3))
+    beside = (-52, -3 if share < 0.4 else -14)
+    ax.annotate(f"from {share:.0%}", (found.last, found.end["prediction"]), textcoords="offset points", xytext=beside)
 ax.set(xlabel="update", ylabel="loss, nats")
-_ = ax.legend(frameon=False, loc="lower left")
+_ = ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.3, 0.08))
 # %% [markdown]
 # The first three are off by factors of hundreds, the fourth, with most of the fall behind it, is close inside an interval of
 # four orders of magnitude. All four say "not trustworthy": the law of schedules misses even what it was shown. A run like
