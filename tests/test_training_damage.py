@@ -133,8 +133,15 @@ def test_two_hundred_damages(states, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", ['optimiser = "momo"\nexperts = 4\n', 'optimiser = "muon"\n', 'optimiser = "hyperball"\n'])
-def test_two_hundred_damages_with_other_optimisers_and_experts(settings, tmp_path):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'optimiser = "momo"\nexperts = 4\n', 'optimiser = "muon"\n', 'optimiser = "hyperball"\n', 'optimiser = "sgd"\n',
+        'optimiser = "frugal"\n', "experts = 4\ntop_k = 2\n",
+        'vocab = 265\nprobes = true\nsafe_step = 0.1\nz_loss = 1e-3\nmerge = "6:0.25 18:0.25 24:0.5"\n',
+    ],
+)  # fmt: skip
+def test_two_hundred_damages_with_each_switch(settings, tmp_path):
     assert damaged(made(tmp_path, settings), tmp_path, 200, seed=7) >= 160
 
 
