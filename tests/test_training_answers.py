@@ -152,6 +152,33 @@ def test_too_little_text(runs, text, tmp_path, capsys):
     assert "2 of 2 groups failed; that of" in said and "use a larger corpus, or lower val_tokens" in said
 
 
+def test_a_dry_run_sees_what_is_wrong_with_the_text(runs, text, tmp_path, capsys, monkeypatch):
+    file, out = tmp_path / "ladder.toml", tmp_path / "out"
+    original = file.read_text()
+
+    def said(settings=""):
+        file.write_text(original.replace("[axes]", settings + "[axes]"))
+        code = main(["sweep", str(file), str(out), "--dry-run", "--quiet"])
+        return code, capsys.readouterr().err
+
+    assert said() == (0, "")
+    code, why = said("vocab = 60000\n")
+    assert code == 3 and "vocab = 60000: this text has pairs to merge for" in why
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "tokenizers", None)
+        code, why = said("vocab = 266\n")
+    assert code == 5 and "scaling-laws[vocabulary]" in why
+    go({name: run for name, run in runs.items() if run.spec.seed == 1}, out)
+    (text / "3.py").write_text("# other\n")
+    assert "has changed since finished runs in" in said()[1]
+    for path in list(text.iterdir()):
+        path.write_text("short")
+    shutil.rmtree(out)
+    assert "use a larger corpus, or lower val_tokens" in said()[1]
+    shutil.rmtree(text)
+    assert "no such folder" in said()[1] and not out.exists()
+
+
 def test_another_spec_under_the_same_name(runs, tmp_path):
     interrupt(runs, tmp_path / "out")
     file = tmp_path / "ladder.toml"

@@ -53,7 +53,7 @@ def run(
         Folder for curves/ and runs.csv, which all workers must see; beside the sweep file and named
         like it, if not given.
     dry_run
-        Print every run with its parameters, tokens, FLOPs and time, and train nothing.
+        Print every run with its parameters, tokens, FLOPs and time, check their texts, and train nothing.
     jobs
         Processes; one for each core, if not given.
     lanes
@@ -68,6 +68,7 @@ def run(
     runs = read_sweep(file)
     out_dir = out_dir or file.with_suffix("")
     if dry_run:
+        sweeps.check_texts(runs, out_dir)
         return output.show(_costs(sweeps.costs(runs, out_dir, seconds=True)), printing)
     try:
         with open_executor(executor, jobs) as pool, _follow(printing.quiet) as notify:

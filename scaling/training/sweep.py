@@ -18,6 +18,7 @@ from scaling import training
 from scaling.counting import flops_per_token
 from scaling.document import write_atomically
 from scaling.errors import ArgumentError, MachineError, ScalingError, TrainingDataError, TrainingError
+from scaling.training.corpus import read_corpus, validation_windows
 from scaling.training.executors import open_executor
 from scaling.training.grid import Planned
 from scaling.training.progress import Progress, Watch
@@ -98,6 +99,36 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
             row["seconds"] = timed[key] * (own[name] + judging / 3 / spec.batch_tokens) if own[name] else 0.0
         rows.append(row | {"status": "to do" if name in todo else "finished"})
     return pd.DataFrame(rows)
+
+
+def check_texts(runs: Mapping[str, Planned], out_dir: str | Path) -> None:
+    """Raise what about their texts would stop runs that are not finished at once, before anything is trained.
+
+    Raises
+    ------
+    TrainingDataError : a corpus is missing, too short for a sequence, for what is judged or for its vocabulary, or another
+    than that of finished runs; MissingExtra : a vocabulary needs a library that is not installed.
+    """
+    records = {name: RunFiles(out_dir, name).finished() for name in runs}
+    before = _corpora(record for record in records.values() if record)
+    todo: dict[tuple[str, int], set[tuple[int, ...]]] = {}
+    for name, run in runs.items():
+        spec = run.spec
+        if not records[name]:
+            span = (2 if spec.n_encoder else 1) * spec.context + 1
+            needed = {(span, spec.context, tokens) for tokens in (spec.eval_tokens, spec.val_tokens)}
+            todo.setdefault((spec.corpus, spec.vocab), set()).update(needed)
+    for (text, vocab), sizes in todo.items():
+        corpus = read_corpus(text, vocab)
+        if (was := before.get(text, corpus.sha256)) != corpus.sha256:
+            raise TrainingDataError(
+                f"corpus {text!r} has changed since finished runs in {out_dir} were trained on it\n"
+                f"its hash was {was}, is {corpus.sha256}: bring the old text back, or choose another folder"
+            )
+        for span, context, tokens in sorted(sizes):
+            corpus.require(span)
+            for source in corpus.sources:
+                validation_windows(source.validation, tokens, context, span)
 
 
 @contextmanager
