@@ -36,7 +36,10 @@ GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basin
 HEAT = 10  # iterations of the first heat of many starts
 TURNS = 20  # at most, to weigh priors against data
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
-NOWHERE = "no start of '{}' gives a finite objective on these data; check units and signs of the inputs."
+NOWHERE = (
+    "no start of '{}' gives a finite objective on these data; check units and signs of the inputs, and that the loss lies "
+    "where this law can go."
+)
 
 
 def estimate(
