@@ -161,8 +161,12 @@ def read(path: str | Path) -> Fields:
         saved = json.loads(Path(path).read_text(), parse_constant=_refuse)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file. `scaling fit ... -o {path}` writes one.") from None
-    except (OSError, ValueError, RecursionError) as error:  # not UTF-8 and not JSON are ValueErrors
-        raise DataError(f"{path}: not a saved fit or relation ({error}). {REMEDY}") from error
+    except IsADirectoryError:
+        raise DataError(f"{path}: a folder, where a saved fit, relation or forecast is one file; name the file.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}; name another file.") from error
+    except (ValueError, RecursionError) as error:  # not UTF-8 and not JSON are ValueErrors
+        raise DataError(f"{path}: no JSON, so not a saved fit, relation or forecast ({error}). {REMEDY}") from error
     if not isinstance(saved, dict) or "schema" not in saved:
         raise DataError(f"{path}: JSON, but not a saved fit or relation: field 'schema' is missing. {REMEDY}")
     remedy = ONCE.get(str(saved.get("kind")), REMEDY)

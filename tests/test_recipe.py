@@ -240,4 +240,6 @@ def test_the_command_line_says_the_same(capsys):
         "warning      schedule: the rate falls over the last" in out and "disagree     N: allocation/kaplan2020_N says" in out
     )
     assert main(["recipe", "lr_compute/deepseek2024", "--gpu-hours", "5"]) == 2
-    assert "GPU hours need gpu_hours=, gpu= and utilisation= together" in capsys.readouterr().err
+    assert (
+        "GPU hours need --gpu-hours, --gpu and --utilisation together; missing --gpu, --utilisation." in capsys.readouterr().err
+    )

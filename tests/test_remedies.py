@@ -174,6 +174,23 @@ CASES = [  # command that fails, its exit code, what the answer holds, and the c
     ("report fit.json -o x.pdf", 2, "`scaling report fit.json` prints", "report fit.json"),
     ("register fit.json --N 1e6 --D 1e8", 2, "-o FILE", "register fit.json --N 1e6 --D 1e8 -o record.json"),
     ("runs import s/running", 2, "-o", "runs import s/running -o copied"),
+    ("recipe --gpu-hours 1000", 2, "missing --gpu, --utilisation", "recipe --gpu-hours 1000 --gpu H100 --utilisation 0.4"),
+    ("recipe --gpu-hours 9 --gpu H1000 --utilisation 0.4", 2, "did you mean 'H100'?", None),
+    ("recipe --flops 1e22 --utilisation 0.4", 2, "--flops and --gpu-hours are two budgets", None),
+    ("recipe", 2, "needs --flops, --gpu-hours, --N or --D", "recipe --flops 1e22"),
+    ("recipe --flops 1e22 --shape width=64", 2, "unknown 'width'", None),
+    ("recipe --flops 1e22 --shape d_modl=64", 2, "did you mean 'd_model'?", None),
+    ("recipe --flops 1e22 --shape d_model=64", 2, "not all of a model; write d_model=2048", None),
+    ("recipe --shape gated=1", 2, "not all of a model", None),
+    (
+        "score none.json",
+        3,
+        "no such file; `scaling register FIT ... -o none.json`",
+        "register fit.json --N 1e6 --D 1e8 -o none.json",
+    ),
+    ("plan s --flops 1e20", 3, "s: a folder, where a saved fit", "plan fit.json --flops 1e13"),
+    ("plan few.csv --flops 1e20", 3, "few.csv: no JSON", None),
+    ("compare s/ladder --recipes run", 3, "These are loss curves; write such a table", None),
     ("demo nowhere/there", 2, "make that first", "demo there"),
 ]
 
@@ -184,7 +201,10 @@ def test_an_error_says_what_to_do_and_that_works(folder, monkeypatch, capsys, wr
     assert main(shlex.split(wrong)) == code
     _, err = capsys.readouterr()
     assert said in re.sub(r"\s+", " ", err)
-    assert not re.search(r"\b(scaling\.[a-z]|fit\(|predict\(|plan\(|columns=|facts=|inputs=|where=\")", err), err
+    assert not re.search(
+        r"\b(scaling\.[a-z]|fit\(|predict\(|plan\(|columns=|facts=|inputs=|where=\"|gpu_hours=|gpu=|utilisation=|__init__)|\[Errno",
+        err,
+    ), err
     assert "unexpected" not in err
     if right is not None:
         assert main(shlex.split(right)) == 0, capsys.readouterr().err

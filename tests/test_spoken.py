@@ -29,6 +29,9 @@ from scaling.cli.spoken import spoken
         ("unless cost= (--cost) names", "unless --cost names"),
         ("shape=Shape(d_model, n_layer), to convert", "--shape d_model=NUMBER,n_layer=NUMBER, to convert"),
         ("force=True does it", "--force does it"),
+        ("gpu_hours=, gpu= and utilisation= together", "--gpu-hours, --gpu and --utilisation together"),
+        ("gpu='H1000' is unknown", "--gpu H1000 is unknown"),
+        ("utilisation=40 must be a share", "--utilisation 40 must be a share"),
         # what is no remedy stays: schedules as text, commands, constants, columns
         (
             "plan Schedule(constant:peak=0.1,steps=20; 20 updates) ends",

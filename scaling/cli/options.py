@@ -14,7 +14,7 @@ import scaling
 from scaling import document
 from scaling.cli import output
 from scaling.errors import ArgumentError, DataError, ScalingError
-from scaling.words import parse_number
+from scaling.words import did_you_mean, parse_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -299,10 +299,15 @@ def proportions(text: str | None) -> Shape | None:
     """Return the shape that `--shape` stands for."""
     if text is None:
         return None
+    known = [f.name for f in fields(scaling.counting.Shape)]
+    named = ", ".join(name for name in known if name not in ("gated", "tied"))
+    example = f"write d_model=2048,n_layer=24,vocab=50257,context=2048 ({named})"
+    given = values(text.split(","), "--shape")
+    if unknown := [name for name in given if name not in known]:
+        raise ArgumentError(f"--shape {text}: unknown {unknown[0]!r}{did_you_mean(unknown[0], known)}; {example}")
     try:
-        return scaling.counting.Shape(**values(text.split(","), "--shape"))  # type: ignore[arg-type]
-    except (TypeError, ScalingError) as problem:
-        known = ", ".join(f.name for f in fields(scaling.counting.Shape) if f.name not in ("gated", "tied"))
-        raise ArgumentError(
-            f"--shape {text}: {problem}; write d_model=2048,n_layer=24,vocab=50257,context=2048 ({known})"
-        ) from None
+        return scaling.counting.Shape(**given)  # type: ignore[arg-type]
+    except TypeError:  # one without a default is missing
+        raise ArgumentError(f"--shape {text}: not all of a model; {example}") from None
+    except ScalingError as problem:
+        raise ArgumentError(f"--shape {text}: {problem}; {example}") from None

@@ -9,7 +9,7 @@ import scaling
 from scaling.cli import output
 from scaling.cli.options import Flag, Output, Reading, check_files, registration
 from scaling.cli.output import Printing
-from scaling.errors import ArgumentError
+from scaling.errors import ArgumentError, DataError
 
 
 def run(
@@ -43,6 +43,8 @@ def run(
         Replace files that this program did not write.
     """
     folder = Path(forecast).is_dir()
+    if not Path(forecast).exists():
+        raise DataError(f"{forecast}: no such file; `scaling register FIT ... -o {forecast}` writes a forecast")
     if folder and (paths or output_ is not None or reading != Reading()):
         raise ArgumentError(f"{forecast} is a folder, whose scores are read as they are; --plot and --json go with it")
     if not folder and not paths:

@@ -7,18 +7,19 @@ import shlex
 
 NAMES = {"columns": "map", "facts": "fact", "inputs": "input", "shares": "share", "floors": "floor", "caps": "cap"}
 SAME = (
-    "at", "by", "cost", "counts", "delta", "fixed", "flops", "force", "holdout", "level", "loss", "lowest", "N", "D",
-    "objective", "peak", "rates", "resumed", "schedule", "served", "shape", "steps", "unique", "warmup", "where",
+    "at", "by", "cost", "counts", "delta", "fixed", "flops", "force", "gpu", "gpu_hours", "holdout", "level", "loss",
+    "lowest", "N", "D", "objective", "peak", "rates", "resumed", "schedule", "served", "shape", "steps", "unique",
+    "utilisation", "warmup", "where",
 )  # fmt: skip
 ARGUMENT = rf"(?<![\w,:-])({'|'.join([*NAMES, *SAME])})="  # not a key of a schedule's text
-NUMBERS = r"(?<![\w,:-])(steps|warmup|lowest|holdout|level)="  # others with a number are facts
+NUMBERS = r"(?<![\w,:-])(steps|warmup|lowest|holdout|level|gpu_hours|gpu|utilisation)="  # others with a number are facts
 SAID_TWICE = re.compile(r"(?:^|(?<=[.;] )|(?<=[^']: ))(?:(?![.;] |(?<!'): ).)*? \(command line: ([^)]*)\)", re.M)
 PAIR = re.compile(r"\{?'([^']*)': ([^,{}]*)")
 KEPT = re.compile(r"'[a-z_]+:[^']*'|Schedule\([^)]*\)|`[^`]*`")  # schedules as text, and commands
 
 
 def _option(name: str) -> str:
-    return f"--{NAMES.get(name, name)}"
+    return f"--{NAMES.get(name, name).replace('_', '-')}"
 
 
 def _pairs(match: re.Match[str]) -> str:

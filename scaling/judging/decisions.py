@@ -18,6 +18,7 @@ from scaling.engine.refit import refit
 from scaling.engine.threads import one_thread
 from scaling.errors import ArgumentError, DataError
 from scaling.formula import Law, find
+from scaling.logs import Runs
 from scaling.rendering import Result, plain
 from scaling.words import check_level, check_seed
 
@@ -136,11 +137,16 @@ def compare_recipes(
     )
 
 
+def _kind(data: object) -> str:
+    return "These are loss curves" if isinstance(data, Runs) else f"This is a {type(data).__name__}"
+
+
 def _rows(data: pd.DataFrame, recipe: str, by: str) -> tuple[pd.DataFrame, bool]:
     """Rows recipe, rung (a size that stands for those near it), x, loss, mean (geometric, of the cell), and N, D if there."""
     if not isinstance(data, pd.DataFrame):
         raise DataError(
-            f"recipes are compared in a table (DataFrame) with their sizes and losses, not in {type(data).__name__}."
+            f"recipes are compared in a table with a row per run: its recipe, N, D and last loss. {_kind(data)}; "
+            "write such a table from the last row of each run."
         )
     frame, _ = completed(data, [by, "N", "D"])
     if missing := [c for c in (recipe, by, "loss") if c not in frame]:

@@ -98,8 +98,10 @@ def _read(path: Path) -> dict[str, Any]:
             found = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise TrainingDataError(f"{path}: no such sweep file") from None
+    except IsADirectoryError:
+        raise TrainingDataError(f"{path}: a folder; name the sweep file (TOML) itself") from None
     except OSError as problem:
-        raise TrainingDataError(f"{path}: cannot be read as text: {problem}") from None
+        raise TrainingDataError(f"{path}: cannot be read as text: {problem.strerror}") from None
     if len(found) > MOST_BYTES:
         raise TrainingDataError(f"{path}: too long for a sweep file, which has {MOST_BYTES:,} bytes at most")
     try:

@@ -200,9 +200,11 @@ def _budget(flops: Any, N: Any, D: Any, hours: Any, gpu: Any, utilisation: Any) 
     parts = {"gpu_hours": hours, "gpu": gpu, "utilisation": utilisation}
     if any(x is not None for x in parts.values()):
         if flops is not None:
-            raise ArgumentError("flops= and gpu_hours= are two budgets; give one.")
+            raise ArgumentError("flops= and gpu_hours= are two budgets; give one, gpu= and utilisation= with the second.")
         if missing := [k for k, x in parts.items() if x is None]:
-            raise ArgumentError(f"GPU hours need gpu_hours=, gpu= and utilisation= together; missing {', '.join(missing)}.")
+            raise ArgumentError(
+                f"GPU hours need gpu_hours=, gpu= and utilisation= together; missing {', '.join(f'{k}=' for k in missing)}."
+            )
         flops = machine_flops(hours, gpu, utilisation)
     for name, x in (("flops", flops), ("N", N), ("D", D)):
         if x is not None:
