@@ -96,6 +96,8 @@ def patch(moment):
         records.RunFiles.finish = die
     elif moment == "records, no table":
         trainer.write_run_table = die
+    elif moment == "no checkpoint, lock still there":
+        Path.unlink = lambda path, **_: (unlink(path, **_), die() if path.suffix == ".pt" else None)
     elif moment == "table, checkpoint still there":
         Path.unlink = lambda path, **_: die() if path.suffix == ".pt" else unlink(path, **_)
 
@@ -194,6 +196,7 @@ def test_killed_at_the_worst_moments(text, tmp_path):
     moments = [
         "half a row", "half a checkpoint", "checkpoint written, not yet in place", "last row, no record",
         "records, no table", "table, checkpoint still there", "half a part", "one part handed over, of two",
+        "no checkpoint, lock still there",
     ]  # fmt: skip
     parts = [[f"8-40-1-sqrt-{seed}"] for seed in (0, 1)]
     folders = {moment: tmp_path / moment.replace(" ", "-") for moment in moments}

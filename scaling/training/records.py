@@ -98,6 +98,14 @@ def sole_writer(checkpoint: Path, patience: float = 0.0) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
+def drop_lock(checkpoint: Path) -> None:
+    """Remove the lock of a checkpoint if no process holds it: that of one killed when its work was done."""
+    path = checkpoint.with_suffix(".lock")
+    if path.exists() and (file := _locked(path)):
+        with file:
+            path.unlink(missing_ok=True)
+
+
 def _locked(path: Path) -> IO[str] | None:
     """The file, locked; None if another process holds it, or has just removed it, so that others would not see it."""
     file = path.open("a")

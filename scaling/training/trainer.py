@@ -11,7 +11,15 @@ import numpy as np
 from scaling.errors import TrainingDataError, TrainingError
 from scaling.training.corpus import read_corpus
 from scaling.training.group import Group
-from scaling.training.records import RunFiles, check_run_table, checkpoint_path, sole_writer, write_run_table, writing
+from scaling.training.records import (
+    RunFiles,
+    check_run_table,
+    checkpoint_path,
+    drop_lock,
+    sole_writer,
+    write_run_table,
+    writing,
+)  # fmt: skip
 from scaling.training.spec import RunSpec
 from scaling.training.stack import Stack, prepare
 
@@ -86,6 +94,7 @@ def train_group(
     if len({spec.kind for spec in specs.values()}) > 1:
         raise TrainingError("runs of one group must agree in all but seeds, schedule, decay, clipping and rounding")
     if len({*records, *_handed_over(out_dir, parts)}) == len(specs) and not checkpoint.exists():
+        drop_lock(checkpoint)
         return records
     where, spec = prepare(device), next(iter(specs.values()))
     text, corpus = spec.corpus, read_corpus(spec.corpus, spec.vocab)
