@@ -16,7 +16,7 @@ NAMES = {"compute": ("C", "flops", "compute"), "size": SIZE, "tokens": TOKENS, "
 
 def natural_order(law: Law) -> str | None:
     """Along what a law is extrapolated unless told otherwise; None where its inputs have no common order."""
-    if law.hooks.facts:
+    if "N" in law.hooks.facts:
         return "compute"
     if law.over_schedules:
         return "step"

@@ -14,11 +14,12 @@ from typing import Any
 import pandas as pd
 
 from scaling import plots
+from scaling.design.candidates import candidates
 from scaling.document import MARK
 from scaling.errors import ScalingError
 from scaling.fits import Fit
 from scaling.formula.definition import HOME
-from scaling.judging import backtest
+from scaling.judging import backtest, compare
 from scaling.judging.contest import labelled
 from scaling.logs.sheet import PLACE
 from scaling.planning import plan, said, tall
@@ -64,6 +65,7 @@ def page(fit: Fit) -> str:
         ("Ask the law", or_why(lambda: slider(fit))),
         ("Plan", or_why(lambda: _plan(fit)) if over_sizes(fit.law) else ""),
         ("Backtest", or_why(lambda: _backtest(fit))),
+        ("Beside other laws", or_why(lambda: _compared(fit)) if fit.runs is None else ""),
         ("Data", shown(Part(_account(fit), _ranges(fit)))),
         ("Make it again", _again(fit)),
     ]
@@ -130,6 +132,14 @@ def _backtest(fit: Fit) -> str:
     found = backtest(data, fit.law, objective=loss.objective, delta=loss.delta, seed=fit.seed, interval="calibrated")
     bounds = "as those of a prediction, made anew from the rows before each cutoff"
     return shown(Part([*found.head(), ("bounds", bounds)], found.metrics()))
+
+
+def _compared(fit: Fit) -> str:
+    """What every law that the columns allow was off by on rows held out, the fitted law among them."""
+    others = [law for law in candidates(fit.data, positive=fit.loss.log).laws if law.name != fit.law.name]
+    table = compare(fit.data, [fit.law, *others], objective=fit.loss.objective, delta=fit.loss.delta, seed=fit.seed)
+    drawn = figure(plots.compared(table), "Error on rows held out, by law; triangles are differences to the best.")
+    return drawn + shown(Part([("held out", table.attrs["holdout"])], table[["error", "difference", "se", "reason"]]))
 
 
 def _account(fit: Fit) -> list[tuple[str, str]]:
