@@ -47,13 +47,14 @@ def script(page):
 def test_a_page_has_its_parts_in_order_and_asks_for_nothing(page, fit):
     titles = re.findall(r"<h2>(.*?)</h2>", page)
     assert titles == [
-        "Verdict", "Parameters", "What the law says", "Ask the law", "Plan", "Backtest", "Data", "Make it again",
+        "Verdict", "Parameters", "What the law says", "Ask the law", "Plan", "Backtest", "Beside other laws",
+        "Data", "Make it again",
     ]  # fmt: skip
     assert len(page.encode()) < SIZE and "Left out" not in page
     assert not re.search(r"(src|href)\s*=\s*[\"'](?!#|data:)|@import|url\((?!#)|fetch\(|XMLHttp", page)
     assert page.index("OK: ") < page.index("482.006")  # the verdict, then numbers published beside
-    assert page.count("<figure>") == 3 == page.count("<figcaption>")
-    assert len(re.findall(r"<img alt=\"[A-Z]|<svg role=\"img\" aria-label=\"[A-Z]", page)) == 3
+    assert page.count("<figure>") == 4 == page.count("<figcaption>")
+    assert len(re.findall(r"<img alt=\"[A-Z]|<svg role=\"img\" aria-label=\"[A-Z]", page)) == 4
     assert scaling.report.page(fit).count("sha256") == 1 and f"scaling {scaling.__version__}"[8:] in page
     for label, control in re.findall(r'<label for="([^"]+)">.*?<input type="range" id="([^"]+)"', page, re.DOTALL):
         assert label == control
