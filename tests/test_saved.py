@@ -120,6 +120,16 @@ def test_fields_are_named(place, value, said, tmp_path):
         scaling.load(path)
 
 
+def test_a_law_that_computes_other_numbers_is_told_and_sums_in_other_blocks_are_the_same(tmp_path):
+    """A later version may sum the rates of a schedule otherwise; an objective further off is another law's."""
+    objective = scaling.load(BEFORE / "multi_power_5.json").objective
+    near = edited(tmp_path / "near.json", ("objective",), objective * (1 + 1e-5), "multi_power_5")
+    assert scaling.load(near).values == scaling.load(BEFORE / "multi_power_5.json").values
+    far = edited(tmp_path / "far.json", ("objective",), objective * 1.1, "multi_power_5")
+    with pytest.raises(DataError, match="'multi_power_5' computes other numbers here than where this was saved, or the file"):
+        scaling.load(far)
+
+
 def test_infinite_bounds_survive(tmp_path):
     rows = pd.DataFrame({"x": np.linspace(1, 3, 9)}).assign(loss=lambda r: 2 - 0.3 * np.log(r["x"]))
     law = scaling.law(name="straight_line_in_ln_x")(lambda x, *, a, b: a + b * np.log(x))
