@@ -224,12 +224,17 @@ def write_atomically(path: Path, content: bytes, *, alone: bool = True) -> None:
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    if os.name == "posix":  # the new name is on disk only once its folder is
-        folder = os.open(path.parent, os.O_RDONLY)
+    sync_names(path.parent)
+
+
+def sync_names(folder: Path) -> None:
+    """Bring to disk what files there are in a folder: a new name is only there once its folder is."""
+    if os.name == "posix":
+        opened = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(opened)
         finally:
-            os.close(folder)
+            os.close(opened)
 
 
 def exact(x: Any) -> Any:

@@ -26,6 +26,7 @@ import json, os, random, select, signal, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from scaling.errors import MachineError
 from scaling.training import RunSpec, group, records, train_group, trainer
 from scaling.training import sweep as sweeping
 from scaling.training.executors import _begin
@@ -154,6 +155,21 @@ while done < kills:
 print(json.dumps({"kills": done, "wars": wars}))
 """
 
+TWO = """
+out, sweeping.LOST = sys.argv[1], float(sys.argv[2])
+
+def work(names):
+    pool = ProcessPoolExecutor(2, mp_context=get_context("fork"), initializer=_begin)
+    try:
+        sweep({name: Planned(specs[name], {}) for name in names}, out, executor=pool, lanes=2, device="cpu")
+    except MachineError as problem:
+        print(problem, flush=True)
+        os._exit(1)
+
+children = [forked(lambda: work(names)) for names in json.loads(sys.argv[3])]
+print(sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+"""
+
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
@@ -213,6 +229,23 @@ def test_killed_at_the_worst_moments(text, tmp_path):
             train_group({name: specs[name] for name in part}, folder, device="cpu")
         assert all([name] in parts for name in left)
         same(folder, tmp_path / "peace", runs)
+
+
+@pytest.mark.parametrize("patience", [0, 60])
+def test_two_sweeps_of_different_files_that_share_a_run(text, tmp_path, patience):
+    runs = settings(text, [8], [120], [0, 1, 2])
+    runs = {name: one for name, one in runs.items() if name.startswith("8-120-linear")}
+    shared, *others = runs
+    train_group({name: RunSpec(**one) for name, one in runs.items()}, tmp_path / "peace", device="cpu")
+    sides = [[shared, other] for other in others]
+    said = drive(TWO, runs, tmp_path / "out", patience, json.dumps(sides))
+    if patience:  # who waited takes the run as it is
+        assert said == "[0, 0]\n"
+    else:
+        assert f"{tmp_path / 'out' / 'curves' / shared}.csv: another process is training this run, for a sweep of" in said
+        assert said.endswith("[0, 1]\n")
+        assert drive(TWO, runs, tmp_path / "out", 60, json.dumps(sides)) == "[0, 0]\n"
+    same(tmp_path / "out", tmp_path / "peace", runs)
 
 
 SWITCHES = {

@@ -10,11 +10,10 @@ import io
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -118,36 +117,36 @@ class Group:
             for windows in [validation_windows(source.validation, tokens, context, self.model.span())]
         ]
 
-    def work(self, lanes: int, checkpoint_seconds: float, quiet: bool, wanted: Callable[[], bool]) -> None:
-        """Train all that is not finished; the last checkpoint is left for who writes what the runs have in common."""
-        with ExitStack() as curves:
-            saved = self._resume() if self.checkpoint.exists() else {}
-            if not saved:
-                refuse_orphans(self._begun().values(), self.checkpoint)
-            for name, path in self._begun().items():
-                try:
-                    keep, said = saved[name][0] if saved else (None, None)
-                    curve = Curve(path, keep, said, further_columns(self.specs[name]))
-                except ValueError as problem:
-                    raise TrainingDataError(f"{path} {problem}\n{self._start_over()}") from None
-                self.runs[name] = Run(self.specs[name], curve, *(saved[name][1:] if saved else ()))
-                curves.callback(curve.close)
-            for seed in {run.spec.seed for run in self.runs.values()} - self.initial.keys():
-                weights = self.model.views(self.model.initial(seed)[None].to(self.device))
-                self.initial[seed] = evaluate(self.model, weights, self.final_judges)[0].loss
-            total = sum(tree.steps for tree in self.trees)
-            done = total - sum(lane.segment.steps - (lane.step - lane.segment.start) for lane in self.waiting)
-            self._hand_over()
-            self._save()
-            saved_at = time.perf_counter()
-            with bar(self.checkpoint.stem, done, total, quiet) as advanced:
-                while self._fill(lanes):
-                    advanced(self._advance())
-                    if time.perf_counter() - saved_at >= checkpoint_seconds:
-                        self._save()
-                        saved_at = time.perf_counter()
-                        if not wanted():
-                            raise TrainingError(f"{self.checkpoint.stem}: stopped, a later sweep has taken over")
+    def work(
+        self, curves: Mapping[Path, IO[bytes]], lanes: int, checkpoint_seconds: float, quiet: bool, wanted: Callable[[], bool]
+    ) -> None:
+        """Train all that is not finished, into `curves`; the last checkpoint is left for who writes what runs share."""
+        saved = self._resume() if self.checkpoint.exists() else {}
+        if not saved:
+            refuse_orphans(self._begun().values(), self.checkpoint)
+        for name, path in self._begun().items():
+            try:
+                keep, said = saved[name][0] if saved else (None, None)
+                curve = Curve(curves[path], keep, said, further_columns(self.specs[name]))
+            except ValueError as problem:
+                raise TrainingDataError(f"{path} {problem}\n{self._start_over()}") from None
+            self.runs[name] = Run(self.specs[name], curve, *(saved[name][1:] if saved else ()))
+        for seed in {run.spec.seed for run in self.runs.values()} - self.initial.keys():
+            weights = self.model.views(self.model.initial(seed)[None].to(self.device))
+            self.initial[seed] = evaluate(self.model, weights, self.final_judges)[0].loss
+        total = sum(tree.steps for tree in self.trees)
+        done = total - sum(lane.segment.steps - (lane.step - lane.segment.start) for lane in self.waiting)
+        self._hand_over()
+        self._save()
+        saved_at = time.perf_counter()
+        with bar(self.checkpoint.stem, done, total, quiet) as advanced:
+            while self._fill(lanes):
+                advanced(self._advance())
+                if time.perf_counter() - saved_at >= checkpoint_seconds:
+                    self._save()
+                    saved_at = time.perf_counter()
+                    if not wanted():
+                        raise TrainingError(f"{self.checkpoint.stem}: stopped, a later sweep has taken over")
 
     def _begun(self) -> dict[str, Path]:
         """The curves of runs that are ours and have not ended, by name."""
@@ -155,7 +154,8 @@ class Group:
 
     def _start_over(self, otherwise: str = "bring back what was there") -> str:
         """What to do about a checkpoint, or a curve of it, that cannot be gone on from."""
-        return remedy([self.checkpoint, *self._begun().values()], otherwise)
+        with_bytes = [path for path in self._begun().values() if path.exists() and path.stat().st_size]
+        return remedy([self.checkpoint, *with_bytes], otherwise)
 
     def _loaded(self) -> dict[str, Any]:
         """What the checkpoint holds."""
@@ -383,6 +383,9 @@ class Group:
             if name := next((name for name in lane.segment.runs if name in runs), None):
                 waiting.append((name, lane.state, lane.seconds))
         curves = {name: run.curve.sync() for name, run in runs.items()}
+        if path != self.checkpoint:  # of a part: who goes on from it may take its curves
+            for run in runs.values():
+                run.curve.close()
         state = {
             "identity": {name: asdict(self.specs[name]) | self.conditions[name] for name in runs},
             "waiting": waiting,

@@ -22,7 +22,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from scaling.counting import flops_per_token
-from scaling.document import check_target, digest, genuine, signed, write_atomically
+from scaling.document import check_target, digest, genuine, signed, sync_names, write_atomically
 from scaling.errors import MachineError, TrainingDataError, TrainingError
 from scaling.training.corpus import Corpus
 from scaling.training.spec import RunSpec
@@ -84,18 +84,40 @@ def sole_writer(checkpoint: Path, patience: float = 0.0) -> Iterator[None]:
         return
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     path, deadline = checkpoint.with_suffix(".lock"), time.monotonic() + patience
-    while (file := _locked(path)) is None:
-        if time.monotonic() >= deadline:
-            raise MachineError(
-                f"{checkpoint.with_suffix('')}: another process is training these runs\n"
-                "two writers would tear their curves; wait for it, or end it and run this again"
-            )
-        time.sleep(0.2)
-    with file:
+    with _awaited(path, deadline, f"{checkpoint.with_suffix('')}: another process is training these runs"):
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def sole_curves(paths: Iterable[Path], patience: float = 0.0) -> Iterator[dict[Path, IO[bytes]]]:
+    """Curves open for appending, each locked until it is closed: sweeps of different files may share a run.
+
+    Files without a byte are removed at the end.
+    """
+    files, deadline = dict[Path, IO[bytes]](), time.monotonic() + patience
+    with ExitStack() as held:
+        for path in sorted(paths):  # in one order everywhere, so that no two wait for each other
+            path.parent.mkdir(parents=True, exist_ok=True)
+            said = f"{path}: another process is training this run, for a sweep of another file or other --lanes"
+            files[path] = held.enter_context(_awaited(path, deadline, said) if os.name == "posix" else path.open("ab", 0))
+        try:
+            yield files
+        finally:
+            for path, file in files.items():
+                if os.name == "posix" and not file.closed and not os.fstat(file.fileno()).st_size:
+                    path.unlink(missing_ok=True)
+
+
+def _awaited(path: Path, deadline: float, said: str) -> IO[bytes]:
+    """The file, locked; `said` is raised if another process still has it at the deadline."""
+    while (file := _locked(path)) is None:
+        if time.monotonic() >= deadline:
+            raise MachineError(f"{said}\ntwo writers would tear a curve; wait for it, or end it and run this again")
+        time.sleep(0.2)
+    return file
 
 
 def drop_lock(checkpoint: Path) -> None:
@@ -106,9 +128,9 @@ def drop_lock(checkpoint: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _locked(path: Path) -> IO[str] | None:
+def _locked(path: Path) -> IO[bytes] | None:
     """The file, locked; None if another process holds it, or has just removed it, so that others would not see it."""
-    file = path.open("a")
+    file = path.open("ab", buffering=0)  # whoever follows a run sees every row at once
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(path.stat(), os.fstat(file.fileno())):
@@ -212,10 +234,10 @@ def further_columns(spec: RunSpec) -> tuple[str, ...]:
 
 
 class Curve:
-    """The curve file of a run, open for appending.
+    """The curve of a run in a file of `sole_curves`.
 
     `keep` is the length in bytes that a checkpoint vouches for, `said` its digest (None: of before there were digests);
-    what lies behind it is cut off, and will be made again. Without `keep` a new file is started. `more` are columns beside
+    what lies behind it is cut off, and will be made again. Without `keep` it is begun. `more` are columns beside
     those that all curves have.
 
     Raises
@@ -223,20 +245,22 @@ class Curve:
     ValueError : the file is not what the checkpoint vouches for.
     """
 
-    def __init__(self, path: Path, keep: int | None = None, said: str | None = None, more: Iterable[str] = ()):
-        self.columns = (*CURVE_COLUMNS, *more)
-        kept = (",".join(self.columns) + "\n").encode()
+    def __init__(self, file: IO[bytes], keep: int | None = None, said: str | None = None, more: Iterable[str] = ()):
+        self.columns, self._file = (*CURVE_COLUMNS, *more), file
+        kept, path = b"", Path(file.name)
         if keep is None:
-            write_atomically(path, kept)
+            file.truncate(0)
+            sync_names(path.parent)
         else:
-            kept = path.read_bytes()[:keep] if path.exists() else b""
+            kept = path.read_bytes()[:keep]
             if len(kept) < keep:
                 raise ValueError(f"is shorter than its checkpoint says ({keep} bytes): rows were lost or edited")
             if said not in (None, digest(kept)):
                 raise ValueError("was changed or damaged: its digest is not that in its checkpoint")
-            os.truncate(path, keep)
+            file.truncate(keep)
         self._size, self._hash = len(kept), hashlib.sha256(kept)
-        self._file = path.open("ab", buffering=0)  # whoever follows the run sees every row at once
+        if keep is None:
+            self._append(",".join(self.columns))
 
     def row(self, **values: float | int | None) -> None:
         """Append one row, of the curve's columns.
@@ -247,8 +271,10 @@ class Curve:
         cells = {
             k: "" if v is None or not math.isfinite(v) else repr(v) if k in exact else f"{v:.9g}" for k, v in values.items()
         }
-        line = (",".join(cells[column] for column in self.columns) + "\n").encode()
-        left = line
+        self._append(",".join(cells[column] for column in self.columns))
+
+    def _append(self, text: str) -> None:
+        left = line = (text + "\n").encode()
         while left:  # a full disk may take the first bytes and refuse the rest only when they come again
             left = left[self._file.write(left) :]
         self._hash.update(line)
@@ -260,6 +286,7 @@ class Curve:
         return self._size, self._hash.hexdigest()
 
     def close(self) -> None:
+        """Leave the file to others."""
         self._file.close()
 
 
@@ -269,7 +296,8 @@ def refuse_orphans(curves: Iterable[Path], checkpoint: Path) -> None:
         raise TrainingDataError(
             f"{found[0]} exists without a record or a checkpoint of its run: it is not overwritten\n"
             f"its checkpoint would be {checkpoint}\n"
-            "an interrupted sweep goes on if it is run as it was, with the same file and --lanes\n"
+            "an interrupted sweep goes on if it is run as it was, with the same file and --lanes; "
+            "one under way is to be waited for\n"
             + remedy(found, "else choose another name for the run, or bring back record or checkpoint")
         )
 

@@ -16,6 +16,7 @@ from scaling.training.records import (
     check_run_table,
     checkpoint_path,
     drop_lock,
+    sole_curves,
     sole_writer,
     write_run_table,
     writing,
@@ -110,7 +111,10 @@ def train_group(
         elsewhere = _handed_over(out_dir, parts)
         records = _finished(specs, out_dir)  # anew: by another process, while this one waited for the lock
         group = Group(specs, out_dir, corpus, where, labels or {}, records, parts, elsewhere)
-        group.work(lanes, checkpoint_seconds, quiet, wanted)
+        ours = [RunFiles(out_dir, name).curve for name in specs.keys() - records.keys() - elsewhere]
+        with sole_curves(ours, patience) as curves:
+            records |= _finished(specs, out_dir)  # and by the sweep of another file
+            group.work(curves, lanes, checkpoint_seconds, quiet, wanted)
         write_run_table(out_dir)
         checkpoint.unlink()  # last, so that whatever is missing after a kill is made when it is run again
     return {name: records[name] for name in specs if name in records}
