@@ -1,10 +1,12 @@
 # ruff: noqa: E402  (imports follow the check that torch is there)
-"""Kill -9 at the worst moments and at any: run again, and every byte is what it would have been."""
+"""Kill -9, SIGTERM and Ctrl-C at the worst moments and at any: run again, and every byte is what it would have been."""
 
 import json
 import random
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -16,7 +18,7 @@ from scaling.training import RunSpec, train_group
 from scaling.training.grid import Planned
 from scaling.training.records import checkpoint_path
 from scaling.training.sweep import sweep
-from tests.tiny import text_in
+from tests.tiny import TREE, text_in
 
 TINY = {"n_layer": 1, "n_head": 1, "context": 16, "batch": 4, "eval_every": 5, "eval_tokens": 256, "val_tokens": 512}
 
@@ -266,3 +268,46 @@ def test_a_sweep_of_two_processes_killed_25_times(text, tmp_path, lanes, switch)
     assert said["kills"] >= 25
     for war in said["wars"]:
         same(tmp_path / war, tmp_path / "peace", runs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_on_the_command_line_told_to_stop_at_random_moments(text, tmp_path, number):
+    file, out = tmp_path / "ladder.toml", tmp_path / "ladder"
+    file.write_text(TREE.format(eval_every=5, corpus=text, steps=2000))
+    command = [
+        sys.executable,
+        "-c",
+        "from scaling.cli import main; raise SystemExit(main())",
+        "sweep",
+        str(file),
+        "--jobs",
+        "2",
+    ]
+    calm = subprocess.run([*command[:-2], str(tmp_path / "peace"), "--jobs", "1"], capture_output=True, text=True, timeout=600)
+    assert calm.returncode == 0, calm.stderr
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "peace" / "curves").glob("*.csv")}
+    assert len(whole) == 4
+    chance, stops = random.Random(int(number)), 0
+    for _ in range(8):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as going:
+            time.sleep(chance.uniform(0.5, 4))
+            going.send_signal(number)
+            said, answer = going.communicate(timeout=60)  # the pipes are shut: its workers have gone too
+        if going.returncode == 0:  # it was through before
+            continue
+        stops += 1
+        assert said == "" and "Traceback" not in answer, answer
+        if number == signal.SIGINT:
+            assert going.returncode == 130 and answer.endswith("error: interrupted\n"), answer
+        else:
+            assert going.returncode == -signal.SIGTERM
+        for name, rows in whole.items():
+            path = out / "curves" / name
+            assert not path.exists() or rows.startswith(path.read_bytes()), name
+        for path in out.rglob("*.json"):
+            json.loads(path.read_text())
+    assert stops >= 2
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, ended.stderr
+    same(out, tmp_path / "peace", [name.removesuffix(".csv") for name in whole])
