@@ -1,7 +1,9 @@
 # ruff: noqa: E402  (imports follow the check that torch is there)
 """Runs that train together: what is shared, and that nobody can tell from the files."""
 
+import csv
 import errno
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra scaling-la
 
 from scaling.errors import TrainingError
 from scaling.training import RunSpec, train, train_group
+from scaling.training.spec import OPTIMISERS
 from scaling.training.tree import forest
 from tests.tiny import text_in
 
@@ -161,6 +164,22 @@ def test_divergence_ends_a_branch_and_not_its_neighbours(text, tmp_path):
     assert records["good"]["status"] == "finished" and records["bad"]["status"] == "diverged"
     train(specs["bad"], tmp_path / "alone", name="bad", device="cpu")
     assert files(tmp_path, "bad") == files(tmp_path / "alone", "bad")
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_a_loss_far_above_the_initial_one_ends_a_member_of_a_stack(text, tmp_path, optimiser):
+    # momo bounds its own steps: at a thousand it still learns
+    wild = f"constant:peak={'1e4' if optimiser == 'momo' else '10'},steps=20"
+    common = TINY | {"corpus": text, "eval_every": 5, "optimiser": optimiser}
+    specs = {name: RunSpec(schedule=s, **common) for name, s in (("calm", "constant:peak=1e-3,steps=20"), ("wild", wild))}
+    records = train_group(specs, tmp_path, lanes=2, device="cpu")
+    assert {name: record["status"] for name, record in records.items()} == {"calm": "finished", "wild": "diverged"}
+    for name, spec in specs.items():
+        train(spec, tmp_path / "alone", name=name, device="cpu")
+        assert files(tmp_path, name) == files(tmp_path / "alone", name)
+    losses = [float(row["val_loss"]) for row in csv.DictReader((tmp_path / "curves" / "wild.csv").read_text().splitlines())]
+    assert all(map(math.isfinite, losses)) and losses[-1] > 2 * records["wild"]["initial_loss"]
+    assert records["wild"]["final_val_loss"] is None
 
 
 def test_runs_that_share_their_divergence_end_where_they_would_alone(text, tmp_path):
