@@ -130,6 +130,19 @@ def test_curves_of_one_size_are_for_laws_of_schedules():
     assert not any(law.over_schedules for law in scaling.candidates(mixed.assign(lr=1e-3)).laws)
 
 
+def test_curves_of_several_sizes_without_tokens_are_for_the_law_of_a_ladder(tmp_path, capsys):
+    rng, step = np.random.default_rng(0), np.arange(100, 2001, 100)
+    for N in (1e6, 4e6, 16e6):
+        for name, share in (("cosine", 0.1 + 0.45 * (1 + np.cos(np.pi * step / 2000))), ("constant", np.ones(20))):
+            loss = 1.7 + 60 / N**0.34 + 3 * step**-0.4 + 0.05 * share + 0.003 * rng.standard_normal(20)
+            rows = {"step": step, "lr": 3e-3 * share, "loss": loss, "N": N}
+            pd.DataFrame(rows).to_csv(tmp_path / f"{N:.0f}-{name}.csv", index=False)
+    fit = scaling.fit(scaling.read(tmp_path), "auto")
+    assert fit.law.name == "ladder" and fit.ok
+    assert main(["fit", str(tmp_path), "-q"]) == 0
+    assert "ladder alone: off by" in capsys.readouterr().out
+
+
 def test_budgets_are_not_parted_and_empty_cutoffs_are_dropped():
     o = np.log(np.repeat([1.0, 2.0, 4.0, 8.0], [4, 4, 4, 8]))
     found = cuts(o)

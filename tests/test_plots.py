@@ -91,6 +91,12 @@ def test_curve_draws_on_the_axes_it_is_given(fit):
         plots.curve(fit, ax={"rate": right})
 
 
+def test_many_runs_are_counted_and_not_named():
+    many = FakeFit(runs(*(run(f"run {i}", 300) for i in range(44))))
+    labels = [text.get_text() for text in plots.curve(many)["loss"].get_legend().texts]
+    assert labels == ["44 runs", "power_law (fit)"]
+
+
 def test_rows_that_are_planned_and_not_measured_are_left_out(fit):
     frame = run("c", 300)
     frame.loc[frame["step"] > 200, "loss"] = np.nan

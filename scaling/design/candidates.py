@@ -32,7 +32,8 @@ class Candidates:
 def candidates(data: Any, *, positive: bool = True) -> Candidates:
     """The laws to compare on these data when none is named.
 
-    Curves of one model size with their learning rates are for laws of schedules. Of a table the laws that take most of its
+    Curves of one model size with their learning rates are for laws of schedules; of several sizes, where no law of a table can
+    be fitted, for laws over whole curves. Of a table the laws that take most of its
     columns are left: one of tokens alone says nothing where sizes vary.
 
     Parameters
@@ -55,21 +56,31 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
                 else "reads whole loss curves of one size with their learning rates"
             )
         else:
-            try:
-                law, _ = of_columns(law, data)
-                made = design(data, law, fitting=True, positive=positive)
-            except (ScalingError, *OF_A_FORMULA) as problem:
-                absent[name] = failure(problem)
-                continue
-            if reason := unfit(law, made, len(law.params)):
-                absent[name] = reason
+            tried = _tried(law, data, positive)
+            if isinstance(tried, str):
+                absent[name] = tried
             else:
-                found[name] = law, made
+                found[name] = tried
+    if not found:  # of curves of several sizes without tokens the laws over whole curves are what is left
+        for law in (law for law in laws.values() if "N" in law.hooks.facts and law.predicts == "loss"):
+            if not isinstance(tried := _tried(law, data, positive), str):
+                found[law.name] = tried
+                del absent[law.name]
     kept = _richest(found)
     for name in {*found} - {*kept}:
         law = found[name][0]
         absent[name] = f"leaves out columns that vary: it takes {', '.join(law.conventions.get(i, i) for i in law.inputs)}"
     return Candidates([found[name][0] for name in kept], absent, _unused(data, [found[name] for name in kept]))
+
+
+def _tried(law: Law, data: Any, positive: bool) -> tuple[Law, Design] | str:
+    """A law in the units of its columns with the rows it reads, or why it cannot be fitted."""
+    try:
+        law, _ = of_columns(law, data)
+        made = design(data, law, fitting=True, positive=positive)
+    except (ScalingError, *OF_A_FORMULA) as problem:
+        return failure(problem)
+    return unfit(law, made, len(law.params)) or (law, made)
 
 
 def built_once(data: Any) -> Any:

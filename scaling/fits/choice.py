@@ -44,9 +44,8 @@ class Choice:
         errors = dict(zip(self.laws, self.errors, strict=True))
         if self.chosen not in errors:
             return [("choice", f"{self.chosen}: too few rows to hold some back, so nothing was compared")]
-        text = (
-            f"{self.chosen} of {len(self.laws)} laws: off by {_percent(errors[self.chosen])} on rows held out ({self.holdout})"
-        )
+        many = f"of {len(self.laws)} laws" if len(self.laws) > 1 else "alone"
+        text = f"{self.chosen} {many}: off by {_percent(errors[self.chosen])} on rows held out ({self.holdout})"
         if self.rival:
             apart = f"{_percent(abs(self.difference))} {'more' if self.difference >= 0 else 'less'}"
             se = f" +- {_percent(self.se)}" if self.se == self.se else ""

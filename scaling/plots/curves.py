@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scaling.logs import Runs
 
 LOSS_POINTS = 90  # markers per run in the loss panel, so that the line of the fit stays visible between them
+NAMED = 12  # runs up to which the legend names each
 PANELS = {"loss": 1.0, "residual": 0.38, "lr": 0.3}
 
 
@@ -84,7 +85,10 @@ def _finish(axes: Mapping[str, Axes], table: pd.DataFrame, law: str) -> None:
         loss.set_ylim(*style.loss_limits(table["step"], table["loss"]))
         loss.set_ylabel(style.LABELS["loss"])
         loss.plot([], [], color=style.QUIET, label=f"{law} (fit)")
-        loss.legend(loc="upper right", ncols=1 + table["run"].nunique() // 8)
+        handles, labels = loss.get_legend_handles_labels()
+        if (runs := table["run"].nunique()) > NAMED:
+            handles, labels = [handles[0], handles[-1]], [f"{runs} runs", labels[-1]]
+        loss.legend(handles, labels, loc="upper right", ncols=1 + (len(labels) - 1) // 8)
     if residual := axes.get("residual"):
         residual.axhline(0, color=style.QUIET, linewidth=0.8, zorder=1)
         # outliers may leave the picture
