@@ -187,3 +187,24 @@ def test_rows_in_the_warm_up_are_neither_fitted_nor_predicted(made):
     out = fit.predict(runs["constant"])
     assert len(out) == len(runs["constant"].frame) and out["prediction"].isna().sum() == 4
     assert list(out["step"][:5]) == [0, 1, 50, 99, 120] and out["prediction"][4:].notna().all()
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_rows_of_a_table_come_back_in_its_order(shuffled):
+    """So that df["said"] = fit.predict(df)["prediction"] says of each row what is its own, whatever the names of the runs."""
+    steps = np.arange(200, 2001, 50)
+    frame = pd.concat(
+        [
+            pd.DataFrame({"run": run, "step": steps, "lr": 3e-3 * share, "loss": 2 + 5 * steps**-0.5 + 0.1 * share})
+            for run, share in (("b", np.where(steps < 900, 1, 0.3)), ("a", np.where(steps < 1500, 1, 0.1)), ("c", np.ones(len(steps))))
+        ],
+        ignore_index=True,
+    )
+    if shuffled:
+        frame = frame.sample(frac=1, random_state=1, ignore_index=True)
+    fit = scaling.fit(frame, "multi_power_5")
+    out = fit.predict(frame, interval="delta")
+    assert out["run"].tolist() == frame["run"].tolist() and out["step"].tolist() == frame["step"].tolist()
+    assert out.index.equals(frame.index) and np.allclose(out["loss"], frame["loss"])
+    few = frame[frame["run"] != "b"].reset_index(drop=True)
+    assert np.allclose(fit.predict(few, interval="delta")["loss"], few["loss"])

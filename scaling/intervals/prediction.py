@@ -63,12 +63,21 @@ def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) 
     if (asked := target.rows.asked) is not None:  # rows in the warm-up have no prediction
         out = asked.join(out[[c for c in out if c not in asked]])
         out["ok"] = out["ok"].eq(True)
-    out = out.reset_index(drop=True)
+    out = _as_given(out.reset_index(drop=True), data)
     out.attrs["interval"] = f"{level:.0%} interval, {said}"
     out.attrs["why"] = trusted.why
     out.attrs["influence"] = [] if exact else rests_on(target, low, high)
     out.attrs["extrapolation"] = extrapolation(fit.design, target.rows)
     return out
+
+
+def _as_given(out: pd.DataFrame, data: Any) -> pd.DataFrame:
+    """Rows of runs in the order of the table they were given in, each under its place there; runs are read sorted by name."""
+    if not isinstance(data, pd.DataFrame) or not {"run", "step"} <= {*data} & {*out}:
+        return out
+    keys = [pd.MultiIndex.from_arrays([table["run"].astype(str), table["step"].astype(float)]) for table in (data, out)]
+    place = keys[0].get_indexer(keys[1]) if keys[0].is_unique else np.array([-1])
+    return out if (place < 0).any() else out.set_index(pd.Index(place)).sort_index()
 
 
 def _exploded(target: Target, found: Drift | None) -> np.ndarray:
