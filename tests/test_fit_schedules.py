@@ -196,7 +196,11 @@ def test_rows_of_a_table_come_back_in_its_order(shuffled):
     frame = pd.concat(
         [
             pd.DataFrame({"run": run, "step": steps, "lr": 3e-3 * share, "loss": 2 + 5 * steps**-0.5 + 0.1 * share})
-            for run, share in (("b", np.where(steps < 900, 1, 0.3)), ("a", np.where(steps < 1500, 1, 0.1)), ("c", np.ones(len(steps))))
+            for run, share in (
+                ("b", np.where(steps < 900, 1, 0.3)),
+                ("a", np.where(steps < 1500, 1, 0.1)),
+                ("c", steps / steps),
+            )
         ],
         ignore_index=True,
     )

@@ -236,6 +236,19 @@ def test_beyond_the_runs_what_a_prior_alone_says_is_no_forecast():
     assert any("mp is known from its prior alone" in why for why in found.attrs["why"])
 
 
+def test_the_schedule_of_a_run_may_be_a_file_of_all_its_rates(fit, tmp_path):
+    one = run(1e9, "wsd:decay=0.3,final=0.1", 8000)
+    path = tmp_path / "rates.csv"
+    pd.DataFrame({"step": np.arange(1, 8001), "lr": one["plan"].rates}).to_csv(path, index=False)
+    told = {"N": 1e9, "schedule": str(path), "batch": 1e5}
+    wanted = fit.predict(made([one]))["prediction"].iloc[-1]
+    for more in ({}, {"tokens": 8e8}, {"steps": 8000}):
+        assert fit.predict({**told, **more})["prediction"].iloc[-1] == pytest.approx(wanted, rel=1e-6)
+    for wrong in ({"steps": 9000}, {"tokens": 9e8}):
+        with pytest.raises(DataError, match="are told"):
+            fit.predict({**told, **wrong})
+
+
 def test_what_is_left_out_to_see_how_far_the_law_carries():
     made_ = design(runs := made(LADDER), ladders.in_units(LAW, runs), fitting=True)
     parts = {part.what: part for part in folds(made_)}

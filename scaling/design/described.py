@@ -86,12 +86,13 @@ def _planned(told: dict[str, Any], law: Law, fitting: bool) -> tuple[float, Sche
     """Tokens of one update, and the schedule."""
     usual = {} if fitting or law.hooks.usual is None else law.hooks.usual(told.get("n_params"), **law.conventions)
     text = told["schedule"]
-    keys = {} if isinstance(text, Schedule) else {part.partition("=")[0].strip() for part in text.partition(":")[2].split(",")}
+    whole = isinstance(text, Schedule) or text.strip().lower().endswith(".csv")  # all rates are told
+    keys = {} if whole else {part.partition("=")[0].strip() for part in text.partition(":")[2].split(",")}
     batch, tokens = told.get("batch_tokens", usual.get("B")), told.get("tokens")
     if batch is None:
         raise DataError("the tokens of one update are not told; add batch (in tokens).")
     settings: dict[str, Any] = {}
-    if not isinstance(text, Schedule):
+    if not whole:
         if "peak" not in keys and (peak := told.get("peak", usual.get("peak"))) is not None:
             settings["peak"] = float(peak)
         if "steps" not in keys and text.partition(":")[0].strip() != "table":
@@ -99,6 +100,8 @@ def _planned(told: dict[str, Any], law: Law, fitting: bool) -> tuple[float, Sche
                 raise DataError("how long it runs is not told; add tokens, or steps.")
             settings["steps"] = int(told.get("steps", round(tokens / batch) if tokens is not None else 0))
     plan = schedule(text, **settings)
+    if whole and plan.steps != told.get("steps", plan.steps):
+        raise DataError(f"the schedule has {plan.steps} updates, and {told['steps']:g} steps are told; leave out one of them.")
     if tokens is not None and abs(plan.steps * batch / tokens - 1) > max(0.01, batch / tokens):
         raise DataError(
             f"{plan.steps} updates of {batch:g} tokens are {plan.steps * batch:.4g} tokens, and {tokens:.4g} are told."
