@@ -236,6 +236,11 @@ def test_beyond_the_runs_what_a_prior_alone_says_is_no_forecast():
     assert any("mp is known from its prior alone" in why for why in found.attrs["why"])
 
 
+def test_runs_without_a_drop_of_the_rate_cannot_say_what_annealing_saves():
+    constant = scaling.fit(made([run(N, "constant:", steps) for N in SIZES for steps in (2000, 5000)], noise=3e-4), "ladder")
+    assert not constant.ok and any("rate" in said for said in constant.verdict.failures)
+
+
 def test_the_schedule_of_a_run_may_be_a_file_of_all_its_rates(fit, tmp_path):
     one = run(1e9, "wsd:decay=0.3,final=0.1", 8000)
     path = tmp_path / "rates.csv"

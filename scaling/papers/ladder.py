@@ -142,6 +142,8 @@ def ladder_reach():
 def ladder_needs(n, P, b, T, update, drops):
     if numpy.ptp(n) <= 1e-9 * n.max():
         return ["all runs have one size, so nothing says how the loss falls with it: add another, or fit a law of schedules"]
+    if not numpy.any(drops.d):
+        return ["no run lowers its learning rate, so nothing says what annealing saves: add a run that does"]
     return []
 
 
