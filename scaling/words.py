@@ -83,3 +83,8 @@ def check_level(level: Any) -> None:
     """Refuse what is no level of an interval."""
     if isinstance(level, bool) or not isinstance(level, numbers.Real) or not 0 < float(level) < 1:
         raise ArgumentError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
+
+
+def first_line(error: Exception) -> str:
+    """The beginning of what another library says of a file; its class where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:80]

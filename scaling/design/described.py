@@ -13,6 +13,7 @@ from scaling.errors import DataError, ScalingError
 from scaling.formula import Law
 from scaling.logs import Runs
 from scaling.schedules import Schedule, schedule
+from scaling.schedules.text import names_file
 
 COLUMNS = {
     "n_params": ("n_params", "N", "params"), "tokens": ("tokens", "D"), "steps": ("steps",), "peak": ("peak", "peak_lr", "lr"),
@@ -86,7 +87,7 @@ def _planned(told: dict[str, Any], law: Law, fitting: bool) -> tuple[float, Sche
     """Tokens of one update, and the schedule."""
     usual = {} if fitting or law.hooks.usual is None else law.hooks.usual(told.get("n_params"), **law.conventions)
     text = told["schedule"]
-    whole = isinstance(text, Schedule) or text.strip().lower().endswith(".csv")  # all rates are told
+    whole = isinstance(text, Schedule) or names_file(text)  # all rates are told
     keys = {} if whole else {part.partition("=")[0].strip() for part in text.partition(":")[2].split(",")}
     batch, tokens = told.get("batch_tokens", usual.get("B")), told.get("tokens")
     if batch is None:

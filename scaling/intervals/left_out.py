@@ -141,8 +141,7 @@ def _of_curves(fit: Fitted) -> LeftOut:
     made = replace(made, weights=made.weights / made.weights.mean())
     parts = _parts(fit, made)
     masks = np.array([*(part.train for part in parts), np.ones(len(made), bool)])
-    fits = _refitted(fit, made, masks * made.weights)
-    error = fit.loss.link(made.loss) - fits.predict(fits.model(made))[0]
+    fits, error = _missed(fit, made, masks)
     length = float(steps(fit.design).max())
     return replace(_measured(fit, made, parts, fits, error), length=length, slope=_slope(fit, made, length))
 
@@ -154,8 +153,8 @@ def _parts(fit: Fitted, made: Design) -> list[Fold]:
     found = [Fold(f"run '{made.frame['run'].iloc[np.argmax(runs == k)]}'", runs != k, runs == k) for k in chosen]
     found = [part for part in found if _suffices(fit, made, part)]
     if not found:
-        steps = np.log(made.frame["step"].to_numpy(float).clip(1.0))
-        found = [Fold(f"what follows step {cut.label}", cut.train, cut.test) for cut in cuts(steps, SHARES)]
+        grown = np.log(steps(made).clip(1.0))
+        found = [Fold(f"what follows step {cut.label}", cut.train, cut.test) for cut in cuts(grown, SHARES)]
         found = [part for part in found if _suffices(fit, made, part)]
     return found
 
@@ -167,8 +166,7 @@ def _slope(fit: Fitted, made: Design, length: float) -> float:
     parts = [part for part in parts if _suffices(fit, made, part)]
     if not parts:
         return 0.0
-    fits = _refitted(fit, made, np.array([part.train for part in parts]) * made.weights)
-    error = fit.loss.link(made.loss) - fits.predict(fits.model(made))[0]
+    fits, error = _missed(fit, made, np.array([part.train for part in parts]))
     squares = []
     for f in np.flatnonzero(fits.ok):
         rest = parts[f].test
@@ -220,6 +218,12 @@ def _split(rest: np.ndarray, runs: np.ndarray, params: int) -> tuple[float, floa
     rest = np.clip(rest, -limit, limit)
     scale, rho = np.sqrt(np.sum(rest**2) / max(len(rest) - params, 1)), lag_one(rest, runs)
     return float(scale * np.sqrt(1 - rho)), float(scale * np.sqrt(rho))
+
+
+def _missed(fit: Fitted, made: Design, masks: np.ndarray) -> tuple[Refits, np.ndarray]:
+    """Fits to the rows of every mask (k, n), and by how much each misses all rows (k, n)."""
+    fits = _refitted(fit, made, masks * made.weights)
+    return fits, fit.loss.link(made.loss) - fits.predict(fits.model(made))[0]
 
 
 def _refitted(fit: Fitted, made: Design, weights: np.ndarray) -> Refits:

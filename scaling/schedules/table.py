@@ -226,7 +226,7 @@ def schedule(source: Any, *, first: int | None = None, **settings: Any) -> Sched
     ------
     ScheduleError : unknown name or key (with the nearest one), missing key, impossible value, a file that cannot be read.
     """
-    if isinstance(source, str) and source.strip().lower().endswith(".csv"):
+    if text.names_file(source):
         if settings:
             raise ScheduleError(f"{source}: this file holds all rates of its schedule; leave out {', '.join(settings)}")
         step, lr = text.read_rates(source.strip())

@@ -100,6 +100,11 @@ def parse(text: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return name, {k: checked[k] for k, default in allowed.items() if k in checked and checked[k] != default}
 
 
+def names_file(source: Any) -> bool:
+    """Is this the path of a file with all rates of a schedule, and no schedule as text?"""
+    return isinstance(source, str) and source.strip().lower().endswith(".csv")
+
+
 def read_rates(path: str) -> tuple[np.ndarray, np.ndarray]:
     """Columns step and lr (n,) of a CSV, such as `scaling search -o best.csv` writes."""
     try:

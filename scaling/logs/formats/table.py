@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from scaling.errors import DataError
+from scaling.words import first_line
 
 
 def table(path: str | Path, needed: list[str], **settings: Any) -> pd.DataFrame:
@@ -21,8 +22,9 @@ def table(path: str | Path, needed: list[str], **settings: Any) -> pd.DataFrame:
             raise
         raise DataError(f"{path} is a folder; give the path of the file in it.") from error
     except (ValueError, OSError) as error:  # what pandas and pyarrow raise for damage
-        said = (str(error).splitlines() or [type(error).__name__])[0][:80]
-        raise DataError(f"{path}: the table is damaged ({said}); take it anew from the authors' repository.") from error
+        raise DataError(
+            f"{path}: the table is damaged ({first_line(error)}); take it anew from the authors' repository."
+        ) from error
     if missing := [c for c in needed if c not in frame]:
         raise DataError(
             f"{path}: no column {', '.join(map(repr, missing))}, so this is another format. It has "

@@ -11,6 +11,7 @@ from scaling.logs.cells import Lazy, Numbers
 from scaling.logs.findings import Findings
 from scaling.logs.opened import GROWTH, LEAST
 from scaling.logs.sheet import Sheet, parts_of
+from scaling.words import first_line
 
 NAME = "Parquet"
 DAMAGED = "the file is cut or damaged ({}); save the table again"
@@ -46,7 +47,7 @@ class _Columns(Lazy):
         try:
             return _cells(read().column(0))
         except (OSError, ValueError, IndexError, StopIteration) as error:  # what pyarrow raises for damage
-            raise DataError(f"{self._path}, column {name!r}: {DAMAGED.format(_first_line(error))}") from None
+            raise DataError(f"{self._path}, column {name!r}: {DAMAGED.format(first_line(error))}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -65,10 +66,6 @@ def _cells(column: Any) -> Any:
     return column.to_pylist()
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:80]
-
-
 def sheets(path: Path, findings: Findings) -> list[Sheet]:
     """The sheet; none after a problem was recorded."""
     name = str(path)
@@ -80,7 +77,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        findings.problem(name, DAMAGED.format(_first_line(error)))
+        findings.problem(name, DAMAGED.format(first_line(error)))
         return []
     names = [field.name for field in file.schema_arrow if not field.name.startswith("__index_level")]
     rows = file.metadata.num_rows
