@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import qmc
 from scipy.stats import t as student
 
 import scaling
@@ -15,6 +16,7 @@ from scaling.engine.solver import costs, minimise
 from scaling.engine.steps import GaussNewton, Newton, damped
 from scaling.engine.uncertainty import covariance, deviation, lag_one
 from scaling.engine.verdict.judgement import judge
+from scaling.numerics import spread
 
 X = np.geomspace(1e3, 1e6, 24)
 NOISE = 0.01 * np.random.default_rng(0).standard_normal(24)
@@ -261,3 +263,9 @@ def test_information_criteria_have_one_definition():
     for law, row in table.iterrows():
         found = scaling.fit(weighted, law, objective="log_squares")
         assert (row["aicc"], row["bic"]) == (found.aicc, found.bic), law
+
+
+@pytest.mark.parametrize(("count", "points", "seed"), [(1, 7, 0), (3, 256, 0), (5, 300, 11), (14, 40, 3)])
+def test_starts_are_spread_as_scipy_spreads_them(count, points, seed):
+    expected = qmc.Halton(count, rng=np.random.default_rng(seed)).random(points)
+    assert np.array_equal(spread(count, points, seed), expected)

@@ -29,6 +29,7 @@ def loaded_by(code: str) -> set[str]:
         ("import scaling; scaling.plots", ("torch", "matplotlib.pyplot", "lmfit")),
         ("from scaling.cli import main; main(['--help'])", (*HEAVY, "pandas", "scipy")),
         ("from scaling.cli import main; main(['fit', '--help'])", (*HEAVY, "pandas", "scipy")),
+        ("from scaling.cli import main; main(['fit', 'scaling/samples/table.csv'])", (*HEAVY, "scipy.stats")),
     ],
 )
 def test_heavy_modules_wait_until_they_are_needed(code, heavy):

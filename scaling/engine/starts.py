@@ -19,6 +19,7 @@ from scaling.engine.losses import Loss
 from scaling.engine.model import Model
 from scaling.engine.solver import costs
 from scaling.formula import Domain, Parameter
+from scaling.numerics import spread
 
 LINE, SQUARE, CLOUD = 40, 12, 256  # nodes over one, two (per side), more non-linear parameters (Halton points)
 NONE = -60.0  # logarithm of a scale that is not there
@@ -92,7 +93,7 @@ class Grid:
         t = np.clip(t, coordinates.lower, coordinates.upper)
         around = t[:0]
         if given:
-            near = theta * np.exp(0.5 * ndtri(_halton(len(theta), given, seed)))
+            near = theta * np.exp(0.5 * ndtri(spread(len(theta), given, seed)))
             around = coordinates.from_params(np.vstack([theta, near[1:]]))
         for one in linear[1:]:
             bare = t.copy()
@@ -145,14 +146,14 @@ def _grid(params: tuple[Parameter, ...], nonlinear: list[int], seed: int, plain:
         axis = np.linspace(0, 1, LINE if count == 1 else SQUARE)
         unit = np.stack(np.meshgrid(*[axis] * count, indexing="ij"), -1).reshape(-1, count)
     else:
-        unit = _halton(count, CLOUD, seed)
+        unit = spread(count, CLOUD, seed)
     nodes = np.empty_like(unit)
     for k, j in enumerate(nonlinear):
         domain = params[j].domain
         lo, hi = search_range(domain)
         if np.isinf(domain.lo) and np.isinf(domain.hi) and (given or params[j].start):
-            spread = np.where(np.arange(len(unit)) % 2, 2.0, 0.5)
-            nodes[:, k] = (plain[j] or 1.0) * np.exp(spread * ndtri(np.clip(unit[:, k], 0.01, 0.99)))
+            width = np.where(np.arange(len(unit)) % 2, 2.0, 0.5)
+            nodes[:, k] = (plain[j] or 1.0) * np.exp(width * ndtri(np.clip(unit[:, k], 0.01, 0.99)))
         elif lo > 0:
             nodes[:, k] = lo * (hi / lo) ** unit[:, k]
         else:
@@ -160,13 +161,6 @@ def _grid(params: tuple[Parameter, ...], nonlinear: list[int], seed: int, plain:
         if domain.log:
             nodes[:, k] = np.log(nodes[:, k])
     return nodes
-
-
-def _halton(count: int, points: int, seed: int) -> np.ndarray:
-    """Points (points, count) spread evenly over the unit cube."""
-    from scipy.stats import qmc  # slow to import, and a loaded fit predicts without
-
-    return np.asarray(qmc.Halton(count, rng=np.random.default_rng(seed)).random(points))
 
 
 def search_range(d: Domain) -> tuple[float, float]:
