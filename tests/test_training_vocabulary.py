@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import scaling
 from scaling.errors import MissingExtra, TrainingDataError, TrainingError
-from scaling.training import RunSpec, losses, train, vocabulary
+from scaling.training import RunSpec, group, losses, records, train, vocabulary
 from scaling.training.corpus import Corpus, Source, read_corpus, validation_windows
 from scaling.training.grid import read_sweep
 from scaling.training.probes import Bench
@@ -187,6 +187,11 @@ def test_losses_a_token_and_a_byte_are_logged_apart(tmp_path):
         assert float(row["val_loss_byte"]) == pytest.approx(
             float(row["val_loss"]) / corpus.vocabulary.widths[few].mean(), rel=1e-7
         )
+        updates = range(int(row["step"]) - int(row["train_window"]), int(row["step"]))
+        read = [source.train[at + 1 : at + 17] for u in updates for at in corpus.places(u, TINY["batch"], 17, 0)]
+        assert float(row["train_loss_byte"]) == pytest.approx(
+            float(row["train_loss"]) / corpus.vocabulary.widths[np.concatenate(read)].mean(), rel=1e-7
+        )
     assert record["final_val_loss_byte"] == pytest.approx(
         record["final_val_loss"] / corpus.vocabulary.widths[many].mean(), rel=1e-12
     )
@@ -196,10 +201,11 @@ def test_losses_a_token_and_a_byte_are_logged_apart(tmp_path):
     assert record["train_bytes"] == plain["train_bytes"] and record["validation_bytes"] == plain["validation_bytes"]
     assert record["n_params"] - plain["n_params"] == 14 * 8 and record["vocab"] == 270
     assert record["unigram_loss"] < math.log(270)
-    assert "val_loss_byte" not in (tmp_path / "curves" / "plain.csv").read_text()
+    assert "loss_byte" not in (tmp_path / "curves" / "plain.csv").read_text()
     assert not {"final_val_loss_byte", "unigram_loss", "vocabulary_sha256"} & plain.keys()
-    runs = scaling.read(tmp_path)
-    assert runs.frame.loc[runs.frame["run"] == "run", "val_loss"].iloc[-1] == pytest.approx(float(rows[-1]["val_loss"]))
+    frame = scaling.read(tmp_path).frame
+    for loss in "val_loss", "train_loss":
+        assert frame.loc[frame["run"] == "run", loss].iloc[-1] == pytest.approx(float(rows[-1][loss]))
 
 
 def test_a_mixture_has_one_vocabulary_and_weighs_its_losses_a_byte(tmp_path):
@@ -220,8 +226,6 @@ def test_a_mixture_has_one_vocabulary_and_weighs_its_losses_a_byte(tmp_path):
 
 
 def test_another_vocabulary_is_not_gone_on_with(tmp_path, monkeypatch):
-    from scaling.training import group
-
     def stop(self):
         save(self)
         raise KeyboardInterrupt
@@ -238,6 +242,24 @@ def test_another_vocabulary_is_not_gone_on_with(tmp_path, monkeypatch):
         with pytest.raises(TrainingDataError, match=r"vocabulary_sha256 was '.*', is 'other'"):
             train(spec, tmp_path, name="run", device="cpu")
     assert train(spec, tmp_path, name="run", device="cpu")["status"] == "finished"
+
+
+def test_a_curve_that_an_older_version_began_keeps_its_columns(tmp_path, monkeypatch):
+    def stop(self):
+        save(self)
+        if any(lane.step >= 8 for lane in self.lanes):
+            raise KeyboardInterrupt
+
+    text, save = str(text_in(tmp_path / "text")), group.Group._save
+    spec = RunSpec(schedule="constant:peak=1e-2,steps=20", corpus=text, vocab=270, **TINY)
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "WITH_VOCABULARY", ("val_loss_byte",))
+        train(spec, tmp_path, name="old", device="cpu")
+        patch.setattr(group.Group, "_save", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(spec, tmp_path, name="run", device="cpu", checkpoint_seconds=0.0)
+    train(spec, tmp_path, name="run", device="cpu")
+    assert (tmp_path / "curves" / "run.csv").read_bytes() == (tmp_path / "curves" / "old.csv").read_bytes()
 
 
 def test_a_bench_reads_the_tokens_of_its_run(tmp_path):

@@ -71,6 +71,18 @@ class Corpus:
         """Mean bytes of the tokens that are predicted in some windows, the last `context` of each."""
         return self.bytes_of(windows[:, -context:]) / windows[:, -context:].size
 
+    def width_read(self, updates: range, batch: int, span: int, seed: int, context: int) -> float:
+        """Mean bytes of the tokens that some updates learn to predict, the last `context` of each sequence; see `places`."""
+        if self.vocabulary is None:
+            return 1.0
+        ends = np.concatenate([self.places(update, batch, span, seed) for update in updates]) + span
+        return int((self._bytes_before[ends] - self._bytes_before[ends - context]).sum()) / (ends.size * context)
+
+    @cached_property
+    def _bytes_before(self) -> np.ndarray:
+        assert self.vocabulary is not None
+        return np.concatenate([[0], np.cumsum(self.vocabulary.widths[self.text])])
+
     def require(self, span: int) -> None:
         """Raise TrainingDataError if a source that is learned from is shorter than one window of `span` tokens."""
         unit = "tokens" if self.vocabulary else "bytes"

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scaling.training.corpus import Corpus, validation_windows
 from scaling.training.losses import judged_losses
 from scaling.training.model import Model
 
@@ -29,6 +30,25 @@ class Judged(NamedTuple):
     standard_error: float
     by_source: dict[str, float]
     per_byte: float
+
+
+def judges(corpus: Corpus, tokens: int, context: int, span: int, device: torch.device) -> list[Judge]:
+    """Fixed validation sets of `tokens` predicted tokens, one for each source; `span` is the tokens of a window."""
+    return [
+        Judge(source.name, source.share, torch.from_numpy(windows).to(device).long(), corpus.width(windows, context))
+        for source in corpus.sources
+        for windows in [validation_windows(source.validation, tokens, context, span)]
+    ]
+
+
+def in_bytes(corpus: Corpus, sets: Sequence[Judge], context: int, final: Judged | None) -> dict[str, float | None]:
+    """What makes losses of different vocabularies comparable: nats a byte, bytes a token, and a unigram model's loss."""
+    read = [(judge.share, judge.windows[:, -context:].cpu().numpy()) for judge in sets]
+    return {
+        "final_val_loss_byte": final and final.per_byte,
+        "bytes_per_token": corpus.bytes_of(corpus.text) / len(corpus.text),
+        "unigram_loss": sum(share * corpus.unigram_loss(tokens) for share, tokens in read),
+    }
 
 
 def evaluation_steps(rates: np.ndarray, every: int) -> np.ndarray:

@@ -20,8 +20,8 @@ import torch
 
 from scaling.document import write_atomically
 from scaling.errors import TrainingDataError, TrainingError
-from scaling.training.corpus import Corpus, validation_windows
-from scaling.training.evaluation import Judge, Judged, evaluate, evaluation_steps
+from scaling.training.corpus import Corpus
+from scaling.training.evaluation import Judge, Judged, evaluate, evaluation_steps, in_bytes, judges
 from scaling.training.progress import bar
 from scaling.training.records import (
     Curve,
@@ -104,18 +104,11 @@ class Group:
         self.lanes: list[Lane] = []
         self.stack: Stack
         corpus.require(self.model.span())
-        self.final_judges = self._judges(self.spec.val_tokens)
-        self.curve_judges = [judge for judge in self._judges(self.spec.eval_tokens) if judge.share]
-
-    def _judges(self, tokens: int) -> list[Judge]:
-        context = self.spec.context
-        return [
-            Judge(
-                source.name, source.share, torch.from_numpy(windows).to(self.device).long(), self.corpus.width(windows, context)
-            )
-            for source in self.corpus.sources
-            for windows in [validation_windows(source.validation, tokens, context, self.model.span())]
-        ]
+        self.final_judges, curve_judges = (
+            judges(corpus, tokens, self.spec.context, self.model.span(), device)
+            for tokens in (self.spec.val_tokens, self.spec.eval_tokens)
+        )
+        self.curve_judges = [judge for judge in curve_judges if judge.share]
 
     def work(
         self, curves: Mapping[Path, IO[bytes]], lanes: int, checkpoint_seconds: float, quiet: bool, wanted: Callable[[], bool]
@@ -284,7 +277,7 @@ class Group:
         A run ends as diverged at a row of its own, so that it does so at the same one whatever its company.
         """
         lane = self.lanes[k]
-        step = lane.rows.pop()
+        step, span = lane.rows.pop(), self.model.span()
         names = self._alive(lane.segment)
         probing = [self.runs[name] for name in names if self.runs[name].spec.probes and step in self.runs[name].rows]
         probed = self.stack.probes(k, self.origin(probing[0].spec.seed)) if probing else {}
@@ -298,6 +291,9 @@ class Group:
             window = len(run.means[0])
             # exact, however the updates were chunked
             train_loss, z_loss, *watched = (math.fsum(values) / window for values in run.means)
+            width = self.corpus.width_read(
+                range(step - window, step), run.spec.batch, span, run.spec.data_seed, run.spec.context
+            )
             run.curve.row(
                 step=step,
                 tokens=step * run.spec.batch_tokens,
@@ -309,6 +305,7 @@ class Group:
                 val_tokens=run.spec.eval_tokens * len(self.curve_judges),
                 grad_norm=float(losses.grad_norm[k, -1]),
                 z_loss=z_loss if run.spec.z_loss else None,
+                train_loss_byte=train_loss / width,
                 val_loss_byte=judged.per_byte,
                 **dict(zip(run.spec.watched, watched, strict=True)),
                 **probed,
@@ -350,7 +347,7 @@ class Group:
             "val_se": final and final.standard_error,
             "initial_loss": self.initial[run.spec.seed],
             **{f"val_loss_{Path(source).name or source}": loss for source, loss in by_source.items()},
-            **(self._per_byte(final) if self.corpus.vocabulary else {}),
+            **(in_bytes(self.corpus, self.final_judges, self.spec.context, final) if self.corpus.vocabulary else {}),
             **(self._merged(name, lane, final) if run.spec.merge else {}),
             **facts(run.spec, self.corpus),
             "parent_run": parent,
@@ -362,15 +359,6 @@ class Group:
             "command": run.spec.command(self.out_dir, name),
         }
         self.files[name].finish(self.records[name])
-
-    def _per_byte(self, final: Judged | None) -> dict[str, float | None]:
-        """What makes losses of different vocabularies comparable: nats a byte, bytes a token, and a unigram model's loss."""
-        read = [(judge.share, judge.windows[:, -self.spec.context :].cpu().numpy()) for judge in self.final_judges]
-        return {
-            "final_val_loss_byte": final and final.per_byte,
-            "bytes_per_token": self.corpus.bytes_of(self.corpus.text) / len(self.corpus.text),
-            "unigram_loss": sum(share * self.corpus.unigram_loss(tokens) for share, tokens in read),
-        }
 
     def _save(self) -> None:
         going = [replace(lane, state=self._state(lane)) for lane in reversed(self._going())]

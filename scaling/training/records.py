@@ -47,7 +47,7 @@ CURVE_COLUMNS = (
     "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
 )  # fmt: skip
 NEEDED = ("status", "final_val_loss", "corpus", "corpus_sha256", "schedule")  # of any record
-WITH_VOCABULARY = ("val_loss_byte",)
+WITH_VOCABULARY = ("train_loss_byte", "val_loss_byte")
 WITH_PROBES = ("weight_distance", "safe_step_ratio", "no_gradient_share")
 LOST = 100.0  # seconds after which the locks of a lost machine have fallen; a network drive grants it 90
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
@@ -258,6 +258,8 @@ class Curve:
             if said not in (None, digest(kept)):
                 raise ValueError("was changed or damaged: its digest is not that in its checkpoint")
             file.truncate(keep)
+            begun = kept.partition(b"\n")[0].split(b",")  # maybe by an older version, which knew fewer
+            self.columns = tuple(name for name in self.columns if name in CURVE_COLUMNS or name.encode() in begun)
         self._size, self._hash = len(kept), hashlib.sha256(kept)
         if keep is None:
             self._append(",".join(self.columns))
