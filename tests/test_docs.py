@@ -22,8 +22,9 @@ from made.words import escaped, sections  # noqa: E402
 def test_page_of_a_law_says_what_it_should(name):
     law = scaling.laws[name]
     text = laws.page(law, "caption")
-    for heading in ("What it needs", "Symbols", "Notes, and when it fails", "Constants", "What it was checked on", "Use it"):
+    for heading in ("What it needs", "Symbols", "When it fails", "Constants", "What it was checked on", "Use it"):
         assert f"## {heading}\n" in text
+    assert escaped(law.fails) in text and law.fails.startswith("Fails ") and text.count("Fails ") == 1
     assert law.formula in text and law.cite.lower() in text.lower()
     assert all(f"### {key}\n" in text and one.source.split()[0] in text for key, one in law.published.items())
     assert all(f"`{p}`" in text for p in law.params)

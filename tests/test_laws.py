@@ -1,5 +1,6 @@
 """The contract of laws, checked on every registered one. A new file in scaling/laws gets all of it for free."""
 
+import inspect
 import pickle
 import re
 
@@ -44,6 +45,14 @@ def test_says_where_it_comes_from(law):
     assert re.match(said, law.cite), "cite with arXiv:... or doi:..., or say that it is this project's"
     assert "=" in law.formula, "the first line of the docstring is the formula"
     assert all(p.source for p in law.published.values())
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_says_when_it_fails(law):
+    """In one paragraph of its notes; laws of somebody's own need not."""
+    notes = inspect.cleandoc(law.fn.__doc__).partition("\nNotes\n-----\n")[2]
+    assert notes.startswith("Fails "), "the notes of a law begin with when it fails"
+    assert law.fails == " ".join(notes.split("\n\n")[0].split()) and law.fails.endswith(".") and len(law.fails) > 60
 
 
 @pytest.mark.parametrize("law", LAWS)

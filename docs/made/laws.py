@@ -32,7 +32,7 @@ def page(law: Law, caption: str) -> str:
     parts = [f"# {law.name}\n", code(first), f"{source(law)}. Predicts: {law.predicts}.\n", escaped(body.strip()) + "\n"]
     parts += [f":::{{figure}} {law.name}.svg\n:alt: {law.name} drawn\n\n{escaped(caption)}\n:::\n"]
     parts += ["## What it needs\n", needs(law), "## Symbols\n", symbols(doc.get("Parameters", "")), parameters(law)]
-    parts += ["## Notes, and when it fails\n", fails(law, doc.get("Notes", "")), "## Constants\n", constants(law)]
+    parts += ["## When it fails\n", fails(law), *notes(law, doc.get("Notes", "")), "## Constants\n", constants(law)]
     parts += ["## What it was checked on\n", checks(law), "## Use it\n", use(law)]
     return "\n".join(parts)
 
@@ -105,12 +105,18 @@ def parameters(law: Law) -> str:
     return table(("parameter", "domain", "start", "known beforehand"), rows) + held + "\n" + said + "\n"
 
 
-def fails(law: Law, notes: str) -> str:
-    """What the law's own notes say, and what a fit refuses or doubts before it starts."""
-    text = escaped(notes) + "\n\n" if notes else ""
+def fails(law: Law) -> str:
+    """What the law says of itself, and what a fit refuses or doubts before it starts."""
+    text = escaped(law.fails) + "\n\n" if law.fails else ""
     if refused := reasons(law):
         text += "A fit is refused, or marked not trustworthy, where\n\n" + "".join(f"- {escaped(r)}\n" for r in refused) + "\n"
     return text + "Every fit is judged on the data it has: [when to believe a fit](../../guides/verdict.md).\n"
+
+
+def notes(law: Law, said: str) -> list[str]:
+    """Heading and text of what else the notes say."""
+    rest = [part for part in said.split("\n\n") if " ".join(part.split()) != law.fails]
+    return ["## Notes\n", escaped("\n\n".join(rest)) + "\n"] if rest and said else []
 
 
 def reasons(law: Law) -> list[str]:

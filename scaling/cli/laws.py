@@ -83,6 +83,7 @@ def describe(law: Law) -> dict[str, Any]:
         "formula": law.formula,
         "reference": law.reference,
         "source": law.cite,
+        "fails": law.fails,
         "inputs": law.inputs,
         "parameters": [
             {"name": p.name, "lower": p.domain.lo, "upper": p.domain.hi, "start": p.start} for p in law.params.values()

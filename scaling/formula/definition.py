@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Real
@@ -106,6 +107,12 @@ class Law:
     def formula(self) -> str:
         """The formula: first line of the docstring."""
         return inspect.cleandoc(self.fn.__doc__ or self.name).splitlines()[0]
+
+    @property
+    def fails(self) -> str:
+        """When it fails: the docstring's paragraph that begins so; "" where its author does not say."""
+        found = re.search(r"^Fails .*(?:\n.+)*", inspect.cleandoc(self.fn.__doc__ or ""), re.M)
+        return " ".join(found[0].split()) if found else ""
 
     @property
     def reference(self) -> str:

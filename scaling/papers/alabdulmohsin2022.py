@@ -20,6 +20,11 @@ def m4(x, *, E: Positive = 1.0, rise: Positive = 9.0, beta: Positive = 300.0, c:
     ----------
     x : array_like, shape (n,), > 0. E : limit of large x. rise : E0 - E, where E0 is the limit of small x.
     beta, c : power law of the tail. alpha : how the curve leaves the plateau.
+
+    Notes
+    -----
+    Fails where no row lies near the plateau E0, which leaves rise and alpha undetermined, or none in the tail, which leaves E
+    so; and for losses that rise, or bend more than once: `broken_2`.
     """
     return E + rise * _share(np.log(beta) - c * np.log(x) + (alpha - 1) * np.log(rise), alpha)
 

@@ -22,6 +22,10 @@ def timescale(M, *, K: Positive = 1.0, g: Exponent = 0.5):
     Parameters
     ----------
     M : array_like, shape (n,), training tokens per parameter.
+
+    Notes
+    -----
+    Fails for optimisers whose decay is not AdamW's, and says nothing of which of peak rate, batch and decay to change.
     """
     return K / M**g
 

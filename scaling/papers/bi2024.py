@@ -34,6 +34,12 @@ def allocation(C, *, K: Positive = 0.2, a: Unit = 0.5):
     Parameters
     ----------
     C : array_like, shape (n,), training compute, in the unit of the constants. K : at one unit. a : exponent.
+
+    Notes
+    -----
+    Fails where the runs behind it were not each at their best, or count N or C in another way than its constants: counting the
+    head, shorter warm-ups and tuned rates take the exponent of the size from .84 to .50 on the same data (arXiv:2406.19146).
+    Rounded exponents are worth little far out.
     """
     return K * C**a
 
@@ -60,5 +66,11 @@ def lr_compute(C, *, K: Positive = 0.3, gamma: Exponent = 0.1):
     Parameters
     ----------
     C : array_like, shape (n,), training compute in FLOP.
+
+    Notes
+    -----
+    Fails for another batch, schedule or split of compute than the runs it was fitted to: with a batch held fixed the best rate
+    falls with the tokens, with one that grows it rises (arXiv:2409.19913, arXiv:2503.04715), and compute alone cannot tell them
+    apart.
     """
     return K / C**gamma

@@ -24,6 +24,11 @@ def chinchilla_outer(
     ----------
     N : array_like, shape (n,), parameters (say which count). D : array_like, shape (n,), training tokens.
     E : irreducible loss. A, alpha : finite model. B, beta : finite data. gamma : how the two shortages combine.
+
+    Notes
+    -----
+    Fails to determine gamma on small tables: on the 240 points of arXiv:2404.10102 it is 1.26, .93 and .70 for 60, 80 and 100 %
+    of them. Runs cut short, of repeated data or at settings far from their best are not described.
     """
     return E + (A / N**alpha + B / D**beta) ** gamma
 

@@ -35,6 +35,11 @@ def parallel(N, streams: Streams, *, E: Positive = 1.0, A: Positive = 1e8, alpha
     ----------
     N : array_like, shape (n,), parameters. streams : P, number of streams, at least 1.
     E : loss of infinite size. A, alpha : power law of the size. k : what e times as many streams are worth.
+
+    Notes
+    -----
+    Fails where runs differ in their tokens, as it has no term of data, where none has more than one stream, and far beyond the
+    streams fitted: ln P has no limit. The constants are of 1, 2 and 4 streams.
     """
     return E + (A / (N * (k * np.log(streams) + 1))) ** alpha
 

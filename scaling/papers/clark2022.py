@@ -45,6 +45,11 @@ def routed(
     Parameters
     ----------
     N : array_like, shape (n,), parameters of the dense model. E : number of experts.
+
+    Notes
+    -----
+    Fails where runs differ in their tokens, as it has no term of data, and far beyond the sizes fitted, as it has no limit in
+    N. E_start and E_max need runs of few and of very many experts.
     """
     n, e = np.log10(N), np.log10(effective(E, E_start, E_max))
     return 10 ** (a * n + b * e + c * n * e + d)

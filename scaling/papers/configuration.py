@@ -56,8 +56,10 @@ def configuration(
     r : how the best rate follows the batch: lr* (batch / B*)^r. c, c_B : how much it costs to miss rate and batch.
     k, k_B : above 0 too much costs more than too little. s : how the bowls flatten with more tokens.
 
-    Fails where the grid of settings leaves the optimum at its edge, or rows that diverged are fitted with the others: near
-    the optimum the bowls are even, far off they are not. `scaling.procedures.settings` keeps the rows near their group's best.
+    Notes
+    -----
+    Fails where the grid of settings leaves the optimum at its edge, or rows that diverged are fitted with the others: near the
+    optimum the bowls are even, far off they are not. `scaling.procedures.settings` keeps the rows near their group's best.
     """
     rate, best = best_settings(N, D, {"K": K, "alpha": alpha, "beta": beta, "K_B": K_B, "nu": nu, "gamma": gamma})
     y = np.log(batch) - best

@@ -25,12 +25,16 @@ def configuration_quadratic(
 ):  # fmt: skip
     """ln L(N, D, lr, B) = z + sum_i z_i x_i + sum_(i <= j) z_ij x_i x_j,  x = ln (N / 1e9, D / 2e10, lr / 2e-3, B / 5e5)
 
-    All terms up to the second order; the best settings are where it is lowest in lr and B. Nothing keeps it from rising with
-    size or tokens beyond the grid, and its bowls are as steep on both sides: `configuration` has neither fault.
+    All terms up to the second order; the best settings are where it is lowest in lr and B.
 
     Parameters
     ----------
     N, D, lr, batch : as in `configuration`. z : ln of the loss at the reference; the others its slopes and bends.
+
+    Notes
+    -----
+    Fails beyond the grid, where the loss may rise with size or tokens, and where rows far from the best settings are fitted
+    with the others: they bend both sides of the bowls alike. `configuration` has neither fault.
     """
     n, d, u, v = _logs(N, D, lr, batch)
     first = z + z_N * n + z_D * d + z_lr * u + z_B * v

@@ -30,11 +30,16 @@ def qat_fraction(N, D, bits, *, a: Delay = 6.7):
     """f(N, D, bits) = exp(-a / ln S),  S = 8 D / (N bits)
 
     Best share of the tokens to spend on quantisation-aware training; S counts tokens per byte of the quantised weights.
-    Loses its meaning below S of about 10. When fitting, the column `loss` holds the shares.
+    When fitting, the column `loss` holds the shares.
 
     Parameters
     ----------
     N : array_like, shape (n,), parameters. D : tokens of both phases together. bits : of a quantised weight.
+
+    Notes
+    -----
+    Fails where there are few tokens: at one or less per byte it is refused, below 10 it means little. Known for weights of 1 to
+    6 bits alone, activations in full precision.
     """
     S = tokens_per_byte(N, D, bits)
     if np.any(S <= 1):
@@ -67,6 +72,11 @@ def qat_penalty(
     ----------
     N : array_like, shape (n,), parameters. levels : 2^bits. S_fp, S_qat : tokens of either phase per byte of quantised
         weights, `tokens_per_byte`.
+
+    Notes
+    -----
+    Fails on small tables: eleven parameters, constants that nobody published, and an exponent xi of unknown sign. Known for
+    weights of 1 to 6 bits alone, and only for an added loss above 0.
     """
     return (
         theta / levels**kappa + phi / (levels**chi * N**psi * S_qat**omega) + lam / (levels**mu * N**nu * S_fp**xi * S_qat**rho)

@@ -15,6 +15,11 @@ def experts(N, E, *, c: Positive = 1.0, A: Positive = 30.0, a: Exponent = 0.2, b
     ----------
     N : array_like, shape (n,), parameters of the dense model that a token passes through. E : number of experts.
     c : limit of large N and E. A, a, b : reducible loss.
+
+    Notes
+    -----
+    Fails where experts saturate, as each doubling of them takes the same share of what is left here, and where runs differ in
+    their tokens: it has no term of data.
     """
     return c + A / (N**a * E**b)
 
@@ -31,6 +36,11 @@ def experts_effective(
     Parameters
     ----------
     N, E, c, A, a, b : as in `experts`. E_start, E_max : Ê of one expert, and of many.
+
+    Notes
+    -----
+    Fails where runs differ in their tokens, as it has no term of data. E_start and E_max need runs of few and of very many
+    experts, and trade off with A and b without them.
     """
     return c + A / (N**a * effective(E, E_start, E_max) ** b)
 

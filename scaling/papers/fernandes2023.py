@@ -24,6 +24,11 @@ def multitask(
     ----------
     N : array_like, shape (n,), parameters. p : weight of the task in training, in (0, 1].
     L_inf, beta, alpha : the task's law when it is trained alone. c1, c2, c3 : what it gains from the other task.
+
+    Notes
+    -----
+    Fails for more than two tasks, which the paper did not try, for a task of weight 0, and where the weights fitted do not
+    reach around the one asked: f is a shape, not a theory.
     """
     return L_inf + beta / (effective_share(p, c1=c1, c2=c2, c3=c3) * N) ** alpha
 

@@ -20,6 +20,11 @@ def encoder_decoder(N_e, N_d, *, L_inf: Positive = 1.0, A: Positive = 100.0, p_e
     ----------
     N_e, N_d : array_like, shape (n,), parameters of encoder and decoder, without embeddings and softmax.
     L_inf : irreducible loss. A, p_e, p_d : reducible loss.
+
+    Notes
+    -----
+    Fails far from the ratios fitted, as an encoder that grows makes up for any decoder here, and where runs differ in their
+    tokens: it has no term of data.
     """
     return L_inf + A / (N_e**p_e * N_d**p_d)
 
@@ -50,6 +55,11 @@ def bleu_target(L, *, c: Positive = 50.0, p: Exponent = 0.5):
     Parameters
     ----------
     L : array_like, shape (n,), > 0, loss on the test set.
+
+    Notes
+    -----
+    Fails on test sets whose source side is the original, where BLEU stops rising: `bleu_source`; and between models whose
+    encoders differ in share, as larger ones have the better BLEU at one loss.
     """
     return c / L**p
 
@@ -64,6 +74,11 @@ def bleu_source(L, *, c: Positive = 50.0, p: Exponent = 0.5, knee: Knee = 1.5):
     Parameters
     ----------
     L : array_like, shape (n,), > 0, loss on the test set. knee : loss below which BLEU stands still.
+
+    Notes
+    -----
+    Fails to determine the knee where no row lies below it, and between models whose encoders differ in share, as larger ones
+    have the better BLEU at one loss.
     """
     return c / np.where(np.real(L - knee) > 0, L, knee + 0 * L) ** p
 

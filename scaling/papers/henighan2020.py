@@ -57,6 +57,11 @@ def power_law_offset(x, *, E: Positive = 2.0, A: Positive = 10.0, alpha: Exponen
     ----------
     x : array_like, shape (n,), > 0: parameters, tokens, compute or steps.
     E : irreducible loss, the entropy of the data if the infinite limit models it perfectly. A : reducible loss at x = 1.
+
+    Notes
+    -----
+    Fails over a range too short to bend: E is then undetermined, and published pairs of it from size and from compute differ by
+    up to a factor of two. Along the steps of one run it knows nothing of the learning rate.
     """
     return E + A / x**alpha
 
@@ -81,6 +86,11 @@ def information(N, *, lam: Positive = 0.02, N_c: Critical = 1e5):
     Parameters
     ----------
     N : array_like, shape (n,), non-embedding parameters. lam : per e-fold of size. N_c : size that begins to know something.
+
+    Notes
+    -----
+    Fails below N_c, where it is negative, and far out, where a share would exceed 1. Losses of a model that was not trained on
+    both kinds of input for some 10,000 steps overstate it about twice (arXiv:2010.14701).
     """
     return lam * np.log(N / N_c)
 

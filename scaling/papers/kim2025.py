@@ -14,6 +14,11 @@ def ensemble(K, *, E: Positive = 3.3, A: Positive = 0.2):
     Parameters
     ----------
     K : array_like, shape (n,), members of the ensemble. E : loss of infinitely many. A : what they gain on a single model.
+
+    Notes
+    -----
+    Fails for members of different sizes or data, and says nothing of the size that is best for a member. Few members leave E to
+    the form 1 / K.
     """
     return E + A / K
 

@@ -27,6 +27,11 @@ def granular_moe(
     Parameters
     ----------
     N : array_like, shape (n,), parameters. D : training tokens. G : granularity, 1 for usual experts.
+
+    Notes
+    -----
+    Fails where runs differ in their number of experts, which it does not know, and for fine experts: the gain of G has no cost
+    here. N counts active parameters in its constants.
     """
     return c + a / N**alpha + g / (G**gamma * N**alpha) + b / D**beta
 

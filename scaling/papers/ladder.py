@@ -74,6 +74,11 @@ def ladder(
         progress. s, np : in noise; cp : of the peak in the kernel. s_ref : noise, in nats.
     k : how noise follows the reducible loss. C : kernel, per T_ref. e0 : rate at which noise saturates, over the peak.
     t0 : updates that the first transient costs.
+
+    Notes
+    -----
+    Fails above the best peak rate of a size, where runs become unstable, and far beyond the longest runs, as E is then not
+    determined. Two sizes determine neither E nor g nor r, which their priors then say.
     """
     P = P * n**z
     Y, _, _, _ = _limits(n, P, b, T, update, w, ag, tilt, g, r, mp, t0)

@@ -27,8 +27,11 @@ def functional(
 
     Notes
     -----
-    The ansatz fitted to language models: the paper's integral of noise over the run, by parts. Three curves of one length
-    leave c3 undetermined (it grows without limit), as the fit then says; `progress` is held by its priors.
+    Fails where curves have one length: c3 then grows without limit, as the fit says. On 124M models gamma ends at its edge
+    (benchmarks/forecasts/schedules.py).
+
+    The ansatz fitted to language models: the paper's integral of noise over the run, by parts. `progress` is held by
+    its priors.
     """
     return L0 + c1 * T**-s - c2 * drops.sums(lambda p: [p.d * (c3 + power(p.done, -s)) * (1 - power(1 + c4 * p.S, -gamma))])[0]
 

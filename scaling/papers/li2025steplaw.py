@@ -25,6 +25,11 @@ def lr_batch(N, D, *, K: Positive = 1.8, alpha: Exponent = 0.7, beta: Exponent =
     Parameters
     ----------
     N : array_like, shape (n,), non-embedding parameters. D : training tokens.
+
+    Notes
+    -----
+    Fails for a batch that is held fixed, where the best rate falls with the tokens, for another final rate (1e-5 there), and
+    where the best of a grid lies at its edge. Which runs count as near the best moves the exponents.
     """
     return K * D**beta / N**alpha
 
@@ -69,5 +74,10 @@ def batch_size(x, *, K: Positive = 0.5, gamma: Exponent = 0.5):
     Parameters
     ----------
     x : array_like, shape (n,), > 0.
+
+    Notes
+    -----
+    Fails across definitions: where the critical batch begins moves the exponent over size from .47 to .62 on the runs of
+    arXiv:2410.21676, in which size and tokens grow together. Best and critical batch are two things.
     """
     return K * x**gamma

@@ -14,5 +14,10 @@ def batch_tradeoff(B, *, S_min: Positive = 1e3, B_crit: Positive = 1e6):
     ----------
     B : array_like, shape (n,), batch size (tokens, sequences or examples). S_min : steps at infinite batch.
     B_crit : batch at which twice the fewest steps, and twice the fewest examples, are needed; in the unit of B.
+
+    Notes
+    -----
+    Fails where rows stop at different losses, or the rate is not tuned to each batch. The critical batch grows along a run, so
+    one B_crit belongs to one loss.
     """
     return S_min + S_min * B_crit / B

@@ -35,8 +35,10 @@ def memorised(
     N, D : array_like, shape (n,), parameters and training tokens (repetitions counted). U : unique tokens.
     E, A, alpha, B, beta, g : law of fresh data. C, gamma, delta : cost of knowing all by heart. R, q : how long that takes.
 
-    Fails where dropout, weight decay or early stopping keep models from memorising, and beyond the largest models it was
-    fitted to: the cost has no upper limit.
+    Notes
+    -----
+    Fails where dropout, weight decay or early stopping keep models from memorising, and beyond the largest models it was fitted
+    to: the cost has no upper limit.
     """
     return E + (A / N**alpha + B / D**beta) ** g + C * N**gamma / U**delta * _part(D, U, R, q)
 

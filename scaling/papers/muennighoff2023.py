@@ -32,6 +32,10 @@ def data_constrained(
     N, D : array_like, shape (n,), parameters and training tokens (repetitions counted). U : unique tokens.
     E, A, B, alpha, beta : Hoffmann's law, reached where D <= U and N <= the optimum for U tokens.
     R_D, R_N : repetitions (beyond the first pass, beyond the optimal size) after which little is gained.
+
+    Notes
+    -----
+    Fails where repeats make the loss rise again: here they lose their worth but never harm (`memorised`, `data_constrained_2`).
     """
     log_G = (np.log(alpha * A) - np.log(beta * B)) / (alpha + beta)
     U_N = np.exp(log_G + beta / alpha * (np.log(U) + log_G))  # the size for which U tokens are compute-optimal

@@ -20,6 +20,11 @@ def pass_at_k(k, *, a: Positive = 1.5, b: Exponent = 0.4):
     Parameters
     ----------
     k : array_like, shape (n,), number of tries. a : -ln pass@1. b : how fast further tries help.
+
+    Notes
+    -----
+    Fails where some tasks are never solved, as it ends at 1. The power comes of the hardest tasks, so that few tasks leave it
+    open.
     """
     return np.exp(-a / k**b)
 
@@ -36,6 +41,10 @@ def pass_at_k_beta(k, *, al: Shape = 0.4, be: Shape = 2.0):
     Parameters
     ----------
     k : array_like, shape (n,), number of tries. al, be : of the Beta; its mean al / (al + be) is pass@1.
+
+    Notes
+    -----
+    Fails where some tasks are never solved, as it ends at 1, and where difficulties have two peaks or more that no Beta has.
     """
     left = loggamma(be + k) - loggamma(al + be + k) - loggamma(be + 0j) + loggamma(al + be + 0j)
     return 1 - (np.exp(left) if np.iscomplexobj(al) or np.iscomplexobj(be) else np.exp(np.real(left)))

@@ -40,9 +40,11 @@ def peaks(
 
     Notes
     -----
+    Fails above the best peak, where runs become unstable: not described. Two peaks leave mp, np and cp to their priors, one
+    leaves all three.
+
     `ladder` at one size. What a decay gains is a function of eta / eta_peak, nearly the same at every peak, while peaks and
-    batches act by powers. Three peaks determine mp, np and cp, two leave them to their priors. Peaks above the best one, where
-    runs become unstable, are not described. Checked on 124M models at three peaks (benchmarks/forecasts/peaks.py).
+    batches act by powers. Checked on 124M models at three peaks (benchmarks/forecasts/peaks.py).
     """
     R = R_ref * (P**mp * b**r * T) ** -alpha
     return L0 + R + s_ref * P**np * b**-s * (R / R_ref) ** k * (1 / (1 + 1 / e0) - saved(drops, C, e0, by_peak=cp)[0])

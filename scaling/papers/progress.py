@@ -34,12 +34,14 @@ def progress(
 
     Notes
     -----
+    Fails above the best peak rate, where runs become unstable, far beyond the lengths fitted, and for optimisers other than
+    AdamW until q, e0 and k are fitted to them.
+
     Adam's updates do not grow with the gradient, so progress is concave in the rate (q), and the noise that a rate keeps up
     saturates in it (e0). With q = 1, k = 0 and e0 infinite it is `multi_power_5` (A' = A 1e-3^alpha, B' = B / 1e-3,
     C' = C 1e-3^-1/2); the exponent q - 1/2 keeps that law's pace of the kernel, eta^1/2 an update. With q = 1, k = 0 and a
-    kernel without rates it is the integral of noise of arXiv:2509.19189, by parts. It fails above the best peak rate, where
-    runs become unstable, far beyond the lengths fitted, and for optimisers other than AdamW until q, e0 and k are fitted
-    to them. Checked on 25M to 124M language models and on tiny ones (benchmarks/forecasts/schedules.py).
+    kernel without rates it is the integral of noise of arXiv:2509.19189, by parts. Checked on 25M to
+    124M language models and on tiny ones (benchmarks/forecasts/schedules.py).
     """
     return L0 + A * Q**-alpha - B * Q ** (-k * alpha) * saved(drops, C, e0)[0]
 

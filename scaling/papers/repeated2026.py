@@ -24,6 +24,10 @@ def data_constrained_2(
     N, D : array_like, shape (n,), parameters and training tokens (repetitions counted). U : unique tokens.
     E : limit of large N, D and U. rise : L0 - E. a, alpha : finite model. b, beta : finite data.
     c, gamma, delta : memorised data.
+
+    Notes
+    -----
+    Fails where few repeats hardly harm: its cost of memorised data is there from the first pass, whatever D is (`memorised`).
     """
     h = _h(N, D, U, a, alpha, b, beta, c, gamma, delta)
     return E + rise * h / (1 + h)

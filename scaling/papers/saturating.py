@@ -20,6 +20,11 @@ def rectified(D, *, E: Positive = 1.0, B: Positive = 30.0, D_l: Positive = 20.0,
     Parameters
     ----------
     D : array_like, shape (n,), size of the fine-tuning data, any unit. E : limit. B, beta : power law. D_l : pre-learned size.
+
+    Notes
+    -----
+    Fails where no row lies in the flat part, which leaves D_l open, or none in the tail, which leaves E so. Another pre-trained
+    model, task or set of tuned weights is another fit.
     """
     return E + B / (D_l + D**beta)
 
@@ -43,6 +48,10 @@ def hill(x, *, c: Positive = 1.0, A: Positive = 2.0, n0: Positive = 3e4, b: Bend
     ----------
     x : array_like, shape (n,), > 0, size of the data. c : limit. A : what data can gain. n0 : where half of it is gained.
     b : slope.
+
+    Notes
+    -----
+    Fails where no row lies below n0, which leaves A open, or none far above, which leaves c so.
     """
     return c + A / (1 + (x / n0) ** b)
 
@@ -66,6 +75,11 @@ def reward_sigmoid(C, *, R0: Real = 0.3, gain: Positive = 0.3, C_mid: Positive =
     ----------
     C : array_like, shape (n,), compute, any unit. R0 : reward at the start. gain : R_inf - R0, what compute can gain.
     C_mid : compute at which half of it is gained. B : how steeply.
+
+    Notes
+    -----
+    Fails where no row lies beyond C_mid: what compute can still gain is then undetermined. Rewards that fall again are not
+    described.
     """
     return R0 + gain / (1 + (C_mid / C) ** B)
 
@@ -91,6 +105,10 @@ def u_shape(
     ----------
     x : array_like, shape (n,), > 0, log10 of compute in a unit of its own. d0 : limit. d1, p : rise towards it.
     A, m, w : height, place and half width of the bump; A < 0 is a dent.
+
+    Notes
+    -----
+    Fails to foresee a bump that no row shows, and has one alone. Seven parameters need rows on both sides of it.
     """
     return d0 - d1 * 10 ** (-p * x) + A / (1 + ((x - m) / w) ** 2)
 

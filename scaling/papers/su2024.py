@@ -31,6 +31,10 @@ def kaplan_trajectory(
     N : array_like, shape (n,), parameters without embeddings. B : batch in tokens. S : steps done.
     N_c, alpha_N : loss of a converged model. S_c, alpha_S : loss still to lose, at infinite batch.
     B_star, alpha_B : critical batch at a loss of one, and how it grows.
+
+    Notes
+    -----
+    Fails for rates that decay, as steps know nothing of them, and far outside the data, as it has no irreducible loss.
     """
     with np.errstate(over="ignore"):
         model = np.exp(alpha_N * (np.log(N_c) - np.log(N)))

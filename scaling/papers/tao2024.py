@@ -28,6 +28,11 @@ def vocabulary(
     ----------
     N : array_like, shape (n,), parameters without embeddings. V : size of the vocabulary. characters : H, of training text.
     E : limit of large N, V and H. A, a : finite model. C, g : finite vocabulary. B, b : finite data.
+
+    Notes
+    -----
+    Fails where embeddings of a table differ in width, where data are few (`vocabulary_bowl`), and for losses that are not less
+    those of a unigram model. Larger vocabularies only help here.
     """
     return E + A / N**a + C / V**g + B / characters**b
 
@@ -48,6 +53,10 @@ def vocabulary_data(
     Parameters
     ----------
     N, V, characters, E, A, a, C, g, B, b : as in `vocabulary`. m : how much more data more words need.
+
+    Notes
+    -----
+    Fails where embeddings of a table differ in width, and for losses that are not less those of a unigram model.
     """
     return E + A / N**a + C / V**g + B * V**m / characters**b
 
@@ -69,6 +78,11 @@ def vocabulary_bowl(
     ----------
     N, V, characters, E, A, a, B, b : as in `vocabulary`. lam : what it costs to miss the best
         vocabulary e-fold. v0 : its logarithm.
+
+    Notes
+    -----
+    Fails where the best vocabulary moves with size or data, as v0 is one number here, and where the vocabularies fitted lie on
+    one side of it.
     """
     S = A / N**a + B / characters**b
     return E + S * (1 + lam * (np.log(V) - v0) ** 2 / (1 + S))

@@ -28,8 +28,9 @@ def annealing(S1, S2, *, L0: Positive = 2.5, A: Positive = 0.5, alpha: Exponent 
 
     Notes
     -----
-    A learning rate of zero lets S2 grow while S1 stands still, so steps at zero rate lower the prediction: never
-    search a schedule with this law without a floor on the rate. `lam` is fixed, per step, and depends on batch size.
+    Fails at rates of zero: S2 grows while S1 stands still, so that such steps lower the prediction; never search a schedule
+    with this law without a floor on the rate. `lam` is fixed, per step, and depends on the batch. Another peak rate is another
+    fit.
     """
     return L0 + A / S1**alpha - C * S2
 

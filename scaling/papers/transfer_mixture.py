@@ -26,6 +26,11 @@ def mixture_transfer(r: Shares, *, c: Positive = 1.0, a: Exponent = 0.1, g: Retu
     r : shares of the domains, one column r_<domain> each, summing to 1; a share may be 0.
     c : loss that no mixture takes away. a : how the loss answers to more of what helps. g : returns to more of one domain,
         diminishing below 1. w : what a domain is worth; alone it leaves c + w^-a.
+
+    Notes
+    -----
+    Fails across sizes and numbers of tokens, which it does not know. A domain that no row leaves out, or that goes with
+    another, has a weight that is not determined.
     """
     return c + sum(x * y**g for x, y in zip(w, r, strict=True)) ** -a
 

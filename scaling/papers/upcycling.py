@@ -15,6 +15,8 @@ def upcycled(N, D2, *, A: Positive = 2.5, alpha: Exponent = 0.06, beta: Exponent
     ----------
     N : array_like, shape (n,), active parameters. D2 : tokens of the sparse phase; any unit of both.
 
+    Notes
+    -----
     Fails far beyond the data, as it has no limit, and where D1, the tokens of the dense model, differs between runs.
     """
     return A / (N**alpha * D2**beta)

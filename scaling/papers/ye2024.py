@@ -15,6 +15,11 @@ def mixture_exponential(r: Shares, *, c: Positive = 1.0, t: EachReal = 0.5):
     ----------
     r : shares of the domains, one column r_<domain> each, summing to 1; a share may be 0.
     c : loss that no mixture takes away. t : how the loss answers to each domain's share (negative: it helps).
+
+    Notes
+    -----
+    Fails across sizes and numbers of tokens, which it does not know, and far from the mixtures fitted: more of one domain helps
+    ever as much, so that the best mixture may be one domain alone.
     """
     return c + np.exp(sum(a * x for a, x in zip(t, r, strict=True)))
 
