@@ -13,7 +13,7 @@ from scaling.engine import model as models
 from scaling.engine.losses import NAMES, Loss
 from scaling.engine.refit import refit
 from scaling.engine.solver import costs, minimise
-from scaling.engine.steps import GaussNewton, Newton, damped
+from scaling.engine.steps import Damped, GaussNewton, Newton
 from scaling.engine.uncertainty import covariance, deviation, lag_one
 from scaling.engine.verdict.judgement import judge
 from scaling.numerics import spread
@@ -97,14 +97,14 @@ def test_a_damped_step_solves_its_equations():
     H = (A.T @ A)[None]
     D = np.diag(np.diag(H[0]))[None]
     none, far = np.zeros((1, 3), bool), np.full(3, np.inf)
-    step, promised = damped(g, H, D, np.array([0.5]), none, far)
+    step, promised = Damped(H, D, np.array([0.5]), none, far).step(g)
     np.testing.assert_allclose((H[0] + 0.5 * D[0]) @ step[0], -g[0], rtol=1e-10)
     np.testing.assert_allclose(promised, -g[0] @ step[0] - 0.5 * step[0] @ H[0] @ step[0], rtol=1e-10)
-    held, _ = damped(g, H, D, np.array([0.0]), np.array([[False, True, False]]), far)
+    held, _ = Damped(H, D, np.array([0.0]), np.array([[False, True, False]]), far).step(g)
     rest = [0, 2]
     assert held[0, 1] == 0
     np.testing.assert_allclose(H[0][np.ix_(rest, rest)] @ held[0, rest], -g[0, rest], rtol=1e-10)
-    assert np.abs(damped(g, H, D, np.array([0.0]), none, np.full(3, 1e-3))[0]).max() <= 1e-3
+    assert np.abs(Damped(H, D, np.array([0.0]), none, np.full(3, 1e-3)).step(g)[0]).max() <= 1e-3
 
 
 @pytest.mark.parametrize("kind", ["exact", "general"])

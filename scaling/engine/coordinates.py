@@ -90,16 +90,18 @@ class Coordinates:
         """t (..., p) -> parameters (..., p)."""
         theta = (t - self.c) @ self.inverse.T
         with np.errstate(over="ignore", invalid="ignore"):
-            theta[..., self.logs] = np.exp(theta[..., self.logs])
+            theta = np.where(self.logs, np.exp(theta), theta)
             return theta if self.straight is None else self._mapped(self.straight[0], theta)
 
     def _mapped(self, way: Map, theta: np.ndarray) -> np.ndarray:
-        return np.stack(list(way(dict(zip(self.names, np.moveaxis(theta, -1, 0), strict=True))).values()), -1)
+        return np.stack(
+            list(way(dict(zip(self.names, (theta[..., k] for k in range(len(self.names))), strict=True))).values()), -1
+        )
 
-    def slopes(self, t: np.ndarray) -> np.ndarray:
-        """d parameter_i / d t_j, shape (..., p, p)."""
+    def slopes(self, t: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
+        """d parameter_i / d t_j, shape (..., p, p); theta (..., p) are the parameters, where they are known."""
         if self.straight is None:
-            size = np.where(self.logs, self.to_params(t), 1.0)
+            size = np.where(self.logs, self.to_params(t) if theta is None else theta, 1.0)
             return np.asarray(size[..., :, None] * self.inverse)
         return np.swapaxes(complex_step(self.to_params, t[..., None, :], np.eye(len(self.M))), -1, -2)
 

@@ -90,7 +90,7 @@ class Loss:
             return r, one, one
         if self.name in ("huber", "one_sided"):
             a, tilt = np.abs(r), self._tilt(r)
-            return np.clip(r, -d, d) * tilt, (a <= d) * tilt, d / np.maximum(a, d) * tilt
+            return np.minimum(np.maximum(r, -d), d) * tilt, (a <= d) * tilt, d / np.maximum(a, d) * tilt
         z = (r / d) ** 2
         if self.name == "soft_l1":
             weight = 1 / np.sqrt(1 + z)

@@ -160,26 +160,25 @@ class GeneralModel:
         other.read(inputs)
         return other
 
-    def call(self, params: Mapping[str, Any]) -> np.ndarray:
-        """The function (B, n) for all problems at once if it broadcasts, else one by one."""
-        return self._at_once(params) if self.together else self._one_by_one(params)
+    def call(self, theta: np.ndarray) -> np.ndarray:
+        """The function (B, n) of parameters (B, p) for all problems at once if it broadcasts, else one by one."""
+        return self._at_once(theta) if self.together else self._one_by_one(theta)
 
-    def _at_once(self, params: Mapping[str, Any]) -> np.ndarray:
-        B = max(np.size(v) for v in params.values())
-        return np.broadcast_to(self.law.fn(*self.inputs, **params), (B, self.n))
+    def _at_once(self, theta: np.ndarray) -> np.ndarray:
+        value, shape = self.law.fn(*self.inputs, **self._named(theta)), (len(theta), self.n)
+        return value if getattr(value, "shape", None) == shape else np.broadcast_to(value, shape)
 
-    def _one_by_one(self, params: Mapping[str, Any]) -> np.ndarray:
-        arrays = {k: np.ravel(v) for k, v in params.items()}
-        B = max(len(v) for v in arrays.values())
-        rows = [self.law.fn(*self.inputs, **{k: v[min(i, len(v) - 1)] for k, v in arrays.items()}) for i in range(B)]
+    def _one_by_one(self, theta: np.ndarray) -> np.ndarray:
+        held = {k: np.float64(v) for k, v in self.fixed.items()}
+        rows = [self.law.fn(*self.inputs, **held, **dict(zip(self.coordinates.names, one, strict=True))) for one in theta]
         return np.stack([np.broadcast_to(r, (self.n,)) for r in rows])
 
     def _broadcasts(self) -> bool:
         """Does the function give the same for two problems at once as for each?"""
-        named = self._named(np.array([[p.start for p in self.coordinates.params]] * 2))
+        theta = np.array([[p.start for p in self.coordinates.params]] * 2)
         try:
             with np.errstate(all="ignore"):
-                return np.allclose(self._at_once(named), self._one_by_one(named), rtol=1e-12, equal_nan=True)
+                return np.allclose(self._at_once(theta), self._one_by_one(theta), rtol=1e-12, equal_nan=True)
         except (TypeError, ValueError, IndexError):
             return False
 
@@ -188,7 +187,7 @@ class GeneralModel:
 
     def terms(self, t: np.ndarray) -> list[np.ndarray]:
         with np.errstate(all="ignore"):
-            parts = [self.call(self._named(self.coordinates.to_params(part))) for part in self._parts(t)]
+            parts = [self.call(self.coordinates.to_params(part)) for part in self._parts(t)]
             return [np.concatenate(parts), t]
 
     def _parts(self, t: np.ndarray) -> list[np.ndarray]:
@@ -212,19 +211,19 @@ class GeneralModel:
             else:
                 for k in range(len(names)):
                     D[:, k] = self._difference(theta, k)
-        J: np.ndarray = self.coordinates.slopes(t).transpose(0, 2, 1) @ D  # chain rule
+        J: np.ndarray = self.coordinates.slopes(t, theta).transpose(0, 2, 1) @ D  # chain rule
         return J
 
     def _difference(self, theta: np.ndarray, k: int) -> np.ndarray:
         size = np.where(theta[:, k] != 0, np.abs(theta[:, k]), 1.0)
         if self.complex_ok:
             own = np.arange(theta.shape[1]) == k
-            return complex_step(lambda moved: self.call(self._named(moved)), theta, own, STEP * size[:, None])
+            return complex_step(self.call, theta, own, STEP * size[:, None])
         h = 6e-6 * size
         up, down = theta.copy(), theta.copy()
         up[:, k] += h
         down[:, k] -= h
-        rise = self.call(self._named(up)) - self.call(self._named(down))
+        rise = self.call(up) - self.call(down)
         return np.asarray(rise / (up[:, k] - down[:, k])[:, None])
 
     def _complex_works(self) -> bool:

@@ -139,14 +139,13 @@ def _batch(
         _refresh(s, steps)
         held = ((s.t <= lower) & (s.local[0] > 0)) | ((s.t >= upper) & (s.local[0] < 0))
         step, promised = steps.step(s, held)
-        t = np.clip(s.t + step, lower, upper)
-        cost, r, terms = steps.at(t, s.weights)
-        cost += steps.model.coordinates.pulled(t, s.pull)[0]
+        t = np.minimum(np.maximum(s.t + step, lower), upper)
+        cost, r, terms = steps.at(t, s.weights, s.pull)
         accept = (cost <= s.cost) & (promised > 0)
         small = ((promised <= 1e-13 * s.cost) | (s.cost <= s.floor)) & (promised >= 0)
         s.still = np.where(small, s.still + np.where(s.damping <= steps.sure, 2, 1), 0)
         steps.damp(s, (s.cost - cost) / promised, accept)
-        s.damping = np.clip(s.damping, 1e-14, 1e14)
+        s.damping = np.minimum(np.maximum(s.damping, 1e-14), 1e14)
         s.move(accept, t, cost, r, terms)
         finished = _finished(s, stall if iteration % REST == 0 else 0.0)
         if finished.any():
@@ -157,8 +156,7 @@ def _batch(
 
 
 def _begun(steps: Steps, t: np.ndarray, weights: np.ndarray, pull: np.ndarray, damping: float) -> State:
-    cost, r, terms = steps.at(t, weights)
-    cost += steps.model.coordinates.pulled(t, pull)[0]
+    cost, r, terms = steps.at(t, weights, pull)
     B = len(t)
     return State(
         place=np.arange(B),
@@ -182,13 +180,12 @@ def _refresh(s: State, steps: Steps) -> None:
     """The local model anew where a problem has moved."""
     if not s.moved.any():
         return
-    whole, some = s.moved.all(), np.flatnonzero(s.moved)
-    part = s if whole else s.take(some)
-    found = steps.local(part.r, part.terms, part.weights)
+    some = slice(None) if s.moved.all() else np.flatnonzero(s.moved)
+    found = steps.local(s.r[some], [term[some] for term in s.terms], s.weights[some])
     if len(steps.model.coordinates.known):
-        _, gradient, hessian = steps.model.coordinates.pulled(part.t, part.pull)
+        _, gradient, hessian = steps.model.coordinates.pulled(s.t[some], s.pull[some])
         found[:3] = [found[0] + gradient, found[1] + hessian, found[2] + hessian]
-    if whole:
+    if isinstance(some, slice):
         s.local = found
     else:
         for old, new in zip(s.local, found, strict=True):

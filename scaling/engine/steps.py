@@ -61,11 +61,16 @@ class Steps(ABC):
         self.lower, self.upper = model.coordinates.lower, model.coordinates.upper
         self.leap = np.where(model.coordinates.logs, LEAP, (self.upper - self.lower) / 10)
 
-    def at(self, t: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-        """Cost (B,), infinite where undefined, residuals (B, n) and the model's terms at t (B, p)."""
+    def at(
+        self, t: np.ndarray, weights: np.ndarray, pull: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:  # fmt: skip
+        """Cost (B,), infinite where undefined, residuals (B, n) and the model's terms at t (B, p); pull as in `minimise`."""
         terms = self.model.terms(t)
         r = self.loss.link(self.model.value(terms)) - self.y
-        return self.loss.total(r, weights), r, terms
+        cost = self.loss.total(r, weights)
+        if len(self.model.coordinates.known):
+            cost += self.model.coordinates.pulled(t, pull)[0]
+        return cost, r, terms
 
     @abstractmethod
     def local(self, r: np.ndarray, terms: list[np.ndarray], weights: np.ndarray) -> list[np.ndarray]:
@@ -104,7 +109,7 @@ class Newton(Steps):
 
     def step(self, s: State, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         g, H, D = s.local
-        return damped(g, H, D, s.damping, held, self.leap)
+        return Damped(H, D, s.damping, held, self.leap).step(g)
 
     def damp(self, s: State, gain: np.ndarray, accept: np.ndarray) -> None:
         lam = s.damping
@@ -132,30 +137,29 @@ class GaussNewton(Steps):
 
     def step(self, s: State, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         g, H, D, _, _ = s.local
-        step, promised = damped(g, H, D, s.damping, held, self.leap)
-        return step + self._bent(s, step, held), promised
+        way = Damped(H, D, s.damping, held, self.leap)
+        step, promised = way.step(g)
+        return step + self._bent(s, step, way), promised
 
-    def _bent(self, s: State, step: np.ndarray, held: np.ndarray) -> np.ndarray:
+    def _bent(self, s: State, step: np.ndarray, way: Damped) -> np.ndarray:
         """Half the acceleration along the step, where it is well below the step itself."""
-        _, H, D, J, inner = s.local
+        _, _, D, J, inner = s.local
         ahead = self.loss.link(self.model.value(self.model.terms(s.t + BEND * step))) - self.y
         second = 2 / BEND * ((ahead - s.r) / BEND - (step[:, None, :] @ J)[:, 0])
         second = np.where(np.isfinite(second).all(1)[:, None], second, 0.0)
         pull = (J @ (inner * second)[:, :, None])[:, :, 0]
-        a, _ = damped(pull, H, D, s.damping, held, self.leap)
+        a, _ = way.step(pull)
         size, length = (np.sqrt((v[:, None, :] @ D @ v[:, :, None])[:, 0, 0]) for v in (a, step))
         return np.where((2 * size <= 0.75 * length)[:, None], a / 2, 0.0)
 
     def damp(self, s: State, gain: np.ndarray, accept: np.ndarray) -> None:
-        q = np.clip(np.nan_to_num(gain), 0, 1)
+        q = np.fmin(np.fmax(gain, 0.0), 1.0)  # none where it is not a number
         s.damping = np.where(accept, s.damping * np.maximum(0.1, 1 - (2 * q - 1) ** 3), s.damping * s.growth)
         s.growth = np.where(accept, 2.0, s.growth * 2)
 
 
-def damped(
-    g: np.ndarray, H: np.ndarray, D: np.ndarray, damping: np.ndarray, held: np.ndarray, leap: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Damped Newton step (B, p) and the decrease it promises (B,), -1 where there is none to be had.
+class Damped:
+    """Damped Newton steps of B problems, which share their matrix whatever the gradient is.
 
     Coordinates `held` at a bound are left out, and so are those of terms that have vanished, whose slopes are lost in the
     rounding of the others. No coordinate moves by more than its `leap`: a scale thrown to nothing by one bad step would
@@ -163,29 +167,36 @@ def damped(
 
     Parameters
     ----------
-    g (B, p), H, D (B, p, p) : gradient, Hessian, and the matrix that damps it, times damping (B,).
+    H, D (B, p, p) : Hessian, and the matrix that damps it, times damping (B,).
     held (B, p), leap (p,) : which coordinates stay, and how far the others go at most.
     """
-    p = g.shape[1]
-    i = np.arange(p)
-    diagonal = D[:, i, i]
-    # curvatures can be compared where coordinates have no unit: scales and exponents, whose leap is finite
-    held = held | (np.isfinite(leap) & (diagonal <= VANISHED * diagonal.max(1, keepdims=True)))
-    s = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 1.0)
-    scaled = (H + damping[:, None, None] * D) * s[:, :, None] * s[:, None, :]
-    rhs = -g * s
-    if (none := held | (diagonal <= 0)).any():
-        scaled[held[:, :, None] | held[:, None, :]] = 0.0
-        scaled[:, i, i] = np.where(none, 1.0, scaled[:, i, i])
-        rhs[held] = 0.0
-    bad = ~(np.isfinite(scaled).all((1, 2)) & np.isfinite(rhs).all(1))
-    if bad.any():
-        scaled[bad], rhs[bad] = np.eye(p), 0.0
-    try:
-        z = np.linalg.solve(scaled, rhs[:, :, None])[:, :, 0]
-    except np.linalg.LinAlgError:
-        z = (np.linalg.pinv(scaled, hermitian=True) @ rhs[:, :, None])[:, :, 0]
-    step = np.clip(z * s, -leap, leap)
-    promised = -(g * step).sum(1) - 0.5 * (step[:, None, :] @ H @ step[:, :, None])[:, 0, 0]
-    promised[bad | ~np.isfinite(promised)] = -1.0
-    return step, promised
+
+    def __init__(self, H: np.ndarray, D: np.ndarray, damping: np.ndarray, held: np.ndarray, leap: np.ndarray) -> None:
+        self.H, self.leap = H, leap
+        diagonal = D.diagonal(axis1=1, axis2=2)
+        # curvatures can be compared where coordinates have no unit: scales and exponents, whose leap is finite
+        self.held = held | (np.isfinite(leap) & (diagonal <= VANISHED * diagonal.max(1, keepdims=True)))
+        felt = diagonal > 0
+        self.size = 1 / np.sqrt(np.where(felt, diagonal, 1.0))
+        self.scaled = (H + damping[:, None, None] * D) * self.size[:, :, None] * self.size[:, None, :]
+        if (none := self.held | ~felt).any():
+            i = np.arange(len(leap))
+            self.scaled[self.held[:, :, None] | self.held[:, None, :]] = 0.0
+            self.scaled[:, i, i] = np.where(none, 1.0, self.scaled[:, i, i])
+        self.sound = bool(np.isfinite(self.scaled).all())
+
+    def step(self, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Step (B, p) down a gradient (B, p) and the decrease it promises (B,), -1 where there is none to be had."""
+        scaled, rhs, bad = self.scaled, np.where(self.held, 0.0, -g * self.size), np.zeros(len(g), bool)
+        if not (self.sound and np.isfinite(rhs).all()):
+            bad = ~(np.isfinite(scaled).all((1, 2)) & np.isfinite(rhs).all(1))
+            scaled = np.where(bad[:, None, None], np.eye(g.shape[1]), scaled)
+            rhs[bad] = 0.0
+        try:
+            z = np.linalg.solve(scaled, rhs[:, :, None])[:, :, 0]
+        except np.linalg.LinAlgError:
+            z = (np.linalg.pinv(scaled, hermitian=True) @ rhs[:, :, None])[:, :, 0]
+        step = np.minimum(np.maximum(z * self.size, -self.leap), self.leap)
+        promised = -(g * step).sum(1) - 0.5 * (step[:, None, :] @ self.H @ step[:, :, None])[:, 0, 0]
+        promised[bad | ~np.isfinite(promised)] = -1.0
+        return step, promised
