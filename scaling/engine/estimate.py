@@ -33,6 +33,7 @@ STARTS, FEW = 8, 7  # starts for laws of up to FEW parameters; each further one 
 # parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
 MANY = 12
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows
+WIDE, MEDIAN = 3.0, 0.6745  # standard deviations within which a row leads with all its weight; the median of normal |errors|
 HEAT = 10  # iterations of the first heat of many starts
 TURNS = 20  # at most, to weigh priors against data
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
@@ -157,9 +158,8 @@ class _End:
 def _search(task: _Task, start: np.ndarray) -> tuple[Solution, bool]:
     """Minima from every start, over rows enough to find basins, and whether they are minima of the whole objective."""
     few, model = _sketch(task)
-    # a narrow robust loss has few rows inside its threshold, too few to lead many parameters anywhere: first least squares
-    loss = replace(task.loss, name="squares") if task.many else task.loss
-    y, rounds = loss.link(few.loss), HEAT
+    y, rounds = task.loss.link(few.loss), HEAT
+    loss = _led(task.loss, model, y, start) if task.many else task.loss
     while task.many and len(start) >= 2 * STARTS:  # most lead nowhere: the better half goes on, for twice as long
         heat = minimise(model, y, start, few.weights, loss, max_iter=rounds)
         start, rounds = heat.t[np.argsort(heat.cost, kind="stable")[: (len(start) + 1) // 2]], 2 * rounds
@@ -167,6 +167,17 @@ def _search(task: _Task, start: np.ndarray) -> tuple[Solution, bool]:
     if not np.isfinite(found.cost).any():
         raise FitError(NOWHERE.format(task.law.name))
     return found, len(few) == len(task.made) and not task.many
+
+
+def _led(loss: Loss, model: models.Model, y: np.ndarray, start: np.ndarray) -> Loss:
+    """The loss that leads many parameters: a narrow one has too few rows inside its threshold, least squares go where one run
+    that diverged pulls. So a robust one, as wide as the scatter of most rows y (n,) around the best of the starts (k, p)."""
+    if loss.name == "squares":
+        return loss
+    with np.errstate(all="ignore"):
+        away = np.abs(loss.link(model.value(model.terms(start))) - y)
+    scatter = np.nanmin(np.where(np.isfinite(away).all(1), np.median(away, axis=1), np.nan)) / MEDIAN
+    return replace(loss, name="huber", delta=max(loss.delta, WIDE * float(scatter)))
 
 
 def _sketch(task: _Task) -> tuple[Design, models.Model]:
