@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting import KINDS, completed, compute, counted
-from scaling.design import checks, ladders, neighbours
+from scaling.design import checks, diverged, ladders, neighbours
 from scaling.design.described import described, is_described
 from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import Law, find
@@ -248,11 +248,15 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
                 f"run '{name}': law '{law.name}' needs its learning rates, and there is neither a column 'lr' nor "
                 "a schedule. Add the column, or pass schedule='cosine:peak=...,steps=...'."
             )
+        whole = float(rows["step"].max())
+        if fitting:
+            rows, left = diverged.cut(rows, str(name))
+            notes += [left] * bool(left)
         warm = rows["step"].to_numpy() < max(plan.first, plan.first + plan.warmup - 1)  # the laws hold from the peak on
         rising, rows = rising + int(warm.sum()), rows[~warm]
         if law.hooks.facts:
             rows = ladders.told(rows, law.hooks.facts, known[str(name)], plan)
-            rows = ladders.settled(rows, frame["run"].nunique()) if fitting else rows
+            rows = ladders.settled(rows, frame["run"].nunique(), whole) if fitting else rows
         elif size > 1 and len(rows) > size:
             made_of, rows = len(rows), neighbours.means(rows, size)
             notes.append(f"run '{name}': {made_of:,} rows -> {len(rows):,} means of {size} neighbours, which are fitted")

@@ -85,7 +85,7 @@ def told(rows: pd.DataFrame, wanted: tuple[str, ...], facts: tuple[float, ...], 
     return rows.assign(**columns, D=done * columns.get("B", 1.0), peak=plan.peak)
 
 
-def settled(rows: pd.DataFrame, runs: int) -> pd.DataFrame:
+def settled(rows: pd.DataFrame, runs: int, last: float) -> pd.DataFrame:
     """The rows of one run that are fitted, at most about `ROWS`: early ones carry what no law describes.
 
     More rows are means of ln loss over an odd number of neighbours, each at the step of the middle one. Bins are counted from
@@ -93,10 +93,10 @@ def settled(rows: pd.DataFrame, runs: int) -> pd.DataFrame:
 
     Parameters
     ----------
-    runs : how many runs there are.
+    runs : how many runs there are. last : step to which this one was trained, also where it diverged before.
     """
     share = LATE if runs >= FEW else EARLY
-    rows = rows[rows["step"] >= share * rows["step"].max()]
+    rows = rows[rows["step"] >= share * last]
     size = -(-len(rows) // ROWS) // 2 * 2 + 1
     if size == 1:
         return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from scaling.design.diverged import DIVERGED
 from scaling.design.inputs import Design
 from scaling.engine.uncertainty import UNDETERMINED, WEAK, Covariance
 from scaling.engine.verdict.examine import Findings
@@ -123,7 +124,7 @@ def judge(
             f"residuals of neighbouring rows are correlated ({cov.autocorrelation:.2f}): rows count as "
             f"about {(1 - cov.autocorrelation) / (1 + cov.autocorrelation):.0%} of their number"
         )
-    warnings += [n for n in design.notes if "assumed" in n]
+    warnings += [n for n in design.notes if "assumed" in n or DIVERGED in n]
     if law.hooks.needs is not None:
         failures += law.hooks.needs(*design.inputs.values())
     reasons = tuple(failures), tuple(dict.fromkeys(warnings))
