@@ -32,7 +32,6 @@ def cut(rows: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str]:
     last = int(np.flatnonzero(y <= lowest + max(0.1 * RISE, 2 * noise))[-1])  # the last row at the level it had reached
     after, left = rows.iloc[last + 1], len(rows) - last - 1
     place = f" ({after[PLACE[0]]}:{after[PLACE[1]]})" if {*PLACE} <= {*rows} else ""
-    return rows.iloc[: last + 1], (
-        f"run '{name}': its loss rises from {np.exp(lowest):.3g} to {loss[-1]:.3g} after step {rows['step'].iloc[last]:.0f}{place} "
-        f"{DIVERGED}: {'its last row is' if left == 1 else f'its last {left} rows are'} left out"
-    )
+    rise = f"from {np.exp(lowest):.3g} to {loss[-1]:.3g} after step {rows['step'].iloc[last]:.0f}{place}"
+    gone = "its last row is" if left == 1 else f"its last {left} rows are"
+    return rows.iloc[: last + 1], f"run '{name}': its loss rises {rise} {DIVERGED}: {gone} left out"

@@ -309,8 +309,13 @@ def _shared_once(made: Design, law: Law) -> Design:
     repeated = made.frame.duplicated(keys).to_numpy()
     if not repeated.any():
         return made
-    note = f"{repeated.sum()} rows repeat a row of another run (a shared trunk) and count once"
-    return replace(made.take(np.flatnonzero(~repeated)), notes=(*made.notes, note))
+    notes = [f"{repeated.sum()} rows repeat a row of another run (a shared trunk) and count once"]
+    runs = made.frame["run"].to_numpy()
+    for run in [run for run in dict.fromkeys(runs[repeated]) if repeated[runs == run].all()]:
+        own = made.frame[keys][runs == run].iloc[-1]
+        other = runs[(made.frame[keys] == own).all(axis=1).to_numpy().argmax()]
+        notes.append(f"all rows of run '{run}' are rows of run '{other}' too: a copy?")
+    return replace(made.take(np.flatnonzero(~repeated)), notes=(*made.notes, *notes))
 
 
 def _planned(plan: Schedule | str, law: Law, steps: Any) -> Design:

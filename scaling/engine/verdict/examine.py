@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 from scaling.design.inputs import Design
 from scaling.engine.uncertainty import slopes_for_errors
 from scaling.engine.verdict.causes import cause
+from scaling.engine.verdict.curves import apart
 from scaling.engine.verdict.enough import shortages, uncertain
 from scaling.engine.verdict.near import Near, ahead
 from scaling.engine.verdict.repeats import repeats
@@ -29,7 +30,7 @@ LEVEL = 0.9  # of the interval a forecast must stay in when rows are left out
 @dataclass(frozen=True, eq=False)
 class Findings:
     """What speaks against a fit, and what should be known. line : on which all rows lie, or None. strange : rows (k,) that
-    do not belong. without (p,) : the optimum without them."""
+    do not belong. without (p,) : the optimum without them. curves : are some of them whole runs, apart from the others?"""
 
     failures: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class Findings:
     strange: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     without: np.ndarray | None = None
     pushed: tuple[str, ...] | None = None
+    curves: bool = False
 
 
 def examine(near: Near, weakest: tuple[str, ...] = ()) -> Findings:
@@ -70,12 +72,14 @@ def examine(near: Near, weakest: tuple[str, ...] = ()) -> Findings:
     straight = line(near.law, near.design, near.y, noise)
     if straight is not None:
         warnings.append(straight.said(weakest))
-    without = None
-    if len(found.rows):
-        said = named(seen, found)
+    without, curves = None, apart(near)
+    said = [name(where, which) for name, where, which in ((runs_named, near, curves), (named, seen, found)) if len(which.rows)]
+    if said:
+        found = replace(found, rows=np.union1d(found.rows, curves.rows)) if len(curves.rows) else found
         without, moved = left_out(near, seen, found)
-        (failures if moved else warnings).append(said + (f"; {moved}" if moved else ""))
-    return Findings(tuple(failures), tuple(warnings), straight, found.rows, without, pushed(near, found))
+        (failures if moved else warnings).append("; ".join(said) + (f"; {moved}" if moved else ""))
+    rows = tuple(failures), tuple(warnings), straight, found.rows, without, pushed(near, found)
+    return Findings(*rows, bool(len(curves.rows)))
 
 
 @np.errstate(all="ignore")
@@ -102,6 +106,24 @@ def named(near: Near, found: Strange) -> str:
     reason = cause(near, found)
     what = f"{len(rows)} row{'s do' if len(rows) > 1 else ' does'} not belong: {', '.join(names)}{more}"
     return f"{what}{', ' + reason if reason else ''}; {remedy(near.design, rows)}"
+
+
+def runs_named(near: Near, found: Strange) -> str:
+    """The runs that do not belong, how far off each is, what would explain them, and how to leave them out."""
+    parts: dict[str, list[int]] = {}
+    for row, name in zip(found.rows, near.design.frame["run"].to_numpy()[found.rows], strict=True):
+        parts.setdefault(str(name), []).append(row)
+    off = near.rest / np.sqrt(near.design.weights)
+    said = []
+    for rows in parts.values():
+        middle = float(np.median(off[rows]))
+        size = f"{100 * np.expm1(middle):+.3g} %" if near.loss.log else f"{middle:+.3g}"
+        said.append(f"{called(near.design, np.array(rows[:1]))[0]} and on ({size})")
+    reason, many = cause(near, found), len(parts) > 1
+    reason = reason if reason.startswith("as if") else ""  # how far off it is has been said
+    where = f"run not in [{', '.join(map(repr, parts))}]" if many else f"run != {next(iter(parts))!r}"
+    what = f"{len(parts)} run{'s do' if many else ' does'} not follow the law of the others: {', '.join(said)}"
+    return f'{what}{", " + reason if reason else ""}; leave out with where="{where}"'
 
 
 def called(design: Design, rows: np.ndarray) -> list[str]:

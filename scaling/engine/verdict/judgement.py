@@ -76,12 +76,13 @@ def judge(
     # on a line of inputs terms are exchangeable: that starts and parameters differ says nothing of forecasts on the line
     doubts = warnings if seen.line is None else []
     against = failures if seen.line is None else doubts
-    if not explained > USELESS:
+    # the spread that runs leave which do not follow the law of the others, and are named, says nothing of that law
+    if not explained > USELESS and not seen.curves:
         failures.append(
             f"the inputs explain {max(explained, 0.0):.0%} of the spread of the loss (beyond what as many parameters "
             "explain of pure noise); the law says next to nothing about these data"
         )
-    elif cov.autocorrelation > SHAPE and explained < MOST:
+    elif cov.autocorrelation > SHAPE and explained < MOST and not seen.curves:
         failures.append(
             f"the law leaves {1 - explained:.0%} of the spread of the loss, and neighbouring rows share it "
             f"(correlation {cov.autocorrelation:.2f}): these curves have another shape; compare laws, or fit later rows alone"
@@ -124,7 +125,8 @@ def judge(
             f"residuals of neighbouring rows are correlated ({cov.autocorrelation:.2f}): rows count as "
             f"about {(1 - cov.autocorrelation) / (1 + cov.autocorrelation):.0%} of their number"
         )
-    warnings += [n for n in design.notes if "assumed" in n or DIVERGED in n]
+    warnings += [n for n in design.notes if "assumed" in n]
+    warnings[:0] = [n for n in design.notes if DIVERGED in n]
     if law.hooks.needs is not None:
         failures += law.hooks.needs(*design.inputs.values())
     reasons = tuple(failures), tuple(dict.fromkeys(warnings))
