@@ -18,7 +18,7 @@ from scaling.design.inputs import Design, design
 from scaling.design.order import order
 from scaling.engine.coordinates import Coordinates
 from scaling.engine.losses import Loss
-from scaling.engine.refit import Refits, refit
+from scaling.engine.refit import STARTS, Refits, refit
 from scaling.engine.threads import one_thread
 from scaling.engine.uncertainty import lag_one
 from scaling.errors import ScalingError
@@ -119,7 +119,7 @@ def tried(
 
     Parameters
     ----------
-    params, coordinates, warm : the free parameters, the solver's coordinates and one more start of a fit at hand.
+    params, coordinates, warm : the free parameters, the solver's coordinates and the optimum (1, p) of a fit to all rows.
     """
     fixed = dict(fixed or {})
     params = params or tuple(p for k, p in law.params.items() if k not in fixed)
@@ -131,7 +131,7 @@ def tried(
     counted[:-1][~enough] = 0.0
     again = partial(refit, law, made, loss, fixed=fixed, params=params, seed=seed, stall=STALL)
     with one_thread():
-        whole = again(counted[-1:], coordinates=coordinates, warm=warm)
+        whole = again(counted[-1:], coordinates=coordinates, warm=warm, starts=STARTS if warm is None else 0)
         if not whole.ok[-1]:
             return None
         # the optimum of all rows and the best node of each part's own grid lead a part where it belongs
