@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import elementwise
 from scipy.stats import qmc
 from scipy.stats import t as student
 
@@ -16,7 +17,7 @@ from scaling.engine.solver import costs, minimise
 from scaling.engine.steps import Damped, GaussNewton, Newton
 from scaling.engine.uncertainty import covariance, deviation, lag_one
 from scaling.engine.verdict.judgement import judge
-from scaling.numerics import spread
+from scaling.numerics import root, spread
 
 X = np.geomspace(1e3, 1e6, 24)
 NOISE = 0.01 * np.random.default_rng(0).standard_normal(24)
@@ -269,3 +270,25 @@ def test_information_criteria_have_one_definition():
 def test_starts_are_spread_as_scipy_spreads_them(count, points, seed):
     expected = qmc.Halton(count, rng=np.random.default_rng(seed)).random(points)
     assert np.array_equal(spread(count, points, seed), expected)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_roots_are_those_of_scipy(swapped):
+    rng = np.random.default_rng(5)
+    at = rng.normal(size=40) * 10.0 ** rng.integers(-3, 3, 40)
+    ends = at - rng.uniform(0, 5, 40), at + rng.uniform(0, 5, 40)
+    low, high = ends[::-1] if swapped else ends
+    for f in (lambda x: x, np.tanh, lambda x: x**3, lambda x: np.expm1(x / 50), lambda x: np.where(x < 0, -1.0, x)):
+        expected = elementwise.find_root(lambda x, k, f=f: f(x - at[k]), (low, high), args=(np.arange(40),)).x
+        np.testing.assert_array_equal(root(lambda x, k, f=f: f(x - at[k]), low, high), expected)
+
+
+def test_without_a_root_the_end_nearer_to_one_is_returned():
+    f = lambda x, k: np.array([x[0] + 1, 1 / x[1], 1.0])
+    assert root(f, [1, 1, 1], [2, 2, 2]).tolist() == [1, 2, 2]
+    assert root(lambda x, k: x**2 - 4, [[2.0, 0.0]], [[5.0, 2.0]]).tolist() == [[2, 2]]  # a root at an end
+
+
+def test_a_root_is_found_far_below_one():
+    pools = np.array([1e-200, 1e-3])
+    np.testing.assert_allclose(root(lambda u, k: np.log(u / pools[k]), [1e-300] * 2, [1.0] * 2), pools, rtol=1e-13)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
 from scaling.formula import Law
 from scaling.papers.luo2025 import kernel, multi_power
@@ -105,6 +104,8 @@ def freely(loss: FinalLoss, coarse: FinalLoss, start: np.ndarray, peak: float, l
 
 
 def _descend(loss: FinalLoss, start: np.ndarray, peak: float, lowest: float, rounds: int) -> np.ndarray:
+    from scipy.optimize import minimize
+
     form = Falling(len(start), peak, lowest * peak)
 
     def objective(c: np.ndarray) -> tuple[float, np.ndarray]:

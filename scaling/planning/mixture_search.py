@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
 
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
@@ -137,6 +136,8 @@ def _descend(
     lo: np.ndarray, hi: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """Sequential quadratic programming on the simplex; shares stay 1e-9 above zero, where powers lose their slope."""
+    from scipy.optimize import minimize
+
     low = np.maximum(lo, np.minimum(1e-9, hi))
     whole = {"type": "eq", "fun": lambda p: p.sum() - 1, "jac": lambda p: np.ones(len(p))}
     found = minimize(total, np.clip(start, low, hi), jac=gradient, method="SLSQP", bounds=list(zip(low, hi, strict=True)),

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize, minimize_scalar
 
 from scaling.errors import LawError, ScheduleError
 from scaling.fits import Fit
@@ -155,6 +154,8 @@ def _rates_seen(fit: Any) -> tuple[float, float, int] | None:
 
 def _best_power(loss: FinalLoss, n: int, peak: float, lowest: float) -> tuple[float, float]:
     """Power and decay (a fraction of the n rates) of the best "constant, then peak (fraction left)^power"."""
+    from scipy.optimize import minimize
+
     grid = [(power, decay) for power in np.arange(1.0, 2.6, 0.25) for decay in np.arange(0.04, 0.5, 0.02)]
     value = lambda x: loss(_power(n, x[1], x[0], peak, lowest))[0]
     start = min([*grid, (1.0, 0.0), (1.0, 1.0)], key=value)  # a rate that never falls, and one that falls all along
@@ -166,6 +167,8 @@ def _best_power(loss: FinalLoss, n: int, peak: float, lowest: float) -> tuple[fl
 def _best_fall(loss: FinalLoss, n: int, peak: float, lowest: float) -> float:
     """Power of the best fall over all n rates: what arXiv:2602.06797 derives where the task is easy; where it is hard, a late
     fall after a constant rate, which `_best_power` has."""
+    from scipy.optimize import minimize_scalar
+
     value = lambda power: loss(_power(n, 1.0, power, peak, lowest))[0]
     return float(minimize_scalar(value, bounds=(0.2, 4.0), method="bounded", options={"xatol": 1e-3}).x)
 

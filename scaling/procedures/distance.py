@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize_scalar
 
 from scaling.errors import DataError
 
@@ -38,6 +37,8 @@ def distance_laws(step: ArrayLike, distance: ArrayLike) -> pd.DataFrame:
             "a law of the distance needs positive, rising steps and finite distances; leave out rows that are none."
         )
     slope, height = np.polyfit(np.log(t), d, 1)
+
+    from scipy.optimize import minimize_scalar
 
     def power(exponent: float) -> tuple[float, np.ndarray]:
         shape = (t / t[-1]) ** exponent

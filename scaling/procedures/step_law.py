@@ -8,8 +8,6 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.interpolate import LinearNDInterpolator
-from scipy.spatial import QhullError
 
 from scaling.counting import counted
 from scaling.errors import DataError, FitError
@@ -102,6 +100,9 @@ def regret(rule: Rule, runs: pd.DataFrame) -> pd.Series:
 
     NaN where the setting lies outside the runs of the group, and where these span no area.
     """
+    from scipy.interpolate import LinearNDInterpolator
+    from scipy.spatial import QhullError
+
     out = {}
     for group, g in runs.groupby(["N", "D"]):
         (N, D), loss = np.array(group, float), g["loss"].to_numpy(float)
