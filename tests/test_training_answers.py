@@ -19,7 +19,7 @@ from scaling.training import executors, group, train_group
 from scaling.training import sweep as sweeping
 from scaling.training.executors import open_executor
 from scaling.training.grid import read_sweep
-from scaling.training.records import checkpoint_path, sole_writer
+from scaling.training.records import RunFiles, checkpoint_path, sole_writer, unsealed
 from scaling.training.sweep import sweep
 from tests.tiny import TREE, Inline, text_in
 
@@ -43,8 +43,8 @@ def often(monkeypatch):
     monkeypatch.setattr(executors, "PATIENCE", 0.5)
 
 
-def go(runs, out):
-    return sweep(runs, out, executor=Inline(), device="cpu")
+def go(runs, out, lanes=1):
+    return sweep(runs, out, executor=Inline(), device="cpu", lanes=lanes)
 
 
 def same(runs, out, peace):
@@ -79,24 +79,65 @@ def test_files_that_cannot_grow(runs, tmp_path):
     same(runs, tmp_path / "out", tmp_path / "peace")
 
 
-def test_a_disk_that_is_full(runs, tmp_path, capsys):
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of one megabyte."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("needs the right to mount a file system of its own (root on Linux)")
-    try:
-        for free in (2, 5, 12, 16):  # pages
-            with (disk / "ballast").open("wb") as ballast:
-                ballast.write(bytes(4096 * (os.statvfs(disk).f_bavail - free)))
-            with pytest.raises(MachineError, match="no space left on the device"):
-                go(runs, disk / "out")
-            (disk / "ballast").unlink()
-        go(runs, disk / "out")
-        go(runs, tmp_path / "peace")
-        same(runs, disk / "out", tmp_path / "peace")
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@contextmanager
+def pages_left(disk, pages):
+    """A file system that has room for so many pages alone."""
+    with (disk / "ballast").open("wb") as ballast:
+        ballast.write(bytes(4096 * max(0, os.statvfs(disk).f_bavail - pages)))
+    yield
+    (disk / "ballast").unlink()
+
+
+def finished(out, whole):
+    """Names of the runs of a folder that have ended; nothing in it is half written, and every row is that of `whole`."""
+    for path in out.rglob("*.pt"):
+        unsealed(path.read_bytes())
+    for name, rows in whole.items():
+        assert not (curve := out / "curves" / f"{name}.csv").exists() or rows.startswith(curve.read_bytes())
+    return {name for name in whole if RunFiles(out, name).finished()}
+
+
+@pytest.mark.parametrize(("lanes", "divided"), [(1, False), (2, False), (1, True), (2, True)])
+def test_a_disk_that_is_full(runs, disk, tmp_path, monkeypatch, lanes, divided):
+    monkeypatch.setattr(sweeping, "WORTH", 0 if divided else sweeping.WORTH)
+    go(runs, tmp_path / "peace", lanes)
+    whole = {name: (tmp_path / "peace" / "curves" / f"{name}.csv").read_bytes() for name in runs}
+    ended, stops, pages = set(), 0, 2
+    while len(ended) < len(runs):  # ever a page more, until all have room
+        with pages_left(disk, pages):
+            try:
+                go(runs, disk / "out", lanes)
+            except MachineError as problem:
+                assert "no space left on the device\nnothing is lost: free some space and run the same again" in str(problem)
+                stops += 1
+        assert ended <= (ended := finished(disk / "out", whole)), "a run that had ended was lost"
+        pages += 1
+    assert stops >= 8 and pages < 40
+    go(runs, disk / "out", lanes)
+    same(runs, disk / "out", tmp_path / "peace")
+
+
+def test_a_disk_that_is_full_on_the_command_line(runs, disk, tmp_path, capsys):
+    go(runs, tmp_path / "peace")
+    arguments = ["sweep", str(tmp_path / "ladder.toml"), str(disk / "out"), "--jobs", "2", "--lanes", "2"]
+    with pages_left(disk, 5):
+        assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "no space left on the device\nnothing is lost: free some space and run the same again" in said, said
+    assert main(arguments) == 0
+    same(runs, disk / "out", tmp_path / "peace")
 
 
 def test_a_folder_that_cannot_be_written(runs, tmp_path, capsys):
