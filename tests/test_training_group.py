@@ -25,6 +25,7 @@ START = "peak=1e-2,warmup=5"
 SWITCHES = {  # with any of them on, a run is the same alone, in a group, or stopped and gone on with
     "plain": {},
     "tokens": {"vocab": 270},
+    "odd": {"d_model": 33, "n_head": 3, "context": 7, "batch": 3, "eval_tokens": 252, "val_tokens": 504},
     "steps": {"probes": True, "safe_step": 0.1, "merge": "7:0.25 21:0.25 30:0.5"},
 }
 

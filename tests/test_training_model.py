@@ -159,6 +159,31 @@ def test_a_member_computes_the_same_bits_alone_and_in_company(switch):
     assert np.isfinite(three.train[1:]).all()
 
 
+@pytest.mark.parametrize(
+    "width, heads, context, batch", [(12, 2, 7, 3), (20, 2, 5, 1), (33, 3, 16, 4), (33, 1, 7, 3), (50, 5, 5, 1)]
+)
+@pytest.mark.parametrize("switch", ["default", "normed", "pairs", "rounded", "tokens", "momo", "muon", "experts"])
+def test_members_of_odd_shapes_lie_in_memory_as_one_alone(switch, width, heads, context, batch):
+    if switch == "experts":
+        width, heads = -(-width // 4) * 4, 1  # theirs are multiples of 4
+    settings = SMALL | {"d_model": width, "n_head": heads, "context": context, "batch": batch} | SWITCHES[switch]
+    settings |= {"eval_tokens": context, "val_tokens": context}
+    if switch == "tokens":
+        settings["vocab"] = 301
+    specs = [RunSpec(schedule=f"cosine:peak=1e-2,steps=12,warmup={1 + k}", seed=k, **settings) for k in range(5)]
+    where, quantise = places(6, 5, batch), "qat_bits" in settings
+    alone = [stack_of(spec, quantise=quantise) for spec in specs]
+    losses = [stack.advance(where[:, k : k + 1]) for k, stack in enumerate(alone)]
+    for members in (2, 3, 5):
+        company = stack_of(*specs[:members], quantise=quantise)
+        found = company.advance(where[:, :members])
+        for k in range(members):
+            for a, b in zip((*losses[k][:3], *losses[k].watched), (*found[:3], *found.watched), strict=True):
+                assert np.array_equal(a[0], b[k])
+            ours, theirs = alone[k].state(0), company.state(k)
+            assert all(torch.equal(value, theirs[name]) for name, value in ours.items() if torch.is_tensor(value))
+
+
 def test_a_state_put_into_another_stack_goes_on_bit_by_bit():
     spec = RunSpec(schedule="wsd:peak=1e-2,steps=12,warmup=2", seed=3, **SMALL)
     where = places(12, 1, 8)

@@ -266,6 +266,8 @@ class Group:
 
     def _judge(self, members: list[int], judges: list[Judge]) -> list[Judged]:
         """Losses of some members of the stack, with the weights that their next update would see."""
+        if len(members) > 1 and not self.model.even(self.spec.context):
+            return [judged for k in members for judged in self._judge([k], judges)]
         with torch.no_grad():
             chosen = torch.tensor(members, device=self.device)
             weights = {name: weight.detach()[chosen] for name, weight in self.stack.weights.items()}

@@ -1,6 +1,6 @@
 """From the stream to the loss: cross-entropy for bytes, and one that never holds all logits for large vocabularies."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -41,6 +41,8 @@ def training_loss(
 
     The last two are to be looked at, not to be differentiated.
     """
+    if len(windows) > 1 and windows.device.type == "cpu" and not model.even(windows.shape[1] * model.shape.context):
+        return _one_by_one(model, weights, windows, z_loss, watch)
     if model.shape.vocab > PLAIN:
         x = model.features(weights, windows, watch)
         wanted = targets(windows, x.shape[1])
@@ -51,6 +53,23 @@ def training_loss(
         return loss, loss, torch.zeros_like(loss)
     z = z_loss * log_z.square().mean(dim=1)
     return loss + z, loss, z
+
+
+def _one_by_one(
+    model: Model, weights: Weights, windows: Tensor, z_loss: float, watch: Watch | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`training_loss` of members each of whom has memory of its own."""
+    offered: dict[str, list[Callable[[], Tensor]]] = {}
+    offer: Watch = lambda name, get: offered.setdefault(name, []).append(get)
+    members = zip(*(torch.split(weight, 1) for weight in weights.values()), strict=True)
+    losses = [
+        training_loss(model, dict(zip(weights, own, strict=True)), part, z_loss, watch and offer)
+        for own, part in zip(members, torch.split(windows, 1), strict=True)
+    ]
+    for name, gets in offered.items() if watch else ():
+        watch(name, lambda gets=gets: torch.cat([get() for get in gets]))  # type: ignore[misc]
+    total, loss, z = (torch.cat(each) for each in zip(*losses, strict=True))
+    return total, loss, z
 
 
 class CrossEntropy(torch.autograd.Function):

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from scaling.counting import Shape
 
+BOUNDARY = 16  # numbers between two places in memory that are alike to any vector unit: 64 bytes
 INIT_STD = 0.02  # GPT-2; projections back into the residual stream are smaller by sqrt(2 L)
 Weights = Mapping[str, Tensor]
 Watch = Callable[[str, Callable[[], Tensor]], None]
@@ -107,6 +108,15 @@ class Model:
             else:
                 views[name].fill_(0.0 if name.endswith("bias") else 1.0)
         return flat[0]
+
+    def even(self, rows: int) -> bool:
+        """Does what K members make of so many rows each lie as it would for one, seen from boundaries in memory?
+
+        Where it does not, products may differ in their last bits on the CPU: then members come one after the other.
+        """
+        sizes = [rows * self.shape.d_model, rows * self.shape.vocab]
+        sizes += [math.prod(self.weights[name].shape) for name in self.order if len(self.weights[name].shape) > 1]
+        return not any(size % BOUNDARY for size in sizes)
 
     def span(self) -> int:
         """Tokens in one sequence: what is read, and the last one predicted."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scaling.errors import TrainingError
 from scaling.training.losses import training_loss
-from scaling.training.model import Model, Rules, Watch, fake_quantised
+from scaling.training.model import BOUNDARY, Model, Rules, Watch, fake_quantised
 from scaling.training.optimisers import RULES, Rule
 from scaling.training.spec import RunSpec
 from scaling.training.steps import gauge, looked_at
@@ -66,8 +66,8 @@ class Stack:
         self.model, self.spec = model_of(spec), spec
         self.device, self.members, self.quantise = device, members, quantise
         empty: Any = {"dtype": torch.float32, "device": device}
-        size = (members, self.model.n_params)
-        self.flat, self.grads = (torch.zeros(size, **empty) for _ in range(2))
+        size = (members, -(-self.model.n_params // BOUNDARY) * BOUNDARY)  # every member begins at a boundary in memory
+        self.flat, self.grads = (torch.zeros(size, **empty)[:, : self.model.n_params] for _ in range(2))
         self.rule: Rule = RULES[spec.optimiser](spec, self.model, self.flat)
         self.weights = {name: view.requires_grad_() for name, view in self.model.views(self.flat).items()}
         self.slopes = list(self.model.views(self.grads).values())

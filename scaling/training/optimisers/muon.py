@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaling.training.model import Model
+from scaling.training.model import BOUNDARY, Model
 from scaling.training.optimisers.adamw import constants_and_rate, remember
 from scaling.training.optimisers.rule import Rule, size_of
 from scaling.training.spec import RunSpec
@@ -58,8 +58,11 @@ class Muon(Rule):
         steps, weights = list(self.matrices(ahead)), list(self.matrices(flat))
         for (rows, columns), which in self.alike.items():
             together = torch.cat([steps[i] for i in which], dim=1)  # (K, n, rows, columns)
-            found = torch.split(orthogonal(together.flatten(0, 1)).view_as(together), [steps[i].shape[1] for i in which], dim=1)
+            if together[0].numel() % BOUNDARY:  # see `Model.even`
+                found = torch.stack([orthogonal(own.clone()) for own in together])
+            else:
+                found = orthogonal(together.flatten(0, 1)).view_as(together)
             size = (SIZE * math.sqrt(max(rows, columns)) * rate)[..., None, None]
-            for i, step in zip(which, found, strict=True):
+            for i, step in zip(which, torch.split(found, [steps[i].shape[1] for i in which], dim=1), strict=True):
                 weights[i].sub_(step * size)
         return []
