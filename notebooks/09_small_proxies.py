@@ -31,7 +31,7 @@ from scaling.training.probes import Bench, sharpness
 
 root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/rates").facts
-names = {"n_params_nonemb": "N", "peak_lr": "lr", "final_val_loss": "loss", "initial_loss": "initial_loss"}
+names = {"n_params_nonemb": "N", "peak_lr": "lr", "final_loss": "loss", "initial_loss": "initial_loss"}
 grid = facts[[*names, "qk_norm"]].rename(columns=names)
 table = pd.concat({str(norm): sensitivity_by_size(rows) for norm, rows in grid.groupby("qk_norm")}, names=["normalised"])
 table.round(3)
@@ -70,7 +70,7 @@ facts = scaling.read(root / "runs/widths").facts
 fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharex=True, sharey=True)
 for ax, (rules, rows) in zip(axes, facts.groupby("parametrization"), strict=True):
     for width, of_width in rows.groupby("d_model"):
-        loss = of_width.groupby("peak_lr")["final_val_loss"].mean()
+        loss = of_width.groupby("peak_lr")["final_loss"].mean()
         (line,) = ax.semilogx(loss.index, loss, ".-", label=f"width {width}")
         ax.plot(loss.idxmin(), loss.min(), "o", color=line.get_color())
     ax.set(title=rules, xlabel="peak learning rate")
@@ -99,7 +99,7 @@ cells = runs.assign(edge=pd.Series(edges)).astype({"d_model": int, "peak_lr": fl
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.6))
 for ax, (column, title, norm) in zip(
     axes,
-    [("final_val_loss", "final loss, nats a byte", None), ("edge", "sharpness over the edge of stability", LogNorm())],
+    [("final_loss", "final loss, nats a byte", None), ("edge", "sharpness over the edge of stability", LogNorm())],
     strict=True,
 ):
     table = cells.pivot(index="d_model", columns="peak_lr", values=column).astype(float)

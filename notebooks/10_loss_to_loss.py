@@ -31,7 +31,7 @@ from scaling.transfer import relate
 
 root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/corpora").facts
-runs = facts.assign(N=facts["n_params"].astype(float), D=facts["tokens"].astype(float), loss=facts["final_val_loss"])
+runs = facts.assign(N=facts["n_params"].astype(float), D=facts["tokens"].astype(float), loss=facts["final_loss"])
 runs["text"] = runs.index.str.split("-").str[0]
 seen, far = runs[runs["d_model"] < 64], runs[runs["d_model"] == 64]
 runs.pivot_table(index=["text", "N"], columns="D", values="loss").round(3)

@@ -33,7 +33,7 @@ from scaling.planning import mix
 root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/encoders").facts
 runs = facts[["n_encoder", "n_layer", "steps"]].assign(
-    N_e=facts["n_params_encoder"].astype(float), N_d=facts["n_params_decoder"].astype(float), loss=facts["final_val_loss"]
+    N_e=facts["n_params_encoder"].astype(float), N_d=facts["n_params_decoder"].astype(float), loss=facts["final_loss"]
 )
 held = (runs["n_encoder"] == 4) & (runs["n_layer"] == 4)
 runs.pivot_table(index=["steps", "n_encoder"], columns="n_layer", values="loss").round(3)

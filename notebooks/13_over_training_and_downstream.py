@@ -33,7 +33,7 @@ from scaling.transfer import relate
 
 root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/corpora").facts
-runs = facts.assign(N=facts["n_params"].astype(float), D=facts["tokens"].astype(float), loss=facts["final_val_loss"])
+runs = facts.assign(N=facts["n_params"].astype(float), D=facts["tokens"].astype(float), loss=facts["final_loss"])
 runs["M"], runs["text"] = runs["D"] / runs["N"], runs.index.str.split("-").str[0]
 runs = runs[["text", "d_model", "N", "D", "M", "loss", "val_loss_python", "val_loss_headers"]]
 far = runs["d_model"] == 64

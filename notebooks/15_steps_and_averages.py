@@ -48,7 +48,7 @@ for name in facts.index[facts.index.str.contains("plain|normed")]:
         "run": name,
         "ended": facts.loc[name, "status"],
         "last update": curve["step"].max(),
-        "loss": facts.loc[name, "final_val_loss"],
+        "loss": facts.loc[name, "final_loss"],
     }
     told |= {"first r >= 1": curve["step"][beyond].min(), "first spike": curve["step"][spike].min()}
     rows.append(told | {"share with r >= 1": beyond.mean(), "median r": curve["safe_step_ratio"].median()})
@@ -80,8 +80,8 @@ pd.Series(
 rates = sorted(facts["peak_lr"][facts.index.str.contains("held")])
 pd.DataFrame(
     {
-        "free": [facts.loc[f"d32-plain-peak{rate}", "final_val_loss"] for rate in rates],
-        "held": [facts.loc[f"d32-held-peak{rate}", "final_val_loss"] for rate in rates],
+        "free": [facts.loc[f"d32-plain-peak{rate}", "final_loss"] for rate in rates],
+        "held": [facts.loc[f"d32-held-peak{rate}", "final_loss"] for rate in rates],
         "share of an update that stays": [curves[f"d32-held-peak{rate}"]["step_share"].mean() for rate in rates],
     },
     index=pd.Index(rates, name="rate"),
@@ -149,13 +149,13 @@ def law_of(size, schedules):
 rows = []
 for size in ("d24", "d48"):
     few, every = law_of(size, ["constant", "cosine", "linear10"]), law_of(size, cooled)
-    trunk, alone = facts.loc[f"{size}-constant", ["schedule", "final_val_loss"]]
+    trunk, alone = facts.loc[f"{size}-constant", ["schedule", "final_loss"]]
     for name in facts.index[facts.index.str.startswith(f"{size}-average")]:
         decay, count = name.split("-")[2:]
         shape, share = decay[:-2].replace("1sqrt", "1-sqrt"), int(decay[-2:])
         steps = [int(part.split(":")[0]) for part in facts.loc[name, "merge"].split()]
         told = {"size": size, "decay": shape, "last %": share, "checkpoints": int(count.removeprefix("of")), "trunk": alone}
-        told |= {"average": facts.loc[name, "merged_val_loss"], "cooldown": facts.loc[f"{size}-{decay}", "final_val_loss"]}
+        told |= {"average": facts.loc[name, "merged_val_loss"], "cooldown": facts.loc[f"{size}-{decay}", "final_loss"]}
         told |= {"forecast": merge(steps, shape, fit=few, trunk=trunk).loss}
         rows.append(told | {"of a fit to all": merge(steps, shape, fit=every, trunk=trunk).loss})
 averages = pd.DataFrame(rows).set_index(["size", "decay", "last %", "checkpoints"]).sort_index()

@@ -20,7 +20,7 @@ import scaling
 
 root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 runs = scaling.read(root / "runs/optimizers")
-names = {"n_params": "N", "tokens": "D", "final_val_loss": "loss", "peak_lr": "rate"}
+names = {"n_params": "N", "tokens": "D", "final_loss": "loss", "peak_lr": "rate"}
 facts = runs.facts.rename(columns=names)[["optimiser", "d_model", "steps", *names.values()]]
 facts = facts.astype(dict.fromkeys(names.values(), float))
 tuned = facts[facts["rate"].between(8e-3, 3.2e-2)]

@@ -19,7 +19,7 @@ import scaling
 
 root = Path.cwd() if (Path.cwd() / "runs").exists() else Path.cwd().parent
 facts = scaling.read(root / "runs/experts").facts
-names = {"experts": "E", "final_val_loss": "loss"}
+names = {"experts": "E", "final_loss": "loss"}
 rows = facts.rename(columns=names)[[*names.values(), "d_model", "steps", "n_params"]].astype(float)
 rows["N"] = rows["d_model"].map(rows[rows["E"] == 1].groupby("d_model")["n_params"].first())  # of the dense model
 table = rows.pivot(index=["d_model", "steps"], columns="E", values="loss")

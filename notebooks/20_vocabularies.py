@@ -28,7 +28,7 @@ of_bytes = -(seen * np.log(share / share.sum())).sum() / seen.sum()  # the unigr
 rows = pd.DataFrame({"width": facts["d_model"], "updates": facts["steps"], "V": facts["vocab"].astype(float)})
 rows["N"] = facts["n_params_nonemb"].astype(float)
 rows["characters"] = facts["tokens"] * facts["bytes_per_token"].fillna(1.0)
-rows["token"], rows["byte"] = facts["final_val_loss"], facts["final_val_loss_byte"].fillna(facts["final_val_loss"])
+rows["token"], rows["byte"] = facts["final_loss"], facts["final_loss_byte"].fillna(facts["final_loss"])
 rows["unigram"] = facts["unigram_loss"].fillna(of_bytes)
 rows["loss"] = rows["token"] - rows["unigram"]
 rows.pivot(index=["width", "updates"], columns="V", values="byte").round(3)

@@ -22,7 +22,7 @@ def files() -> dict[str, bytes]:
     one, whole = runs.loc[runs["run_id"] == HELD, FACTS], curve(HELD)
     for folder, rows in (("running", whole[whole["step"] <= STOPPED]), ("finished", whole)):
         made[f"{folder}/runs.csv"], made[f"{folder}/curves/{HELD}.csv"] = text(one), text(rows)
-    ends = pd.read_csv(HERE / "surface/runs.csv").rename(columns={"n_params": "N", "tokens": "D", "final_val_loss": "loss"})
+    ends = pd.read_csv(HERE / "surface/runs.csv").rename(columns={"n_params": "N", "tokens": "D", "final_loss": "loss"})
     made["table.csv"] = text(ends[["N", "D", "loss"]].round(6))
     return made
 

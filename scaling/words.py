@@ -11,6 +11,7 @@ from typing import Any
 
 from scaling.errors import ArgumentError
 
+FORMER = {"final_val_loss": "final_loss", "final_val_loss_byte": "final_loss_byte"}  # in records of our trainer until 2026-11
 _UNITS = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 

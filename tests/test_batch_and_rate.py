@@ -110,7 +110,7 @@ def test_learning_rate_sensitivity(name):
 def test_normalised_queries_lower_the_sensitivity_of_our_runs():
     """runs/rates: seven rates, two sizes, one seed (arXiv:2309.14322 in small)."""
     facts = scaling.read(ROOT / "runs/rates").facts.reset_index()
-    names = {"n_params_nonemb": "N", "peak_lr": "lr", "final_val_loss": "loss"}
+    names = {"n_params_nonemb": "N", "peak_lr": "lr", "final_loss": "loss"}
     grid = facts.rename(columns=names).assign(normed=facts["run"].str.contains("normed"))
     assert sorted(set(grid["lr"])) == list(sensitivity.RATES) and len(grid) == 28
     plain, normed = (sensitivity.sensitivity_by_size(grid[grid["normed"] == on]) for on in (False, True))

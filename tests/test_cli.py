@@ -288,12 +288,12 @@ def test_train_hands_its_options_to_the_trainer(monkeypatch, tmp_path, capsys):
 
     def fake(spec, out_dir, **rest):
         seen.update(spec=spec, out_dir=out_dir, **rest)
-        return {"run_id": "tiny", "status": "finished", "final_val_loss": float("nan"), "steps": 5}
+        return {"run_id": "tiny", "status": "finished", "final_loss": float("nan"), "steps": 5}
 
     monkeypatch.setitem(vars(training), "train", fake)
     plan = "wsd:peak=1e-2,steps=5"
     assert main(["train", str(tmp_path), "--schedule", plan, "--d-model", "16", "--label", "role=short", "--json"]) == 0
-    assert strict_json(capsys.readouterr().out)["final_val_loss"] is None
+    assert strict_json(capsys.readouterr().out)["final_loss"] is None
     assert seen["spec"] == training.RunSpec(schedule=plan, d_model=16)
     assert seen["labels"] == {"role": "short"} and seen["out_dir"] == str(tmp_path)
     command = seen["spec"].command("out", "tiny")

@@ -48,10 +48,32 @@ def test_ladder(ladder: Path) -> None:
     table = runs.table()
     assert table.loc["small"].to_dict() | {"peak_lr": 0.01, "final_loss": 3.6} == {
         "n_params": 1000, "steps": 40, "last_step": 30, "tokens": 512 * 30, "peak_lr": 0.01,
-        "schedule": "wsd", "evaluated": 3, "planned": 37, "final_loss": 3.6, "flags": "unfinished: 30 of 40",
+        "schedule": "wsd", "evaluated": 3, "planned": 37, "final_loss": 3.6, "loss_from": "val_loss",
+        "flags": "unfinished: 30 of 40",
     }  # fmt: skip
     assert table.loc["small", "final_loss"] == pytest.approx(3.6)
     assert "2 runs, 80 rows" in repr(runs) and "  note " in repr(runs) and "<table" in runs._repr_html_()
+
+
+def test_records_of_before_there_was_one_name_for_a_final_loss(tmp_path: Path) -> None:
+    curve = "step,train_loss,val_loss\n1,3.2,3.1\n2,2.9,2.8\n"
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_text(curve)
+    (tmp_path / "a.json").write_text('{"final_val_loss": 2.75, "final_val_loss_byte": 2.5}')
+    (tmp_path / "b.json").write_text('{"final_loss": 2.75, "final_loss_byte": 2.5}')
+    runs = read([tmp_path / "a.csv", tmp_path / "b.csv"])
+    assert runs.facts[["final_loss", "final_loss_byte"]].to_numpy().tolist() == [[2.75, 2.5]] * 2
+    saved = runs.to_saved()
+    saved["facts"]["final_val_loss"] = saved["facts"].pop("final_loss")
+    assert Runs.from_saved(saved).facts["final_loss"].tolist() == [2.75] * 2
+    (tmp_path / "runs.csv").write_text("run_id,final_val_loss\na,2.75\nb,2.75\n")
+    assert read([tmp_path / "a.csv", tmp_path / "b.csv"]).facts["final_loss"].tolist() == [2.75] * 2
+    # of the rows that are there, with the column it is
+    assert runs.table()[["final_loss", "loss_from"]].loc["a"].tolist() == [2.8, "val_loss"]
+    assert read(tmp_path / "a.csv", loss="train_loss").table()[["final_loss", "loss_from"]].loc["a"].tolist() == [
+        2.9,
+        "train_loss",
+    ]
 
 
 def test_every_way_to_name_files(ladder: Path) -> None:

@@ -21,7 +21,7 @@ def made() -> pd.DataFrame:
 def test_the_last_part_of_a_run_is_in_4_bits_and_costs_loss(made):
     part = 1 - made["qat_from"] / made["steps"]
     np.testing.assert_allclose(part[made["fraction"] > 0], made["fraction"][made["fraction"] > 0], atol=1e-3)
-    loss = made.pivot_table(index=["n_params", "steps"], columns="fraction", values="final_val_loss")
+    loss = made.pivot_table(index=["n_params", "steps"], columns="fraction", values="final_loss")
     cost = loss.drop(columns=0.0).sub(loss[0.0], axis=0)
     assert (cost > 0).all(axis=None)
     # at every size and length the whole run in 4 bits costs more than its last tenth, and more tokens make it dearer
@@ -35,5 +35,5 @@ def test_the_published_best_share_is_too_large_for_these_runs(made):
     with pytest.warns(UserWarning, match="verified|unverified"):
         share = law.published["dremov2025"](made["n_params_nonemb"], made["tokens"], 4.0)
     assert (np.asarray(share) > 0.2).all()
-    best = made[made["fraction"] > 0].groupby(["n_params", "steps"])["final_val_loss"].idxmin()
+    best = made[made["fraction"] > 0].groupby(["n_params", "steps"])["final_loss"].idxmin()
     assert (made.loc[best, "fraction"] == 0.1).all()

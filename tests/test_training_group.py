@@ -180,7 +180,7 @@ def test_a_loss_far_above_the_initial_one_ends_a_member_of_a_stack(text, tmp_pat
         assert files(tmp_path, name) == files(tmp_path / "alone", name)
     losses = [float(row["val_loss"]) for row in csv.DictReader((tmp_path / "curves" / "wild.csv").read_text().splitlines())]
     assert all(map(math.isfinite, losses)) and losses[-1] > 2 * records["wild"]["initial_loss"]
-    assert records["wild"]["final_val_loss"] is None
+    assert records["wild"]["final_loss"] is None
 
 
 def test_runs_that_share_their_divergence_end_where_they_would_alone(text, tmp_path):
@@ -243,8 +243,8 @@ def test_a_mixture_reports_each_source(text, tmp_path):
     judged = train(RunSpec(schedule=wsd(40), corpus=f"1 {text} + 0 {other}", **TINY), tmp_path, name="judged", device="cpu")
     name = text.rsplit("/", 1)[1]
     by_source = [mixed[f"val_loss_{name}"], mixed["val_loss_digits"]]
-    assert mixed["final_val_loss"] == pytest.approx(np.mean(by_source), rel=1e-12)
-    assert judged["final_val_loss"] == judged[f"val_loss_{name}"]
+    assert mixed["final_loss"] == pytest.approx(np.mean(by_source), rel=1e-12)
+    assert judged["final_loss"] == judged[f"val_loss_{name}"]
     assert mixed["val_loss_digits"] < judged["val_loss_digits"]
 
 
@@ -255,4 +255,4 @@ def test_members_on_a_gpu_are_close_to_each_alone(text, tmp_path):
     together = train_group(specs, tmp_path, lanes=4, device="cuda")
     for name in ("w60c", "q30", "seed1"):
         single = train(specs[name], tmp_path / "alone", name=name, device="cuda")
-        assert together[name]["final_val_loss"] == pytest.approx(single["final_val_loss"], abs=0.02)
+        assert together[name]["final_loss"] == pytest.approx(single["final_loss"], abs=0.02)

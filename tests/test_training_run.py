@@ -65,7 +65,7 @@ def test_a_run_leaves_a_curve_a_record_and_a_row_of_the_table(text, tmp_path):
 
     assert record["status"] == "finished" and record["steps"] == 60 and record["tokens"] == 3840
     assert record["n_params"] == 256 * 8 + 16 * 8 + 12 * 64 + 16 + 8
-    assert record["final_val_loss"] == pytest.approx(float(table[-1]["val_loss"]), abs=0.3)
+    assert record["final_loss"] == pytest.approx(float(table[-1]["val_loss"]), abs=0.3)
     assert 0 < record["val_se"] < 0.2
     assert json.loads((tmp_path / "curves" / "run.json").read_text()) == signed(record)
     (in_table,) = csv.DictReader((tmp_path / "runs.csv").read_text().splitlines())
@@ -86,13 +86,13 @@ def test_two_runs_are_equal_to_the_byte_and_a_finished_one_is_left_alone(text, t
 def test_evaluation_changes_nothing_in_training(text, tmp_path):
     often = run(text, tmp_path, name="often", eval_every=3, eval_tokens=512)
     seldom = run(text, tmp_path, name="seldom", eval_every=60)
-    assert often["final_val_loss"] == seldom["final_val_loss"]
+    assert often["final_loss"] == seldom["final_loss"]
     assert rows(tmp_path, "often")[-1]["grad_norm"] == rows(tmp_path, "seldom")[-1]["grad_norm"]
 
 
 def test_seeds_of_weights_and_of_data_matter(text, tmp_path):
     losses = {
-        run(text, tmp_path, name=f"{seed}-{data}", seed=seed, data_seed=data)["final_val_loss"]
+        run(text, tmp_path, name=f"{seed}-{data}", seed=seed, data_seed=data)["final_loss"]
         for seed, data in ((0, 0), (1, 0), (0, 1))
     }
     assert len(losses) == 3
@@ -206,7 +206,7 @@ def test_an_interrupted_run_goes_on_where_it_was(text, interrupted, tmp_path_fac
     assert rows(interrupted)[-1]["step"] == "30"
     whole = tmp_path_factory.mktemp("whole")
     expected = run(text, whole)
-    assert run(text, interrupted)["final_val_loss"] == expected["final_val_loss"]
+    assert run(text, interrupted)["final_loss"] == expected["final_loss"]
     assert curve(interrupted) == curve(whole)
 
 
@@ -280,7 +280,7 @@ def test_a_diverged_run_ends_early_and_can_be_read_beside_the_others(text, tmp_p
     plans = {"at-once": "constant:peak=1e30,steps=60", "later": "two_stage:peak=1e-2,steps=60,switch=25,then=1e30"}
     for name, plan in plans.items():
         record = run(text, tmp_path, name=name, schedule=plan)
-        assert record["status"] == "diverged" and record["final_val_loss"] is None
+        assert record["status"] == "diverged" and record["final_loss"] is None
         *before, last = rows(tmp_path, name)
         assert all(float(row["val_loss"]) < 6 for row in before) and last["val_loss"] == last["val_se"] == ""
         assert int(last["step"]) == {"at-once": 1, "later": 30}[name]
@@ -371,6 +371,6 @@ def test_cuda_is_repeatable_and_close_to_the_cpu(text, tmp_path):
     spec = RunSpec(schedule=WSD, corpus=text, **TINY)
     one, two = (train(spec, tmp_path / name, name="run", device="cuda") for name in ("a", "b"))
     assert curve(tmp_path / "a") == curve(tmp_path / "b")
-    assert one["final_val_loss"] == two["final_val_loss"]
+    assert one["final_loss"] == two["final_loss"]
     on_cpu = run(text, tmp_path, schedule=WSD)
-    assert one["final_val_loss"] == pytest.approx(on_cpu["final_val_loss"], abs=0.02)
+    assert one["final_loss"] == pytest.approx(on_cpu["final_loss"], abs=0.02)

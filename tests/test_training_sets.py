@@ -48,7 +48,7 @@ def test_every_divergence_is_behind_an_unsafe_step_and_so_is_every_other_run():
     for name, record in found.items():
         beyond = curve("weights", name)["safe_step_ratio"] >= 1
         assert beyond.iloc[:-1].any()
-        share[name], loss[name] = beyond.mean(), record["final_val_loss"]
+        share[name], loss[name] = beyond.mean(), record["final_loss"]
         assert beyond.all() == (record["status"] == "diverged")
     assert pd.Series(share).corr(pd.Series(loss, dtype=float), "spearman") > 0.7
 
@@ -66,10 +66,10 @@ def test_averages_of_checkpoints_bring_half_and_more_of_what_the_cooldown_does()
     assert len(averages) == 20
     for name, record in averages.items():
         size, _, decay, _ = name.split("-")
-        cooled = found[f"{size}-{decay}"]["final_val_loss"]
-        assert record["final_val_loss"] == found[f"{size}-constant"]["final_val_loss"]
+        cooled = found[f"{size}-{decay}"]["final_loss"]
+        assert record["final_loss"] == found[f"{size}-constant"]["final_loss"]
         assert 0.02 < record["merged_val_loss"] - cooled < 0.13
-        assert 0.4 < (record["final_val_loss"] - record["merged_val_loss"]) / (record["final_val_loss"] - cooled) < 0.85
+        assert 0.4 < (record["final_loss"] - record["merged_val_loss"]) / (record["final_loss"] - cooled) < 0.85
 
 
 def best_rate(parametrization, width):
@@ -77,7 +77,7 @@ def best_rate(parametrization, width):
     losses = {}
     for record in records(RUNS / "widths.toml").values():
         if (record["parametrization"], record["d_model"]) == (parametrization, width):
-            losses.setdefault(record["peak_lr"], []).append(record["final_val_loss"])
+            losses.setdefault(record["peak_lr"], []).append(record["final_loss"])
     rates = sorted(losses)
     means = [np.mean(losses[rate]) for rate in rates]  # over seeds
     at = int(np.argmin(means))

@@ -121,7 +121,7 @@ def test_probes_and_averages_touch_nothing_and_share_all_updates(text, tmp_path)
         tmp_path, "plain"
     )
     assert rows(tmp_path, "merged") == rows(tmp_path, "plain")
-    assert len({record["final_val_loss"] for record in records.values()}) == 1
+    assert len({record["final_loss"] for record in records.values()}) == 1
     assert "merged_val_loss" not in records["plain"] and records["merged"]["merge"] == "13:0.5 40:0.5"
 
 
@@ -139,16 +139,16 @@ def test_an_average_is_what_its_weights_say(text, tmp_path):
     expected = evaluate(bench.stack.model, bench.stack.model.views(total.float()[None]), [judge])[0]
     assert record["merged_val_loss"] == pytest.approx(expected.loss, abs=1e-5)
     assert record["merged_val_se"] == pytest.approx(expected.standard_error, rel=1e-3)
-    assert record["merged_val_loss"] != record["final_val_loss"]
+    assert record["merged_val_loss"] != record["final_loss"]
     whole = run(text, tmp_path, name="whole", merge="40:1")
-    assert whole["merged_val_loss"] == whole["final_val_loss"] == record["final_val_loss"]
+    assert whole["merged_val_loss"] == whole["final_loss"] == record["final_loss"]
     early = run(text, tmp_path, name="early", merge="30:1")
-    assert early["merged_val_loss"] == run(text, tmp_path, name="30", schedule=CONSTANT.replace("40", "30"))["final_val_loss"]
+    assert early["merged_val_loss"] == run(text, tmp_path, name="30", schedule=CONSTANT.replace("40", "30"))["final_loss"]
 
 
 def test_an_average_of_rounded_weights_is_rounded(text, tmp_path):
     record = run(text, tmp_path, merge="40:1", qat_bits=3, qat_from=20)
-    assert record["merged_val_loss"] == record["final_val_loss"]
+    assert record["merged_val_loss"] == record["final_loss"]
 
 
 def test_a_run_that_diverges_has_no_average(text, tmp_path):

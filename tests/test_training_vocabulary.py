@@ -192,9 +192,7 @@ def test_losses_a_token_and_a_byte_are_logged_apart(tmp_path):
         assert float(row["train_loss_byte"]) == pytest.approx(
             float(row["train_loss"]) / corpus.vocabulary.widths[np.concatenate(read)].mean(), rel=1e-7
         )
-    assert record["final_val_loss_byte"] == pytest.approx(
-        record["final_val_loss"] / corpus.vocabulary.widths[many].mean(), rel=1e-12
-    )
+    assert record["final_loss_byte"] == pytest.approx(record["final_loss"] / corpus.vocabulary.widths[many].mean(), rel=1e-12)
     counts = np.bincount(source.train, minlength=270) + 1
     assert record["unigram_loss"] == pytest.approx(-np.log(counts / counts.sum())[many].mean(), rel=1e-12)
     assert 1.5 < record["bytes_per_token"] == pytest.approx(plain["train_bytes"] / len(source.train))
@@ -202,7 +200,7 @@ def test_losses_a_token_and_a_byte_are_logged_apart(tmp_path):
     assert record["n_params"] - plain["n_params"] == 14 * 8 and record["vocab"] == 270
     assert record["unigram_loss"] < math.log(270)
     assert "loss_byte" not in (tmp_path / "curves" / "plain.csv").read_text()
-    assert not {"final_val_loss_byte", "unigram_loss", "vocabulary_sha256"} & plain.keys()
+    assert not {"final_loss_byte", "unigram_loss", "vocabulary_sha256"} & plain.keys()
     frame = scaling.read(tmp_path).frame
     for loss in "val_loss", "train_loss":
         assert frame.loc[frame["run"] == "run", loss].iloc[-1] == pytest.approx(float(rows[-1][loss]))
@@ -222,7 +220,7 @@ def test_a_mixture_has_one_vocabulary_and_weighs_its_losses_a_byte(tmp_path):
     for source in corpus.sources:
         width = corpus.width(validation_windows(source.validation, 512, 16), 16)
         total += 0.5 * record[f"val_loss_{source.name.rsplit('/', 1)[1]}"] / width
-    assert record["final_val_loss_byte"] == pytest.approx(total, rel=1e-12)
+    assert record["final_loss_byte"] == pytest.approx(total, rel=1e-12)
 
 
 def test_another_vocabulary_is_not_gone_on_with(tmp_path, monkeypatch):

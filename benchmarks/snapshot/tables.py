@@ -119,7 +119,7 @@ def own(size: int, role: str) -> scaling.Runs:
 def surface(folder: str = "surface") -> pd.DataFrame:
     """Final losses of a sweep of this project over N and D."""
     facts = scaling.read(RUNS / folder).facts
-    return facts.assign(N=facts["n_params"].astype(float), D=facts["tokens"].astype(float), loss=facts["final_val_loss"])
+    return facts.assign(N=facts["n_params"].astype(float), D=facts["tokens"].astype(float), loss=facts["final_loss"])
 
 
 @shared

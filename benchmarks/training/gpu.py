@@ -90,8 +90,8 @@ def ladder(device: torch.device, end: float, sweep: Path = RUNS / "ladder.toml",
         facts = trained(runs, Path(folder), device, lanes, end)
     found = {"runs": len(runs), "ended": len(facts), "seconds": time.perf_counter() - began}
     if len(facts) and (sweep.with_suffix("") / "runs.csv").exists():
-        recorded = scaling.read(sweep.with_suffix("")).facts["final_val_loss"]
-        apart = (facts["final_val_loss"] - recorded).dropna().abs()
+        recorded = scaling.read(sweep.with_suffix("")).facts["final_loss"]
+        apart = (facts["final_loss"] - recorded).dropna().abs()
         found |= {"compared": len(apart), "mean_apart": float(apart.mean()), "most_apart": float(apart.max())}
     return found
 
@@ -106,8 +106,8 @@ def bf16(device: torch.device, end: float, sweep: Path = RUNS / "surface.toml", 
             facts = trained(runs, Path(folder), device, lanes, end)
         found[name] = {"runs": len(runs), "ended": len(facts), "seconds": time.perf_counter() - began}
         if len(facts) == len(runs):
-            losses[name] = facts["final_val_loss"]
-            rows = pd.DataFrame({"N": facts["n_params"], "D": facts["tokens"], "loss": facts["final_val_loss"]}).astype(float)
+            losses[name] = facts["final_loss"]
+            rows = pd.DataFrame({"N": facts["n_params"], "D": facts["tokens"], "loss": facts["final_loss"]}).astype(float)
             if len(rows) >= 12:
                 found[name] |= {"chinchilla": dict(scaling.fit(rows, "chinchilla").values)}
     if len(losses) == 2:

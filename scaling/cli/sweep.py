@@ -113,7 +113,7 @@ def _said(now: Progress) -> list[str]:
         return [f"{now.done} of {now.runs} runs were finished before"] if now.done else []
     lines = []
     for count, record in enumerate(now.new, now.done - len(now.new) + 1):
-        loss = record["final_val_loss"]
+        loss = record["final_loss"]
         ended = record["status"] + ("" if loss is None else f", loss {loss:.4f}")
         lines.append(f"{count} of {now.runs}: {record['run_id']} {ended}")
     return lines

@@ -51,6 +51,6 @@ def run(
     """
     settings = training.RunSpec(**asdict(spec))
     record = training.train(settings, out_dir, name=name, device=device, labels=pairs(label, "--label"))
-    said = ("run_id", "status", "final_val_loss", "n_params", "tokens", "steps", "elapsed_s")
+    said = ("run_id", "status", "final_loss", "n_params", "tokens", "steps", "elapsed_s")
     lines = [(f"{key:<14}", str(record[key])) for key in said if record.get(key) is not None]
     return output.show(output.Told(lines, None, record), printing)

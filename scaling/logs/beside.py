@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from scaling.logs.findings import Findings
-from scaling.words import parse_number
+from scaling.words import FORMER, parse_number
 
 RECORDS = ("config.json", "hparams.yaml", "hparams.json", "params.json")  # beside a log, about the run it is of
-ALIASES_OF_FACTS = {
+ALIASES_OF_FACTS = FORMER | {
     "batch_size_in_tokens": "batch_tokens",
     "tokens_per_step": "batch_tokens",
     "tokens_per_batch": "batch_tokens",

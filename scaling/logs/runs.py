@@ -18,6 +18,7 @@ from scaling.logs.planned import Plan, Schedules
 from scaling.logs.sheet import PLACE, sheet_of
 from scaling.rendering import Result, plain
 from scaling.schedules import MOST_UPDATES
+from scaling.words import FORMER
 
 SCHEMA = "scaling.runs/1"
 BADLY = ("diverged", "failed", "crashed", "killed")  # a status that no finished run has
@@ -169,7 +170,9 @@ class Runs(Result):
         """One row per run, indexed by run.
 
         Columns: n_params, steps (last step, planned ones included), last_step (last evaluated), tokens
-        (there), peak_lr, schedule, evaluated and planned (numbers of rows), final_loss (there) and flags.
+        (there), peak_lr, schedule, evaluated and planned (numbers of rows), final_loss (there: what a law of final losses is
+        fitted to), loss_from (the column of the log that this loss is: training or validation) and flags. The fact final_loss
+        in a record of our trainer is the validation loss of the same weights on more text.
         """
         return pd.DataFrame(
             [self._summary(str(run), rows) for run, rows in self._frame.groupby("run", sort=False)],
@@ -198,6 +201,7 @@ class Runs(Result):
             "evaluated": len(done),
             "planned": len(rows) - len(done),
             "final_loss": np.nan if last is None else last["loss"],
+            "loss_from": facts.get("loss_from", ""),
             "flags": ", ".join((*_ended(facts), *_flags(done, steps))),
         }
 
@@ -227,7 +231,7 @@ class Runs(Result):
             raise DataError(f"saved runs have schema {data.get('schema')!r}, this version reads {SCHEMA!r}; read the logs")
         frame, facts = ({name: _column(values) for name, values in data[k].items()} for k in ("frame", "facts"))
         plans = {run: Plan.from_dict(plan) for run, plan in data["schedules"].items()}
-        table = pd.DataFrame(facts, index=pd.Index(data["runs"], name="run"))
+        table = pd.DataFrame(facts, index=pd.Index(data["runs"], name="run")).rename(columns=FORMER)
         return cls(pd.DataFrame(frame), table, Schedules(plans), tuple(data["notes"]), tuple(data.get("warnings", ())))
 
 

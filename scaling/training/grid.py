@@ -31,8 +31,8 @@ from scaling.words import did_you_mean, parse_number
 
 _SETTINGS = {field.name for field in fields(RunSpec)} | {"peak", "horizon", "qat_fraction"}
 _RESULTS = {
-    "run_id", "status", "steps", "tokens", "n_params", "final_val_loss", "val_se", "initial_loss", "elapsed_s",
-    "sha256", "curve_sha256",
+    "run_id", "status", "steps", "tokens", "n_params", "final_loss", "val_se", "initial_loss", "elapsed_s",
+    "sha256", "curve_sha256", "final_val_loss",
 }  # fmt: skip
 MOST_STEPS = 100_000_000  # of a run, and of all together: tables of rates are in memory
 MOST_RUNS = 10_000

@@ -345,7 +345,7 @@ class Group:
             "run_id": name,
             **self.labels.get(name, {}),
             "status": status,
-            "final_val_loss": final and final.loss,
+            "final_loss": final and final.loss,
             "val_se": final and final.standard_error,
             "initial_loss": self.initial[run.spec.seed],
             **{f"val_loss_{Path(source).name or source}": loss for source, loss in by_source.items()},

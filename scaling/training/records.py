@@ -36,6 +36,7 @@ from scaling.training.corpus import Corpus
 from scaling.training.spec import RunSpec
 from scaling.training.vocabulary import BYTES
 from scaling.version import __version__
+from scaling.words import FORMER
 
 if sys.platform != "win32":
     import fcntl
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 CURVE_COLUMNS = (
     "step", "tokens", "lr", "train_loss", "train_window", "val_loss", "val_se", "val_tokens", "grad_norm", "z_loss",
 )  # fmt: skip
-NEEDED = ("status", "final_val_loss", "corpus", "corpus_sha256", "schedule")  # of any record
+NEEDED = ("status", "final_loss", "corpus", "corpus_sha256", "schedule")  # of any record
 WITH_VOCABULARY = ("train_loss_byte", "val_loss_byte")
 WITH_PROBES = ("weight_distance", "safe_step_ratio", "no_gradient_share")
 LOST = 100.0  # seconds after which the locks of a lost machine have fallen; a network drive grants it 90
@@ -154,6 +155,7 @@ def read_record(path: Path) -> dict[str, Any]:
         # the digest of the curve is as young as that of the record: with the one and without the other, one was removed
         good = genuine(record) if {"sha256", "curve_sha256"} & {*record} else True
         why = "its digest does not match"
+        record = {FORMER.get(key, key): value for key, value in record.items()}
         if good and not (record["run_id"] == path.stem and {*NEEDED} <= record.keys()):
             good, why = False, f"it is not that of a run {path.stem}"
     except OSError as problem:

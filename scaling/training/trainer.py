@@ -48,7 +48,7 @@ def train(
     Returns
     -------
     The run's row of `runs.csv`. `status` is `finished`, or `diverged` if the loss stopped being finite or was twice that of
-    the initial weights: then the curve ends there, losses that are not finite as empty cells, and `final_val_loss` is None.
+    the initial weights: then the curve ends there, losses that are not finite as empty cells, and `final_loss` is None.
 
     Raises
     ------
