@@ -277,11 +277,11 @@ def test_the_flat_region_by_hand():
     """Of equal terms L(x) = E + R cosh(alpha ln x), x = N / N*, R = 2 A / N*^alpha: cosh(alpha ln x) = 1 + .001 L / R."""
     C = 6e20
     best = {"N": 1e10, "flops": C, "loss": 2 + 600 / 1e4}
-    out = compute._flat(surface(TIED), ONE, best)
+    out = compute._flat(surface(TIED), ONE, [best])[0]
     x = np.exp(np.arccosh(1 + 1e-3 * best["loss"] / (600 / 1e4)) / 0.4)
     assert out["flat_N_lower"] == pytest.approx(1e10 / x, rel=1e-9) and out["flat_N_upper"] == pytest.approx(1e10 * x, rel=1e-9)
     nearly = surface({"E": 3.0}, law=own(lambda N, D, *, E: E + 1e-9 * np.log(N / 1e10) ** 2, "nearly flat"))
-    out = compute._flat(nearly, ONE, {"N": 1e10, "flops": C, "loss": 3.0})  # as far as is looked
+    out = compute._flat(nearly, ONE, [{"N": 1e10, "flops": C, "loss": 3.0}])[0]  # as far as is looked
     np.testing.assert_allclose([out["flat_N_lower"], out["flat_N_upper"]], [1e6, 1e14], rtol=1e-6)
 
 

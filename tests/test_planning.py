@@ -314,3 +314,11 @@ def test_command_line_gives_further_inputs(capsys):
     assert row["N"] == pytest.approx(same["N"][0], rel=1e-12)
     assert main([*line, "P_kv=x"]) == 2
     assert "--input" in capsys.readouterr().err
+
+
+def test_many_budgets_at_once_are_planned_as_each_alone():
+    budgets = np.geomspace(1e18, 1e24, 7)
+    for source in ("chinchilla/besiroglu2024", "farseer/li2025"):
+        together = scaling.plan(source, budgets)
+        alone = pd.concat([scaling.plan(source, C) for C in budgets], ignore_index=True)
+        pd.testing.assert_frame_equal(together, alone, check_exact=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from scaling.planning.rates import recommended
 from scaling.planning.repeats import MIXED, Pool, epochs, fresh
 from scaling.planning.surface import COSTS, Budget, Surface
 
+FEW = 32  # sets of parameters of which all budgets are solved at once
 FLAT = 1e-3  # a loss within this fraction of the best counts as equally good
 
 
@@ -105,17 +105,16 @@ def plan(
     if draws is not None:
         surfaces.append(Surface.of(law, draws, extra))
     movement = Movement.of(fit, extra) if fit is not None and draws is not None and interval == "calibrated" else None
-    rows = []
-    for C in [None] if flops is None else asked.budgets(flops):
-        wanted = Asked(C, loss, N, D)
-        found = [_solve(s, budget, wanted) for s in surfaces]
+    rows, wanted = [], [Asked(C, loss, N, D) for C in ([None] if flops is None else asked.budgets(flops))]
+    for found in map(list, zip(*(_solve_each(s, budget, wanted) for s in surfaces), strict=True)):
         if pool is not None:
             found = [part | epochs(s, budget, part, pool) for s, part in zip(surfaces, found, strict=True)]
         rows.append(_row(found, level))
-        if movement is not None:
-            rows[-1] |= movement.widened(rows[-1], partial(_solve, budget=budget, asked=wanted), level)
-        if "wasted" not in found[0]:
-            rows[-1] |= _flat(surfaces[0], budget, rows[-1])
+    if movement is not None:
+        wider = movement.widened(rows, lambda s, some: _solve_each(s, budget, [wanted[i] for i in some]), level)
+        rows = [row | ends for row, ends in zip(rows, wider, strict=True)]
+    if "wasted" not in rows[0]:
+        rows = [row | flat for row, flat in zip(rows, _flat(surfaces[0], budget, rows), strict=True)]
     out = pd.DataFrame(rows)
     cost = "C = 6 N D" + (f" + 2 N x {served:g} tokens served" if served else "")
     out.attrs.update(law=law.name, counts=said, cost=cost)
@@ -202,24 +201,46 @@ class Asked(NamedTuple):
     D: float | None
 
 
+def _solve_each(s: Surface, budget: Budget, wanted: Sequence[Asked]) -> list[dict[str, np.ndarray]]:
+    """What `_solve` finds for every row of a plan; of few sets of parameters, all rows at once."""
+    if s.sets > FEW or any(a.C is None or a.N is not None or a.D is not None for a in wanted):
+        return [_solve(s, budget, a) for a in wanted]
+    C = [_payable(budget, a.C) for a in wanted if a.C is not None]
+    return _optima(s, budget, np.array(C))
+
+
+def _payable(budget: Budget, C: float) -> float:
+    """The cost, which must pay for something."""
+    if budget.flops(1.0, 1.0) >= C:
+        served = f", and to serve {budget.served:g} tokens" if budget.served else ""
+        raise FitError(f"flops={C:g} is too little to train one parameter on one token{served}.")
+    return C
+
+
+def _optima(s: Surface, budget: Budget, C: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """flops, N, D, loss (B,) of the best run at each of K costs (K,)."""
+    cost = np.repeat(C, s.sets)
+    # a replicate without a best size counts as at the end it points to
+    n, best = s.repeated(len(C)).best(cost, budget, ends=s.sets > 1)
+    found = {"flops": cost, "N": n, "D": budget.tokens(n, cost), "loss": best}
+    out = [{k: v[i * s.sets : (i + 1) * s.sets] for k, v in found.items()} for i in range(len(C))]
+    for at, part in zip(C, out, strict=True):
+        if np.isnan(part["N"]).all():
+            raise FitError(
+                f"law '{s.law.name}' has no best size at {at:g} FLOP: what it predicts falls up to a single parameter or "
+                "token. Is it a loss, and are its constants meant for such a budget?"
+            )
+    return out
+
+
 def _solve(s: Surface, budget: Budget, asked: Asked) -> dict[str, np.ndarray]:
     """flops, N, D, loss (B,) and, where something is held, the share of compute it wastes."""
     if asked.C is None:
         return _cheapest(s, budget, asked)
-    if budget.flops(1.0, 1.0) >= asked.C:
-        served = f", and to serve {budget.served:g} tokens" if budget.served else ""
-        raise FitError(f"flops={asked.C:g} is too little to train one parameter on one token{served}.")
-    C = np.full(s.sets, asked.C)
+    C = _payable(budget, asked.C)
     if asked.N is not None or asked.D is not None:
-        return _held(s, budget, C, asked)
-    # a replicate without a best size counts as at the end it points to
-    n, best = s.best(C, budget, ends=s.sets > 1)
-    if np.isnan(n).all():
-        raise FitError(
-            f"law '{s.law.name}' has no best size at {C[0]:g} FLOP: what it predicts falls up to a single parameter or "
-            "token. Is it a loss, and are its constants meant for such a budget?"
-        )
-    return {"flops": C, "N": n, "D": budget.tokens(n, C), "loss": best}
+        return _held(s, budget, np.full(s.sets, C), asked)
+    return _optima(s, budget, np.array([C]))[0]
 
 
 def _cheapest(s: Surface, budget: Budget, asked: Asked) -> dict[str, np.ndarray]:
@@ -306,17 +327,19 @@ def _costs(s: Surface, pool: Pool | None, budget: Budget, wanted: Asked) -> list
     return rows
 
 
-def _flat(s: Surface, budget: Budget, row: Mapping[str, float]) -> dict[str, float]:
+def _flat(s: Surface, budget: Budget, rows: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
     """The sizes below and above the best one up to which the loss is as good: laws may fall again further out."""
+    N, C, best = (np.array([row[k] for row in rows]) for k in ("N", "flops", "loss"))
     far = np.log(1e4) * np.multiply.outer([-1.0, 1.0], np.linspace(0, 1, 65))
 
-    def over(x: np.ndarray, _: Any = None) -> np.ndarray:
-        n = row["N"] * np.exp(x)
-        d = budget.tokens(n, row["flops"])
-        loss = s(n.reshape(1, -1), np.maximum(d, 1e-300).reshape(1, -1)).reshape(x.shape)
-        return np.where(d > 0, np.minimum(loss, 1e300), 1e300) - row["loss"] * (1 + FLAT)
+    def over(x: np.ndarray, row: np.ndarray) -> np.ndarray:
+        n = N[row] * np.exp(x)
+        d = budget.tokens(n, C[row])
+        loss = s(n.reshape(1, -1), np.maximum(d, 1e-300).reshape(1, -1)).reshape(n.shape)
+        return np.asarray(np.where(d > 0, np.minimum(loss, 1e300), 1e300) - best[row] * (1 + FLAT))
 
-    worse = over(far) > 0
-    first = np.where(worse.any(1), worse.argmax(1), -1)  # else as far as is looked
-    low, high = row["N"] * np.exp(root(over, far[[0, 1], first - worse.any(1)], far[[0, 1], first]))
-    return {"flat_N_lower": float(low), "flat_N_upper": float(high)}
+    worse = over(far, np.arange(len(rows))[:, None, None]) > 0
+    ever = worse.any(2)
+    first = np.where(ever, worse.argmax(2), -1)  # else as far as is looked
+    ends = root(lambda x, end: over(x, end // 2), far[[0, 1], first - ever], far[[0, 1], first])
+    return [{"flat_N_lower": float(low), "flat_N_upper": float(high)} for low, high in N[:, None] * np.exp(ends)]

@@ -7,7 +7,7 @@ compute between a part of the runs and all of them is carried on from the larges
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ from scaling.intervals.trials import weights
 from scaling.planning.surface import Surface
 
 FURTHEST = 3.0  # ln of the factor beyond which optima are no further apart: parts without an optimum lie at an end
-Solve = Callable[[Surface], Mapping[str, np.ndarray]]
+Optimum = dict[str, np.ndarray]
+Solve = Callable[[Surface, range], Sequence[Optimum]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,23 +64,30 @@ class Movement:
                 continue
         return cls(parts, np.maximum(distance, CLOSEST), weights(backtests.tests)[use], others, float(o.max()), found.dof)
 
-    def widened(self, row: Mapping[str, float], solve: Solve, level: float) -> dict[str, float]:
-        """The ends of a row's intervals, those of the bootstrap made wider; the loss has its own.
+    def widened(self, rows: Sequence[Mapping[str, float]], solve: Solve, level: float) -> list[dict[str, float]]:
+        """The ends of the intervals of every row, those of the bootstrap made wider; the loss has its own.
 
         Parameters
         ----------
-        row : flops, N, D, ... and the ends `<name>_lower`, `<name>_upper` from replicates. solve : the same plan by a surface.
+        rows : flops, N, D, ... and the ends `<name>_lower`, `<name>_upper` from replicates.
+        solve : some of the rows, by a surface.
         """
+        all_ = range(len(rows))
+        parts, others = _solved(self.parts, solve, all_), [_solved(surface, solve, all_) for surface, _ in self.others]
+        return [self._wider(row, parts[i], [found[i] for found in others], level) for i, row in enumerate(rows)]
+
+    def _wider(
+        self, row: Mapping[str, float], parts: Optimum | None, others: list[Optimum | None], level: float
+    ) -> dict[str, float]:
         h = max(float(np.log(row["flops"])) - self.edge, CLOSEST)
-        parts = _solved(self.parts, solve)
-        others = [(found, share) for surface, share in self.others if (found := _solved(surface, solve)) is not None]
+        believed = [(found, share) for found, (_, share) in zip(others, self.others, strict=True) if found is not None]
         out: dict[str, float] = {}
         for name in [k.removesuffix("_lower") for k in row if k.endswith("_lower")]:
             if name not in ("flops", "N", "D", "tokens_per_param"):
                 continue
             moved = _apart(parts, name, row) ** 2 if parts is not None else np.full(len(self.counts), FURTHEST**2)
             rate = float(self.counts @ (moved / self.distance) / self.counts.sum())
-            away = sum(share * float(_apart(found, name, row)[0]) ** 2 for found, share in others)
+            away = sum(share * float(_apart(found, name, row)[0]) ** 2 for found, share in believed)
             drift = float(stdtrit(self.dof, 0.5 + level / 2)) * np.sqrt(rate * h + APART**2 * away)
             for end, sign in (("lower", -1), ("upper", 1)):
                 drawn = sign * np.log(row[f"{name}_{end}"] / row[name])
@@ -97,13 +105,13 @@ class Movement:
         )
 
 
-def _solved(surface: Surface, solve: Solve) -> dict[str, np.ndarray] | None:
-    """A plan by a surface; None where it has none."""
+def _solved(surface: Surface, solve: Solve, rows: range) -> list[Optimum | None]:
+    """Rows of a plan by a surface; None where it has none."""
     try:
-        found = solve(surface)
+        found = solve(surface, rows)
     except FitError:
-        return None
-    return {**found, "tokens_per_param": found["D"] / found["N"]}
+        return [None] if len(rows) == 1 else [_solved(surface, solve, rows[i : i + 1])[0] for i in range(len(rows))]
+    return [{**part, "tokens_per_param": part["D"] / part["N"]} for part in found]
 
 
 @np.errstate(all="ignore")

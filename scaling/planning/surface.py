@@ -64,6 +64,10 @@ class Surface:
         """Of some of the parameter sets."""
         return replace(self, values={k: v if len(v) == 1 else v[rows] for k, v in self.values.items()})
 
+    def repeated(self, times: int) -> Surface:
+        """All the parameter sets, so many times one after the other."""
+        return replace(self, values={k: np.tile(v, (times, 1)) if len(v) == self.sets else v for k, v in self.values.items()})
+
     def __call__(self, N: np.ndarray, D: np.ndarray) -> np.ndarray:
         """Loss (B, k) for N and D that broadcast with (B, k)."""
         extra = {k: v(N, D, self.values) if callable(v) else v for k, v in self.extra.items()}
