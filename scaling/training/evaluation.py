@@ -45,7 +45,7 @@ def in_bytes(corpus: Corpus, sets: Sequence[Judge], context: int, final: Judged 
     """What makes losses of different vocabularies comparable: nats a byte, bytes a token, and a unigram model's loss."""
     read = [(judge.share, judge.windows[:, -context:].cpu().numpy()) for judge in sets]
     return {
-        "final_val_loss_byte": final and final.per_byte,
+        "final_loss_byte": final and final.per_byte,
         "bytes_per_token": corpus.bytes_of(corpus.text) / len(corpus.text),
         "unigram_loss": sum(share * corpus.unigram_loss(tokens) for share, tokens in read),
     }
