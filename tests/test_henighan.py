@@ -174,7 +174,7 @@ def test_figures(curves):
     axes = scaling.plots.hull(curves)
     assert set(axes) == {"loss", "optimum"}
     labels = [text.get_text() for text in axes["optimum"].get_legend().get_texts()]
-    assert labels == ["N ∝ $C^{0.511}$", "D ∝ $C^{0.489}$"]
+    assert labels == ["N ∝ C^0.511", "D ∝ C^0.489"]
     corners = next(line for line in axes["loss"].lines if line.get_label() == "convex hull")
     assert len(corners.get_xdata()) == len(approaches.hull(curves).points)
     found = consistency.consistency_point(POWER["kaplan2020_Cmin"], POWER["kaplan2020_D"], (1.3e9, 0.73), overhead=2)

@@ -11,6 +11,7 @@ import scaling
 from scaling import plots
 from scaling.errors import DataError, FitError, LawError
 from scaling.formula import Law
+from scaling.plots import style
 
 pytestmark = pytest.mark.usefixtures("no_trace")
 
@@ -52,7 +53,7 @@ def test_isoflop_marks_the_minimum_of_every_budget_and_its_power_laws(runs):
         mine = np.polyval(np.polyfit(np.log(x / star.get_xdata()[0]), y, 2), np.log(parabola.get_xdata() / star.get_xdata()[0]))
         np.testing.assert_allclose(parabola.get_ydata(), mine, rtol=1e-9)
     labels = [text.get_text() for text in axes["optimum"].get_legend().texts]
-    assert labels == ["N ∝ $C^{0.500}$", "D ∝ $C^{0.500}$"]
+    assert labels == ["N ∝ C^0.500", "D ∝ C^0.500"]
     assert axes["profiles"].get_xscale() == axes["optimum"].get_yscale() == axes["optimum"].get_xscale() == "log"
     assert axes["profiles"].get_xlabel() == "parameters" and axes["optimum"].get_xlabel() == "compute (FLOP)"
 
@@ -81,6 +82,18 @@ def test_frontier_draws_what_the_plan_says_dashed_past_the_data(fit):
     assert len(axes["loss"].collections) == 2 == len(axes["allocation"].collections)  # points and band; two bands
     (size,) = [line for line in axes["allocation"].lines if line.get_label().startswith("N ∝")]
     np.testing.assert_allclose(size.get_ydata(), np.sqrt(size.get_xdata() / 6), rtol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("ends", "labels"), [((1e18, 1e22), ["10¹⁸", "10¹⁹", "10²⁰", "10²¹", "10²²"]), ((1e19, 6e19), ["10¹⁹", "2·10¹⁹", "5·10¹⁹"])]
+)
+def test_compute_is_labelled_in_powers_of_ten(ends, labels):
+    ax = style.new_axes(None)
+    ax.plot(ends, [1, 2])
+    style.label_compute(ax)
+    style.figure_of(ax).canvas.draw()
+    low, high = ax.get_xlim()
+    assert [tick.get_text() for tick in ax.get_xticklabels() if low <= tick.get_position()[0] <= high] == labels
 
 
 def test_isoloss_contours_are_the_least_losses_of_budgets(fit):

@@ -52,7 +52,7 @@ def hull(curves: pd.DataFrame | Runs, smooth: int = 1, *, ax: Axes | Mapping[str
                 label="convex hull",
             )
             loss.set_ylim(0.97 * rows["loss"].min(), 1.15 * points["loss"].max())
-            loss.set_xscale("log")
+            style.label_compute(loss)
             loss.set_yscale("log")
             style.plain_logs(loss)
             loss.set_ylabel(style.LABELS["loss"])
@@ -62,9 +62,9 @@ def hull(curves: pd.DataFrame | Runs, smooth: int = 1, *, ax: Axes | Mapping[str
             ways = {"N": (found.a, found.log_N), "D": (found.b, found.log_D)}
             for (name, (power, log_factor)), colour_ in zip(ways.items(), PAIR, strict=True):
                 optimum.plot(points["flops"], points[name], "o", color=colour_, markersize=3)
-                label = f"{name} ∝ $C^{{{power:.3f}}}$"
+                label = f"{name} ∝ C^{power:.3f}"
                 optimum.plot(grid, np.exp(log_factor + power * np.log(grid)), color=colour_, label=label)
-            optimum.set_xscale("log")
+            style.label_compute(optimum)
             style.label_amounts(optimum, y="size N, tokens D")
             style.legend_above(optimum)
         next(reversed(axes.values())).set_xlabel(style.LABELS["C"])

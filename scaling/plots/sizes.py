@@ -66,7 +66,7 @@ def isoflop(runs: pd.DataFrame, *, ax: Axes | Mapping[str, Axes] | None = None) 
             grid = np.geomspace(points["flops"].min(), points["flops"].max(), 2)
             for (name, (power, log_factor)), colour_ in zip(power_laws(points).items(), PAIR, strict=True):
                 optimum.plot(points["flops"], points[name], "*", color=colour_, markersize=9)
-                label = f"{name} ∝ $C^{{{power:.3f}}}$"
+                label = f"{name} ∝ C^{power:.3f}"
                 optimum.plot(grid, np.exp(log_factor + power * np.log(grid)), color=colour_, label=label)
             _allocated(optimum)
     return axes
@@ -108,17 +108,17 @@ def frontier(
             shown = np.r_[rows["loss"], best["loss"]]
             loss.set_ylim(shown.min() - 0.05 * np.ptp(shown), shown.max() + 0.05 * np.ptp(shown))
             loss.set_ylabel(style.LABELS["loss"])
-            loss.set_xscale("log")
             style.legend_above(loss)
         if (allocation := axes.get("allocation")) is not None:
             for name, colour_ in zip(("N", "D"), PAIR, strict=True):
                 power = np.log(best[name].iloc[-1] / best[name].iloc[0]) / np.log(
                     best["flops"].iloc[-1] / best["flops"].iloc[0]
                 )
-                _path(allocation, best, name, end, colour_, f"{name} ∝ $C^{{{power:.3f}}}$")
+                _path(allocation, best, name, end, colour_, f"{name} ∝ C^{power:.3f}")
             _allocated(allocation)
         for last in axes.values():
             last.axvline(end, color=style.QUIET, linewidth=0.8, zorder=1)
+            style.label_compute(last)
         last.set_xlabel(style.LABELS["C"])
         style.note(last, "end of data", (end, 0.03), ("data", "axes fraction"), (-3, 0), ha="right", va="bottom")
     return axes
@@ -208,7 +208,7 @@ def _path(ax: Axes, best: pd.DataFrame, name: str, end: float, colour: style.Col
 
 
 def _allocated(ax: Axes) -> None:
-    ax.set_xscale("log")
+    style.label_compute(ax)
     style.label_amounts(ax, y="size N, tokens D")
     ax.yaxis.label.set_fontsize("small")
     ax.set_xlabel(style.LABELS["C"])

@@ -29,6 +29,7 @@ PREDICTION = "#0072b2"
 CONTEXT = "#8c8c8c"
 QUIET = "#767676"  # lines and words beside the matter, readable on white and on black
 DASHED = (0, (4, 1.8))  # beyond the data
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MAX_POINTS = 5000
 FEW_DECADES = 1.5  # of an axis: its powers of ten alone would label it too thinly
 
@@ -158,10 +159,29 @@ def label_amounts(ax: Axes, **labels: str) -> None:
         low, high = sorted(axis.get_view_interval())
         few = np.log10(high / low) < FEW_DECADES
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
-        axis.set_minor_locator(NullLocator() if few else LogLocator(subs="auto", numticks=99))
+        axis.set_minor_locator(NullLocator() if few else LogLocator(subs=(2, 5), numticks=99))
         axis.set_minor_formatter(NullFormatter())
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1e3:g}k" if 1e3 <= x < 1e6 else amount(x)))
         axis.set_label_text(label)
+
+
+def label_compute(ax: Axes) -> None:
+    """Make the x axis logarithmic, labelled as compute: 10²¹."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    ax.set_xscale("log")
+    low, high = sorted(ax.xaxis.get_view_interval())
+    few = np.log10(high / low) < FEW_DECADES
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=7))
+    ax.xaxis.set_minor_locator(NullLocator() if few else LogLocator(subs=(2, 5), numticks=99))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _power_of_ten(x)))
+
+
+def _power_of_ten(x: float) -> str:
+    """In letters, as mathtext takes longer than all the rest of a figure."""
+    digits, _, power = f"{x:.0e}".partition("e")
+    return ("10" if digits == "1" else f"{digits}·10") + str(int(power)).translate(RAISED)
 
 
 def by_size(ax: Axes, values: Any, label: str) -> Callable[[float], Color]:
@@ -190,7 +210,7 @@ def palette(n: int, *, ordered: bool = False) -> list[Color]:
             if n <= size:
                 found = [to_rgb(colour) for colour in mpl.color_sequences[name][:n]]
                 return [ink() if not any(colour) else colour for colour in found]  # one of them is black
-    return [tuple(mpl.colormaps["viridis"](x)) for x in np.linspace(*((0.2, 1.0) if dark() else (0.0, 0.9)), n)]
+    return list(map(tuple, mpl.colormaps["viridis"](np.linspace(*((0.2, 1.0) if dark() else (0.0, 0.9)), n))))
 
 
 def decimate(x: np.ndarray, limit: int = MAX_POINTS) -> np.ndarray:
