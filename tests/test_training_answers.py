@@ -233,7 +233,7 @@ def test_another_spec_under_the_same_name(runs, tmp_path):
         path.unlink()  # of the group that had not begun, and was trained with the other batch
     go(runs, tmp_path / "out")
     file.write_text(before.replace("batch = 4", "batch = 5"))
-    with pytest.raises(TrainingDataError, match=r"2 of 2 groups failed; .*\.json belongs to another run: batch was 4"):
+    with pytest.raises(TrainingDataError, match=r"\.json belongs to another run: batch was 4"):
         go(read_sweep(file), tmp_path / "out")
     go(runs, tmp_path / "peace")
     same(runs, tmp_path / "out", tmp_path / "peace")

@@ -24,10 +24,13 @@ class Judge(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """Loss of one member in nats a token, its standard error by sequence, the loss on each source, and nats a byte."""
+    """Loss of one member in nats a token, its standard error by sequence, the loss on each source, and nats a byte.
+
+    One sequence has no standard error.
+    """
 
     loss: float
-    standard_error: float
+    standard_error: float | None
     by_source: dict[str, float]
     per_byte: float
 
@@ -84,8 +87,10 @@ def evaluate(model: Model, weights: Mapping[str, Tensor], judges: Sequence[Judge
             by_source[k][source] = mean
             loss[k] += share * mean
             per_byte[k] += share * mean / width
-            variance[k] += share**2 * float(of_one.var()) / len(of_one)
-    return [Judged(float(loss[k]), float(np.sqrt(variance[k])), by_source[k], float(per_byte[k])) for k in range(members)]
+            if share:
+                variance[k] += share**2 * (float(of_one.var()) / len(of_one) if len(of_one) > 1 else np.nan)
+    errors = [None if np.isnan(value) else float(np.sqrt(value)) for value in variance]
+    return [Judged(float(loss[k]), errors[k], by_source[k], float(per_byte[k])) for k in range(members)]
 
 
 def _means(model: Model, weights: Mapping[str, Tensor], part: Tensor, members: int) -> Tensor:

@@ -25,15 +25,11 @@ from typing import Any
 from scaling.counting import flops_per_token
 from scaling.errors import TrainingDataError, TrainingError
 from scaling.schedules import schedule as make_schedule
-from scaling.training.records import NAMING, PLAIN_NAME
+from scaling.training.records import NAMING, PLAIN_NAME, refuse_labels
 from scaling.training.spec import RunSpec
 from scaling.words import did_you_mean, parse_number
 
 _SETTINGS = {field.name for field in fields(RunSpec)} | {"peak", "horizon", "qat_fraction"}
-_RESULTS = {
-    "run_id", "status", "steps", "tokens", "n_params", "final_loss", "val_se", "initial_loss", "elapsed_s",
-    "sha256", "curve_sha256", "final_val_loss",
-}  # fmt: skip
 MOST_STEPS = 100_000_000  # of a run, and of all together: tables of rates are in memory
 MOST_RUNS = 10_000
 MOST_BYTES = 2**20  # of a sweep file
@@ -70,8 +66,10 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
         where = f"{path}, axes {number}"
         axes = _table(where, grid)
         labels = {key: str(value) for key, value in _table(f"{where}, labels", axes.get("labels", {})).items()}
-        if reserved := labels.keys() & (_SETTINGS | _RESULTS):
-            raise TrainingDataError(f"{where}: label {min(reserved)!r} is a column of runs.csv already; rename it")
+        try:
+            refuse_labels(labels)
+        except TrainingError as problem:
+            raise TrainingDataError(f"{where}: {problem}") from None
         for name, settings in _combinations(where, axes, schedules):
             try:
                 spec = make_spec(base | settings, schedules)

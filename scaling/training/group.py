@@ -341,6 +341,9 @@ class Group:
         _, curve_sha256 = run.curve.sync()
         parent, branch = self.parents.get(name, (None, None))
         by_source = final.by_source if final and len(self.corpus.sources) > 1 else {}
+        short = {source: Path(source).name or source for source in by_source}
+        if len({*short.values()}) < len(short):  # notes/text/ and mail/text/
+            short = {source: source for source in by_source}
         self.records[name] = {
             "run_id": name,
             **self.labels.get(name, {}),
@@ -348,7 +351,7 @@ class Group:
             "final_loss": final and final.loss,
             "val_se": final and final.standard_error,
             "initial_loss": self.initial[run.spec.seed],
-            **{f"val_loss_{Path(source).name or source}": loss for source, loss in by_source.items()},
+            **{f"val_loss_{short[source]}": loss for source, loss in by_source.items()},
             **(in_bytes(self.corpus, self.final_judges, self.spec.context, final) if self.corpus.vocabulary else {}),
             **(self._merged(name, lane, final) if run.spec.merge else {}),
             **facts(run.spec, self.corpus),

@@ -28,7 +28,7 @@ class Watch:
     """Looks at the files of a sweep, again and again."""
 
     def __init__(self, specs: Mapping[str, RunSpec], out_dir: str | Path):
-        self.files = {name: RunFiles(out_dir, name) for name in specs}
+        self.files, self.specs = {name: RunFiles(out_dir, name) for name in specs}, specs
         self.ended: set[str] = set()
         self.first = True
         # segments, and FLOPs of an update
@@ -37,7 +37,7 @@ class Watch:
 
     def look(self) -> Progress:
         """The state now; every run is reported as new once."""
-        found = {name: files.finished() for name, files in self.files.items() if name not in self.ended}
+        found = {name: files.finished(self.specs[name]) for name, files in self.files.items() if name not in self.ended}
         new = [record for record in found.values() if record]
         self.ended |= {name for name, record in found.items() if record}
         step = {name: _last_step(self.files[name].curve) for name, record in found.items() if not record}
@@ -55,7 +55,7 @@ def _last_step(curve: Path) -> int:
         with curve.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 400))  # two rows at least
             lines = file.read().split(b"\n")[:-1]
-    except FileNotFoundError:
+    except OSError:  # not there yet, or nothing to be read: who writes it says so
         return 0
     first = lines[-1].split(b",")[0] if lines else b""
     return int(first) if first.isdigit() else 0

@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ from scaling.counting import flops_per_token
 from scaling.document import check_target, digest, genuine, signed, sync_names, write_atomically
 from scaling.errors import MachineError, TrainingDataError, TrainingError
 from scaling.training.corpus import Corpus
-from scaling.training.spec import RunSpec
+from scaling.training.spec import WATCHED, RunSpec
 from scaling.training.vocabulary import BYTES
 from scaling.version import __version__
 from scaling.words import FORMER
@@ -50,9 +50,18 @@ CURVE_COLUMNS = (
 NEEDED = ("status", "final_loss", "corpus", "corpus_sha256", "schedule")  # of any record
 WITH_VOCABULARY = ("train_loss_byte", "val_loss_byte")
 WITH_PROBES = ("weight_distance", "safe_step_ratio", "no_gradient_share")
+# what a record says besides settings
+FACTS = {
+    "run_id", "status", "final_loss", "final_loss_byte", "final_val_loss", "final_val_loss_byte", "val_se", "initial_loss",
+    "bytes_per_token", "unigram_loss", "merged_val_loss", "merged_val_se", "n_params", "n_params_nonemb", "n_params_embedding",
+    "n_params_head", "n_params_encoder", "n_params_decoder", "n_params_active", "steps", "batch_tokens", "peak_lr", "d_ff",
+    "dtype", "flops_6nd", "flops_exact", "train_bytes", "validation_bytes", "parent_run", "branch_step", "elapsed_s",
+    "curve_sha256", "sha256", "corpus_sha256", "vocabulary_sha256", "rates_sha256", "torch", "device", "threads", "python",
+    "numpy", "scaling", "command",
+}  # fmt: skip
 LOST = 100.0  # seconds after which the locks of a lost machine have fallen; a network drive grants it 90
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
-NAMING = "names have letters, digits and . _ + - alone, and do not begin with a dot"
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,199}")  # file systems take 255 bytes, an ending included
+NAMING = "names have letters, digits and . _ + - alone, 200 at most, and do not begin with a dot"
 
 
 @contextmanager
@@ -64,6 +73,8 @@ def writing(folder: str | Path) -> Iterator[None]:
         full = problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         why = "no space left on the device" if full else f"cannot be written: {problem.strerror or problem}"
         remedy = "free some space" if full else "name a folder that this process may write to"
+        if isinstance(problem, IsADirectoryError):
+            remedy = "move away the folder that has its place"
         raise MachineError(
             f"{problem.filename or folder}: {why}\n"
             f"nothing is lost: {remedy} and run the same again; it goes on from its last checkpoint"
@@ -195,12 +206,16 @@ class RunFiles:
         self.name, curves = name, Path(out_dir) / "curves"
         self.curve, self.record = curves / f"{name}.csv", curves / f"{name}.json"
 
-    def finished(self) -> dict[str, Any] | None:
-        """The record of the run, if it has ended; its curve is there, and as it was written."""
+    def finished(self, spec: RunSpec | None = None) -> dict[str, Any] | None:
+        """The record of the run, if it has ended; its curve is there, and as it was written, and it is that of `spec`."""
         if not self.record.exists():
             return None
         record = read_record(self.record)
         self._check_curve(record)
+        if spec:
+            now = asdict(spec)
+            was = {key: record.get(key, getattr(RunSpec, key, None)) for key in now}  # a younger setting had its default
+            self.refuse_other(self.record, was=was, now=now)
         return record
 
     def _check_curve(self, record: Mapping[str, Any]) -> None:
@@ -331,6 +346,14 @@ def write_run_table(out_dir: str | Path) -> None:
         writer.writeheader()
         writer.writerows(records)
         write_atomically(table, text.getvalue().encode(), alone=os.name == "posix")  # no locks elsewhere
+
+
+def refuse_labels(labels: Iterable[str]) -> None:
+    """Raise TrainingError for a label that is named like what records or curves say themselves: one of both would be lost."""
+    settings = {field.name for field in fields(RunSpec)} | {"peak", "horizon", "qat_fraction"}
+    ours = FACTS | settings | {*CURVE_COLUMNS, *WITH_VOCABULARY, *WITH_PROBES, *WATCHED}
+    if reserved := [name for name in labels if name in ours or name.startswith("val_loss_")]:
+        raise TrainingError(f"label {reserved[0]!r} is a column of runs.csv or of curves already; rename it")
 
 
 def conditions(spec: RunSpec, corpus: Corpus, device: torch.device) -> dict[str, Any]:

@@ -37,6 +37,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # from, to below: far beyond what t
     "seed data_seed qat_from": (0, 2**63),
     "beta1 beta2": (0, 1),
 }
+WATCHED = ("rate_share", "step_share", "max_vio")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,7 @@ class RunSpec:
     probes : bool
         Rows of the curve also say how far the weights are from the first ones, the safe-step ratio of the last update
         (2603.13552; beyond 1 an expansion of the loss along it need not converge), and the share of its tokens whose
-        loss has no gradient left (softmax collapse, 2501.04697).
+        chance is 1 in float32: their loss is 0, and their logit has no gradient left (softmax collapse, 2501.04697).
     safe_step : float
         Largest safe-step ratio of an update: those beyond are scaled down to it. It takes a forward derivative an
         update, nearly three times the time; 0: no limit.
@@ -276,8 +277,8 @@ class RunSpec:
     @property
     def watched(self) -> tuple[str, ...]:
         """Columns that the curve has beside those of every run: means since its last row, of what each update says."""
-        on = {"rate_share": self.optimiser == "momo", "step_share": self.safe_step, "max_vio": self.experts > 1}
-        return tuple(name for name, wanted in on.items() if wanted)
+        on = self.optimiser == "momo", self.safe_step, self.experts > 1
+        return tuple(name for name, wanted in zip(WATCHED, on, strict=True) if wanted)
 
     @cached_property
     def merged(self) -> dict[int, float]:

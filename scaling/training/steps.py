@@ -17,8 +17,8 @@ def gauge(model: Model, weights: Weights, change: Weights, windows: Tensor) -> t
 
     The logits z of a token move by dz to first order (one forward derivative, no finite difference). Its log Z, a function
     of the size of the step, has no singularity within pi / (max dz - min dz); r is the whole step over that, largest over
-    the tokens: beyond 1 an expansion of the loss need not converge (2603.13552). A token has no gradient where its chance is
-    1 in float32: what the others add to Z is rounded away (softmax collapse, 2501.04697).
+    the tokens: beyond 1 an expansion of the loss need not converge (2603.13552). The logit of a token has no gradient where
+    its chance is 1 in float32: what the others add to Z is rounded away (softmax collapse, 2501.04697).
     """
     with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):  # the fused kernels know no forward derivative
         warnings.filterwarnings("ignore", ".*torch.jit", DeprecationWarning)  # what torch uses of itself there

@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -80,7 +80,7 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
     """
     import pandas as pd  # noqa: PLC0415 - slow, and only the table of costs needs it
 
-    todo = {n: r.spec for n, r in runs.items() if out_dir is None or not RunFiles(out_dir, n).finished()}
+    todo = {n: r.spec for n, r in runs.items() if out_dir is None or not RunFiles(out_dir, n).finished(r.spec)}
     own = dict.fromkeys(runs, 0)
     for tree in forest(todo):
         for segment in tree.walk():
@@ -93,7 +93,7 @@ def costs(runs: Mapping[str, Planned], out_dir: str | Path | None = None, second
         row = {"run": name, "n_params": spec.params["n_params"], "steps": steps, "tokens": tokens}
         row |= {"flops": tokens * flops, "own_steps": own[name]}
         if seconds:
-            key = (spec.shape, spec.batch, spec.optimiser)
+            key = (spec.shape, spec.batch, spec.optimiser, spec.safe_step > 0)
             timed[key] = timed.get(key) or training.seconds_per_update(spec)
             judging = own[name] / spec.eval_every * 1.5 * spec.eval_tokens + spec.val_tokens  # a third of the work each
             row["seconds"] = timed[key] * (own[name] + judging / 3 / spec.batch_tokens) if own[name] else 0.0
@@ -109,7 +109,7 @@ def check_texts(runs: Mapping[str, Planned], out_dir: str | Path) -> None:
     TrainingDataError : a corpus is missing, too short for a sequence, for what is judged or for its vocabulary, or another
     than that of finished runs; MissingExtra : a vocabulary needs a library that is not installed.
     """
-    records = {name: RunFiles(out_dir, name).finished() for name in runs}
+    records = {name: RunFiles(out_dir, name).finished(run.spec) for name, run in runs.items()}
     before = _corpora(record for record in records.values() if record)
     todo: dict[tuple[str, int], set[tuple[int, ...]]] = {}
     for name, run in runs.items():
@@ -251,9 +251,17 @@ def sweep(
         write_run_table(out_dir)
     if failed:
         ended_by, first = next(iter(failed.items()))
-        known = isinstance(first, ScalingError)
-        said = str(first) if known else f"{type(first).__name__}: {first}".rstrip(": ")
-        raise (type(first) if known else TrainingError)(
+        kind = type(first) if isinstance(first, ScalingError) else TrainingError
+        said = str(first) if kind is type(first) else f"{type(first).__name__}: {first}".rstrip(": ")
+        if isinstance(first, BrokenExecutor):
+            kind, said = (
+                MachineError,
+                (
+                    "a process of its ended abruptly: it was killed, memory ran out, or it could not start\n"
+                    'a script calls `sweep` below `if __name__ == "__main__":`, and is a file: every process reads it again'
+                ),
+            )
+        raise kind(
             f"{len(failed)} of {len(futures)} groups failed; that of {futures[ended_by]}: {said}\n"
             "what the others did is kept; run the same again to go on"
         ) from first

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from scaling.training.records import (
     check_run_table,
     checkpoint_path,
     drop_lock,
+    refuse_labels,
     sole_curves,
     sole_writer,
     write_run_table,
@@ -91,6 +91,8 @@ def train_group(
     parts : of `tree.parts`: runs left to other calls, one a part, from where they branch off. There a checkpoint is
         written that `train_group` of these runs goes on from.
     """
+    for own in (labels or {}).values():
+        refuse_labels(own)
     checkpoint, records = checkpoint_path(out_dir, specs), _finished(specs, out_dir)
     if len({spec.kind for spec in specs.values()}) > 1:
         raise TrainingError("runs of one group must agree in all but seeds, schedule, decay, clipping and rounding")
@@ -122,14 +124,8 @@ def train_group(
 
 def _finished(specs: Mapping[str, RunSpec], out_dir: str | Path) -> dict[str, dict[str, Any]]:
     """Records of the runs that have ended."""
-    records: dict[str, dict[str, Any]] = {}
-    for name, spec in specs.items():
-        files, now = RunFiles(out_dir, name), asdict(spec)
-        if done := files.finished():
-            was = {key: done.get(key, getattr(RunSpec, key, None)) for key in now}  # a younger setting had its default
-            files.refuse_other(files.record, was=was, now=now)
-            records[name] = done
-    return records
+    found = {name: RunFiles(out_dir, name).finished(spec) for name, spec in specs.items()}
+    return {name: record for name, record in found.items() if record}
 
 
 def _handed_over(out_dir: str | Path, parts: Sequence[Sequence[str]]) -> set[str]:
