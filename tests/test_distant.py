@@ -1,5 +1,7 @@
 """Blocks long past act like few: sums over drops against the same sums over every block, and over every update."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,8 @@ import pytest
 import scaling
 from scaling.schedules import distant, schedule
 from scaling.schedules.drops import RateDrops
+
+RUNS = Path(__file__).resolve().parent.parent / "runs/curves"
 
 PLANS = (
     "cosine:peak=1e-3,warmup=50", "linear:peak=1e-3,warmup=50", "wsd:peak=1e-3,decay=0.2,warmup=50",
@@ -86,13 +90,25 @@ def curve(name, n, plan):
     return pd.DataFrame({"step": np.arange(1, n + 1), "lr": plan.rates, "loss": loss[name]})
 
 
+@pytest.mark.parametrize("objective", ["log_huber", "squares"])
 @pytest.mark.parametrize("law", ["progress", "annealing"])
 @pytest.mark.parametrize("name", ["logistic", "waves"])
-def test_curves_of_another_shape_are_not_believed(name, law):
+def test_curves_of_another_shape_are_not_believed(name, law, objective):
     """Half of the spread is left, and all of it is shape: a loss that falls in the middle, one that goes up and down."""
     plan = schedule("wsd:peak=1e-3,decay=0.2,warmup=30,steps=3000")
-    fit = scaling.fit(curve(name, 3000, plan), law)
+    fit = scaling.fit(curve(name, 3000, plan), law, objective=objective)
     assert not fit.ok and any("another shape" in reason for reason in fit.verdict.failures)
+
+
+@pytest.mark.parametrize("objective", ["log_huber", "log_squares", "squares"])
+@pytest.mark.parametrize("size", ["d24", "d32", "d48"])
+def test_a_law_that_is_a_little_off_is_believed_whatever_was_minimised(size, objective):
+    """Annealing leaves 4 to 9 % of the variance of the own curves, neighbours alike: it is off by 1.3 to 1.8 %, and useful."""
+    names = ("constant", "cosine", "wsd-linear", "wsd-1sqrt", "two-stage")
+    runs = scaling.read([RUNS / f"{size}-{name}.csv" for name in names])
+    for first in (None, 401):
+        fit = scaling.fit(runs, "annealing", min_step=first, objective=objective)
+        assert fit.ok and fit.cov.autocorrelation > 0.9
 
 
 def test_a_long_curve_is_summed_over_few_pairs():

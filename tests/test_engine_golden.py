@@ -215,7 +215,7 @@ def test_one_threshold_for_all_that_is_not_determined():
         assert free.errorbars != lost
         told = judge(
             fit.law, fit.design, cov, converged=True, agree=8, tried=8, rival=np.inf, at_bound=(), vanished=(), idle=(),
-            iterations=1, explained=1.0,
+            iterations=1, explained=1.0, left=0.0,
         )  # fmt: skip
         assert told.ok != lost
         assert free.summary()["note"].str.startswith("not determined").all() == lost

@@ -238,6 +238,7 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
         idle=tuple(names[idle & ~gone]) if not gone.any() else (),
         iterations=end.iterations,
         explained=_explained(made, task.y, end.cost, loss, len(task.specs)),
+        left=_left(made.weights, task.y, loss.link(value) - task.y),
         seen=seen,
         from_prior=from_prior(coordinates, cov.root),
     )
@@ -299,6 +300,12 @@ def _explained(made: Design, y: np.ndarray, cost: float, loss: Loss, p: int) -> 
     rows = made.weights.sum()
     spread = (made.weights * loss.value(constant - y)).sum() / max(rows - 1, 1.0)
     return float(1 - cost / max(rows - p, 1.0) / spread) if spread > 1e-24 else 0.0
+
+
+def _left(weights: np.ndarray, y: np.ndarray, r: np.ndarray) -> float:
+    """Share of the variance of losses y (n,) that is in the residuals r (n,), whatever was minimised."""
+    spread = (weights * (y - np.average(y, weights=weights)) ** 2).sum()
+    return float((weights * r**2).sum() / spread) if spread > 0 else 0.0
 
 
 def _best_first(found: Solution, rounding: float) -> np.ndarray:

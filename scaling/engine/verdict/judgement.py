@@ -16,8 +16,9 @@ CLOSE = 0.01  # relative excess of the objective up to which the data do not dec
 LIKE = 0.5  # up to which another optimum is no mere failure of its start
 SURE = 7  # parameters up to which starts from a grid should agree
 EDGE = "at the edge of the allowed range, so the data ask for something the law cannot give"
-# correlation of neighbours' residuals from which on these are a shape and no noise, and the share that must then be explained
-SHAPE, MOST = 0.9, 0.75
+# correlation of neighbours' residuals from which on these are a shape and no noise, and the share of the variance that these
+# may then be: of squares, as a robust objective counts a misfit of a quarter of the spread as a quarter, and it is a sixteenth
+SHAPE, MOST = 0.9, 0.25
 USELESS = 0.2  # share of the spread of the loss a law must explain to be of any use
 
 
@@ -68,10 +69,16 @@ def judge(
     idle: tuple[str, ...],
     iterations: int,
     explained: float,
+    left: float,
     seen: Findings = NOTHING,
     from_prior: tuple[str, ...] = (),
 ) -> Verdict:
-    """The verdict from what the solver says, and from what was `seen` in rows, design and residuals."""
+    """The verdict from what the solver says, and from what was `seen` in rows, design and residuals.
+
+    Parameters
+    ----------
+    explained, left : share of the objective, beyond noise, that the law does away with; of the variance that it leaves.
+    """
     failures, warnings = list(seen.failures), list(seen.warnings)
     # on a line of inputs terms are exchangeable: that starts and parameters differ says nothing of forecasts on the line
     doubts = warnings if seen.line is None else []
@@ -82,9 +89,9 @@ def judge(
             f"the inputs explain {max(explained, 0.0):.0%} of the spread of the loss (beyond what as many parameters "
             "explain of pure noise); the law says next to nothing about these data"
         )
-    elif cov.autocorrelation > SHAPE and explained < MOST and not seen.curves:
+    elif cov.autocorrelation > SHAPE and left > MOST and not seen.curves:
         failures.append(
-            f"the law leaves {1 - explained:.0%} of the spread of the loss, and neighbouring rows share it "
+            f"the law leaves {left:.0%} of the variance of the loss, and neighbouring rows share it "
             f"(correlation {cov.autocorrelation:.2f}): these curves have another shape; compare laws, or fit later rows alone"
         )
     if not converged:
