@@ -34,7 +34,7 @@ found
 # %% [markdown]
 # The best rate falls with size and rises with the batch, about as batch^0.8 between the square root and the linear rule, and
 # the best batch grows with the tokens. Fitted without the largest fifth of the groups, the settings that it recommends there
-# cost .75 % more than the best run. On the command line: `scaling settings grid.csv --N 35k --D 5M`.
+# cost .78 % more than the best run. On the command line: `scaling settings grid.csv --N 35k --D 5M`.
 # %%
 axes = plots.bowls(found)
 # %% [markdown]

@@ -68,14 +68,14 @@ def run(
     )
     N, D = zip(*product(size, tokens), strict=True)
     rows = found.recommend(N, D, level)
-    told = output.Told(found.head(), _shown(rows), {**found.to_dict(), "level": level, "settings": rows})
+    told = output.Told(found.head(), _shown(rows, found.other), {**found.to_dict(), "level": level, "settings": rows})
     return output.show(
         told, printing, saved=output_, save=found.fit.save, plot=plot, draw=lambda: scaling.plots.bowls(found),
-        doubts=found.fit.verdict.failures, strict=strict, force=force,
+        doubts=found.bowls.verdict.failures, strict=strict, force=force,
     )  # fmt: skip
 
 
-def _shown(rows: pd.DataFrame) -> pd.DataFrame:
+def _shown(rows: pd.DataFrame, other: str) -> pd.DataFrame:
     """Intervals beside their values, costs in per cent."""
     said = {name: [f"{x:.4g}" for x in rows[name]] for name in ("N", "D")}
     for name in ("lr", "batch"):
@@ -85,5 +85,5 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
     costs = zip(rows["regret"], rows["regret_upper"], strict=True)
     said["regret %"] = [f"{100 * x:.2g} (below {100 * high:.2g})" for x, high in costs]
     said["beyond"] = [f"{x:.2g}x" for x in rows["times_beyond"]]
-    both = zip(rows["lr_quadratic"], rows["batch_quadratic"], strict=True)
-    return rows[[]].assign(**said, **{"quadratic form": [f"lr {lr:.3g}, batch {batch:.3g}" for lr, batch in both]})
+    both = zip(rows["lr_other"], rows["batch_other"], strict=True)
+    return rows[[]].assign(**said, **{other: [f"lr {lr:.3g}, batch {batch:.3g}" for lr, batch in both]})

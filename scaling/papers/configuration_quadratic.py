@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 
 from scaling.formula import Domain, law
-from scaling.papers.configuration import configuration, configuration_sample
+from scaling.papers.configuration import best_settings, configuration, configuration_sample
 
 Bend = Annotated[float, Domain(grid=(-0.05, 0.05))]
 REFERENCE = {"N": 1e9, "D": 2e10, "lr": 2e-3, "batch": 5e5}  # where the logarithms are 0
@@ -63,6 +63,27 @@ def best_of_quadratic(values):
     bends, axes = np.linalg.eigh(H)
     H = axes @ np.diag(np.maximum(bends, 1e-3)) @ axes.T
     return -np.linalg.solve(H, G), H, bool((bends > 0).all())
+
+
+# what says how the loss falls with size and tokens at the best settings, and nothing of these
+LEVEL = {
+    configuration.name: ("A", "a", "B", "b", "g"), configuration_quadratic.name: ("z", "z_N", "z_D", "z_NN", "z_ND", "z_DD"),
+}  # fmt: skip
+
+
+def best_by(law, N, D, values):
+    """ln of the best rate and batch (...) by the parameters of either form; NaN where the paraboloid is no bowl.
+
+    values : numbers, or arrays that broadcast with N and D.
+    """
+    if law.name != configuration_quadratic.name:
+        return best_settings(N, D, values)
+    n, d = np.log(np.asarray(N) / REFERENCE["N"]), np.log(np.asarray(D) / REFERENCE["D"])
+    u, v = (values[f"z_{x}"] + values[f"z_N{x}"] * n + values[f"z_D{x}"] * d for x in ("lr", "B"))
+    a, b, c = 2 * values["z_lrlr"], 2 * values["z_BB"], values["z_lrB"]
+    bowl = (a > 0) & (a * b > c * c)
+    spread = np.where(bowl, a * b - c * c, np.nan)
+    return np.log(REFERENCE["lr"]) - (b * u - c * v) / spread, np.log(REFERENCE["batch"]) - (a * v - c * u) / spread
 
 
 @configuration.contains("configuration_quadratic")

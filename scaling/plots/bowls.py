@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scaling.papers.configuration import configuration
 from scaling.plots import style
 
 if TYPE_CHECKING:
@@ -59,7 +58,10 @@ def _bowls(ax: Axes, found: Settings, rows: pd.DataFrame, best: pd.DataFrame, na
         group = rows[(rows["N"] == N) & (rows["D"] == D) & (rows[held] == at)].sort_values(name)
         ax.plot(group[name], group["loss"], "o", markersize=3.5, markeredgewidth=0, color=colour(N))
         line, other = np.geomspace(group[name].min(), group[name].max(), POINTS), np.full(POINTS, at)
-        loss = configuration(N, D, *((line, other) if name == "lr" else (other, line)), **found.fit.values)
+        law, values = found.bowls.law, found.bowls.values
+        of = rows[(rows["N"] == N) & (rows["D"] == D)]
+        level = np.median(of["loss"] / law(N, D, of["lr"], of["batch"], **values))
+        loss = level * law(N, D, *((line, other) if name == "lr" else (other, line)), **values)
         ax.plot(line, loss, color=colour(N), linewidth=1.2)
         ax.plot(line[loss.argmin()], loss.min(), "*", markersize=9, markeredgecolor=style.ink(), color=colour(N), zorder=4)
     ax.set_ylabel(style.LABELS["loss"])

@@ -14,6 +14,7 @@ from scaling.errors import LawError, ScheduleError
 from scaling.fits import Fit
 from scaling.formula import Published, constants
 from scaling.papers.configuration import configuration
+from scaling.papers.configuration_quadratic import configuration_quadratic
 from scaling.planning.recipes.rules import RULES, SLACK, Run, Said, ask
 from scaling.planning.recipes.sizes import ASKED, named, own, predicted
 from scaling.planning.schedules import best_schedule
@@ -162,7 +163,7 @@ def names(sources: Sequence[Any]) -> dict[str, Any]:
             line = "run"
         elif law.hooks.final is not None:
             line = "schedule"
-        elif law.name == configuration.name:
+        elif law.name in (configuration.name, configuration_quadratic.name):
             line = "settings"
         elif law.predicts == "loss" and "N" in law.inputs:
             line = "size"
