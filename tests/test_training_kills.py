@@ -1,7 +1,9 @@
 # ruff: noqa: E402  (imports follow the check that torch is there)
 """Kill -9, SIGTERM and Ctrl-C at the worst moments and at any: run again, and every byte is what it would have been."""
 
+import io
 import json
+import os
 import random
 import signal
 import subprocess
@@ -15,8 +17,9 @@ if sys.platform == "win32":
     pytest.skip("SIGKILL is POSIX", allow_module_level=True)
 
 from scaling.training import RunSpec, train_group
-from scaling.training.grid import Planned
-from scaling.training.records import checkpoint_path
+from scaling.training.grid import Planned, read_sweep
+from scaling.training.group import Group
+from scaling.training.records import checkpoint_path, unsealed
 from scaling.training.sweep import sweep
 from tests.tiny import TREE, text_in
 
@@ -270,20 +273,62 @@ def test_a_sweep_of_two_processes_killed_25_times(text, tmp_path, lanes, switch)
         same(tmp_path / war, tmp_path / "peace", runs)
 
 
+SCALING = [sys.executable, "-c", "from scaling.cli import main; raise SystemExit(main())"]
+TOLD = {signal.SIGINT: (130, "error: interrupted"), signal.SIGTERM: (143, "error: told to end (SIGTERM)")}
+
+
+@pytest.mark.parametrize("number", TOLD)
+@pytest.mark.parametrize("verb", ["train", "sweep"])
+def test_a_signal_loses_no_update_and_the_same_command_goes_on(text, tmp_path, verb, number):
+    file, out = tmp_path / "one.toml", tmp_path / "one"
+    base, _, _ = TREE.format(eval_every=5, corpus=text, steps=0).partition("[axes]")
+    file.write_text(base + '[axes]\nschedule = ["constant:peak=1e-2,steps=1500"]\n')
+    ((name, spec),) = ((name, planned.spec) for name, planned in read_sweep(file).items())
+    arguments = spec.command(out, name).split()[1:] if verb == "train" else ["sweep", str(file), "--jobs", "1"]
+    curve = out / "curves" / f"{name}.csv"
+    with subprocess.Popen([*SCALING, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as going:
+        while going.poll() is None and not (curve.exists() and curve.read_bytes().count(b"\n") > 20):
+            time.sleep(0.01)
+        going.send_signal(number)
+        said, answer = going.communicate(timeout=60)
+    code, last = TOLD[number]
+    assert (going.returncode, said, answer.splitlines()[-1]) == (code, "", last), answer
+    assert "nothing is lost: the same command goes on" in answer and "Traceback" not in answer
+    state = torch.load(io.BytesIO(unsealed((out / "checkpoints" / f"{name}.pt").read_bytes())), weights_only=True)
+    assert state["runs"][name][0] == curve.stat().st_size  # not that of half a minute ago
+    ended = subprocess.run([*SCALING, *arguments], capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, ended.stderr
+    train_group({name: spec}, tmp_path / "peace", device="cpu")
+    same(out, tmp_path / "peace", [name])
+
+
+def test_a_second_ctrl_c_does_not_wait(text, tmp_path, monkeypatch):
+    def impatient(group):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert (tmp_path / "checkpoints" / "run.pt").read_bytes() == saved[-1]
+        os.kill(os.getpid(), signal.SIGTERM)  # told twice by whoever ends it: it still saves
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("it went on")
+
+    def save(group):
+        saving(group)
+        saved.append((tmp_path / "checkpoints" / "run.pt").read_bytes())
+
+    saved, saving = [], Group._save
+    monkeypatch.setattr(Group, "_save", save)
+    monkeypatch.setattr(Group, "_advance", impatient)
+    spec = RunSpec(schedule="constant:peak=1e-2,steps=20", corpus=text, d_model=8, **TINY)
+    with pytest.raises(KeyboardInterrupt):
+        train_group({"run": spec}, tmp_path, device="cpu")
+    assert len(saved) == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", TOLD)
 def test_a_sweep_on_the_command_line_told_to_stop_at_random_moments(text, tmp_path, number):
     file, out = tmp_path / "ladder.toml", tmp_path / "ladder"
     file.write_text(TREE.format(eval_every=5, corpus=text, steps=2000))
-    command = [
-        sys.executable,
-        "-c",
-        "from scaling.cli import main; raise SystemExit(main())",
-        "sweep",
-        str(file),
-        "--jobs",
-        "2",
-    ]
+    command = [*SCALING, "sweep", str(file), "--jobs", "2"]
     calm = subprocess.run([*command[:-2], str(tmp_path / "peace"), "--jobs", "1"], capture_output=True, text=True, timeout=600)
     assert calm.returncode == 0, calm.stderr
     whole = {path.name: path.read_bytes() for path in (tmp_path / "peace" / "curves").glob("*.csv")}
@@ -298,10 +343,7 @@ def test_a_sweep_on_the_command_line_told_to_stop_at_random_moments(text, tmp_pa
             continue
         stops += 1
         assert said == "" and "Traceback" not in answer, answer
-        if number == signal.SIGINT:
-            assert going.returncode == 130 and answer.endswith("error: interrupted\n"), answer
-        else:
-            assert going.returncode == -signal.SIGTERM
+        assert (going.returncode, answer.splitlines()[-1]) == TOLD[number], answer
         for name, rows in whole.items():
             path = out / "curves" / name
             assert not path.exists() or rows.startswith(path.read_bytes()), name

@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError
 
 import scaling
 from scaling import errors
-from scaling.cli import options, output, own_laws, progress
+from scaling.cli import options, output, own_laws, progress, stopped
 
 EXAMPLES = """Examples:
 
@@ -25,7 +25,7 @@ EXAMPLES = """Examples:
     scaling sweep ladder.toml out/ --dry-run
 """
 EXIT_CODES = """Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad data, 4 fit not trustworthy under --strict,
-5 missing extra, 6 not worth finishing (watch), 130 interrupted. With --json the result is one JSON document,
+5 missing extra, 6 not worth finishing (watch), 130 interrupted, 143 told to end. With --json the result is one JSON document,
 alone on stdout; notes and errors are on stderr.
 """
 CODES: dict[type[Exception], int] = {
@@ -80,7 +80,7 @@ app = App(
     help_prologue=EXAMPLES,
     help_epilogue=EXIT_CODES,
     help_format="markdown",
-    suppress_keyboard_interrupt=False,  # main says so and leaves with 130
+    suppress_keyboard_interrupt=False,  # main says so and leaves with 130 or 143
     version=scaling.__version__,
 )
 app["--help"].group = app["--version"].group = "Help"
@@ -111,9 +111,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except SystemExit:  # so does the printer of help
         return 0
-    except KeyboardInterrupt:
-        output.error("interrupted")
-        return 130
+    except KeyboardInterrupt as problem:
+        said, code = stopped(problem)
+        output.error(said)
+        return code
     except Exception as problem:
         if debug:
             traceback.print_exc()

@@ -50,7 +50,11 @@ def run(
         A further column of runs.csv: `--label role=short`; may be repeated.
     """
     settings = training.RunSpec(**asdict(spec))
-    record = training.train(settings, out_dir, name=name, device=device, labels=pairs(label, "--label"))
+    try:
+        record = training.train(settings, out_dir, name=name, device=device, labels=pairs(label, "--label"))
+    except KeyboardInterrupt:
+        output.notes(["nothing is lost: the same command goes on where this one stopped"], quiet=printing.quiet)
+        raise
     said = ("run_id", "status", "final_loss", "n_params", "tokens", "steps", "elapsed_s")
     lines = [(f"{key:<14}", str(record[key])) for key in said if record.get(key) is not None]
     return output.show(output.Told(lines, None, record), printing)

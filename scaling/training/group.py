@@ -38,6 +38,7 @@ from scaling.training.records import (
 )  # fmt: skip
 from scaling.training.spec import RunSpec
 from scaling.training.stack import CHUNK, Losses, Stack, model_of
+from scaling.training.stops import Stops
 from scaling.training.tree import Segment, forest
 
 HOPELESS = 2.0  # times the loss of a model that knows nothing: no run that learned was ever above 1.3 of it
@@ -103,6 +104,7 @@ class Group:
         self.waiting = [Lane(tree, None, 0.0) for tree in reversed(self.trees)]
         self.lanes: list[Lane] = []
         self.stack: Stack
+        self.pace = 1  # updates a second: no signal waits much longer
         corpus.require(self.model.span())
         self.final_judges, curve_judges = (
             judges(corpus, tokens, self.spec.context, self.model.span(), device)
@@ -132,11 +134,12 @@ class Group:
         self._hand_over()
         self._save()
         saved_at = time.perf_counter()
-        with bar(self.checkpoint.stem, done, total, quiet) as advanced:
+        with bar(self.checkpoint.stem, done, total, quiet) as advanced, Stops() as stops:
             while self._fill(lanes):
                 advanced(self._advance())
-                if time.perf_counter() - saved_at >= checkpoint_seconds:
+                if stops.number is not None or time.perf_counter() - saved_at >= checkpoint_seconds:
                     self._save()
+                    stops.heed()
                     saved_at = time.perf_counter()
                     if not wanted():
                         raise TrainingError(f"{self.checkpoint.stem}: stopped, a later sweep has taken over")
@@ -244,12 +247,13 @@ class Group:
     def _advance(self) -> int:
         """Go on to the next row of any lane, at most a chunk; returns the updates done."""
         began = time.perf_counter()
-        n = min(CHUNK, *(lane.rows[-1] - lane.step for lane in self.lanes))
+        n = min(CHUNK, self.pace, *(lane.rows[-1] - lane.step for lane in self.lanes))
         starts = [(lane.step, self.specs[lane.segment.runs[0]].data_seed) for lane in self.lanes]
         batch, span = self.spec.batch, self.model.span()
         losses = self.stack.advance(
             np.array([[self.corpus.places(step + i, batch, span, seed) for step, seed in starts] for i in range(n)])
         )
+        self.pace = max(1, int(n / (time.perf_counter() - began)))
         for k, lane in enumerate(self.lanes):
             lane.step += n
             for name in self._alive(lane.segment):
