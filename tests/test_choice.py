@@ -9,6 +9,7 @@ import pytest
 import scaling
 from scaling.cli import main
 from scaling.design.cuts import cuts, parts
+from scaling.document import signed
 from scaling.errors import ArgumentError, FitError, ScalingError
 from scaling.fits.choice import Choice
 from scaling.formula import Exponent, Positive, laws
@@ -72,6 +73,23 @@ def test_the_standard_law_stays_unless_another_is_clearly_better():
     if found.loc["chinchilla", "error"] <= 1.25 * sound["error"].iloc[0]:
         assert fit.law.name == "chinchilla"
     assert fit.choice.errors == tuple(found["error"].dropna())
+    kept = fit.choice.table()
+    pd.testing.assert_frame_equal(kept, found.loc[kept.index, kept.columns], check_exact=True)
+    assert kept.attrs["holdout"] == found.attrs["holdout"]
+
+
+def test_a_choice_kept_before_it_had_a_table_is_read_without(tmp_path):
+    scaling.fit(grid()).save(tmp_path / "fit.json")
+    saved = json.loads((tmp_path / "fit.json").read_text())
+    for name in ("differences", "ses", "reasons"):
+        del saved["choice"][name]
+    del saved["sha256"]
+    (tmp_path / "old.json").write_text(json.dumps(signed(saved)))
+    assert scaling.load(tmp_path / "old.json").choice.table() is None
+    saved["choice"] |= {"differences": [0.0], "ses": [0.0], "reasons": [""]}
+    (tmp_path / "old.json").write_text(json.dumps(signed(saved)))
+    with pytest.raises(ScalingError, match=r"choice\.errors.*must be as many as laws"):
+        scaling.load(tmp_path / "old.json")
 
 
 def test_laws_of_what_is_not_a_loss_are_no_candidates():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from scaling.document import Fields, Schema, named
 
 CLOSE = 1.25  # errors that differ by less than this factor do not tell two laws apart
@@ -20,6 +22,7 @@ class Choice:
     chosen : the law that was fitted. rival : the best of the others, or "". difference, se : its error minus that of the
         chosen law, and the standard error of that (NaN where nothing says it).
     holdout : what was held out. left : what was not compared, or not chosen, and why.
+    differences, ses, reasons : of every law to the best, as `scaling.compare` has them; empty in files before they were kept.
     """
 
     laws: tuple[str, ...]
@@ -30,6 +33,9 @@ class Choice:
     se: float
     holdout: str
     left: tuple[str, ...] = ()
+    differences: tuple[float, ...] = ()
+    ses: tuple[float, ...] = ()
+    reasons: tuple[str, ...] = ()
 
     @property
     def tie(self) -> bool:
@@ -57,20 +63,34 @@ class Choice:
 
     def to_saved(self) -> dict[str, Any]:
         """As plain data."""
-        return named(self, CHOICE)
+        return named(self, {**CHOICE, **KEPT})
 
     @classmethod
     def from_saved(cls, saved: Fields) -> Choice:
         """A record that has `to_saved`; DataError where it is not as it was written."""
-        made = cls(**saved.all(CHOICE))
-        if len(made.laws) != len(made.errors):
-            raise saved.wrong("errors", "must be as many as laws")
+        made = cls(**saved.all(CHOICE if "reasons" not in saved.found else {**CHOICE, **KEPT}))
+        if len(made.laws) != len(made.errors) or not {len(getattr(made, k)) for k in BESIDE} <= {0, len(made.laws)}:
+            raise saved.wrong("errors", "must be as many as laws, and so must differences, ses and reasons")
         return made
 
+    def table(self) -> pd.DataFrame | None:
+        """The laws as `scaling.compare` has them: error, difference, se, reason; None where it was not kept."""
+        if not self.reasons:
+            return None
+        columns = {"error": self.errors, **{column: getattr(self, name) for name, column in BESIDE.items()}}
+        rows = pd.DataFrame(columns, index=pd.Index(self.laws, name="law"))
+        rows.attrs["holdout"] = self.holdout
+        return rows
 
+
+BESIDE = {"differences": "difference", "ses": "se", "reasons": "reason"}  # attributes, and the columns they are
 CHOICE: Schema = {
     "laws": Fields.texts, "errors": lambda saved, name: tuple(saved.array(name, None).tolist()), "chosen": Fields.text,
     "rival": Fields.text, "difference": Fields.unbounded, "se": Fields.unbounded, "holdout": Fields.text, "left": Fields.texts,
+}  # fmt: skip
+KEPT: Schema = {
+    "differences": lambda saved, name: tuple(saved.array(name, None, finite=False).tolist()),
+    "ses": lambda saved, name: tuple(saved.array(name, None, finite=False).tolist()), "reasons": Fields.texts,
 }  # fmt: skip
 
 

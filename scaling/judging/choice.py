@@ -13,12 +13,12 @@ from scaling.design.select import select
 from scaling.engine.verdict.judgement import settled
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit, fitting
-from scaling.fits.choice import CLOSE, Choice
+from scaling.fits.choice import BESIDE, CLOSE, Choice
 from scaling.formula import Law
 from scaling.intervals.calibration import along
 from scaling.intervals.drift import drift
 from scaling.intervals.trust import HELD
-from scaling.judging.comparison import none_fits
+from scaling.judging.comparison import judged, none_fits
 from scaling.judging.contest import Contest, contest
 from scaling.words import check_seed, listed
 
@@ -101,9 +101,10 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str]) -> Fit:
         label = min(found.fits, key=lambda k: (k not in STANDARD, len(found.fits[k].t)))
     rival = next((k for k in sound if k != label), "")
     difference, se = found.apart(rival, label) if rival else (np.nan, np.nan)
-    choice = Choice(
-        tuple(order), tuple(found.error(k) for k in order), label, rival, difference, se, found.holdout, (*notes, *said)
-    )
+    rows = judged(found) if order else {}
+    beside = {name: tuple(rows[k][column] for k in order) for name, column in BESIDE.items()}
+    errors = tuple(found.error(k) for k in order)
+    choice = Choice(tuple(order), errors, label, rival, difference, se, found.holdout, (*notes, *said), **beside)
     fit = found.fits[label].chosen(choice)
     if label in found.trials and (by := along(fit.law)) is not None and found.by == by:  # the same tests make its intervals
         others = [trial for name, trial in found.trials.items() if name != label]

@@ -72,7 +72,7 @@ def compare(
     if not found.trials:
         raise FitError("no law could be compared: " + "; ".join(f"{k}: {r}" for k, r in found.reasons.items()))
     rows = {label: {"error": np.nan, "reason": reason} for label, reason in found.reasons.items()}
-    rows |= _rows(found)
+    rows |= judged(found)
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=COLUMNS).rename_axis("law")
     table = table.sort_values("error", kind="stable")
     table.attrs["holdout"], table.attrs["absent"] = found.holdout, absent
@@ -90,7 +90,7 @@ def none_fits(absent: dict[str, str]) -> str:
     return f"no law of the loss fits these columns. {said}. {told}"
 
 
-def _rows(found: Contest) -> dict[str, dict[str, Any]]:
+def judged(found: Contest) -> dict[str, dict[str, Any]]:
     """What is known of every law that was judged, how far it is from the best, and why not to trust it."""
     best = min(found.trials, key=found.error)
     apart = {label: found.apart(label, best) for label in found.trials}

@@ -136,8 +136,10 @@ def _backtest(fit: Fit) -> str:
 
 def _compared(fit: Fit) -> str:
     """What every law that the columns allow was off by on rows held out, the fitted law among them."""
-    others = [law for law in candidates(fit.data, positive=fit.loss.log).laws if law.name != fit.law.name]
-    table = compare(fit.data, [fit.law, *others], objective=fit.loss.objective, delta=fit.loss.delta, seed=fit.seed)
+    table = fit.choice.table() if fit.choice is not None else None
+    if table is None:
+        others = [law for law in candidates(fit.data, positive=fit.loss.log).laws if law.name != fit.law.name]
+        table = compare(fit.data, [fit.law, *others], objective=fit.loss.objective, delta=fit.loss.delta, seed=fit.seed)
     drawn = figure(plots.compared(table), "Error on rows held out, by law; triangles are differences to the best.")
     return drawn + shown(Part([("held out", table.attrs["holdout"])], table[["error", "difference", "se", "reason"]]))
 
