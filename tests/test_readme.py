@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,10 +55,19 @@ def test_links_lead_to_files_of_the_repository():
 
 
 def test_what_the_package_says_of_itself_has_no_address_that_leads_nowhere():
-    """Relative pictures and links are for the repository; the description that travels with a wheel has none."""
-    text = README.read_text()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    for change in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
-        text = re.sub(change["pattern"], change["replacement"], text)
-    assert "![" not in text and "](" not in text and "hollow markers" not in text
-    assert "scaling fit scaling-demo/table.csv" in text and "CONTRIBUTING.md has the floors" in text
+    """In built metadata: pictures at the repository's raw address where it has one, without their words where not."""
+    pytest.importorskip("hatch_fancy_pypi_readme")
+    from hatchling.metadata.core import ProjectMetadata
+    from hatchling.plugin.manager import PluginManager
+
+    built = ProjectMetadata(str(ROOT), PluginManager()).core
+    text, home = built.readme, built.urls.get("Repository")
+    assert text != README.read_text() and "scaling fit scaling-demo/table.csv" in text
+    assert not [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("https://")]
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README.read_text())
+    shown = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
+    if home is None:
+        assert pictures and not shown and "hollow markers" not in text and "CONTRIBUTING.md has the floors" in text
+    else:
+        assert "hollow markers" in text and len(shown) == len(pictures)
+        assert all(one.startswith(home) and one.endswith(path) for one, path in zip(shown, pictures, strict=True))

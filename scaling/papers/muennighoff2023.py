@@ -36,6 +36,7 @@ def data_constrained(
     Notes
     -----
     Fails where repeats make the loss rise again: here they lose their worth but never harm (`memorised`, `data_constrained_2`).
+    On the largest fifth of the public runs, held out (benchmarks/sldbench), its R2 is .52, that of `memorised` .90.
     """
     log_G = (np.log(alpha * A) - np.log(beta * B)) / (alpha + beta)
     U_N = np.exp(log_G + beta / alpha * (np.log(U) + log_G))  # the size for which U tokens are compute-optimal

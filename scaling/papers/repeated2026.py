@@ -28,6 +28,7 @@ def data_constrained_2(
     Notes
     -----
     Fails where few repeats hardly harm: its cost of memorised data is there from the first pass, whatever D is (`memorised`).
+    On the largest fifth of the public runs, held out (benchmarks/sldbench), its R2 is .46, that of `memorised` .90.
     """
     h = _h(N, D, U, a, alpha, b, beta, c, gamma, delta)
     return E + rise * h / (1 + h)

@@ -30,7 +30,8 @@ def mixture_transfer(r: Shares, *, c: Positive = 1.0, a: Exponent = 0.1, g: Retu
     Notes
     -----
     Fails across sizes and numbers of tokens, which it does not know. A domain that no row leaves out, or that goes with
-    another, has a weight that is not determined.
+    another, has a weight that is not determined. On every fifth of the public runs, held out (benchmarks/sldbench), its R2 is
+    .87, that of `mixture_exponential` .998; on those of arXiv:2407.01492 it is the better of the two.
     """
     return c + sum(x * y**g for x, y in zip(w, r, strict=True)) ** -a
 
