@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Paint = Callable[[str, bool], str]
 
 LABEL = 12  # characters of the labels before the lines
+LONG = 40  # characters of a cell that is a sentence
 ROWS = 100  # of a result's table; of a longer one the two ends are shown
 COLOURS = {True: "#92CCA6", False: "#c15ef7"}  # green and purple stay apart for colour-blind readers
 _NUMBER = r"[-+]?(\d+\.?\d*([kMBT]|e[-+]?\d+)?|inf|nan)( ?%)?"
@@ -102,7 +103,8 @@ def html(result: Result) -> str:
 
 
 def _aside(column: Column) -> str:
-    return ' style="text-align:right"' if column.right else ' style="text-align:left"'
+    wide = ";min-width:24em" if max(map(len, column.cells), default=0) > LONG else ""  # a sentence is no pillar of words
+    return f' style="text-align:{"right" if column.right else "left"}{wide}"'
 
 
 def plain(x: Any) -> Any:

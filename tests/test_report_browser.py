@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="nee
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'scaling-laws[test]'")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe: pip install 'scaling-laws[test]'")
 
+ROOT = Path(__file__).parents[1]
+PAPER = 680  # CSS pixels between the margins of a sheet of A4
 VIEWS = {
     "desktop": {"viewport": {"width": 1200, "height": 900}},
     "dark": {"viewport": {"width": 1200, "height": 900}, "color_scheme": "dark"},
-    "phone": {"viewport": {"width": 360, "height": 740}},
+    "phone": {"viewport": {"width": 390, "height": 844}},
 }
 
 
@@ -39,6 +42,10 @@ def curves():
     return scaling.fit(scaling.Runs.from_frame(pd.concat(parts), schedule=plans), "multi_power_5")
 
 
+def ladder():
+    return scaling.fit(scaling.read(ROOT / "runs/ladder"), "ladder", where="d_model in (16, 24, 32) and steps < 6400")
+
+
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as driver:
@@ -47,7 +54,7 @@ def browser():
         found.close()
 
 
-@pytest.fixture(scope="module", params=[surface, curves], ids=["surface", "curves"])
+@pytest.fixture(scope="module", params=[surface, curves, ladder], ids=["surface", "curves", "ladder"])
 def made(request, tmp_path_factory):
     fit = request.param()
     path = tmp_path_factory.mktemp("page") / "report.html"
@@ -81,6 +88,10 @@ def test_nothing_is_asked_for_and_everybody_can_read_it(opened, made, view):
     page = opened(view)
     assert made[1].stat().st_size < 600_000
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # tables scroll by themselves
+    if view == "phone":  # nothing is squeezed: a sentence is not one word a line, a choice can be read
+        thin = "[...document.querySelectorAll('td, select')].filter(x => x.clientHeight > 4 * x.clientWidth).length"
+        assert page.evaluate(thin) == 0
+        assert page.evaluate("[...document.querySelectorAll('select')].every(x => x.clientWidth > innerWidth / 2)")
     assert axe.Axe().run(page).response["violations"] == []
     back, ink = (page.evaluate(f"getComputedStyle(document.body).{name}") for name in ("backgroundColor", "color"))
     light = [sum(map(int, colour[4:-1].split(", "))) for colour in (back, ink)]
@@ -102,6 +113,8 @@ def test_sliders_say_what_python_says(opened, made):
         page.evaluate(move, ["slide-C", str(math.log(1e21))])
         assert loss() == pytest.approx(scaling.plan(fit, 1e21, replicates=0)["loss"].iloc[0], rel=1e-9)
         return
+    if "N" in fit.law.hooks.facts:
+        return same_as_the_ladder(fit, page, move, loss, draw)
     places = page.evaluate("axes.steps")
     for kind, said in enumerate(page.locator("option").all_text_contents()):
         plan = fit.runs.schedules[said.partition(",")[0]]
@@ -112,6 +125,26 @@ def test_sliders_say_what_python_says(opened, made):
             want = fit.predict(target, steps=[target.last]).iloc[0]
             assert loss() == pytest.approx(want["prediction"], rel=1e-9)
             assert f"{want['lower']:.4f} to {want['upper']:.4f}" in page.text_content("#loss")
+
+
+def same_as_the_ladder(fit, page, move, loss, draw):
+    """At 50 places of all three controls; a run of a size has the batch and the peak that are usual there."""
+    axes, kinds = page.evaluate("axes"), page.locator("option").all_text_contents()
+    for _ in range(50):
+        kind, n, d = (int(draw.integers(many)) for many in (len(kinds), len(axes["N"]), len(axes["D"])))
+        page.select_option("#kind", str(kind))
+        page.evaluate(move, ["slide-N", str(n)])
+        page.evaluate(move, ["slide-D", str(d)])
+        N, tokens = axes["N"][n], axes["D"][d]
+        plan = fit.runs.schedules[kinds[kind].partition("run ")[2]]
+        usual = fit.law.hooks.usual(N, **fit.law.conventions)
+        steps = int(np.clip(round(tokens / usual["B"]), 2 * plan.warmup + 2, 1_000_000))
+        target = scaling.report.sliders.stretched(plan, steps, usual["peak"])
+        asked = pd.DataFrame({"run": "asked", "step": [target.last], "lr": [target.rates[-1]], "loss": [np.nan]})
+        facts = {"asked": {"n_params": N, "batch_tokens": usual["B"]}}
+        want = fit.predict(scaling.Runs.from_frame(asked, facts=facts, schedule={"asked": target})).iloc[0]
+        assert loss() == pytest.approx(want["prediction"], rel=1e-9)
+        assert f"{want['lower']:.4f} to {want['upper']:.4f}" in page.text_content("#loss")
 
 
 def test_keys_move_the_sliders_and_say_where_they_are(opened):
@@ -127,7 +160,9 @@ def test_keys_move_the_sliders_and_say_where_they_are(opened):
 def test_it_prints_without_its_controls(opened, tmp_path):
     page = opened()
     page.emulate_media(media="print")
-    assert not page.is_visible(".slide") and page.is_visible("figure")
+    assert not page.is_visible(".slide") and not page.is_visible("text=Ask the law") and page.is_visible("figure")
+    page.set_viewport_size({"width": PAPER, "height": 960})
+    assert page.evaluate("[...document.querySelectorAll('table, figure, pre')].every(x => x.scrollWidth <= innerWidth)")
     page.pdf(path=tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").stat().st_size > 20_000
 

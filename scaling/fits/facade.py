@@ -154,7 +154,7 @@ class Fit(LmfitWords, Result):
 
     def head(self) -> list[tuple[str, str]]:
         v, rows, loss = self.verdict, self.design, self.loss
-        conventions = ", ".join(f"{k}={x}" for k, x in self.law.conventions.items())
+        conventions = ", ".join(f"{k}={x:.6g}" if isinstance(x, float) else f"{k}={x}" for k, x in self.law.conventions.items())
         residual = f"{100 * self.cov.noise:.3g}%" if loss.log else f"{self.cov.noise:.3g}"
         agree = f"{v.agree} of {v.tried} starts agree, condition {v.condition:.3g}"
         name = f"{loss.name}{' of log loss' if loss.log else ''}"

@@ -55,7 +55,7 @@ def curve(fit: Fit, runs: Runs | None = None, *, ax: Axes | Mapping[str, Axes] |
             part = table[table["run"] == name]
             look = {"linestyle": "none", "marker": marker, "color": colour, "markeredgewidth": 0.8}
             _draw(axes, part, name, look | {"markerfacecolor": colour if name in seen else "none"})
-        _finish(axes, table, fit.law.name)
+        _finish(axes, table, fit)
     return axes
 
 
@@ -64,6 +64,11 @@ def compared(fit: Fit, runs: Runs) -> pd.DataFrame:
     predicted = fit.predict(runs, interval="delta")[["run", "step", "prediction"]]
     rows = runs.frame.merge(predicted, on=["run", "step"])
     return rows[rows["loss"].notna() & rows["prediction"].notna()]
+
+
+def _first_fitted(fit: Fit) -> pd.Series:
+    rows = fit.design.frame
+    return rows.groupby("run")["step"].min() if {"run", "step"} <= {*rows} else pd.Series(dtype=float)
 
 
 def _draw(axes: Mapping[str, Axes], part: pd.DataFrame, name: str, look: dict[str, Any]) -> None:
@@ -80,19 +85,20 @@ def _draw(axes: Mapping[str, Axes], part: pd.DataFrame, name: str, look: dict[st
         axes["lr"].plot(every["step"], every["lr"], color=colour, linewidth=1.3)
 
 
-def _finish(axes: Mapping[str, Axes], table: pd.DataFrame, law: str) -> None:
+def _finish(axes: Mapping[str, Axes], table: pd.DataFrame, fit: Fit) -> None:
     if loss := axes.get("loss"):
         loss.set_ylim(*style.loss_limits(table["step"], table["loss"]))
         loss.set_ylabel(style.LABELS["loss"])
-        loss.plot([], [], color=style.QUIET, label=f"{law} (fit)")
+        loss.plot([], [], color=style.QUIET, label=f"{fit.law.name} (fit)")
         handles, labels = loss.get_legend_handles_labels()
         if (runs := table["run"].nunique()) > NAMED:
             handles, labels = [handles[0], handles[-1]], [f"{runs} runs", labels[-1]]
         loss.legend(handles, labels, loc="upper right", ncols=1 + (len(labels) - 1) // 8)
     if residual := axes.get("residual"):
         residual.axhline(0, color=style.QUIET, linewidth=0.8, zorder=1)
-        # outliers may leave the picture
-        limit = 1.4e3 * float((table["prediction"] - table["loss"]).abs().quantile(0.95))
+        # outliers may leave the picture, and rows before those that the law is fitted to
+        late = table[table["step"] >= table["run"].map(_first_fitted(fit)).fillna(0)]
+        limit = 1.4e3 * float((late["prediction"] - late["loss"]).abs().quantile(0.95))
         if limit > 0:
             residual.set_ylim(-limit, limit)
         residual.set_ylabel("fit − data\n(10⁻³ nats)")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CONTEXT_POINTS = 200  # per run of the fit, or of a log: enough to show its shape and scatter
 TRUTH_POINTS, ZOOM_POINTS = 60, 25  # hollow markers need room
+ROOM = 0.25  # of the width, that "end of data" takes
 ZOOM = 0.15  # part of the run that the inset shows
 NARROW = 0.05  # of the loss of a running job: a narrower band needs the inset to be seen
 
@@ -186,7 +187,9 @@ def finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
     ax.set_ylim(min(low, ends - 0.02 * (high - ends)) if np.isfinite(ends) else low, high)
     if end is not None and (predicted["step"] > end).any():
         ax.axvline(end, color=style.QUIET, linewidth=0.8, zorder=1)
-        style.note(ax, "end of data", (end, 0.015), ("data", "axes fraction"), (3, 0), ha="left", va="bottom")
+        left, right = ax.get_xlim()  # before the line: beyond it lie the band and the inset's ties
+        side, ha = (-3, "right") if end - left > ROOM * (right - left) else (3, "left")
+        style.note(ax, "end of data", (end, 0.015), ("data", "axes fraction"), (side, 0), ha=ha, va="bottom")
     style.label_steps(ax)
     ax.set_ylabel(style.LABELS["loss"])
     ax.legend(loc="upper right")

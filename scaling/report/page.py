@@ -30,6 +30,7 @@ from scaling.report.sliders import over_sizes, slider
 from scaling.words import amount
 
 BUDGETS = (1, 10, 100)  # times the largest compute of the data, that the page plans for
+BESIDE = 3  # published sets of constants that still fit beside the fitted ones
 HEAVY = 100_000  # bytes of a drawing: a heavier one is stored as an image of points
 
 
@@ -60,7 +61,7 @@ def page(fit: Fit) -> str:
     """
     parts = [
         ("Verdict", shown(Part(fit.head(), trusted=fit.ok))),
-        ("Parameters", shown(Part([], published(fit)))),
+        ("Parameters", _parameters(fit)),
         ("What the law says", _figures(fit)),
         ("Ask the law", or_why(lambda: slider(fit))),
         ("Plan", or_why(lambda: _plan(fit)) if over_sizes(fit.law) else ""),
@@ -92,8 +93,17 @@ def published(fit: Fit) -> pd.DataFrame:
     return out
 
 
+def _parameters(fit: Fit) -> str:
+    """Beside what papers found, or above it where they found much."""
+    if len(fit.law.published) <= BESIDE:
+        return shown(Part([], published(fit)))
+    found = published(fit).drop(columns=[*fit.table()]).T.rename_axis("published")
+    return shown(Part([], fit.table())) + shown(Part([], found))
+
+
 def _figures(fit: Fit) -> str:
     drawn: list[tuple[str, Callable[[], Any]]] = []
+    fails = escape(fit.law.fails.replace("`", ""))
     if over_sizes(fit.law):
         drawn += [
             (
@@ -103,9 +113,12 @@ def _figures(fit: Fit) -> str:
             ("Loss over tokens by size; dashed where a size was not run.", lambda: plots.family(fit)),
         ]
     if fit.runs is not None:
-        drawn.append(("Measured and fitted loss of every run.", lambda: plots.curve(fit)))
+        curves = plots.ladder if "N" in fit.law.hooks.facts else plots.curve
+        drawn.append(("Measured and fitted loss of every run.", lambda: curves(fit)))
     drawn.append(("What the fit leaves over, by every input.", lambda: plots.residuals(fit)))
-    return "".join(or_why(lambda said=said, draw=draw: figure(draw(), said)) for said, draw in drawn)  # type: ignore[misc]
+    return (f"<p>{fails}</p>\n" if fails else "") + "".join(
+        or_why(lambda said=said, draw=draw: figure(draw(), said)) for said, draw in drawn
+    )  # type: ignore[misc]
 
 
 def figure(axes: Any, said: str) -> str:
@@ -145,11 +158,12 @@ def _compared(fit: Fit) -> str:
 
 
 def _account(fit: Fit) -> list[tuple[str, str]]:
-    return [("rows", str(len(fit.design))), ("sha256", digest_of_rows(fit)), *(("note", said) for said in fit.design.notes)]
+    return [("rows", str(len(fit.design))), ("sha256", digest_of_rows(fit))]  # notes on them stand in the verdict
 
 
 def _ranges(fit: Fit) -> pd.DataFrame:
-    numbers = fit.data.select_dtypes("number").assign(loss=fit.design.loss).drop(columns=[*PLACE], errors="ignore")
+    made = fit.law.inputs if fit.law.over_schedules else ()  # from the columns that are here
+    numbers = fit.data.select_dtypes("number").assign(loss=fit.design.loss).drop(columns=[*PLACE, *made], errors="ignore")
     ends = numbers.dropna(axis=1, how="all").agg(["min", "max", "nunique"]).T
     shown = {"from": ends["min"].map(amount), "to": ends["max"].map(amount), "values": ends["nunique"].astype(int)}
     return pd.DataFrame(shown).rename_axis("column")
