@@ -49,7 +49,8 @@ def residuals(fit: Fit, *, ax: Axes | Mapping[str, Axes] | None = None) -> dict[
                 one.plot(centre, [part["residual"].iloc[b].median() for b in bins], "-o", color=style.PREDICTION, markersize=4)
             if (part[name] > 0).all() and part[name].max() > 3 * part[name].min():
                 style.label_amounts(one, x=name)
-            one.set_xlabel(LABELS.get(name, style.LABELS.get(name, name)))
+            said = fit.law.conventions.get(name, name)  # which column the only input is
+            one.set_xlabel(LABELS.get(said, style.LABELS.get(said, said)))
             one.set_ylabel("residual (%)")
     return axes
 

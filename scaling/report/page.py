@@ -116,9 +116,8 @@ def _figures(fit: Fit) -> str:
         curves = plots.ladder if "N" in fit.law.hooks.facts else plots.curve
         drawn.append(("Measured and fitted loss of every run.", lambda: curves(fit)))
     drawn.append(("What the fit leaves over, by every input.", lambda: plots.residuals(fit)))
-    return (f"<p>{fails}</p>\n" if fails else "") + "".join(
-        or_why(lambda said=said, draw=draw: figure(draw(), said)) for said, draw in drawn
-    )  # type: ignore[misc]
+    made = "".join(or_why(lambda said=said, draw=draw: figure(draw(), said)) for said, draw in drawn)  # type: ignore[misc]
+    return f"<p>{fails}</p>\n{made}" if fails else made
 
 
 def figure(axes: Any, said: str) -> str:
