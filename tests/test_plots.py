@@ -127,7 +127,7 @@ def test_forecast_is_solid_inside_the_data_and_dashed_beyond(fit):
 
 def test_forecast_says_the_last_value_its_interval_the_truth_and_the_assumption(fit):
     ax = plots.forecast(fit, runs(run("long", 2500)), level=0.8)
-    said = ax.child_axes[0].get_title(loc="right")
+    said = next(text.get_text() for text in ax.get_legend().get_texts() if "forecast" in text.get_text())
     assert "2.100 (2.088 to 2.112)" in said
     assert "measured 2.100, error +0.00%" in said
     assert ax.get_title(loc="left") == "band: 80% interval, assumes the law is exact"

@@ -58,7 +58,7 @@ def test_a_page_has_its_parts_in_order_and_asks_for_nothing(page, fit):
     assert scaling.report.page(fit).count("sha256") == 1 and f"scaling {scaling.__version__}"[8:] in page
     for label, control in re.findall(r'<label for="([^"]+)">.*?<input type="range" id="([^"]+)"', page, re.DOTALL):
         assert label == control
-    assert all(f"@media {kind}" in page for kind in ("(prefers-color-scheme: dark)", "print"))
+    assert all(f"@media {kind}" in page for kind in ("screen and (prefers-color-scheme: dark)", "print"))
 
 
 @node

@@ -67,7 +67,8 @@ def compared(fit: Fit, runs: Runs) -> pd.DataFrame:
 
 
 def _first_fitted(fit: Fit) -> pd.Series:
-    rows = fit.design.frame
+    """The first step of every run that the law is fitted to."""
+    rows = fit.data
     return rows.groupby("run")["step"].min() if {"run", "step"} <= {*rows} else pd.Series(dtype=float)
 
 

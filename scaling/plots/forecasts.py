@@ -23,7 +23,8 @@ CONTEXT_POINTS = 200  # per run of the fit, or of a log: enough to show its shap
 TRUTH_POINTS, ZOOM_POINTS = 60, 25  # hollow markers need room
 ROOM = 0.25  # of the width, that "end of data" takes
 ZOOM = 0.15  # part of the run that the inset shows
-NARROW = 0.05  # of the loss of a running job: a narrower band needs the inset to be seen
+NARROW = 0.05  # of the loss: a narrower band needs the inset to be seen
+INSET = 3.0  # inches of axes below which an inset covers more than it shows
 
 
 class Look(NamedTuple):
@@ -61,7 +62,7 @@ def forecast(
             short = name.partition(":")[0]  # of a schedule its name
             if len(names) == 1:
                 look = Look(end, style.PREDICTION, style.TRUTH, measured)
-                draw(ax, part, truth, look, f"{short}: {fit.law.name} forecast")
+                draw(ax, part, truth, look, f"{short}: {fit.law.name} forecast\n{last_value(part, truth)}")
                 zoom(ax, part, truth, look)
             else:
                 draw(ax, part, truth, Look(end, colour, colour, measured), f"{short}: {last_value(part)}")
@@ -87,9 +88,7 @@ def running(found: Forecast, *, ax: Axes | None = None) -> Axes:
         )  # fmt: skip
         look, nothing = Look(found.step, style.PREDICTION, style.TRUTH, ""), log.iloc[:0]
         draw(ax, curve, nothing, look, f"end: {last_value(curve)}")
-        end = found.end
-        if end["upper"] - end["lower"] < NARROW * end["prediction"]:
-            zoom(ax, curve, nothing, look)
+        zoom(ax, curve, nothing, look)
         finish(ax, curve, found.step)
     return ax
 
@@ -161,11 +160,13 @@ def last_value(part: pd.DataFrame, truth: pd.DataFrame | None = None) -> str:
 
 
 def zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None:
-    """Draw an inset of the end of the run, where band and error are too small for the whole picture."""
+    """Draw an inset of the end of the run, where band and error are too small for the whole picture and it has the room."""
+    end, room = part.iloc[-1], style.figure_of(ax).get_figwidth() * ax.get_position().width
+    if end["upper"] - end["lower"] > NARROW * end["prediction"] or room < INSET:
+        return
     first, last = part["step"].iloc[0], part["step"].iloc[-1]
     start = last - ZOOM * (last - first)
     inset = ax.inset_axes((0.6, 0.38, 0.38, 0.24))
-    inset.set_title(last_value(part, truth), loc="right", fontsize=8.5, color=look.colour, linespacing=1.2)
     part, truth = part[part["step"] >= start], truth[truth["step"] >= start]
     draw(inset, part, truth, look, "_end", ZOOM_POINTS)
     losses = [part["prediction"], part["lower"], part["upper"], truth["loss"]]
