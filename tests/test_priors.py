@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 import scaling
-from scaling.engine.prior import counted
+from scaling.engine.estimate import TURNS
+from scaling.engine.prior import counted, onward, settled
 from scaling.errors import LawError
 from scaling.formula import Exponent, Law, Positive, Prior
 
@@ -173,3 +174,21 @@ def test_priors_that_cannot_be_are_refused(wrong, said):
 
 def _law(x, *, A: Positive = 1.0, alpha: Exponent = 0.5):
     return A * x**-alpha
+
+
+@pytest.mark.parametrize("bend", [0.4, 0.9, -0.5])
+@pytest.mark.parametrize("jump", [0.0, 1e-3, 2e-2])
+@pytest.mark.parametrize("start", [1e-6, 6e-5, 1e-3])
+def test_how_strong_priors_are_is_found_where_what_is_asked_for_jumps(bend, jump, start):
+    """Rows cross the corner of a robust loss as the strength moves: the end is an answer, and no leap of a secant."""
+
+    def asks(known):
+        return 5e-5 * (known / 5e-5) ** bend * (1 + jump * np.sin(3e3 * np.log(known)).round())
+
+    known, tried = start, []
+    for _ in range(TURNS):
+        tried.append((known, asks(known)))
+        if settled(*tried[-1]) or settled(known, further := onward(tried)):
+            break
+        known = further
+    assert len(tried) < TURNS and known == pytest.approx(5e-5, rel=1.1 * jump / (1 - bend) + 2e-3)

@@ -137,9 +137,9 @@ def _weighed(task: _Task, start: np.ndarray) -> tuple[_Task, Solution, _End]:
     tried: list[tuple[float, float]] = []
     for _ in range(TURNS):
         tried.append((task.model.coordinates.strength, task.strength(end.t)))
-        if settled(*tried[-1]) or end.cost <= task.rounding:
+        if settled(*tried[-1]) or settled(tried[-1][0], further := onward(tried)) or end.cost <= task.rounding:
             break
-        task = task.weighing(onward(tried))
+        task = task.weighing(further)
         last = minimise(task.model, task.y, end.t[None], task.made.weights, task.loss, damping=1e-3)
         end = replace(_finish(task, last, True), iterations=end.iterations + int(last.iterations[0]))
     return task, search, end

@@ -16,6 +16,7 @@ from scaling.engine.uncertainty import slopes_for_errors
 
 SETTLED = 1e-4  # relative change of the strength that is none
 LEAP = 3.0  # of its logarithm, at most
+SECANTS = 5  # turns after which the range in which it lies is halved
 SILENT = 0.8  # of the prior's standard deviation: if more of it is left, it was the prior that spoke
 
 
@@ -69,15 +70,25 @@ def settled(known: np.ndarray | float, scatter: np.ndarray | float, change: floa
 
 
 def onward(tried: list[tuple[float, float]]) -> float:
-    """The next strength to try, from (strength, what its scatter asks for): a secant on logarithms, else the last scatter."""
+    """The next strength to try, from (strength, what its scatter asks for): a secant on logarithms, else the last scatter.
+
+    What is asked for jumps where a row crosses the corner of a robust loss, and secants over a jump lead anywhere: between one
+    that asked for more and one that asked for less the answer lies, and that range is halved where a secant does not do it.
+    """
     known, scatter = tried[-1]
     if len(tried) < 2 or min(min(pair) for pair in tried[-2:]) <= 0:
         return scatter
+    low, high = 0.0, np.inf
+    for one, asked in tried:
+        low, high = (one, high if one < high else np.inf) if asked > one else (low if low < one else 0.0, one)
+    middle = np.sqrt(low * high) if low > 0 and high < np.inf else scatter
     x, aim = np.log(tried[-2:]).T
     miss = aim - x
-    if miss[1] == miss[0] or abs(step := -miss[1] * (x[1] - x[0]) / (miss[1] - miss[0])) > LEAP:
-        return scatter
-    return float(known * np.exp(step))
+    if len(tried) > SECANTS or miss[1] == miss[0]:
+        return float(middle)
+    step = -miss[1] * (x[1] - x[0]) / (miss[1] - miss[0])
+    there = known * np.exp(np.clip(step, -LEAP, LEAP))
+    return float(there if abs(step) <= LEAP and low < there < high else middle)
 
 
 def counted(weights: np.ndarray, runs: np.ndarray) -> float:
