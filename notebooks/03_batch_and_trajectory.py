@@ -58,10 +58,11 @@ left.loglog(steps.levels["L"], steps.levels["B_crit"], "o", label="measured at l
 L = np.geomspace(steps.levels["L"].min(), steps.levels["L"].max())
 left.loglog(L, joint.critical_batch(L), label="fit")
 left.set(xlabel="loss", ylabel="critical batch, tokens")
+left.set_xticks([4, 4.5, 5], ["4", "4.5", "5"])
 left.legend(frameon=False)
 S = np.geomspace(1e3, 1e6)
 for B in (1e5, 1e6, 1e7):
-    right.semilogx(S, joint.loss(1e9, B, S), label=f"{B:g} tokens")
+    right.semilogx(S, joint.loss(1e9, B, S), label=f"{B / 1e6:g}M tokens")
     right.semilogx(S, law(1e9, B, S, **truth), "k:", lw=1)
 right.set(xlabel="steps", ylabel="loss of 1e9 parameters")
 right.legend(title="batch", frameon=False)

@@ -43,7 +43,7 @@ for schedule in ("cosine:warmup=100,final=0.1", "wsd:warmup=100,decay=0.3,final=
     curve = fit.predict({**planned, "schedule": schedule})
     line = plt.plot(curve["step"], curve["prediction"], label=schedule.partition(":")[0])[0]
     plt.fill_between(curve["step"], curve["lower"], curve["upper"], color=line.get_color(), alpha=0.15)
-plt.ylim(1.5, 2.2)
+plt.ylim(1.45, 2.2)
 plt.legend()
 plt.xlabel("step")
 plt.ylabel("loss (nats a byte)")
