@@ -59,6 +59,8 @@ L = np.geomspace(steps.levels["L"].min(), steps.levels["L"].max())
 left.loglog(L, joint.critical_batch(L), label="fit")
 left.set(xlabel="loss", ylabel="critical batch, tokens")
 left.set_xticks([4, 4.5, 5], ["4", "4.5", "5"])
+left.set_yticks([5e4, 1e5, 2e5, 3e5], ["50k", "100k", "200k", "300k"])
+left.minorticks_off()
 left.legend(frameon=False)
 S = np.geomspace(1e3, 1e6)
 for B in (1e5, 1e6, 1e7):
