@@ -64,7 +64,7 @@ left.minorticks_off()
 left.legend(frameon=False)
 S = np.geomspace(1e3, 1e6)
 for B in (1e5, 1e6, 1e7):
-    right.semilogx(S, joint.loss(1e9, B, S), label=f"{B / 1e6:g}M tokens")
+    right.semilogx(S, joint.loss(1e9, B, S), label=f"{B / 1e3:,.0f}k tokens")
     right.semilogx(S, law(1e9, B, S, **truth), "k:", lw=1)
 right.set(xlabel="steps", ylabel="loss of 1e9 parameters")
 right.legend(title="batch", frameon=False)

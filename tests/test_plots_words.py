@@ -201,6 +201,7 @@ def test_no_word_is_cut_or_lies_on_another(name, results):
             figure.set_size_inches(width, figure.get_size_inches()[1])
             assert faults(figure) == ([], []), f"{width} inches"
             assert len(words(figure)) > 4
+            assert max(ax.get_position().width for ax in figure.axes) > 0.45, "legends and bars leave the data no room"
             plt.close(figure)
 
 

@@ -66,7 +66,7 @@ def hull(curves: pd.DataFrame | Runs, smooth: int = 1, *, ax: Axes | Mapping[str
                 optimum.plot(grid, np.exp(log_factor + power * np.log(grid)), color=colour_, label=label)
             style.label_compute(optimum)
             style.label_amounts(optimum, y="size N, tokens D")
-            style.legend_above(optimum)
+            style.legend_above(optimum, ncols=1)  # the bar leaves little width
         next(reversed(axes.values())).set_xlabel(style.LABELS["C"])
     return axes
 

@@ -212,4 +212,4 @@ def _allocated(ax: Axes) -> None:
     style.label_amounts(ax, y="size N, tokens D")
     ax.yaxis.label.set_fontsize("small")
     ax.set_xlabel(style.LABELS["C"])
-    style.legend_above(ax)
+    style.legend_above(ax, ncols=1)  # a bar leaves little width

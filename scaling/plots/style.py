@@ -137,7 +137,7 @@ def label_steps(ax: Axes) -> None:
 
 def legend_above(ax: Axes, ncols: int = 2) -> None:
     """Place the legend over the axes, where it covers nothing however small they are."""
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, columnspacing=1.2)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, columnspacing=0.8, handlelength=1.0, handletextpad=0.4)
 
 
 def plain_logs(ax: Axes) -> None:
