@@ -275,6 +275,18 @@ def test_a_loss_that_does_not_follow_its_schedule_is_told():
     assert found.warnings[0].startswith("do not trust this") and found.end["lower"] >= 0
 
 
+def test_a_loss_that_rises_at_a_constant_rate_is_told():
+    steps = np.arange(10, 510, 10)  # of a network that learns by heart: a law follows it so far, and every end is possible
+    frame = pd.DataFrame({"step": steps, "loss": 2.95 + 0.9 * (1 - np.exp(-steps / 300))})
+    for done in (130, 250, 500):
+        found = scaling.forecast(
+            scaling.Runs.from_frame(frame[frame["step"] <= done], schedule="constant:peak=1e-3,steps=2500")
+        )
+        assert "the loss has risen by" in found.warnings[0] and not found.ok
+    restarted = scaling.forecast(run(1900, plan=PLANS[4])[0])  # its rate rises, and so may its loss
+    assert not any("has risen" in said for said in restarted.warnings)
+
+
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("size", [1e-3, 1e3])
 def test_losses_that_no_law_follows_have_a_finite_answer(plan, size):

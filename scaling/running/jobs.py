@@ -235,14 +235,29 @@ def _mistrust(model: Hierarchy, prefix: Prefix, frame: pd.DataFrame) -> list[str
         return [
             "do not trust this: the law that follows the loss so far does not say where it ends; no loss of training falls so"
         ]
+    allowed = max(MISFIT, 3 * float(np.median(first.noise / first.loss)))
+    if (risen := _risen(model, prefix)) > allowed:
+        return [
+            f"do not trust this: the loss has risen by {np.expm1(risen):.1%} while its rate has not, and no law of schedules "
+            "says so (learning by heart, a rate too high, other data?): what comes after is not in the log"
+        ]
     late = np.abs(model.residuals)
     missed = max(float(np.median(late[first.path.steps >= prefix.done / 2])), float(np.median(late[-3:])))
-    if missed <= max(MISFIT, 3 * float(np.median(first.noise / first.loss))):
+    if missed <= allowed:
         return []
     return [
         f"do not trust this: the law misses the loss so far by {missed:.1%}, so the loss does not follow "
         "its schedule as others do (a spike, a restart, other data, or not this schedule?)"
     ]
+
+
+def _risen(model: Hierarchy, prefix: Prefix) -> float:
+    """How far ln of the smoothed loss is above its lowest since the rate last rose."""
+    path = model.curves[0].path
+    rates = prefix.plan.rates[prefix.plan.index(path.steps)]
+    up = np.flatnonzero(np.diff(rates) > 0)
+    smooth = model.ahead([path])[0][up[-1] + 1 if len(up) else 0 :]
+    return float(smooth[-1] - smooth.min())
 
 
 def _doubts(prefix: Prefix, model: Hierarchy) -> list[str]:
