@@ -20,7 +20,7 @@ BAD = {  # content, what the message must say (regular expressions, all of them)
     "header only": ("step,lr,loss\n", ["a.csv: no rows below the header"]),
     "only comments": ("# nothing\n", ["only comment lines"]),
     "no header": ("100,3e-4,4.5\n200,3e-4,4.1\n", ["line 1: numbers .* where column names must be"]),
-    "missing step": ("lr,loss\n3e-4,4.5\n", ["no column for step", "--map step=COLUMN", "lr, loss"]),
+    "missing step": ("lr,loss\n3e-4,4.5\n", ["no column for step", "--map step=COLUMN", "--map N=COLUMN", "lr, loss"]),
     "missing loss": ("step,lr\n1,3e-4\n", ["no column for loss", "train_loss", "the file has step, lr"]),
     "doubled step": ("step,iter,loss\n1,5,4.5\n2,7,4\n", ["2 columns could be step: step, iter", r"columns=\{'step'", "--map"]),
     "doubled loss": ("step,loss,train_loss\n1,4.5,4.4\n", ["2 columns could be train_loss"]),

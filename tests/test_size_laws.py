@@ -222,3 +222,12 @@ def test_quantised_training_adds_loss():
     start = {name: spec.start for name, spec in other.params.items()}
     assert other(1e8, 16.0, 100.0, 100.0, **start) > other(1e8, 16.0, 100.0, 200.0, **start)
     assert not other.published
+
+
+def test_sizes_in_millions_are_noted_and_sizes_one_by_one_are_not():
+    N, D = (x.ravel() for x in np.meshgrid([20.0, 110.0, 600.0], [0.5, 3.0, 8.0, 20.0]))
+    table = pd.DataFrame({"N": N, "D": D, "loss": 1.7 + 4 / N**0.34 + 1.2 / D**0.28})
+    said = "N is at most 600 and D at most 20: in millions or billions?"
+    assert any(note.startswith(said) for note in scaling.fit(table, "chinchilla").design.notes)
+    plain = table.assign(N=1e6 * table["N"], D=1e9 * table["D"])
+    assert not any("in millions" in note for note in scaling.fit(plain, "chinchilla").design.notes)

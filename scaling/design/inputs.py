@@ -40,6 +40,7 @@ BESIDE = {
     "loss", "weight", "loss_se", "lr", "peak_lr", "grad_norm", "elapsed_s", "train_window", "val_tokens", "val_se", "seed",
     *LOSSES, *PLACE,
 }  # fmt: skip
+TINY = 5e3  # parameters, and tokens
 PREDICTED_ROWS = 400  # rows shown of a schedule when no steps are asked for
 
 
@@ -188,7 +189,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     order = np.lexsort([weights[kept], loss[kept], *(columns[c][kept] for c in reversed(law.inputs))])
     empty = np.isnan(loss).sum()
     notes = (f"{empty} of {len(frame)} rows have no loss and are not fitted",) if empty else ()
-    made = replace(made.take(kept[order]), notes=(*counts, *notes))
+    made = replace(made.take(kept[order]), notes=(*counts, *notes, *_in_units(made.inputs)))
     said = [*("run", "step")] if {"run", "step"} <= set(frame) else []
     once = len(made.frame[[*dict.fromkeys([*said, *law.inputs, "loss"])]].drop_duplicates())
     # measurements may agree by chance; where every row is there twice or more they are copies
@@ -291,6 +292,15 @@ def _features(law: Law, steps: np.ndarray, plan: Schedule, run: str, known: Iter
         return law.hooks.features(steps, plan, *known, **law.conventions)
     except ScalingError as error:
         raise type(error)(f"run '{run}': {error}") from error
+
+
+def _in_units(inputs: Mapping[str, Any]) -> Iterable[str]:
+    """A note where no model is as small, nor trained on as little, as the table says."""
+    if {"N", "D"} <= {*inputs} and max(inputs["N"].max(), inputs["D"].max()) < TINY:
+        yield (
+            f"N is at most {inputs['N'].max():g} and D at most {inputs['D'].max():g}: in millions or billions? Forecasts then "
+            "take them so too, but plans (C = 6 N D) and published constants count parameters and tokens one by one"
+        )
 
 
 def _joined(frame: pd.DataFrame, features: list[dict[str, Any]], law: Law, notes: Iterable[str]) -> Design:

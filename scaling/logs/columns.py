@@ -64,6 +64,10 @@ OTHER_X: dict[str, tuple[str, ...]] = {  # where nothing counts updates: what el
     "epochs": ("epoch", "epochs", "train/epoch"),
 }
 LOSSES = ("train_loss", "val_loss")
+TABLE = (
+    "; a table of finished runs has no steps: call its size, tokens and loss N, D and loss, and fit it as a DataFrame "
+    "(command line: --map N=COLUMN --map D=COLUMN --map loss=COLUMN)"
+)
 
 
 @dataclass(frozen=True)
@@ -269,5 +273,6 @@ def _missing(kind: str, names: tuple[str, ...], header: list[str], name: str, fi
         name,
         f"no column for {'loss' if kind in LOSSES else kind} (looked for {some(names, 8)}; the file has "
         f"{some(header, 8)}). Name it: columns={{{kind!r}: COLUMN}} (command line: --map {kind}=COLUMN)"
-        f"{'; rates alone are a schedule: schedule=FILE (--schedule FILE)' if planned else ''}",
+        f"{'; rates alone are a schedule: schedule=FILE (--schedule FILE)' if planned else ''}"
+        f"{TABLE if kind == 'step' else ''}",
     )
