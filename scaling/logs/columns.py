@@ -128,7 +128,7 @@ def resolve(sheet: Sheet, columns: Mapping[str, str], loss: str | None, findings
     if findings.count == known and "step" not in found:
         _missing("step", ALIASES["step"], header, sheet.name, findings)
     if findings.count == known and not ({"loss", *LOSSES} & found.keys() if loss not in LOSSES else loss in found):
-        kind = loss or "train_loss"
+        kind = loss or "loss"  # under that name a table of runs is read too
         names = ALIASES[kind] if loss else ("loss", "train_loss", "val_loss", "eval_loss", "train/loss", "...")
         _missing(kind, names, header, sheet.name, findings)
     return Resolved(found, unit) if findings.count == known else None
@@ -268,7 +268,7 @@ def by_any_name(table: Any, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _missing(kind: str, names: tuple[str, ...], header: list[str], name: str, findings: Findings) -> None:
-    planned = kind in LOSSES and {"step", "lr"} <= {*header}
+    planned = kind in ("loss", *LOSSES) and {"step", "lr"} <= {*header}
     findings.problem(
         name,
         f"no column for {'loss' if kind in LOSSES else kind} (looked for {some(names, 8)}; the file has "
