@@ -109,7 +109,7 @@ def test_bad_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: str, 
 def test_bad_arguments(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(GOOD)
     for arguments, words in [
-        ({"columns": {"stp": "step"}}, "not a canonical name"),
+        ({"columns": {"stp": "step"}}, "nothing is called so here; use one of loss"),
         ({"columns": {"step": "Step"}}, "no column 'Step', asked for as step; did you mean 'step'"),
         ({"loss": "val_loss"}, "no column for loss .looked for val_loss"),
         ({"loss": "los"}, "no column 'los', asked for as loss; did you mean 'loss'"),

@@ -85,7 +85,7 @@ def test_what_no_average_can_do_is_refused(steps, options, said):
 
 
 def test_a_forecast_needs_a_law_of_schedules_and_a_trunk_long_enough(fit):
-    with pytest.raises(LawError, match="both a fit"):
+    with pytest.raises(LawError, match="both fit="):
         merge([1, 2], fit=fit)
     with pytest.raises(ScheduleError, match="the trunk has 50 updates"):
         merge([10, 60], fit=fit, trunk="constant:peak=3e-3,steps=50")

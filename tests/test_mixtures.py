@@ -188,7 +188,7 @@ def test_one_entry_takes_the_way_that_the_laws_declare():
     run = {"N": 1e9, "D": 1e10, "floors": 0.05}
     pd.testing.assert_frame_equal(mix(fits, **run).frame, own_shares(fits, **run).frame)
     assert mix(fits, **run, objective="worst").objective == own_shares(fits, **run, objective="worst").objective
-    with pytest.raises(ArgumentError, match="needs N and D"):
+    with pytest.raises(ArgumentError, match="needs N= and D="):
         mix(fits)
     with pytest.raises(ArgumentError, match="'sum' is for families"):
         mix({"x": whole}, objective="sum")

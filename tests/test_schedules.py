@@ -263,7 +263,7 @@ def test_a_csv_of_rates_is_a_schedule(tmp_path):
         "step,rate\n1,2\n": "no column 'lr'",
         "step,lr\n1,a\n": "best.csv, line 2: step '1' and lr 'a' cannot be read as numbers",
         "step,lr\n2,1\n1,1\n": "best.csv: step 1 follows 2",
-        "": "cannot be read",
+        "": "the file is empty",
     }.items():
         file.write_text(content)
         with pytest.raises(ScheduleError, match=said):

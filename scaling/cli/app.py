@@ -136,7 +136,8 @@ def answer_old(tokens: Sequence[str]) -> None:
 def report(problem: Exception) -> int:
     """Say what went wrong on stderr and return the exit code that stands for it."""
     if isinstance(problem, CycloptsError):
-        output.error(f"{options.explain(problem)}\n`scaling --help` and `scaling VERB --help` show what there is")
+        verb = " ".join(["scaling", *(problem.command_chain or ())]).replace("runs-import", "runs import")
+        output.error(f"{options.explain(problem)}\n`{verb} --help` shows what there is")
         return 2
     if isinstance(problem, errors.ScalingError | OSError):
         output.error(str(problem))

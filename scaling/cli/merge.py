@@ -8,14 +8,14 @@ from cyclopts import Parameter
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import saved_fit
+from scaling.cli.options import Count, Number, saved_fit
 from scaling.cli.output import Printing
 
 
 def run(
-    *checkpoints: int,
+    *checkpoints: Count,
     shape: str = "1-sqrt",
-    final: float = 0.0,
+    final: Number = 0.0,
     fit: str | None = None,
     trunk: Annotated[str | None, Parameter(name=["--schedule"])] = None,
     printing: Printing = Printing(),

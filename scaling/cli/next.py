@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import scaling
 from scaling.cli import output
-from scaling.cli.options import Count, Flag, Many, Positive, saved_fit
+from scaling.cli.options import Count, Flag, Many, Positive, check_columns, saved_fit
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 from scaling.formula import find
@@ -93,4 +93,7 @@ def _runs(paths: Sequence[str], option: str, law: Law) -> Any:
             return scaling.read(paths)
     elif len(paths) > 1:
         raise ArgumentError(f"{option} is given {len(paths)} times; law '{law.name}' takes one CSV with one run a row")
-    return scaling.logs.read_table(paths)
+    header = scaling.logs.columns_of(paths[0])
+    if not law.over_schedules:
+        check_columns(paths[0], header, [law], ())
+    return scaling.logs.read_table(paths, needed=[name for name in law.inputs if name in header])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, overload
 
 from cyclopts import CoercionError, CycloptsError, MissingArgumentError, Parameter, Token
 
@@ -14,7 +16,7 @@ import scaling
 from scaling import document
 from scaling.cli import output
 from scaling.errors import ArgumentError, DataError, ScalingError
-from scaling.words import did_you_mean, parse_number
+from scaling.words import did_you_mean, listed, parse_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +35,11 @@ def _number(good: Callable[[float], bool], wanted: str, kind: type = float) -> C
     """How a number that must be `good` is read."""
 
     def read(_: Any, tokens: Sequence[Token]) -> Any:
-        if not good(number := parse_number(tokens[0].value)):
+        try:
+            number = parse_number(tokens[0].value)
+        except ValueError:
+            number = math.nan
+        if not good(number):
             raise ValueError(wanted)
         return kind(number)
 
@@ -43,15 +49,21 @@ def _number(good: Callable[[float], bool], wanted: str, kind: type = float) -> C
 _positive = _number(lambda x: x > 0, "a number above 0, like 1e22 or 7B")
 
 
-def _positives(hint: Any, tokens: Sequence[Token]) -> list[float]:
-    try:
-        return [_positive(hint, [token := t]) for t in tokens]
-    except ValueError as problem:  # of several values cyclopts does not name the wrong one
-        raise problem if len(tokens) == 1 else ValueError(f"{token.keyword} {token.value}: must be {problem}") from None
+def _each(read: Callable[[Any, Sequence[Token]], Any]) -> Callable[[Any, Sequence[Token]], list[Any]]:
+    """How an option is read that may be repeated."""
+
+    def several(hint: Any, tokens: Sequence[Token]) -> list[Any]:
+        try:
+            return [read(hint, [token := t]) for t in tokens]
+        except ValueError as problem:  # of several values cyclopts does not name the wrong one
+            said = f"{token.keyword or 'argument'} {token.value}: must be {problem}"
+            raise problem if len(tokens) == 1 else ValueError(said) from None
+
+    return several
 
 
 _level = _number(lambda x: 0 < x < 1, "a probability between 0 and 1, like 0.9")
-_whole = _number(lambda x: x >= 0 and x == int(x), "a whole number like 24000 or 24k", int)
+_whole = _number(lambda x: x >= 0 and x % 1 == 0, "a whole number like 24000 or 24k", int)
 
 
 def _count(hint: Any, tokens: Sequence[Token]) -> int:
@@ -69,8 +81,9 @@ def _delta(_: Any, tokens: Sequence[Token]) -> float | str:
 
 Number = Annotated[float, Parameter(converter=lambda _, tokens: parse_number(tokens[0].value))]
 Positive = Annotated[float, Parameter(converter=_positive)]
-Positives = Annotated[Sequence[float], Parameter(converter=_positives, negative="", show_default=False)]
+Positives = Annotated[Sequence[float], Parameter(converter=_each(_positive), negative="", show_default=False)]
 Count = Annotated[int, Parameter(converter=_count)]
+Counts = Annotated[Sequence[int], Parameter(converter=_each(_count), negative="", show_default=False)]
 Many = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Level = Annotated[float, Parameter(converter=_level, help="Probability that the interval is meant to cover.")]
@@ -100,7 +113,21 @@ def explain(problem: CycloptsError) -> str:
         if "[KEYWORD]" in name:  # options that are the law's inputs
             return f"{problem.command_chain[0]} needs a number after each input; a negative one is written --N=-1"
         return f"{problem.command_chain[0]} needs {name}{' with a value' if name.startswith('-') else ''}"
-    return str(problem)
+    said = str(problem)
+    if isinstance(problem, CoercionError) and problem.token is not None and problem.argument is not None:
+        name = problem.token.keyword or problem.argument.name.lstrip("-").upper()
+        if choices := get_args(problem.target_type):
+            hint = did_you_mean(problem.token.value, choices)
+            return f"{name} {problem.token.value}: must be one of {', '.join(map(str, choices))}{hint}"
+        return f"{name} {problem.token.value}: must be a number"
+    exclusive = re.fullmatch(r"Mutually exclusive arguments: \{(.*)\}", said)
+    return f"{listed(exclusive[1].split(', '))} do not go together; keep one" if exclusive else said[:1].lower() + said[1:]
+
+
+def check_folder(path: str | Path) -> None:
+    """Refuse a file where a folder is to be written."""
+    if Path(path).exists() and not Path(path).is_dir():
+        raise ArgumentError(f"{path}: this is a file; name a folder")
 
 
 def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
@@ -215,30 +242,43 @@ class Reading:
             (n for n in wanted if headers and all(scaling.counting.reachable(there, (*n, *loss)) for there in headers)), None
         )
         if needed is None:
-            asked = [(name, column) for name, column in self.columns().items() if name not in scaling.logs.columns.ALIASES]
+            asked = [(name, column) for name, column in names.items() if name not in scaling.logs.columns.ALIASES]
             for path, (name, column) in product(paths, asked):
                 if (header := scaling.logs.columns_of(path)) and column not in header:
                     hint = scaling.logs.findings.near(column, header)
                     raise DataError(f"{path}: no column {column!r}, asked for by --map as {name}{hint}")
             for path, header in zip(paths, headers, strict=True):
-                _lacking(path, header, laws or ())
+                check_columns(path, header, laws, loss)
             return self.read(paths, quiet=quiet)
         if self.warmup is not None:
             raise ArgumentError("--warmup goes with loss curves, not with a table of runs")
         absent = set(names).difference(*headers)
-        there = [name for name in (*needed, *loss) if all(name in header for header in headers)]
+        there = [name for name in (*needed, "loss") if all(name in header for header in headers)]
         return scaling.logs.read_table(paths, columns=names, needed=[*there, *absent], where=self.where)
 
 
-def _lacking(path: str, header: list[str], laws: Sequence[Law]) -> None:
-    """Refuse a table, a file with losses and no steps, that lacks a column of the one law asked for."""
-    table = scaling.counting.reachable(header, ("loss",)) and not {*header} & {*scaling.logs.columns.ALIASES["step"]}
-    if table and len(laws) == 1 and not laws[0].over_schedules:
-        inputs = laws[0].over_columns(header).inputs
-        missing = [name for name in inputs if not scaling.counting.reachable(header, (name,))]
+def check_columns(path: str, header: list[str], laws: Sequence[Law] | None, loss: Sequence[str]) -> None:
+    """Refuse a table, a file without steps, that lacks a column of the one law asked for, or of every law.
+
+    `laws`: None where N and D are meant. `loss`: ("loss",) where a table must have one.
+    """
+    log = not header or {*header} & {*scaling.logs.columns.ALIASES["step"]} or not all(map(str.isprintable, header))
+    if log or any(law.over_schedules for law in laws or ()):
+        return
+    said = f"the file has {', '.join(header)}; "
+    if laws is None or len(laws) != 1:
+        if not scaling.counting.reachable(header, loss) or laws is None:
+            names = " ".join(f"--map {name}=COLUMN" for name in ("N", "D", *loss))
+            raise DataError(
+                f"{path}: no table of N, D{' and loss' if loss else ''}, and no log with a column for step; {said}name "
+                f"them: {names}, or --map step=COLUMN"
+            )
+        return
+    inputs = laws[0].over_columns(header).inputs
+    if missing := [name for name in (*inputs, *loss) if not scaling.counting.reachable(header, (name,))]:
         raise DataError(
-            f"{path}: law '{laws[0].name}' needs columns {', '.join(inputs)}; missing {', '.join(missing)}; the file has "
-            f"{', '.join(header)}. Name it: --map {missing[0]}=COLUMN; `scaling laws --for {path}` says which laws these allow"
+            f"{path}: law '{laws[0].name}' needs columns {', '.join((*inputs, *loss))}; missing {', '.join(missing)}; "
+            f"{said}name it: --map {missing[0]}=COLUMN; `scaling laws --for {path}` says which laws these allow"
         )
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any
 
 import scaling
 from scaling.cli import output, targets
-from scaling.cli.options import Count, Flag, Level, Output, Reading, auto_laws, check_files, saved_fit, value
+from scaling.cli.options import Count, Counts, Flag, Level, Output, Reading, auto_laws, check_files, saved_fit, value
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError, DataError
 
@@ -29,7 +27,7 @@ def run(
     *paths: str,
     schedule: str | None = None,
     steps: Count | None = None,
-    at: Annotated[Sequence[Count], Parameter(negative="", show_default=False)] = (),
+    at: Counts = (),
     level: Level = 0.9,
     output_: Output = None,
     plot: Path | None = None,

@@ -12,7 +12,8 @@ SAME = (
     "utilisation", "warmup", "where",
 )  # fmt: skip
 ARGUMENT = rf"(?<![\w,:-])({'|'.join([*NAMES, *SAME])})="  # not a key of a schedule's text
-NUMBERS = r"(?<![\w,:-])(steps|warmup|lowest|holdout|level|gpu_hours|gpu|utilisation)="  # others with a number are facts
+# with a number others are facts
+NUMBERS = r"(?<![\w,:-])(delta|final|steps|warmup|loss|lowest|holdout|level|gpu_hours|gpu|utilisation)="
 SAID_TWICE = re.compile(r"(?:^|(?<=[.;] )|(?<=[^']: ))(?:(?![.;] |(?<!'): ).)*? \(command line: ([^)]*)\)", re.M)
 PAIR = re.compile(r"\{?'([^']*)': ([^,{}]*)")
 KEPT = re.compile(r"'[a-z_]+:[^']*'|Schedule\([^)]*\)|`[^`]*`")  # schedules as text, and commands

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from scaling.cli import output
-from scaling.cli.options import Count, Device, Flag
+from scaling.cli.options import Count, Device, Flag, check_folder
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
 from scaling.training import sweep as sweeps
@@ -67,6 +67,7 @@ def run(
         raise ArgumentError("--jobs counts processes here; with --executor the workers of its scheduler do the work")
     runs = read_sweep(file)
     out_dir = out_dir or file.with_suffix("")
+    check_folder(out_dir)
     if dry_run:
         sweeps.check_texts(runs, out_dir)
         return output.show(_costs(sweeps.costs(runs, out_dir, seconds=True)), printing)

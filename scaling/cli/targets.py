@@ -41,7 +41,8 @@ def _check(fit: Fit, logs: bool, planned: bool, inputs: Mapping[str, str], optio
     known = FACTS if over_runs else () if over_schedule else fit.law.inputs
     for name in inputs:
         if name not in (known if over_runs else _names(fit)):
-            hint = did_you_mean(f"--{name}", [f"--{option}" for option in (*known, *options)])
+            takes = f"; law '{fit.law.name}' takes {' '.join(f'--{option}' for option in known)}"
+            hint = did_you_mean(f"--{name}", [f"--{option}" for option in (*known, *options)] if len(name) > 1 else [], takes)
             if over_schedule and not over_runs:
                 hint = f"; law '{fit.law.name}' reads learning rates: give --schedule, or logs"
             raise ArgumentError(f"unknown option --{name}{hint}")

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from scaling import training
 from scaling.cli import output
-from scaling.cli.options import Count, Device, Many, pairs
+from scaling.cli.options import Count, Device, Many, check_folder, pairs
 from scaling.cli.output import Printing
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def run(
     label
         A further column of runs.csv: `--label role=short`; may be repeated.
     """
+    check_folder(out_dir)
     settings = training.RunSpec(**asdict(spec))
     try:
         record = training.train(settings, out_dir, name=name, device=device, labels=pairs(label, "--label"))

@@ -67,7 +67,8 @@ def recounted(table: pd.DataFrame, wanted: str, what: str = "parameters") -> pd.
     known(ways, wanted, what, None)
     column = next((c for c in columns if c in table), None)
     if column is None:
-        raise DataError(f"no column {' or '.join(columns)} to count anew; the table has {', '.join(map(str, table))}.")
+        there = ", ".join(str(name) for name in table if name not in ("file", "line"))  # which say where a row was read
+        raise DataError(f"no column {' or '.join(columns)} to count anew; the table has {there}.")
     given = table[said].fillna("") if said in table else [counted(table, what) or ""] * len(table)
     _check({*given} - {""}, what)
     values = table[column].to_numpy(float).copy()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting.columns import ALIASES
-from scaling.design.checks import table_of
+from scaling.design.checks import sizes, table_of
 from scaling.design.inputs import Design, design, of_columns
 from scaling.errors import OF_A_FORMULA, ScalingError
 from scaling.formula import ANY_POSITIVE, Law, laws
@@ -42,6 +42,8 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
     """
     if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
         data = table_of(data)
+    if isinstance(data, pd.DataFrame):
+        sizes(data)
     curves, absent = _curves(data), {}
     found: dict[str, tuple[Law, Design]] = {}
     for name, law in laws.items():

@@ -12,7 +12,10 @@ import pandas as pd
 from scaling.errors import DataError
 from scaling.formula import ANY_POSITIVE, Domain, Law
 from scaling.formula.monomials import trace
+from scaling.logs.sheet import row_named
+from scaling.words import others
 
+COUNTS = ("N", "D")  # whatever the law, there is no run of none of them
 ROUNDED = 0.005 + 1e-9  # by how much shares written with few digits may miss a sum of 1
 Columns = Mapping[str, np.ndarray]
 
@@ -27,12 +30,19 @@ def table_of(columns: Mapping[Any, Any] | pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells)
 
 
-def numbers(column: pd.Series, name: str) -> np.ndarray:
-    """A column as floats, or DataError where it holds anything else."""
+def numbers(column: pd.Series, name: str, place: pd.DataFrame | None = None) -> np.ndarray:
+    """A column as floats, or DataError where it holds anything else; `place` is the table it is of."""
     if not len(column):
         raise DataError(f"column '{name}' has no rows.")
     if column.dtype == object and all(isinstance(x, Real) and not isinstance(x, bool) for x in column):
         column = column.astype(float)
+    if place is not None and column.dtype == object:
+        wrong = [at for at, x in enumerate(column) if not isinstance(x, Real) and pd.isna(pd.to_numeric(x, errors="coerce"))]
+        if wrong and {"file", "line"} <= {*place}:
+            raise DataError(
+                f"{row_named(place, wrong[0], name)}: found {column.iloc[wrong[0]]!r}; expected a number like 3.25 or 7B; "
+                "correct the cell or remove the line"
+            )
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         raise DataError(
             f"column '{name}' holds {column.dtype} values such as {column.iloc[0]!r}, not numbers; "
@@ -55,7 +65,7 @@ def weights(frame: pd.DataFrame, loss: np.ndarray | None, relative: bool) -> np.
     se = numbers(frame["loss_se"], "loss_se")
     if (bad := ~((se > 0) & np.isfinite(se)) & ~np.isnan(loss)).any():
         raise DataError(
-            f"column 'loss_se', row {np.flatnonzero(bad)[0]}: standard errors must be positive and finite; "
+            f"{row_named(frame, np.flatnonzero(bad)[0], 'loss_se')}: standard errors must be positive and finite; "
             "leave out rows that say nothing."
         )
     precision = 1 / (se / loss if relative else se) ** 2
@@ -71,30 +81,42 @@ def relative(weight: np.ndarray, distinct: int) -> np.ndarray:
     return np.asarray(np.ldexp(np.round(share, 10), power))
 
 
-def inside(columns: Columns, law: Law, index: pd.Index) -> None:
+def sizes(frame: pd.DataFrame) -> None:
+    """Refuse rows with a loss whose size or tokens are no count: every law without them would say that they do not matter."""
+    loss = numbers(frame["loss"], "loss", frame) if "loss" in frame else np.ones(len(frame))
+    for name in (name for name in (*COUNTS, "loss") if name in frame):
+        x = numbers(frame[name], name, frame)
+        if len(bad := np.flatnonzero(~((x > 0) & (x < np.inf) if name != "loss" else x < np.inf) & ~np.isnan(loss))):
+            raise DataError(
+                f"{row_named(frame, bad[0], name)}: {x[bad[0]]:g} is not a {'positive' if name != 'loss' else 'finite'} "
+                f"number{others(len(bad))}; mend or remove it."
+            )
+
+
+def inside(columns: Columns, law: Law, frame: pd.DataFrame) -> None:
     """Refuse inputs outside the law's domains; one without a domain is finite, and positive where a power is taken of it.
 
     Parameters
     ----------
-    columns : name -> (n,). index : what the rows are called in messages.
+    columns : name -> (n,). frame : the table they are of, whose rows are named in messages.
     """
     powers = {base for term in trace(law) or [] for base, (_, slopes) in term.powers.items() if slopes}
     for name in law.inputs:
-        x, range_ = columns[name], law.ranges.get(name, ANY_POSITIVE if name in powers else Domain())
+        x, range_ = columns[name], law.ranges.get(name, ANY_POSITIVE if name in powers or name in COUNTS else Domain())
         fine = (x >= range_.lo if range_.closed else x > range_.lo) & (x <= range_.hi) & np.isfinite(x)
         if fine.all():
             continue
         bad = np.flatnonzero(~fine)
-        wanted = f"a {'positive' if name in powers else 'finite'} number"
+        wanted = f"a {'positive' if name in powers or name in COUNTS else 'finite'} number"
         if name in law.ranges:
             wanted = f"{range_.lo:g} {'<=' if range_.closed else '<'} {name} <= {range_.hi:g}"
         raise DataError(
-            f"column '{name}', row {index[bad[0]]}: {x[bad[0]]} is not {wanted} "
-            f"({len(bad)} such rows), as law '{law.name}' needs; remove or mend these rows."
+            f"{row_named(frame, bad[0], name)}: {x[bad[0]]:.12g} is not {wanted}{others(len(bad))}, "
+            f"as law '{law.name}' needs; mend or remove it."
         )
 
 
-def whole(columns: Columns, law: Law, index: pd.Index) -> None:
+def whole(columns: Columns, law: Law, frame: pd.DataFrame) -> None:
     """Refuse rows whose shares do not sum to 1; arguments as in `inside`."""
     for parts in law.shares:
         total = np.sum([columns[p] for p in parts], axis=0)
@@ -102,23 +124,23 @@ def whole(columns: Columns, law: Law, index: pd.Index) -> None:
         if (off > ROUNDED).any():
             worst = int(np.argmax(off))
             raise DataError(
-                f"row {index[worst]}: the shares {', '.join(parts)} sum to {total[worst]:.4g}, "
-                f"not 1 ({(off > ROUNDED).sum()} such rows); give a column for every domain, and divide by the sum."
+                f"{row_named(frame, worst)}: the shares {', '.join(parts)} sum to {total[worst]:.4g}, "
+                f"not 1{others((off > ROUNDED).sum())}; give a column for every domain, and divide by the sum."
             )
 
 
-def fittable(loss: np.ndarray, weight: np.ndarray, positive: bool, index: pd.Index) -> np.ndarray:
+def fittable(loss: np.ndarray, weight: np.ndarray, positive: bool, frame: pd.DataFrame) -> np.ndarray:
     """Which rows (n,) have a loss and count; DataError for losses and weights that make no sense.
 
     Parameters
     ----------
     loss : (n,), NaN where there is none. weight : (n,). positive : losses must be, not only finite.
-    index : what the rows are called in messages.
+    frame : the table they are of, whose rows are named in messages.
     """
     empty = np.isnan(loss)
     bad = np.flatnonzero(~empty & (~np.isfinite(loss) | (positive & (loss <= 0))))
     if len(bad):
-        remedy = "remove diverged rows."
+        remedy = "a run that diverged has no final loss: remove it."
         if positive and np.isfinite(loss[bad]).all():
             remedy = (
                 "remove them if they are diverged runs; losses that are negative by construction (relative to a unigram "
@@ -126,10 +148,10 @@ def fittable(loss: np.ndarray, weight: np.ndarray, positive: bool, index: pd.Ind
                 "and where the law's offset must be positive add a constant to all losses, which moves it alone."
             )
         raise DataError(
-            f"column 'loss', row {index[bad[0]]}: {loss[bad[0]]} is not a "
-            f"{'positive' if positive else 'finite'} number ({len(bad)} such rows); {remedy}"
+            f"{row_named(frame, bad[0], 'loss')}: {loss[bad[0]]:.12g} is not a "
+            f"{'positive' if positive else 'finite'} number{others(len(bad))}; {remedy}"
         )
     bad = np.flatnonzero(~(weight >= 0) | ~np.isfinite(weight))
     if len(bad):
-        raise DataError(f"column 'weight', row {index[bad[0]]}: weights must be finite and not negative.")
+        raise DataError(f"{row_named(frame, bad[0], 'weight')}: weights must be finite and not negative.")
     return np.asarray(~empty & (weight > 0))

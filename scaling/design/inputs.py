@@ -176,15 +176,15 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
         )
     if fitting and len(frame) and frame["loss"].isna().all():
         raise DataError(f"column 'loss' is empty in all {len(frame)} rows, so there is nothing to fit.")
-    columns = {c: checks.numbers(frame[c], c) for c in (*law.inputs, "loss") if c in frame}
+    columns = {c: checks.numbers(frame[c], c, frame) for c in (*law.inputs, "loss") if c in frame}
     loss = columns.get("loss", np.full(len(frame), np.nan))
     weights = checks.weights(frame, loss if fitting else None, positive)
-    checks.inside(columns, law, frame.index)
-    checks.whole(columns, law, frame.index)
+    checks.inside(columns, law, frame)
+    checks.whole(columns, law, frame)
     made = Design(frame, {k: columns[k] for k in law.inputs}, loss, weights, counts)
     if not fitting:
         return made
-    kept = np.flatnonzero(checks.fittable(loss, weights, positive, frame.index))
+    kept = np.flatnonzero(checks.fittable(loss, weights, positive, frame))
     # results must not depend on the order of rows
     order = np.lexsort([weights[kept], loss[kept], *(columns[c][kept] for c in reversed(law.inputs))])
     empty = np.isnan(loss).sum()
@@ -201,7 +201,7 @@ def _unnamed(law: Law, frame: pd.DataFrame) -> DataError:
     said = law.conventions.get(x)
     return DataError(
         f"law '{law.name}' needs its input {x}{f' or {said}' if said else ''}, and no such column is there; the data has "
-        f"{', '.join(map(str, frame))}. Say which it is: '{law.name}:{x}={next(iter(names), 'COLUMN')}'."
+        f"{listed_columns(frame)}. Say which it is: '{law.name}:{x}={next(iter(names), 'COLUMN')}'."
     )
 
 

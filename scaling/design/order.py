@@ -8,6 +8,7 @@ from scaling.counting import compute
 from scaling.design.inputs import Design
 from scaling.errors import FitError
 from scaling.formula import Law
+from scaling.logs.tables import listed_columns
 
 WORDS = {"compute": "compute", "size": "model size", "tokens": "tokens", "step": "steps", "schedule": "schedule"}
 SIZE, TOKENS, PER = ("N", "n_params", "params"), ("D", "tokens"), ("M", "tokens_per_param")
@@ -52,7 +53,7 @@ def order(made: Design, by: str) -> np.ndarray:
     if x is None and len(made.inputs) == 1:  # a convention says what the only input is
         x = np.asarray(next(iter(made.inputs.values())), float)
     if x is None:
-        raise FitError(f"cannot order these rows by {by}: there is no such column among {', '.join(map(str, frame.columns))}.")
+        raise FitError(f"cannot order these rows by {by}: there is no such column among {listed_columns(frame)}.")
     if not (x > 0).all():
         raise FitError(f"cannot order rows by {by}: {x[~(x > 0)][0]:g} is not positive.")
     return np.asarray(np.log(x))

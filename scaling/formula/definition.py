@@ -235,7 +235,8 @@ class Law:
         """The same law under other conventions, for example ``laws["annealing"].using(lam=0.995)``."""
         said = {*self.conventions, *(self.inputs if len(self.inputs) == 1 else ())}  # which column the only input is
         if unknown := set(conventions) - said:
-            raise LawError(f"law '{self.name}' has no convention {sorted(unknown)}; it has {sorted(said)}.")
+            there = ", ".join(sorted(said)) or "none"
+            raise LawError(f"law '{self.name}' has no convention {', '.join(sorted(unknown))}; it has {there}.")
         for name, value in conventions.items():
             check_convention(self.name, name, value, self.conventions.get(name, name))
         made = replace(self, conventions={**self.conventions, **conventions})

@@ -70,7 +70,9 @@ def compare(
         raise ArgumentError(f"laws={laws!r}: compare needs at least one law, for example ['chinchilla', 'power_law:x=N'].")
     found = contest(data, given, holdout, objective=objective, delta=delta, seed=seed)
     if not found.trials:
-        raise FitError("no law could be compared: " + "; ".join(f"{k}: {r}" for k, r in found.reasons.items()))
+        raise FitError(
+            "no law could be compared: " + "; ".join(f"{k}: {r.removesuffix('.')}" for k, r in found.reasons.items())
+        )
     rows = {label: {"error": np.nan, "reason": reason} for label, reason in found.reasons.items()}
     rows |= judged(found)
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=COLUMNS).rename_axis("law")

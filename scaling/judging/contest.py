@@ -20,6 +20,7 @@ from scaling.fits import Fit
 from scaling.fits.fitting import fit
 from scaling.formula import Law, find
 from scaling.intervals.trials import Trial, splits, thinned, tried, weights
+from scaling.logs.sheet import PLACE
 from scaling.waits import steps
 
 
@@ -100,7 +101,7 @@ def contest(
         except (ScalingError, *OF_A_FORMULA) as problem:
             reasons[label] = failure(problem)
     if not fits:
-        raise FitError("no law could be compared: " + "; ".join(f"{k}: {r}" for k, r in reasons.items()))
+        raise FitError("no law could be compared: " + "; ".join(f"{k}: {r.removesuffix('.')}" for k, r in reasons.items()))
     by = holdout if isinstance(holdout, str) else direction([found.law for found in fits.values()])
     out = Contest(by, words(by, holdout), fits, reasons=reasons)
     for label, place in steps(list(_places(fits).items()), "predicting rows held out"):
@@ -161,7 +162,7 @@ def _check_holdout(data: Any, laws: list[Law], holdout: Any) -> None:
         return
     table = getattr(data, "frame", data)
     names = map(str, table if isinstance(table, Mapping | pd.DataFrame) else ())
-    columns = {*names}.union(*(law.inputs for law in laws))
+    columns = {*names}.union(*(law.inputs for law in laws)) - {*PLACE}
     if isinstance(holdout, str) and holdout not in columns:
         raise ArgumentError(
             f"holdout='{holdout}': no such column; say {', '.join(WORDS)}, a fraction, or one of {', '.join(sorted(columns))}."

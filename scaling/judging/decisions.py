@@ -19,6 +19,7 @@ from scaling.engine.threads import one_thread
 from scaling.errors import ArgumentError, DataError
 from scaling.formula import Law, find
 from scaling.logs import Runs
+from scaling.logs.tables import listed_columns
 from scaling.rendering import Result, plain
 from scaling.words import check_level, check_seed
 
@@ -150,7 +151,7 @@ def _rows(data: pd.DataFrame, recipe: str, by: str) -> tuple[pd.DataFrame, bool]
         )
     frame, _ = completed(data, [by, "N", "D"])
     if missing := [c for c in (recipe, by, "loss") if c not in frame]:
-        raise DataError(f"no column {', '.join(missing)}; the table has {', '.join(map(str, data.columns))}.")
+        raise DataError(f"no column {', '.join(missing)}; the table has {listed_columns(data)}.")
     frame = frame[frame["loss"].notna()]
     for column in (by, "loss"):
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(float)

@@ -234,9 +234,11 @@ def has_x(names: Iterable[str]) -> bool:
 
 def check_names(columns: Mapping[str, str] | None) -> dict[str, str]:
     """The user's mapping, or DataError for a canonical name that does not exist; `loss` is taken by `loss_named`."""
-    for canonical in columns or {}:
+    for canonical, column in (columns or {}).items():
         if canonical not in ALIASES:
-            raise DataError(f"columns: {canonical!r} is not a canonical name; use one of loss, {', '.join(ALIASES)}")
+            raise DataError(
+                f"columns={{{canonical!r}: {column!r}}}: nothing is called so here; use one of loss, {', '.join(ALIASES)}"
+            )
     return dict(columns or {})
 
 

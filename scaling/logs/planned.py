@@ -50,7 +50,7 @@ class Plan:
         if self.last > table.last:
             raise DataError(
                 f"{self.place}: the run has step {self.last}, but its schedule {table!r} ends at step "
-                f"{table.last}. Write steps={self.last - table.first + 1} in it if the run goes on, or pass schedule=..."
+                f"{table.last}. Give one of `steps={self.last - table.first + 1}` if the run goes on, or pass schedule=..."
             )
         return table
 

@@ -144,9 +144,9 @@ class Runs(Result):
         try:
             rows = self._frame[holds(query, known)]
         except ValueError as problem:
-            raise DataError(f"select {problem}; columns and facts: {', '.join(map(str, table))}") from None
+            raise DataError(f"where={problem}; columns and facts: {', '.join(map(str, table))}") from None
         if rows.empty:
-            raise DataError(f"select({query!r}): no row is left; the runs are {', '.join(self.names[:8])}")
+            raise DataError(f"where={query!r}: no row is left; the runs are {', '.join(self.names[:8])}")
         return self.part(rows)
 
     def __getitem__(self, run: str) -> "Runs":

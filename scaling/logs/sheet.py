@@ -64,6 +64,15 @@ class Sheet:
         return {"file": np.repeat(np.array([self.name], object), len(at)), "line": lines[at]}
 
 
+def row_named(frame: pd.DataFrame, at: int, column: str = "") -> str:
+    """How a message calls a row of a table, and a cell of it: by file and line where it was read from a file."""
+    if {*PLACE} <= {*frame}:
+        file, line = (frame[name].iloc[at] for name in PLACE)
+        return f"{file}, line {line}" + (f", column '{column}'" if column else "")
+    row = f"row {frame.index[at]}"
+    return f"column '{column}', {row}" if column else row
+
+
 def as_written(sheet: Sheet, findings: Findings) -> Sheet:
     """The rows in the order in which they were logged, where W&B says it: its sampled histories have a tail out of order."""
     if "_step" not in sheet.columns:

@@ -21,6 +21,7 @@ from scaling.errors import ArgumentError, DataError
 from scaling.fits import Fit
 from scaling.formula import Law, find
 from scaling.logs import Runs
+from scaling.logs.tables import listed_columns
 from scaling.planning.belief import Belief
 from scaling.planning.curves import UNITS, candidates, curves
 from scaling.words import check_seed
@@ -123,7 +124,7 @@ def _costs(pool: pd.DataFrame, cost: Any) -> np.ndarray:
                 return compute(pool[N], pool[D])
         raise DataError("cost: the pool has no N and D to count 6 N D from; pass cost=, a column or an array.")
     if isinstance(cost, str) and cost not in pool:
-        raise DataError(f"cost='{cost}': the pool has no such column; it has {', '.join(map(str, pool.columns))}.")
+        raise DataError(f"cost='{cost}': the pool has no such column; it has {listed_columns(pool)}.")
     try:
         prices = np.broadcast_to(np.asarray(pool[cost] if isinstance(cost, str) else cost, float), len(pool))
     except (TypeError, ValueError):

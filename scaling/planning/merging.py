@@ -69,7 +69,8 @@ class Merge(Result):
 
     def table(self) -> pd.DataFrame:
         return self.weights.assign(
-            weight=[f"{x:.6f}" for x in self.weights["weight"]], rate=[f"{x:.4f}" for x in self.weights["rate"]]
+            weight=[f"{x:.6f}" for x in self.weights["weight"]],
+            rate=["" if np.isnan(x) else f"{x:.4f}" for x in self.weights["rate"]],
         )
 
 
@@ -97,7 +98,10 @@ def merge(
     if fit is None and trunk is None:
         return Merge(found)
     if fit is None or trunk is None:
-        raise LawError("a forecast of the merged model needs both a fit of a law of schedules and the trunk's schedule.")
+        raise LawError(
+            "a forecast of the merged model needs both fit= (--fit), of a law of schedules, and trunk= (--schedule), the rates "
+            "of its run."
+        )
     if not fit.law.over_schedules or fit.law.hooks.facts:
         raise LawError(f"'{fit.law.name}' is no law of the schedules of one model size; fit 'progress' or 'multi_power_5'.")
     whole = schedule(trunk)

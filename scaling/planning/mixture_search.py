@@ -94,7 +94,7 @@ def mix(
             raise ArgumentError(f"objective '{objective}' is for families; mixture laws minimise weighted losses.")
         return whole_shares(fits, N=N, D=D, seed=seed, **how)
     if N is None or D is None:
-        raise ArgumentError("a mixture of families needs N and D of the planned run.")
+        raise ArgumentError("a mixture of families needs N= and D= of the planned run.")
     return own_shares(fits, N=N, D=D, objective=objective or "normalised", seed=seed, **how)
 
 
@@ -111,7 +111,7 @@ def _domains(fits: Mapping[str, Fit], given: Mapping[str, float | None]) -> list
         raise FitError(f"these laws also take {listed(missing)}: give {', '.join(f'{m}=' for m in missing)}.")
     for name, x in given.items():
         if x is not None and name not in needed:
-            raise ArgumentError(f"{name}={x:g}: none of these laws takes {name}; leave it out.")
+            raise ArgumentError(f"none of these laws takes {name}; leave out {name}=")
     return list(laws[0].domains)
 
 

@@ -16,6 +16,7 @@ from scaling.registered.record import KIND, Registration
 from scaling.registered.scoring import KIND as SCORED
 from scaling.registered.scoring import Score, in_words
 from scaling.rendering import Result, plain
+from scaling.words import counted
 
 SURE = 0.95  # of the interval of a coverage
 
@@ -71,7 +72,8 @@ def history(paths: str | Path | Iterable[str | Path]) -> History:
     schedule do not count. Every forecast has one vote, and forecasts of one registration stand or fall together, which
     the interval of the coverage does not know.
     """
-    files, notes = _files([paths] if isinstance(paths, (str, Path)) else list(paths))
+    given = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    files, notes = _files(given)
     registered: set[str] = set()
     scores: dict[str, Score] = {}
     for path in files:
@@ -86,8 +88,9 @@ def history(paths: str | Path | Iterable[str | Path]) -> History:
     if apart := len(scores) - len(counting):
         notes.append(f"{apart} scores do not count: those runs left their registered schedule")
     if not counting:
-        there = f"{len(registered)} registrations" if registered else "no registration"
-        raise DataError(f"no scored forecast here, and {there}: `scaling score FORECAST RUN -o` makes a score.")
+        where = ", ".join(map(str, given))
+        there = counted(len(registered), "registration") if registered else "no registration"
+        raise DataError(f"{where}: no scored forecast here, and {there}. `scaling score FORECAST RUN -o SCORE` makes a score.")
     keep = ["prediction", "lower", "upper", "measured", "error", "inside", "interval_score"]
     rows = [s.frame[keep].assign(made=s.made, law=s.law, level=s.level) for s in counting]
     frame = pd.concat(rows, ignore_index=True)[["made", "law", "level", *keep]]

@@ -42,7 +42,9 @@ def check_open(target: Any) -> None:
     if known := int(table[_losses(table)].notna().any(axis=1).sum()):
         raise DataError(
             f"{known} of {len(table)} rows to be registered have a measured loss: a forecast is registered before its run. "
-            "Leave those rows, or their column of losses, out; for a job in progress register what scaling.forecast says."
+            "Leave those rows, or their column of losses, out. "
+            "For a job in progress register what scaling.forecast says (command line: A job in progress is registered by "
+            "`scaling forecast LOG --register FILE`)."
         )
 
 

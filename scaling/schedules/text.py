@@ -109,14 +109,16 @@ def read_rates(path: str) -> tuple[np.ndarray, np.ndarray]:
     """Columns step and lr (n,) of a CSV, such as `scaling search -o best.csv` writes."""
     try:
         lines = Path(path).read_text("utf-8-sig").splitlines()
-        if not lines:
-            raise ValueError("it is empty")
     except FileNotFoundError:
         raise ScheduleError(
             f"schedule {path!r}: no such file; give the path of a CSV with columns step and lr alone, or name:key=value,..."
         ) from None
-    except (OSError, ValueError) as problem:
-        raise ScheduleError(f"{path}: cannot be read as a CSV of step and lr: {problem}") from None
+    except UnicodeDecodeError:
+        raise ScheduleError(f"{path}: not utf-8 text; a schedule is a CSV with columns step and lr") from None
+    except OSError as problem:
+        raise ScheduleError(f"{path}: cannot be read: {problem.strerror}; name a CSV with columns step and lr") from None
+    if not lines:
+        raise ScheduleError(f"{path}: the file is empty; a schedule is a CSV with columns step and lr")
     reader = csv.DictReader(lines, skipinitialspace=True)
     if missing := [name for name in ("step", "lr") if name not in (reader.fieldnames or ())]:
         raise ScheduleError(f"{path}: no column {missing[0]!r}; a schedule is a CSV with columns step and lr")
@@ -173,4 +175,5 @@ def rates(name: str, settings: dict[str, Any]) -> np.ndarray:
 
 
 def _nearest(word: str, known: Any) -> str:
-    return f"{did_you_mean(word, known, ';')} Allowed: {', '.join(known)}"
+    hint = did_you_mean(word, known)
+    return f"{hint} Allowed:" * bool(hint) + "; allowed:" * (not hint) + f" {', '.join(known)}"

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling.counting import flops_per_token
-from scaling.errors import TrainingDataError, TrainingError
+from scaling.errors import ScheduleError, TrainingDataError, TrainingError
 from scaling.schedules import schedule as make_schedule
 from scaling.training.records import NAMING, PLAIN_NAME, refuse_labels
 from scaling.training.spec import RunSpec
@@ -52,6 +52,8 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
     """
     path = Path(path)
     content = _read(path)
+    if not content:
+        raise TrainingDataError(f"{path}: it has no part, so there is no run in it; a sweep has base, schedules and axes")
     base, schedules = (_table(f"{path}, {part}", content.get(part, {})) for part in ("base", "schedules"))
     for setting in base:
         _known(f"{path}, base", setting)
@@ -74,7 +76,10 @@ def read_sweep(path: str | Path) -> dict[str, Planned]:
             try:
                 spec = make_spec(base | settings, schedules)
             except (ValueError, TypeError, OverflowError) as problem:  # errors of this project are ValueErrors too
-                raise TrainingDataError(f"{where}, run {name or 'single'}: {problem}") from problem
+                if isinstance(problem, ScheduleError) and not {"schedule", "peak"} & {*base, *settings}:
+                    write = 'write schedule = "cosine:peak=1e-2,steps=2000" in base, or schedules to take in turn in axes'
+                    problem = TrainingDataError(f"it has no schedule\n{write}")
+                raise TrainingDataError(f"{where}, run {name or 'single'}: {problem}") from None
             name = name or spec.default_name
             if not PLAIN_NAME.fullmatch(name):
                 raise TrainingDataError(f"{where}: run {name!r} makes no file name\n{NAMING}")
@@ -104,8 +109,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise TrainingDataError(f"{path}: too long for a sweep file, which has {MOST_BYTES:,} bytes at most")
     try:
         content = tomllib.loads(found.decode())
-    except UnicodeDecodeError as problem:
-        raise TrainingDataError(f"{path}: cannot be read as text: {problem}") from None
+    except UnicodeDecodeError:
+        raise TrainingDataError(f"{path}: not utf-8 text, so no sweep file; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as problem:
         raise TrainingDataError(f"{path}: no valid TOML: {problem}") from None
     except ValueError:  # of `int`: thousands of digits

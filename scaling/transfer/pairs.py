@@ -12,6 +12,9 @@ from scaling.design.inputs import COLUMNS
 from scaling.errors import DataError
 from scaling.fits import Fit
 from scaling.logs import Runs
+from scaling.logs.sheet import row_named
+from scaling.logs.tables import listed_columns
+from scaling.words import others
 
 KEYS = ("N", "D")
 
@@ -31,7 +34,7 @@ def points(data: Any) -> pd.DataFrame:
     if missing := [c for c in (*KEYS, "loss") if c not in frame]:
         raise DataError(
             f"pairing runs by size and tokens needs columns N, D and loss; missing {', '.join(missing)}. "
-            f"The data has {', '.join(map(str, frame.columns))}."
+            f"The data has {listed_columns(frame)}."
         )
     numbers = {}
     for column in (*KEYS, "loss"):
@@ -40,8 +43,8 @@ def points(data: Any) -> pd.DataFrame:
         if off.any():
             first = int(off.argmax())
             raise DataError(
-                f"column '{column}', row {frame.index[first]}: {frame[column].iloc[first]} is not a positive "
-                f"number ({off.sum()} such rows), as pairing by size and tokens needs; remove or mend these rows."
+                f"{row_named(frame, first, column)}: {frame[column].iloc[first]} is not a positive number"
+                f"{others(off.sum())}, as pairing by size and tokens needs; mend or remove it."
             )
     kept = frame.assign(**numbers)[numbers["loss"].notna()]
     kept.attrs["empty"] = len(frame) - len(kept)
