@@ -10,8 +10,8 @@ MODES = np.exp(np.linspace(0, np.log(1e5), 120))  # of a quadratic loss, SGD on 
 EVERY, PEAK = 100, 0.02
 
 
-def curve(N, shape, steps, seed, noise=2e-3):
-    """A run of SGD with noise on a power-law spectrum."""
+def curve(N, shape, steps, seed, noise=2e-3, heat=0.45):
+    """A run of SGD on a power-law spectrum; heat: noise of its gradients, noise: of the logged loss."""
     t = np.arange(1, steps + 1)
     u = {
         "constant": np.ones(steps),
@@ -23,7 +23,7 @@ def curve(N, shape, steps, seed, noise=2e-3):
     bias, variance, losses = MODES**-1.5, np.zeros(len(MODES)), []
     for eta in rates:
         keep = np.clip(1 - 20 * eta * eigen, 0, 1) ** 2
-        bias, variance = bias * keep, variance * keep + 0.45 * (20 * eta) ** 2 * eigen
+        bias, variance = bias * keep, variance * keep + heat * (20 * eta) ** 2 * eigen
         losses.append(1 + 60 / N**0.3 + (width * bias).sum() + (width * eigen * variance).sum())
     rows = np.arange(EVERY, steps + 1, EVERY)
     loss = np.array(losses)[rows - 1] * np.exp(noise * np.random.default_rng(seed).normal(size=len(rows)))

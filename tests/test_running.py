@@ -11,11 +11,12 @@ from scipy.stats import kstest
 
 import scaling
 from scaling.errors import ArgumentError, DataError
-from scaling.running import Live, References, choose, then
+from scaling.running import Live, References, checked, choose, then
 from scaling.running.beliefs import FAMILY, carried, widening
 from scaling.running.hierarchy import Curve, Hierarchy
 from scaling.running.path import NAMES, Path
 from scaling.running.prefix import Prefix, scatter
+from tests.test_apart import curve as simulated
 
 PLAN = "wsd:peak=3e-4,steps=4000,warmup=200,decay=0.2,shape=linear,final=0.1"
 X = np.array([2.8, -1.5, -0.6, -1.6, 6.6, 0.8, 0.15, -5.2])
@@ -343,3 +344,30 @@ def test_the_figure_of_a_running_job():
     assert solid.get_xdata()[-1] == dashed.get_xdata()[0] == 2000 and dashed.get_xdata()[-1] == 4000
     assert ax.child_axes and "end of data" in [t.get_text() for t in ax.texts]
     plt.close("all")
+
+
+def stopped(share, seed, shape="cosine", heat=0.045):
+    """A job of another kind than all families: a tenth of the noise that annealing takes away in them; and where it ends."""
+    job, end = (simulated(1e6, shape, 4000, seed, noise=noise, heat=heat) for noise in (3e-3, 0.0))
+    return job.assign(loss=job["loss"].where(job["step"] <= 4000 * share)), end["loss"].iloc[-1]
+
+
+def test_a_job_unlike_its_families_is_believed_to_be_by_its_own_earlier_steps(monkeypatch):
+    jobs = [stopped(share, seed) for share in (0.5, 0.8) for seed in range(3)]
+    inside = lambda: sum(
+        found["lower"] <= end <= found["upper"] for job, end in jobs for found in [scaling.forecast(job).end]
+    )  # fmt: skip
+    assert inside() >= 5
+    monkeypatch.setattr(checked, "WIDER", ())
+    assert inside() <= 1
+
+
+def test_a_job_whose_checks_fail_is_not_trusted_and_one_whose_checks_hold_is_as_it_was(monkeypatch):
+    job, _ = stopped(0.8, 1)
+    monkeypatch.setattr(checked, "WIDER", ())
+    said = scaling.forecast(job)
+    assert not said.ok and "missed it by" in said.warnings[0] and "NOT TRUSTWORTHY" in str(said)
+    assert said.check["measured"] > said.check["upper"]
+    healthy, _ = stopped(0.5, 0, shape="wsd", heat=4.5)
+    held = scaling.forecast(healthy)
+    assert held.ok and held.check["lower"] < held.check["measured"] < held.check["upper"]

@@ -15,17 +15,16 @@ from scaling.logs import Runs
 from scaling.registered.record import Registration, of_job
 from scaling.rendering import Result, plain
 from scaling.running.beliefs import FAMILY, Family
+from scaling.running.checked import MISSED, WIDEST, Check, Checks, believed
 from scaling.running.hierarchy import ROW, Hierarchy
 from scaling.running.path import NAMES, Path
 from scaling.running.prefix import FEWEST, Prefix
 from scaling.running.references import MISFIT, References, as_runs, hierarchy
 from scaling.words import check_level
 
-CUT = 0.6  # of what is known, from which the rest of it is forecast to see whether that would have held
 LOST = 0.2  # of the loss, to which no rest of a run takes it
 FALLEN = 0.25  # of the peak rate: a fall that begins to show what annealing saves
 SHOWN = 120
-WIDEST = 3.0  # sd of ln loss from which on nothing is known
 FOUND = ("L0", "A", "alpha", "N", "X", "q", "k", "eta_0")
 
 
@@ -156,16 +155,17 @@ def running(run: Any) -> Prefix:
 
 def made(prefix: Prefix, references: References | None, level: float, family: Family = FAMILY) -> Forecast:
     """The forecast of a prefix; `family`: what is known before any log."""
+    family, seen = believed(prefix, references, family)
     model, said = hierarchy(prefix, references, family)
     done, last = prefix.done, prefix.plan.last
     frame = curve(model, prefix, level, done)
     first = model.curves[0]
     log = pd.DataFrame({"step": first.path.steps, "loss": first.loss, "fitted": np.exp(model.ahead([first.path])[0])})
-    mistrust = _mistrust(model, prefix, frame)
+    mistrust = [*_mistrust(model, prefix, frame), *_failed(seen)]
     return Forecast(
         prefix.name, done, last, frame, _method(model, references), _constants(model), level,
         float(np.hypot(prefix.noise, prefix.wander)), (*mistrust, *prefix.plan.notes, *said, *_doubts(prefix, model)),
-        _check(prefix, references, level, family), log, not mistrust,
+        _check(seen.first, level), log, not mistrust,
     )  # fmt: skip
 
 
@@ -185,20 +185,24 @@ def curve(model: Hierarchy, prefix: Prefix, level: float, begin: int) -> pd.Data
     return pd.DataFrame({"step": steps, "lr": plan.rates[plan.index(steps)], "prediction": loss, **bounds})
 
 
-def _check(prefix: Prefix, references: References | None, level: float, family: Family) -> dict[str, float]:
+def _check(seen: Check | None, level: float) -> dict[str, float]:
     """The present, as it would have been forecast from the first part of the log."""
-    part = prefix.until(prefix.step[0] + CUT * (prefix.done - prefix.step[0]))
-    if len(part.step) < FEWEST:
+    if seen is None:
         return {}
-    model, _ = hierarchy(part, references, family)
-    middle, covariance = model.ahead([Path(prefix.plan, prefix.step[-1:])])
-    rows = 3
-    sd = min(WIDEST, float(np.sqrt(max(covariance[0, 0], 0.0))))
-    sd = np.sqrt(sd**2 + (ROW**2 + (prefix.noise / np.exp(middle[0])) ** 2) / rows)
-    z = ndtri(0.5 + level / 2)
-    found = {"prediction": middle[0], "lower": middle[0] - z * sd, "upper": middle[0] + z * sd}
-    told = {name: float(np.exp(value)) for name, value in found.items()}
-    return {"from": float(part.done), **told, "measured": float(np.mean(prefix.loss[-rows:]))}
+    z = ndtri(0.5 + level / 2) * seen.sd
+    logs = {"prediction": seen.middle, "lower": seen.middle - z, "upper": seen.middle + z, "measured": seen.measured}
+    return {"from": float(seen.begin), **{name: float(np.exp(value)) for name, value in logs.items()}}
+
+
+def _failed(seen: Checks) -> list[str]:
+    """Would earlier forecasts of this log have gone so wrong that this one is not to be believed?"""
+    if seen.away <= MISSED:
+        return []
+    steps = ", ".join(f"{one.begin}" for one in seen.seen)
+    return [
+        f"do not trust this: forecasts of the present loss from step {steps} of this log missed it by {seen.away:.2g} standard "
+        "deviations, so this run is unlike those that forecasts are made from"
+    ]
 
 
 def _method(model: Hierarchy, references: References | None) -> str:
