@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
         ("fit t.csv --law chinchilla --fixed alpha=-3", 2, "fixed alpha=-3"),
         ("fit t.csv --law chinchilla --seed 1.5", 2, "--seed 1.5: must be a whole number"),
         ("fit t.csv --law chinchilla --map N=nope", 3, "t.csv: no column 'nope', asked for by --map as N"),
-        ("predict f.json --N 0 --D 1e9", 2, "0 is not a positive number"),
+        ("predict f.json --N 0 --D 1e9", 2, "--N 0: must be a number above 0"),
         ("predict f.json --N -7B --D 2T", 2, "a negative one is written --N=-1"),
         ("next f.json --pool t.csv --target t.csv --budget 60k", 2, "budget 6e+04 FLOP"),
     ],

@@ -45,4 +45,5 @@ from scaling.cli.spoken import spoken
 )
 def test_arguments_become_options(python, shell):
     assert spoken(python) == shell
+    assert spoken("a\0 9\0") == "a\\0 9\\0"  # a byte of some file is no mark of ours
     assert spoken(shell) == shell or "steps=" in shell

@@ -10,7 +10,7 @@ import scaling
 from scaling.cli import output
 from scaling.cli.options import Count, Flag, Many, Positive, check_columns, saved_fit
 from scaling.cli.output import Printing
-from scaling.errors import ArgumentError
+from scaling.errors import ArgumentError, DataError
 from scaling.formula import find
 
 if TYPE_CHECKING:
@@ -94,6 +94,12 @@ def _runs(paths: Sequence[str], option: str, law: Law) -> Any:
     elif len(paths) > 1:
         raise ArgumentError(f"{option} is given {len(paths)} times; law '{law.name}' takes one CSV with one run a row")
     header = scaling.logs.columns_of(paths[0])
+    whole = law.over_schedules and not law.hooks.facts
+    if whole and header and "schedule" not in header and all(map(str.isprintable, header)):
+        raise DataError(
+            f"{paths[0]}: it has {', '.join(header)}; for a law of schedules {option} takes a CSV with a column schedule, "
+            "a log with step and lr, or schedules such as wsd:peak=3e-4,steps=24k,warmup=2k"
+        )
     if not law.over_schedules:
         check_columns(paths[0], header, [law], ())
     return scaling.logs.read_table(paths, needed=[name for name in law.inputs if name in header])

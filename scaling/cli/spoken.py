@@ -32,6 +32,7 @@ def _pairs(match: re.Match[str]) -> str:
 def spoken(text: str) -> str:
     """A message with its arguments of Python as options; where it says both, with the command line's words alone."""
     kept: list[str] = []
+    text = text.replace("\0", "\\0")  # of a file that is none of text: the mark for what was put away
 
     def away(words: str) -> str:
         kept.append(words)

@@ -13,6 +13,7 @@ from scaling.words import did_you_mean
 if TYPE_CHECKING:
     from scaling import Fit
 
+POSITIVE = ("N", "D", "tokens", "batch", "peak")  # whatever the law
 FACTS = ("N", "tokens", "batch", "peak")  # what is told of a run beside its schedule, to a law over runs
 
 
@@ -27,12 +28,19 @@ def target(
     if paths:
         return reading.measurements(paths, [fit.law], quiet=quiet, predicted=True)
     if schedule is not None and fit.law.hooks.facts:
-        told = {name: value(f"--{name} {text}", text) for name, text in inputs.items()}
+        told = {name: _given(name, text) for name, text in inputs.items()}
         return {**told, **({} if steps is None else {"steps": steps}), "schedule": schedule}
     if schedule is not None:
         return scaling.schedule(schedule, **({} if steps is None else {"steps": steps}))
     named = _names(fit)
-    return {named[name]: value(f"--{name} {text}", text) for name, text in inputs.items()}
+    return {named[name]: _given(name, text) for name, text in inputs.items()}
+
+
+def _given(name: str, text: str) -> float:
+    number = value(f"--{name} {text}", text)
+    if name in POSITIVE and not number > 0:
+        raise ArgumentError(f"--{name} {text}: must be a number above 0")
+    return number
 
 
 def _check(fit: Fit, logs: bool, planned: bool, inputs: Mapping[str, str], options: Sequence[str]) -> None:
