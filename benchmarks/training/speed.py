@@ -42,11 +42,11 @@ def sample_text() -> np.ndarray:
     return np.frombuffer(Path(np.__file__).with_name("__init__.py").read_bytes() * 40, np.uint8)
 
 
-def ours(size: tuple[int, ...], members: int, text: np.ndarray) -> Callable[[int], object]:
+def ours(size: tuple[int, ...], members: int, text: np.ndarray, **switch: object) -> Callable[[int], object]:
     """A function that does updates of a stack, data order included."""
     layers, d, heads, context, batch = size
     schedule = "constant:peak=1e-3,steps=100000"
-    spec = RunSpec(schedule=schedule, n_layer=layers, d_model=d, n_head=heads, context=context, batch=batch)
+    spec = RunSpec(schedule=schedule, n_layer=layers, d_model=d, n_head=heads, context=context, batch=batch, **switch)
     stack = Stack(spec, members, 100_000, text, torch.device("cpu"))
     for k in range(members):
         stack.start(k, spec)

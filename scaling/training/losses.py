@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from scaling.training.model import Model, Watch, Weights
+from scaling.training.model import BOUNDARY, Model, Watch, Weights
 
 PLAIN = 4096  # tokens of a vocabulary whose logits are all held at once: that is quick while they fit the cache
 CELLS = 2**20  # logits held at once beyond that: 4 MB
@@ -61,7 +61,7 @@ def _one_by_one(
     """`training_loss` of members each of whom has memory of its own."""
     offered: dict[str, list[Callable[[], Tensor]]] = {}
     offer: Watch = lambda name, get: offered.setdefault(name, []).append(get)
-    members = zip(*(torch.split(weight, 1) for weight in weights.values()), strict=True)
+    members = zip(*(_apart(weight) for weight in weights.values()), strict=True)
     losses = [
         training_loss(model, dict(zip(weights, own, strict=True)), part, z_loss, watch and offer)
         for own, part in zip(members, torch.split(windows, 1), strict=True)
@@ -70,6 +70,12 @@ def _one_by_one(
         watch(name, lambda gets=gets: torch.cat([get() for get in gets]))  # type: ignore[misc]
     total, loss, z = (torch.cat(each) for each in zip(*losses, strict=True))
     return total, loss, z
+
+
+def _apart(weight: Tensor) -> list[Tensor]:
+    """A weight of each member, which begins where that of one alone would, seen from boundaries in memory."""
+    own = list(torch.split(weight, 1))
+    return own if weight.stride(0) % BOUNDARY == 0 else [part.clone() for part in own]  # as quantised ones may lie anywhere
 
 
 class CrossEntropy(torch.autograd.Function):

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scaling.counting import Shape
+from scaling.training.experts import mixture
 
 BOUNDARY = 16  # numbers between two places in memory that are alike to any vector unit: 64 bytes
 INIT_STD = 0.02  # GPT-2; projections back into the residual stream are smaller by sqrt(2 L)
@@ -160,41 +161,17 @@ class Model:
                 x = self._attention(weights, f"{at}.cross", x, memory, batch, watch)
             normed = _norm(x, weights[f"{at}.mlp.norm"])
             if self.shape.experts > 1:
-                x = x + self.experts(weights, f"{at}.mlp", normed, watch) * self.rules.branch
+                mlp = {name.removeprefix(f"{at}.mlp."): w for name, w in weights.items() if name.startswith(f"{at}.mlp.")}
+                mixed, load = mixture(normed, mlp, self.shape.top_k)
+                if watch:
+                    watch(f"{at}.mlp.load", lambda load=load: load)  # type: ignore[misc]
+                x = torch.add(x, mixed, alpha=self.rules.branch)
             else:
                 up = torch.bmm(normed, weights[f"{at}.mlp.up"])
                 x = torch.baddbmm(x, F.gelu(up), weights[f"{at}.mlp.out"], alpha=self.rules.branch)
             if watch:
                 watch(at, lambda x=x: x)  # type: ignore[misc]
         return x
-
-    def experts(self, weights: Weights, at: str, x: Tensor, watch: Watch | None) -> Tensor:
-        """What the chosen experts make of every row of x (K, rows, d), each times its gate.
-
-        Loss-free balancing (2408.15664): a bias has a say in which experts are chosen, not in how much they count. Gates are
-        sigmoids, scaled so that those of a row sum to about one at the start.
-        """
-        asked = torch.bmm(x, weights[f"{at}.router"])
-        own = (weights[f"{at}.{name}"] for name in ("bias", "up", "out"))
-        # one member after the other: where a number lies in memory decides the last bits of its sigmoid and of its products
-        made = [self._mixture(*of_one) for of_one in zip(x, asked, *own, strict=True)]
-        if watch:
-            watch(f"{at}.load", lambda: torch.stack([load for _, load in made]))
-        return torch.stack([mixed for mixed, _ in made])
-
-    def _mixture(self, x: Tensor, asked: Tensor, bias: Tensor, up: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
-        """What the chosen experts of one member make of its rows, and how many rows each has."""
-        gates, k = torch.sigmoid(asked), self.shape.top_k
-        chosen = torch.topk((gates + bias).detach(), k, dim=1).indices
-        which = chosen.flatten()
-        order = torch.argsort(which, stable=True)  # rows by expert, so that each multiplies its own
-        ends = torch.searchsorted(which[order], torch.arange(len(up), device=x.device), right=True)
-        parts = x.index_select(0, order.div(k, rounding_mode="floor"))
-        parts = F.gelu(F.grouped_mm(parts, up.mT.clone().mT, offs=ends.int()))
-        parts = F.grouped_mm(parts, out.mT.clone().mT, offs=ends.int())
-        back = parts.index_select(0, torch.argsort(order)).view(len(x), k, -1)
-        mixed = (back * gates.gather(1, chosen).mul(2 / k).unsqueeze(2)).sum(dim=1)
-        return mixed, ends.diff(prepend=ends.new_zeros(1))
 
     def _attention(
         self, weights: Weights, at: str, x: Tensor, memory: Tensor | None, batch: int, watch: Watch | None

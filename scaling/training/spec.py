@@ -212,8 +212,6 @@ class RunSpec:
                 f"parametrization = {self.parametrization!r} says how AdamW's rates depend on width, and optimiser is "
                 f"{self.optimiser!r}\nchoose 'sp', or 'adamw'"
             )
-        if self.experts > 1 and self.d_model % 4:
-            raise TrainingError(f"d_model = {self.d_model}: must be a multiple of 4 in a model of experts")
         if self.experts > 1 and (self.probes or self.safe_step):
             raise TrainingError(
                 "probes and safe_step need a forward derivative, which torch has not for experts; leave one out"

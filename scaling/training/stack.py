@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from scaling.errors import TrainingError
+from scaling.training.experts import SLOPE
 from scaling.training.losses import training_loss
 from scaling.training.model import BOUNDARY, Model, Rules, Watch, fake_quantised
 from scaling.training.optimisers import RULES, Rule
@@ -70,7 +71,9 @@ class Stack:
         self.flat, self.grads = (torch.zeros(size, **empty)[:, : self.model.n_params] for _ in range(2))
         self.rule: Rule = RULES[spec.optimiser](spec, self.model, self.flat)
         self.weights = {name: view.requires_grad_() for name, view in self.model.views(self.flat).items()}
-        self.slopes = list(self.model.views(self.grads).values())
+        slopes = self.model.views(self.grads)
+        self.slopes = list(slopes.values())
+        self.into = {name + SLOPE: slope for name, slope in slopes.items() if slope.dim() == 4}  # experts write theirs here
         self.text = torch.tensor(text, device=device)
         self.span = torch.arange(self.model.span(), device=device)
         columns = self._constants(spec).shape[1]
@@ -145,15 +148,20 @@ class Stack:
 
         loads: list[Tensor] = []
         watch = self._loads_to(loads) if spec.experts > 1 else None
-        total, loss, z = training_loss(model, self.seen(self.weights, levels), windows, spec.z_loss, watch)
+        weights = self.seen(self.weights, levels) | self.into
+        total, loss, z = training_loss(model, weights, windows, spec.z_loss, watch)
         # the sum over members is for autograd alone: each has slope 1 in it, also beside one that is not finite
         slopes = torch.autograd.grad(total.sum(), list(self.weights.values()), materialize_grads=True)
         with torch.no_grad():
-            torch._foreach_copy_(self.slopes, slopes)
-            norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
+            apart = [pair for pair in zip(self.slopes, slopes, strict=True) if pair[0].data_ptr() != pair[1].data_ptr()]
+            torch._foreach_copy_([target for target, _ in apart], [slope for _, slope in apart])
+            if self.into:  # a dot product is several times as fast, but would change the last bits of all dense runs
+                norm = torch.stack([own.dot(own) for own in self.grads]).sqrt_().unsqueeze(1)
+            else:
+                norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
             scale = (self.clip / (norm + 1e-6)).clamp_(max=1.0)
             before = self.flat.clone() if spec.safe_step else self.flat
-            watched = self.rule.update(self.flat, self.grads.mul_(scale), (*constants,), total.unsqueeze(1), scale)
+            watched = self.rule.update(self.flat, self.grads, (*constants,), total.unsqueeze(1), scale)
             if spec.safe_step:
                 watched = [*watched, self._held_back(before, levels, windows)]
             if loads:

@@ -1,12 +1,17 @@
 """AdamW (arXiv:1711.05101), for all weights or those that another rule leaves to it."""
 
+from itertools import pairwise
+
 import numpy as np
+import torch
 from torch import Tensor
 
+from scaling.training.model import Model
 from scaling.training.optimisers.rule import Rule
 from scaling.training.spec import RunSpec
 
 EPS = 1e-8
+AT_ONCE = 2**16  # weights of all members that are changed together on the CPU: they and their state fit the cache
 
 
 def adam_constants(spec: RunSpec, t: np.ndarray | None = None) -> np.ndarray:
@@ -37,6 +42,14 @@ def remember(spec: RunSpec, m: Tensor, v: Tensor, grads: Tensor) -> None:
 class AdamW(Rule):
     """All weights by AdamW, with the rates and epsilons of the parametrisation."""
 
+    def __init__(self, spec: RunSpec, model: Model, flat: Tensor):
+        super().__init__(spec, model, flat)
+        most = max(1, AT_ONCE // len(flat) // 32) * 32 if flat.device.type == "cpu" else model.n_params
+        apart = {model.n_hidden} if model.rules.hidden_eps != 1 or model.rules.hidden_rate != 1 else set[int]()
+        edges = sorted({*range(0, model.n_params, most), *apart, model.n_decay, model.n_params})
+        self.parts = [slice(first, last) for first, last in pairwise(edges)]  # all of one kind
+        self.below = torch.empty(len(flat), min(most, model.n_params), device=flat.device)
+
     def sizes(self) -> dict[str, int]:
         return {"v": self.model.n_params}
 
@@ -46,14 +59,18 @@ class AdamW(Rule):
 
     def update(self, flat: Tensor, grads: Tensor, constants: tuple[Tensor, ...], loss: Tensor, scale: Tensor) -> list[Tensor]:
         keep, eps, divisor = constants
-        m, v, rules = self.slots["m"], self.slots["v"], self.model.rules
-        remember(self.spec, m, v, grads)
-        below = v.sqrt()
-        if rules.hidden_eps != 1:
-            below[:, self.hidden] += eps * (rules.hidden_eps - 1)
-        below.add_(eps).mul_(divisor)
-        if rules.hidden_rate != 1:
-            below[:, self.hidden] *= 1 / rules.hidden_rate
-        flat[:, self.decaying].mul_(keep)
-        flat.addcdiv_(m, below, value=-1)
+        rules = self.model.rules
+        for part in self.parts:  # what is done to one stays in the cache
+            hidden, own = part.start < self.model.n_hidden, flat[:, part]
+            m, v, below = self.slots["m"][:, part], self.slots["v"][:, part], self.below[:, : part.stop - part.start]
+            remember(self.spec, m, v, grads[:, part].mul_(scale))
+            torch.sqrt(v, out=below)
+            if hidden and rules.hidden_eps != 1:
+                below += eps * (rules.hidden_eps - 1)
+            below.add_(eps).mul_(divisor)
+            if hidden and rules.hidden_rate != 1:
+                below *= 1 / rules.hidden_rate
+            if part.start < self.model.n_decay:
+                own.mul_(keep)
+            own.addcdiv_(m, below, value=-1)
         return []

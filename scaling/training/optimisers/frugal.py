@@ -35,6 +35,7 @@ class Frugal(Rule):
         return np.column_stack([adam_constants(spec), own, since > 0, -turn % PARTS, spec.updates[:, 0]])
 
     def update(self, flat: Tensor, grads: Tensor, constants: tuple[Tensor, ...], loss: Tensor, scale: Tensor) -> list[Tensor]:
+        grads.mul_(scale)
         keep, eps, divisor, own_eps, own_divisor, going_on, turn, rate = constants
         m, v = self.slots["m"], self.slots["v"]
         for moment in m, v:

@@ -26,6 +26,7 @@ class Hyperball(Rule):
         return constants_and_rate(spec)
 
     def update(self, flat: Tensor, grads: Tensor, constants: tuple[Tensor, ...], loss: Tensor, scale: Tensor) -> list[Tensor]:
+        grads.mul_(scale)
         keep, eps, divisor, rate = constants
         m, v = self.slots["m"], self.slots["v"]
         remember(self.spec, m, v, grads)

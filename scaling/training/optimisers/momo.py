@@ -31,6 +31,7 @@ class MoMo(Rule):
         return np.column_stack([rate / (1 - spec.beta1**t), 1 + decay, np.sqrt(1 - spec.beta2**t)])
 
     def update(self, flat: Tensor, grads: Tensor, constants: tuple[Tensor, ...], loss: Tensor, scale: Tensor) -> list[Tensor]:
+        grads.mul_(scale)
         most, shrink, second = constants
         m, v, above, slope = (self.slots[name] for name in ("m", "v", "above", "slope"))
         for mean, now in (above, (loss - self.spec.loss_floor) * scale), (slope, product(grads, flat)):

@@ -43,9 +43,9 @@ class Rule:
 
         Parameters
         ----------
-        grads : (K, P), after clipping; may be used up.
+        grads : (K, P), before clipping; may be used up.
         constants : each (K, 1).
-        loss, scale : each (K, 1), what was minimised, and the factor that clipping put on its gradient.
+        loss, scale : each (K, 1), what was minimised, and the factor that clips its gradient.
         """
         raise NotImplementedError
 

@@ -16,6 +16,7 @@ class SGD(Rule):
         return np.column_stack([1 - decay, rate])
 
     def update(self, flat: Tensor, grads: Tensor, constants: tuple[Tensor, ...], loss: Tensor, scale: Tensor) -> list[Tensor]:
+        grads.mul_(scale)
         keep, rate = constants
         m = self.slots["m"].mul_(self.spec.beta1).add_(grads)
         flat[:, self.decaying].mul_(keep)
