@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 pytest.importorskip("docutils")
 
-from made import api, checked, choice, docstrings, laws, links  # noqa: E402
+from made import api, checked, choice, docstrings, laws, links, plots  # noqa: E402
 from made.words import escaped, sections  # noqa: E402
 
 
@@ -58,6 +58,16 @@ def test_every_public_name_has_an_entry():
             assert inspect.ismodule(thing) or f":: scaling.{name}\n" in pages["api/scaling.rst"], name
     for room in ("logs", "planning", "plots", "running", "transfer", "registered", "formula"):
         assert all(f"scaling.{room}.{name}" in pages[f"api/scaling.{room}.rst"] for name in api.names(f"scaling.{room}"))
+
+
+def test_every_figure_function_is_drawn_on_the_page_of_figures_or_in_a_notebook():
+    figures = set(scaling.plots.__all__) - {"figure_of", "image", "svg"}
+    assert plots.DRAWN.keys() | plots.NOTEBOOKS.keys() == figures and not plots.DRAWN.keys() & plots.NOTEBOOKS.keys()
+    for name, notebook in plots.NOTEBOOKS.items():
+        assert f"plots.{name}(" in (ROOT / f"notebooks/{notebook}.py").read_text()
+    made = plots.pages()
+    assert all(made[f"figures/{name}.png"].startswith(b"\x89PNG") for name in plots.DRAWN)
+    assert all(f"## plots.{name}\n" in made["figures.md"] for name in figures)
 
 
 @pytest.mark.parametrize(

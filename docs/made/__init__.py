@@ -1,8 +1,8 @@
-"""Pages that come from the code: the laws, which law is for what, the names of the API, the notebooks. None is committed."""
+"""Pages that come from the code: laws, which law is for what, names of the API, figures, notebooks. None is committed."""
 
 from pathlib import Path
 
-from made import api, cells, choice, docstrings, gallery, laws, measured
+from made import api, cells, choice, docstrings, gallery, laws, measured, plots
 from made.checked import ROOT
 
 __all__ = ["api", "cells", "docstrings", "write"]
@@ -16,6 +16,7 @@ def write(folder: Path) -> None:
         "forecasts.md": measured.page(),
         **api.pages(),
         **gallery.pages(ROOT / "notebooks"),
+        **plots.pages(),
     }
     for name, content in pages.items():
         path, data = folder / name, content if isinstance(content, bytes) else content.encode()
