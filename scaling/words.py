@@ -96,6 +96,6 @@ def check_level(level: Any) -> None:
         raise ArgumentError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
 
 
-def first_line(error: Exception) -> str:
-    """The beginning of what another library says of a file; its class where it says nothing."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:80]
+def first_line(error: Exception, most: int | None = 80) -> str:
+    """The beginning of what an exception says, up to `most` characters of its first line; its class where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:most]

@@ -10,6 +10,7 @@ from scaling.design.inputs import design
 from scaling.logs import Runs
 from scaling.papers.luo2025 import untold
 from scaling.schedules import drops as rooms
+from tests.test_apart import curve as simulated
 
 HOUSE = "runs/curves"
 PLANS = (
@@ -193,3 +194,16 @@ def test_many_rows_are_interpolated_between_nodes_about_as_well_as_blocks(text):
     both = type(chosen).concatenate([made["drops"], chosen])
     expected = np.append(made["drops"].sum(lambda d, eta, S: d), chosen.sum(lambda d, eta, S: d))
     np.testing.assert_allclose(both.sum(lambda d, eta, S: d), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_savings_as_sudden_as_can_be_told_are_no_fault(seed):
+    """Curves of a quadratic loss, whose noise goes at once with the rate: C grows without limit, and was not trusted."""
+    shapes = ("constant", "cosine", "wsd")
+    runs = pd.concat([simulated(1e6, shape, 3000, 10 * seed + k, noise=1e-3) for k, shape in enumerate(shapes)])
+    fit = scaling.fit(runs, "progress")
+    assert fit.ok, fit.warnings
+    assert fit.values["C"] > 1e4 and any("C is beyond what these data can tell" in said for said in fit.warnings)
+    for shape in shapes[1:]:
+        end = simulated(1e6, shape, 5000, 0, noise=0.0)
+        assert fit.predict(end)["prediction"].iloc[-1] == pytest.approx(end["loss"].iloc[-1], rel=0.01)

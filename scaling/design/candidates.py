@@ -15,6 +15,7 @@ from scaling.design.inputs import Design, design, of_columns
 from scaling.errors import OF_A_FORMULA, ScalingError
 from scaling.formula import ANY_POSITIVE, Law, laws
 from scaling.logs import Runs
+from scaling.words import first_line
 
 CURVE = 10  # rows of a run from which on it is a curve and not an end
 
@@ -97,7 +98,7 @@ def built_once(data: Any) -> Any:
 
 def failure(problem: Exception) -> str:
     """What an exception says, in one line; one of no class of ours with its class."""
-    text = (str(problem).splitlines() or [""])[0]
+    text = first_line(problem, None)
     return text if isinstance(problem, ScalingError) else f"{type(problem).__name__}: {text}"
 
 

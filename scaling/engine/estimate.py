@@ -37,6 +37,7 @@ WIDE, MEDIAN = 3.0, 0.6745  # standard deviations within which a row leads with 
 HEAT = 10  # iterations of the first heat of many starts
 TURNS = 20  # at most, to weigh priors against data
 SAME = 1e-6  # relative difference of objectives below which two starts reached the same optimum
+FAR = 10.0  # ln of a scale in natural units, beyond which it is no scale of the data
 NOWHERE = (
     "no start of '{}' gives a finite objective on these data; check units and signs of the inputs, and that the loss lies "
     "where this law can go."
@@ -209,11 +210,13 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
     law, made, loss, coordinates, t = task.law, task.made, task.loss, task.model.coordinates, end.t
     at_bound = (t <= coordinates.lower) | (t >= coordinates.upper)
     informed = np.isin(coordinates.names, coordinates.informed)
-    # a scale that shrinks without limit is a term the data do not show, not a bound
-    gone = coordinates.logs & (t < -25) & ~informed
-    # an exponent of such a term has nothing left to act on, wherever it ended
+    # an exponent of a term that is not there has nothing to act on, wherever it ended; a scale that acts on nothing far off has
+    # shrunk, or grown, without limit: a term the data do not show, or an effect as sudden as can be told, not a bound
     value, slopes = models.at(task.model, t)
-    idle = gone | (np.abs(slopes).max(1) < 1e-12 * np.abs(made.loss).min()) & ~informed
+    silent = (np.abs(slopes).max(1) < 1e-12 * np.abs(made.loss).min()) & ~informed
+    gone = coordinates.logs & ((t < -25) | (silent & (t < -FAR))) & ~informed
+    limit = coordinates.logs & silent & (t > FAR)
+    idle = gone | silent
     cov = covariance(task.model, t, task.y, made.weights, loss, made.runs, at_bound | idle)
     if NOISE in made.frame:  # rows that are means of many: a single one scatters more
         within = made.frame[NOISE].to_numpy(float) * (1.0 if loss.log else made.loss)
@@ -235,7 +238,8 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
         rival=float(search.cost[~near].min() / best - 1) if best > 0 and not near.all() else np.inf,
         at_bound=tuple(names[at_bound & ~idle]),
         vanished=tuple(names[gone]),
-        idle=tuple(names[idle & ~gone]) if not gone.any() else (),
+        limit=tuple(names[limit]) if not gone.any() else (),
+        idle=tuple(names[idle & ~gone & ~limit]) if not gone.any() else (),
         iterations=end.iterations,
         explained=_explained(made, task.y, end.cost, loss, len(task.specs)),
         left=_left(made.weights, task.y, loss.link(value) - task.y),

@@ -69,6 +69,7 @@ def judge(
     idle: tuple[str, ...],
     iterations: int,
     explained: float,
+    limit: tuple[str, ...] = (),
     left: float,
     seen: Findings = NOTHING,
     from_prior: tuple[str, ...] = (),
@@ -103,6 +104,8 @@ def judge(
         doubts.append(f"{_list(resting)} at the edge of the allowed range: no error, and intervals without backtests are wide")
     if vanished:
         doubts.append(f"{_list(vanished)} fitted as zero: the data show no such term")
+    if limit:
+        doubts.append(f"{_list(limit)} beyond what these data can tell: a larger value changes nothing")
     if idle:  # exponents of a scale that vanished need no word of their own; these have no such scale
         against.append(f"{_list(idle)} not determined: where the fit ended, nothing in these data depends on it")
     if cov.condition > UNDETERMINED:
@@ -115,7 +118,7 @@ def judge(
             f"{_list(cov.weakest) or 'a combination of parameters'} only weakly determined (condition {cov.condition:.1e})"
         )
     if tried > 1 and agree == 1 and (rival < CLOSE or (rival < LIKE and len(law.params) <= SURE)):
-        against.append(
+        (doubts if vanished or limit else against).append(  # on the way to infinity each start stops somewhere else
             f"only 1 of {tried} starts reached the best objective and another basin is within {rival:.1%}: the data "
             "do not decide between them"
             if rival < CLOSE
