@@ -28,6 +28,7 @@ class Candidates:
     laws: list[Law]
     absent: dict[str, str]
     unused: list[str]
+    designs: dict[str, Design]
 
 
 def candidates(data: Any, *, positive: bool = True) -> Candidates:
@@ -73,7 +74,8 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
     for name in {*found} - {*kept}:
         law = found[name][0]
         absent[name] = f"leaves out columns that vary: it takes {', '.join(law.conventions.get(i, i) for i in law.inputs)}"
-    return Candidates([found[name][0] for name in kept], absent, _unused(data, [found[name] for name in kept]))
+    unused = _unused(data, [found[name] for name in kept])
+    return Candidates([found[name][0] for name in kept], absent, unused, {name: found[name][1] for name in kept})
 
 
 def _tried(law: Law, data: Any, positive: bool) -> tuple[Law, Design] | str:

@@ -91,7 +91,7 @@ class Runs(Result):
     @property
     def placed(self) -> pd.DataFrame:
         """`frame` with the file and line each row was read from, where it was a file (a copy)."""
-        return self._frame.copy()
+        return self._frame.copy(deep=False)
 
     @property
     def facts(self) -> pd.DataFrame:
@@ -125,6 +125,10 @@ class Runs(Result):
 
     def joined(self) -> pd.DataFrame:
         """The rows with their places and the facts of their run (a copy); a fact named like a column is `<name>_of_run`."""
+        return self._joined.copy(deep=False)
+
+    @cached_property
+    def _joined(self) -> pd.DataFrame:
         clash = {c: f"{c}_of_run" for c in self._facts if c in self._frame}
         return self._frame.join(self._facts.rename(columns=clash), on="run")
 
