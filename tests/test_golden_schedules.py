@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from scaling.errors import ScheduleError
+from scaling.formula import laws
 from scaling.schedules import Schedule, distant, schedule
 from scaling.schedules.drops import RateDrops
 
@@ -398,3 +400,10 @@ def test_every_shape_by_hand(text):
 def test_shapes_that_cannot_be(text, said):
     with pytest.raises(ScheduleError, match=said):
         schedule(text.replace(":", ":peak=1,"))
+
+
+@pytest.mark.parametrize("lam", [1e-6, 0.3, 0.99, 0.99999])
+def test_momentum_of_the_drops_is_a_filter_of_one_pole(lam):
+    plan = schedule("wsd:peak=1e-3,steps=5000,warmup=100")
+    found = laws["annealing"].hooks.features(plan.first + np.arange(plan.steps), plan, lam=lam, warmup="real")
+    np.testing.assert_allclose(found["S2"], np.cumsum(lfilter([1.0], [1.0, -lam], plan.drops())), rtol=1e-12, atol=1e-18)

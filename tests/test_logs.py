@@ -283,3 +283,13 @@ def test_rows_rebuild_the_schedule() -> None:
     rows = pd.DataFrame({"step": [100, 200, 300], "lr": [1.0, 1.0, 0.2], "loss": [3.0, 2.9, 2.5]})
     runs = Runs.from_frame(rows, warmup=11)
     assert runs.schedules["run"] == Schedule.from_rows(rows["step"], rows["lr"], warmup=11)
+
+
+def test_what_is_joined_is_a_copy() -> None:
+    rows = pd.DataFrame({"step": [1, 2], "lr": 1.0, "loss": [3.0, 2.5]})
+    runs = Runs.from_frame(rows, facts={"run": {"n_params": 1e6}})
+    for give in (runs.joined, lambda: runs.placed, lambda: runs.frame):
+        mine = give()
+        mine.loc[0, "loss"] = 9.0
+        mine["more"] = 1
+        assert give()["loss"].tolist() == [3.0, 2.5] and "more" not in give()

@@ -29,7 +29,8 @@ def loaded_by(code: str) -> set[str]:
         ("import scaling; scaling.plots", ("torch", "matplotlib.pyplot", "lmfit")),
         ("from scaling.cli import main; main(['--help'])", (*HEAVY, "pandas", "scipy")),
         ("from scaling.cli import main; main(['fit', '--help'])", (*HEAVY, "pandas", "scipy")),
-        ("from scaling.cli import main; main(['fit', 'scaling/samples/table.csv'])", (*HEAVY, "scipy.stats")),
+        ("from scaling.cli import main; main(['fit', 'scaling/samples/table.csv'])", (*HEAVY, "scipy.stats", "scipy.optimize")),
+        ("import scaling; scaling.fit(scaling.read('scaling/samples/running'))", (*HEAVY, "scipy.stats", "scipy.signal")),
     ],
 )
 def test_heavy_modules_wait_until_they_are_needed(code, heavy):

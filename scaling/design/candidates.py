@@ -23,7 +23,7 @@ CURVE = 10  # rows of a run from which on it is a curve and not an end
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """laws : that can be fitted, as the columns name their inputs. absent : name -> why another cannot, or need not.
-    unused : columns that vary and that none of the laws takes."""
+    unused : columns that vary and that none of the laws takes. designs : the rows of the laws, by name."""
 
     laws: list[Law]
     absent: dict[str, str]

@@ -37,8 +37,14 @@ def fit(
     where: str | None = None,
     min_step: int | None = None,
     top_budgets: int | None = None,
+    made: Design | None = None,
 ) -> Fit:
-    """Fit one law to data; `scaling.fit` says what the arguments are, and chooses the law where none is named."""
+    """Fit one law to data; `scaling.fit` says what the arguments are, and chooses the law where none is named.
+
+    Parameters
+    ----------
+    made : the rows as this very law reads them, where they are known.
+    """
     check_seed(seed)
     law, named = of_columns(find(law), data)
     if isinstance(delta, str):
@@ -54,7 +60,8 @@ def fit(
     chosen, notes = select(data, where=where, min_step=min_step, top_budgets=top_budgets)
     if isinstance(chosen, Runs):
         law = in_units(law, chosen)
-    made = design(chosen, law, fitting=True, positive=loss.log)
+    if made is None:
+        made = design(chosen, law, fitting=True, positive=loss.log)
     made = replace(made, notes=(*named, *notes, *made.notes))
     law, fixed, specs = _free(law, fixed or {}, params)
     if not specs:

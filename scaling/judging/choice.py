@@ -82,7 +82,10 @@ def fit(
     allowed = candidates(chosen, positive=objective.startswith("log"))
     if not allowed.laws:
         raise FitError(none_fits(allowed.absent))
-    return chosen_of(contest(chosen, allowed.laws, None, objective=objective, delta=delta, seed=seed), allowed, notes)
+    found = contest(
+        chosen, allowed.laws, None, objective=objective, delta=delta, seed=seed, designs=allowed.designs
+    )  # fmt: skip
+    return chosen_of(found, allowed, notes)
 
 
 def chosen_of(found: Contest, allowed: Candidates, notes: list[str]) -> Fit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -82,9 +83,17 @@ class Contest:
 
 
 def contest(
-    data: Any, laws: Iterable[Law | str], holdout: float | str | None, *, objective: str, delta: float | str, seed: int
+    data: Any,
+    laws: Iterable[Law | str],
+    holdout: float | str | None,
+    *,
+    objective: str,
+    delta: float | str,
+    seed: int,
+    designs: Mapping[str, Design] = MappingProxyType({}),
 ) -> Contest:
-    """Fit laws to the data and hold out the same rows of each; arguments as in `compare`."""
+    """Fit laws to the data and hold out the same rows of each; arguments as in `compare`. designs : rows of curves, by name of
+    the law that reads them, where they are known."""
     chosen = labelled([find(law) for law in laws])
     _check_holdout(data, list(chosen.values()), holdout)
     if isinstance(data, Mapping) and not isinstance(data, pd.DataFrame):
@@ -95,7 +104,8 @@ def contest(
     reasons: dict[str, str] = {}
     for label, law in steps(list(chosen.items()), "fitting laws"):
         try:
-            fits[label] = fit(data, law, objective=objective, delta=delta, seed=seed)
+            known = designs.get(law.name) if law.over_schedules and law.hooks.units is None else None
+            fits[label] = fit(data, law, objective=objective, delta=delta, seed=seed, made=known)
         except ArgumentError:
             raise
         except (ScalingError, *OF_A_FORMULA) as problem:
