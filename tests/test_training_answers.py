@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,7 @@ from scaling.training import executors, group, train_group
 from scaling.training import sweep as sweeping
 from scaling.training.executors import open_executor
 from scaling.training.grid import read_sweep
-from scaling.training.records import RunFiles, checkpoint_path, sole_writer, unsealed
+from scaling.training.records import RunFiles, checkpoint_path, sole_curves, sole_writer, unsealed
 from scaling.training.sweep import sweep
 from tests.tiny import TREE, Inline, text_in
 
@@ -295,6 +296,36 @@ def test_a_sweep_divided_otherwise_than_when_it_was_interrupted(runs, tmp_path):
     go(runs, out)
     go(runs, tmp_path / "peace")
     same(runs, out, tmp_path / "peace")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks are POSIX")
+def test_curves_that_are_handed_over_are_nobody_elses(runs, tmp_path, monkeypatch):
+    long, short = (planned.spec for planned in list(runs.values())[:2])
+    specs = {"long": long, "a": short, "b": replace(short, schedule=short.schedule.replace("linear", "1-sqrt"))}
+    part, out, hand_over, seen = ["a", "b"], tmp_path / "out", group.Group._hand_over, []
+
+    def taken(giver):
+        def refused(kind, said):
+            before = (out / "curves" / "a.csv").read_bytes()
+            with pytest.raises(kind, match=said):
+                train_group({"a": specs["a"]}, out, device="cpu")
+            assert (out / "curves" / "a.csv").read_bytes() == before
+            seen.append(said)
+
+        if giver.parts and not giver.checkpoint.exists():  # its curves have just begun
+            refused(MachineError, "another process is training this run")
+        hand_over(giver)
+        if giver.parts and checkpoint_path(out, part).exists():
+            refused(TrainingDataError, "exists without a record or a checkpoint of its run: it is not overwritten")
+            with sole_curves([out / "curves" / "b.csv"]), pytest.raises(MachineError, match="another process is training this"):
+                train_group({name: specs[name] for name in part}, out, device="cpu")
+            train_group({name: specs[name] for name in part}, out, device="cpu")  # while the giver has its own still
+
+    monkeypatch.setattr(group.Group, "_hand_over", taken)
+    assert {*train_group(specs, out, device="cpu", parts=[part])} == {"long"}
+    assert len(seen) == 2
+    train_group(specs, tmp_path / "peace", device="cpu")
+    same(specs, out, tmp_path / "peace")
 
 
 @pytest.mark.parametrize(

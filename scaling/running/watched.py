@@ -102,7 +102,7 @@ def updates(
                 if once or failed > PATIENCE:
                     raise
                 if failed == 1:
-                    waiting(f"no row can be read yet, waiting: {problem}")
+                    waiting(f"no row can be read yet, waiting (Ctrl-C ends it): {problem}")
         if runs is not None:
             update = _update(runs, references, level, planned or told >= 0)
             if update.step != told or update.state != "running":
