@@ -22,7 +22,7 @@ from scaling.papers.configuration_quadratic import best_by, configuration_quadra
 from scaling.planning.recipes.grids import around, enough, groups_of, levelled, levels, resampled
 from scaling.procedures.step_law import at_edge, regret
 from scaling.procedures.tables import needs, needs_positive
-from scaling.rendering import Result
+from scaling.rendering import Result, plain
 from scaling.words import check_seed, listed
 
 WITHIN = 0.1  # of the lowest loss of their size and tokens: rolling origin on public grids, of none, .3, .1, .05 and .03
@@ -104,22 +104,25 @@ class Settings(Result):
             f"{said}: off by {100 * own:.2g} % in the bowls of the largest sizes, held out; {self.other} by {100 * other:.2g} %"
         )
 
-    def _drift(self) -> str:
+    def _powers(self) -> dict[str, float]:
         v = self.bowls.values
         if self.bowls.law.name == configuration.name:
-            powers = {k: v[k] for k in ("alpha", "beta", "nu", "gamma", "r")}
-        else:  # slopes of the lowest point, which are the same everywhere
-            N, D = np.exp(np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
-            (rate, rate_N, rate_D), (batch, batch_N, batch_D) = best_by(self.bowls.law, N, D, v)
-            powers = {"alpha": rate - rate_N, "beta": rate_D - rate, "nu": batch_N - batch, "gamma": batch_D - batch}
-            powers["r"] = -v["z_lrB"] / (2 * v["z_lrlr"])
-        told = {k: f"{x:.3g}" for k, x in powers.items()}
+            return {k: v[k] for k in ("alpha", "beta", "nu", "gamma", "r")}
+        # slopes of the lowest point, which are the same everywhere
+        N, D = np.exp(np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+        (rate, rate_N, rate_D), (batch, batch_N, batch_D) = best_by(self.bowls.law, N, D, v)
+        powers = {"alpha": rate - rate_N, "beta": rate_D - rate, "nu": batch_N - batch, "gamma": batch_D - batch}
+        return {**powers, "r": -v["z_lrB"] / (2 * v["z_lrlr"])}
+
+    def _drift(self) -> str:
+        told = {k: f"{x:.3g}" for k, x in self._powers().items()}
         return "lr* ∝ D^{beta} / N^{alpha}, batch* ∝ N^{nu} D^{gamma}, lr follows batch as batch^{r}".format(**told)
 
     def to_dict(self) -> dict[str, Any]:
         names = ("within", "rows", "of", "groups", "at_edge", "backtest", "ok", "errors", "notes")
         shown = {"form": self.bowls.law.name, "values": self.bowls.values, "objective": self.bowls.objective}
-        return {**{k: getattr(self, k) for k in names}, **shown}
+        shown["drift"] = {k: float(x) for k, x in self._powers().items()}
+        return {**{k: plain(getattr(self, k)) for k in names}, **shown}
 
     def best(self, N: ArrayLike, D: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """The best learning rate, and the best batch in the unit of the grid."""
