@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 import scaling
+from scaling.design.inputs import design
+from scaling.errors import DataError, LawError
 
 MODES = np.exp(np.linspace(0, np.log(1e5), 120))  # of a quadratic loss, SGD on which is exact; no law here is made for it
 EVERY, PEAK = 100, 0.02
@@ -101,3 +103,18 @@ def test_losses_that_rise_by_little_or_by_noise_have_not_diverged(clean):
     noisy = curve(1e6, "constant", 3000, 2, noise=0.05)
     fit = scaling.fit(pd.concat([clean, again.assign(run="again"), noisy.assign(run="noisy")]), "ladder")
     assert not any("come back" in note for note in fit.design.notes)
+
+
+def test_tokens_follow_from_steps_and_the_tokens_of_an_update_or_are_asked_for(clean):
+    made = design(scaling.Runs.from_frame(clean), scaling.laws["chinchilla"], fitting=True)
+    assert set(made.inputs["D"]) == {2000 * 32768, 3000 * 32768} and "step times batch_tokens" in " ".join(made.notes)
+    short = design(scaling.Runs.from_frame(clean.rename(columns={"n_params": "N"})), scaling.laws["chinchilla"], fitting=True)
+    assert sorted(short.inputs["N"]) == sorted(made.inputs["N"])
+    with pytest.raises(DataError, match="tokens, or batch_tokens, the tokens of one update"):
+        design(scaling.Runs.from_frame(clean.drop(columns="batch_tokens")), scaling.laws["chinchilla"], fitting=True)
+
+
+def test_one_model_has_no_size_to_plan(clean):
+    fit = scaling.fit(clean[clean["n_params"] == 1e6], "peaks")
+    with pytest.raises(LawError, match="no size to plan: fit 'ladder'"):
+        scaling.plan(fit, flops=1e17)

@@ -239,3 +239,22 @@ def test_settings_do_not_depend_on_the_order_of_rows_and_name_copies_and_rows_wi
     assert told.notes == (
         "2 rows without a loss, not counted: row 3 and row 7", f"1 row there twice, counted once: row {len(grid)}",
     )  # fmt: skip
+
+
+def test_a_plan_takes_the_best_rate_and_batch_of_every_size(found):
+    """There the law is one of size and tokens alone, whose optimum at a budget is known by hand."""
+    C, p = 1e20, TRUE
+    plan = scaling.plan(found.fit, flops=C, replicates=20).iloc[0]
+    N = (p["a"] * p["A"] / (p["b"] * p["B"]) * (C / 6) ** p["b"]) ** (1 / (p["a"] + p["b"]))
+    assert plan["N"] == pytest.approx(N, rel=0.15)
+    assert plan["loss"] == pytest.approx((p["A"] / N ** p["a"] + p["B"] / (C / 6 / N) ** p["b"]) ** p["g"], rel=0.01)
+    held = scaling.plan(found.fit, flops=C, replicates=0, inputs={"lr": 1e-3, "batch": 1e6}).iloc[0]
+    assert held["loss"] > plan["loss"]
+
+
+def test_a_fit_at_an_edge_can_be_saved_and_loaded(tmp_path):
+    """The logarithm of the edge and back was a rounding beyond it, and the file called damaged."""
+    fit = scaling.fit(with_a_limit(0, 0.0), law)
+    assert fit.values["g"] == 3.0
+    fit.save(tmp_path / "fit.json")
+    assert scaling.load(tmp_path / "fit.json").values == fit.values

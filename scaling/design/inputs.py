@@ -34,6 +34,7 @@ COLUMNS = {
     "lr": "peak_lr",  # of a whole run
     "batch": "batch_tokens",
 }
+SHORT = {"n_params": "N", "tokens": "D", "batch_tokens": "B"}  # facts of runs by the names that laws have for them
 # columns that mean the same, and those that are never an input by themselves
 SAME = (("C", "flops", "compute"), ("N", "n_params", "params"), ("D", "tokens"), ("S", "step"), ("B", "batch_tokens", "batch"))
 BESIDE = {
@@ -208,8 +209,11 @@ def _unnamed(law: Law, frame: pd.DataFrame) -> DataError:
 def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
     """One row per run, its last evaluated one; every row of a curve where the law's input is the step itself."""
     names = {i: COLUMNS.get(c, c) for i in law.inputs for c in [law.conventions.get(i, i)]}
-    frame = runs.joined()
-    notes = []
+    frame, notes = runs.joined(), []
+    frame = frame.assign(**{known: frame[short] for known, short in SHORT.items() if known not in frame and short in frame})
+    if "tokens" in names.values() and "tokens" not in frame and {"batch_tokens", "step"} <= {*frame}:
+        frame = frame.assign(tokens=frame["step"] * frame["batch_tokens"])
+        notes.append("tokens D counted as step times batch_tokens")
     if fitting:
         frame = frame[frame["loss"].notna()]
     if "step" not in names.values():
@@ -225,7 +229,8 @@ def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
     if missing := [f"{i} (column '{c}')" for i, c in names.items() if c not in frame]:
         raise DataError(
             f"law '{law.name}' needs {', '.join(missing)}; these runs have "
-            f"{', '.join(map(str, frame.columns))}. Add the fact to runs.csv or pass facts=."
+            f"{', '.join(map(str, frame.columns))}. Add the fact to runs.csv or pass facts="
+            + (": tokens, or batch_tokens, the tokens of one update." if "tokens" in "".join(missing) else ".")
         )
     made = _table(frame.assign(**{i: frame[c] for i, c in names.items()}), law, fitting)
     return replace(made, notes=(*runs.notes, *notes, *made.notes))

@@ -221,7 +221,9 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
     if NOISE in made.frame:  # rows that are means of many: a single one scatters more
         within = made.frame[NOISE].to_numpy(float) * (1.0 if loss.log else made.loss)
         cov = replace(cov, noise=float(np.hypot(cov.noise, np.sqrt(np.mean(within**2)))))
-    theta = dict(zip(coordinates.names, map(float, coordinates.to_params(t)), strict=True))
+    # the logarithm of an edge and back is a rounding beyond it
+    ends = ((float(x), p.domain) for x, p in zip(coordinates.to_params(t), coordinates.params, strict=True))
+    theta = dict(zip(coordinates.names, (min(max(x, d.lo), d.hi) for x, d in ends), strict=True))
     values = resolve(law.ties, {**law.held, **task.fixed, **theta})
     best = search.cost[_best_first(search, task.rounding)[0]]
     near = search.cost <= best * (1 + SAME) + task.rounding

@@ -100,7 +100,10 @@ def farseer_contains(N, D, *, E, A, B, alpha, beta):
     """Its E + A / N^alpha as exp(s N^q + S), by least squares of logarithms; a data term alike for all N."""
     starts = []
     for q in (0.05, 0.13, 0.3):
-        s, S = np.polyfit(N**q, np.log(E + A / N**alpha), 1)
+        x, y = N**q, np.log(E + A / N**alpha)
+        away = x - x.mean()  # few sizes near one another: a slope about their middle, and none where they are the same
+        s = float(away @ y / max(away @ away, 1e-300))
+        S = float(y.mean() - s * x.mean())
         for b in (-0.3, -0.15) if B > 0 and beta > 0 else ():
             size, data = {"s": s, "q": q, "S": S}, {"B": 0.0, "b": b, "Q": np.log(B)}
             starts.append({**size, **data, "A": 0.0, "a": 0.05, "E": np.log(beta)})

@@ -17,6 +17,7 @@ from scaling.fits import Fit
 from scaling.formula import Law, Published, constants
 from scaling.intervals.distance import extrapolation
 from scaling.numerics import root
+from scaling.papers.configuration_quadratic import LEVEL, best_by
 from scaling.planning import asked
 from scaling.planning.beside import beside
 from scaling.planning.ladders import plan_runs
@@ -57,7 +58,8 @@ def plan(
     level, interval : of the intervals, which only a Fit can have. "calibrated": by how the optimum moved where budgets were
         held back, what other laws say, and the bootstrap; or "bootstrap" alone, which takes the law as exact.
     replicates, seed : of the bootstrap.
-    inputs : values of further inputs of the law, for example ``{"P_w": 8}``.
+    inputs : values of further inputs of the law, for example ``{"P_w": 8}``; rate and batch of `configuration` are else the
+        best ones of each size with its tokens (`scaling.procedures.settings` says which).
     counts : which parameters N counts ("total", "non_embedding", "active_with_head"), where neither the data of the fit
         (column `params_counted`) nor the constants say.
     shape : `scaling.counting.Shape` whose proportions the models will have.
@@ -94,11 +96,16 @@ def plan(
                 f"a plan from '{source.law.name}' takes flops=, with N= or D= held: batch, peak and schedule follow from the "
                 "runs fitted; loss, served, unique, rates and inputs do not go with it."
             )
+        if "N" not in source.law.hooks.facts:
+            raise LawError(
+                f"law '{source.law.name}' is of one model and has no size to plan: fit 'ladder' to runs of several sizes; "
+                "`scaling search` finds the rates of this one."
+            )
         return plan_runs(source, flops, N=N, D=D, level=level)
     law, point, said, fit = _source(source)
     said, counts = _counts(said, fit, counts)
     pool = Pool.of(unique, shares, law)
-    extra = _extra(law, pool, inputs)
+    extra = {**_settings(law), **_extra(law, pool, inputs)}
     budget = Budget(served=float(served))
     surfaces = [Surface.of(law, {k: np.array([v]) for k, v in point.items()}, extra)]
     draws = _draws(fit, asked.whole("replicates", replicates), asked.whole("seed", seed))
@@ -116,6 +123,7 @@ def plan(
     if "wasted" not in rows[0]:
         rows = [row | flat for row, flat in zip(rows, _flat(surfaces[0], budget, rows), strict=True)]
     out = pd.DataFrame(rows)
+    said += ", at the best rate and batch of each" * ({"lr", "batch"} <= {*extra} - {*(inputs or {})})
     cost = "C = 6 N D" + (f" + 2 N x {served:g} tokens served" if served else "")
     out.attrs.update(law=law.name, counts=said, cost=cost)
     if pool is not None and pool.shares is not None:
@@ -176,6 +184,15 @@ def _extra(law: Law, pool: Pool | None, inputs: Mapping[str, float] | None) -> d
     if taken := sorted({"N", "D", "M", *({} if pool is None else {"U"})} & set(inputs or {})):
         raise LawError(f"inputs= gives {', '.join(taken)}, which the plan finds or has; use N=, D= or unique=.")
     return {**({} if pool is None else pool.extra()), **(inputs or {})}
+
+
+def _settings(law: Law) -> dict[str, Any]:
+    """Rate and batch of a law of bowls: the best ones of every size with its tokens, by the same parameters."""
+    if not {"lr", "batch"} <= {*law.inputs} or law.name not in LEVEL:
+        return {}
+    return {
+        name: lambda N, D, values, k=k: np.exp(best_by(law, N, D, values)[k]) for k, name in enumerate(("lr", "batch"))
+    }  # fmt: skip
 
 
 def _given(s: Surface, rows: pd.DataFrame, extra: Mapping[str, Any]) -> dict[str, Any]:

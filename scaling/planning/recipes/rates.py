@@ -97,7 +97,7 @@ def planned_schedule(
     """The schedule as asked, or the best by a fitted law, or linear to zero; and other shapes."""
     if steps > MOST_UPDATES:
         raise ScheduleError(
-            f"{steps:,} updates are too many to plan a schedule for, at most {MOST_UPDATES:,}; is the batch right?"
+            f"{steps:,} updates are too many to plan a schedule for, at most {MOST_UPDATES:,}: ask for a smaller budget"
         )
     others = [Said(_filled(shape, peak, steps, warm), shape, *told) for shape, told in SCHEDULES.items()]
     if text is not None:
