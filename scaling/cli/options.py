@@ -268,7 +268,8 @@ def check_columns(path: str, header: list[str], laws: Sequence[Law] | None, loss
     said = f"the file has {', '.join(header)}; "
     if laws is None or len(laws) != 1:
         if not scaling.counting.reachable(header, loss) or laws is None:
-            names = " ".join(f"--map {name}=COLUMN" for name in ("N", "D", *loss))
+            absent = [name for name in ("N", "D", *loss) if not scaling.counting.reachable(header, (name,))]
+            names = " ".join(f"--map {name}=COLUMN" for name in absent)
             raise DataError(
                 f"{path}: no table of N, D{' and loss' if loss else ''}, and no log with a column for step; {said}name "
                 f"them: {names}, or --map step=COLUMN"
