@@ -73,7 +73,7 @@ def test_a_wait_says_how_far_it_is_and_leaves_nothing_behind(table):
 def test_where_a_program_reads_nothing_is_shown(table, capfd):
     assert main(["compare", str(table)]) == 0
     told = capfd.readouterr()
-    assert told.err == "" and "\x1b" not in told.out
+    assert told.err == f"note: read 60 rows of {table}\n" and "\x1b" not in told.out
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
@@ -162,3 +162,14 @@ def test_tables_have_numbers_as_people_write_them_and_json_has_all_digits(capsys
     assert main(["plan", "chinchilla/besiroglu2024", "--flops", "1e24", "--json"]) == 0
     row = json.loads(capsys.readouterr().out)["plan"][0]
     assert 6 * row["N"] * row["D"] == pytest.approx(1e24, rel=1e-12) and row["flops"] == 1e24
+
+
+@pytest.mark.parametrize("verb", ["fit", "compare"])
+def test_what_was_read_is_said_before_what_takes_long(verb, tmp_path, capsys, monkeypatch):
+    table = tmp_path / "table.csv"
+    pd.DataFrame({"N": [1e6, 2e6], "D": [1e8, 2e8], "loss": [3.0, 2.9]}).to_csv(table, index=False)
+    said = []
+    monkeypatch.setattr(scaling, verb, lambda *_, **__: said.append(capsys.readouterr()) or 1 / 0)
+    for quiet, note in (((), f"note: read 2 rows of {table}\n"), (("-q",), "")):
+        assert main([verb, str(table), "--json", *quiet]) == 1
+        assert tuple(said.pop()) == ("", note) and "ZeroDivisionError" in capsys.readouterr().err

@@ -71,6 +71,7 @@ def run(
     if by is not None:
         raise ArgumentError(f"--by {by}: goes with --recipes; --holdout says along what laws are compared")
     data = reading.measurements(paths, laws or auto_laws())
+    output.account(data, paths, quiet=printing.quiet)
     table = scaling.compare(data, laws, _holdout(holdout), objective=objective, delta=delta, seed=seed)
     held = table.attrs["holdout"]
     return output.show(

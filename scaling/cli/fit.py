@@ -79,6 +79,7 @@ def run(
     else:
         found.check_names(held)
         data = reading.measurements(paths, [found])
+    output.account(data, paths, quiet=printing.quiet)
     result = scaling.fit(data, found, objective=objective, delta=delta, fixed=held or None, seed=seed)
     return output.show(
         result, printing, saved=output_, save=result.save, plot=plot, draw=lambda: _drawn(result),

@@ -70,6 +70,8 @@ def run(
             f"reference '{unknown[0]}': its learning rates are unknown, so nothing can be learned from it. Log a column lr "
             "(--map lr=COLUMN names one), write its schedule into runs.csv beside the log, or leave it out."
         )
+    if others is not None:
+        output.account(others, reference, quiet=printing.quiet)
     if len(then) > 1:
         return _compare(scaling.running.choose(runs, then, others, level), output_, plot, printing, force=force)
     found = scaling.forecast(scaling.running.then(runs, then[0]) if then else runs, others, level=level)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from scaling.logs import Runs
+
 NOBODY = ("80", "24")  # what GNU readline, without a terminal, leaves in the environment of whatever a program starts
 RED, GREEN, YELLOW, PURPLE = "31", "32", "33", "35"
 
@@ -86,6 +88,14 @@ def notes(texts: Iterable[str], *, quiet: bool) -> None:
     if not quiet:
         for said in texts:
             _say("note:", "", said)
+
+
+def account(data: Runs | pd.DataFrame, paths: Sequence[str], *, quiet: bool) -> None:
+    """Say what was read, at once: what is made of it takes longer."""
+    runs = isinstance(data, scaling.Runs)
+    counts = [(len(data), "run"), (len(data.placed), "row")] if runs else [(len(data), "row")]
+    read = ", ".join(f"{count:,} {word}{'s' * (count != 1)}" for count, word in counts)
+    notes([f"read {read} of {paths[0]}{f' and {len(paths) - 1} more' * (len(paths) > 1)}"], quiet=quiet)
 
 
 @dataclass(frozen=True, repr=False)

@@ -43,6 +43,8 @@ def run(
         raise ArgumentError(f"-o {output_}: a report is saved as .html; `scaling report {file}` prints it as text")
     check_files(output_, "page", inputs=[file], force=force)
     fit = saved_fit(file)
+    if output_ is not None:
+        output.notes([f"read the fit of {fit.law.name} to {len(fit.design):,} rows of {file}"], quiet=printing.quiet)
 
     def save(path: Path, *, force: bool) -> None:
         document.put(path, scaling.report.page(fit).encode(), "page", force=force)
