@@ -71,6 +71,7 @@ def test_the_forecast_is_that_of_the_imitated_decay(fit):
     ("steps", "options", "said"),
     [
         ([100], {}, "two or more rising"),
+        ([100, 10**20], {}, "a run has 100,000,000 updates at most"),
         ([], {}, "got none"),
         ([200, 100], {}, "got 200, 100"),
         ([1.5, 3], {}, "two or more rising"),

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+import scaling
 from scaling.cli import main
 from scaling.errors import TrainingDataError, TrainingError
 from scaling.training import RunSpec, train
@@ -106,6 +107,14 @@ def test_texts_of_one_name_are_judged_each_under_its_own(spec, tmp_path):
     both = " + ".join(f"0.5 {folder.as_posix()}" for folder in texts)
     record = train(replace(spec, corpus=both), tmp_path / "out", name="both", device="cpu")
     assert all(record[f"val_loss_{folder.as_posix()}"] > 0 for folder in texts)
+
+
+def test_losses_of_two_vocabularies_are_told_apart_when_read(spec, tmp_path):
+    train(spec, tmp_path, name="small", device="cpu")
+    assert not any("vocabularies" in note for note in scaling.read(tmp_path).notes)
+    train(replace(spec, vocab=260), tmp_path, name="large", device="cpu")
+    told = "all runs: vocabularies of 256, 260 tokens: losses a token of different ones are not comparable"
+    assert any(note.startswith(told) for note in scaling.read(tmp_path).notes)
 
 
 def test_a_script_that_calls_a_sweep_at_its_top(text, tmp_path):

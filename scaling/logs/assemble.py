@@ -13,7 +13,7 @@ from scaling.logs import facts as facts_
 from scaling.logs import meaning, units
 from scaling.logs.beside import canonical
 from scaling.logs.columns import ALIASES, LOSSES, resolve
-from scaling.logs.findings import Findings, near
+from scaling.logs.findings import Findings, near, some
 from scaling.logs.parted import parted
 from scaling.logs.planned import Plan, Schedules
 from scaling.logs.rows import Cleaned, Curve, clean
@@ -161,6 +161,14 @@ def assemble(pieces: list[Piece], facts: Any, override: Any, warmup: int | None,
     losses = sorted(set(table["loss_from"]))
     if len(losses) > 1:
         findings.note(f"losses come from columns {', '.join(losses)}: are they comparable?", "all runs")
+    sizes = sorted(
+        {each["vocab"] for each in known.values() if isinstance(each.get("vocab"), (int, float)) and each["vocab"] > 1}
+    )
+    if len(sizes) > 1:
+        told = some([f"{size:,g}" for size in sizes], 5)
+        findings.note(
+            f"vocabularies of {told} tokens: losses a token of different ones are not comparable, those a byte are", "all runs"
+        )
     plans = _plans(by_name, known, override, warmup)
     return frame, table, Schedules(plans), findings.notes, findings.warnings
 

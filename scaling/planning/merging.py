@@ -20,7 +20,7 @@ import pandas as pd
 from scaling.errors import LawError, ScheduleError
 from scaling.fits import Fit
 from scaling.rendering import Result
-from scaling.schedules import DECAYS, Schedule, schedule
+from scaling.schedules import DECAYS, MOST_UPDATES, Schedule, schedule
 from scaling.words import did_you_mean
 
 
@@ -125,6 +125,8 @@ def _checked(steps: Sequence[int], shape: str, final: float) -> np.ndarray:
     if not counts or at[0] < 0 or (np.diff(at) <= 0).any():
         said = ", ".join(map(str, steps)) or "none"
         raise ScheduleError(f"checkpoints are two or more rising numbers of updates done, 8000 9000 10000 say; got {said}.")
+    if at[-1] > MOST_UPDATES:
+        raise ScheduleError(f"checkpoint {at[-1]:.3g} is of no run: a run has {MOST_UPDATES:,} updates at most.")
     if shape not in DECAYS:
         raise ScheduleError(f"unknown shape '{shape}'{did_you_mean(shape, DECAYS, '.')} Shapes are {', '.join(DECAYS)}.")
     if not 0 <= final < 1:
