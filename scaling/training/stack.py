@@ -153,8 +153,10 @@ class Stack:
         # the sum over members is for autograd alone: each has slope 1 in it, also beside one that is not finite
         slopes = torch.autograd.grad(total.sum(), list(self.weights.values()), materialize_grads=True)
         with torch.no_grad():
-            apart = [pair for pair in zip(self.slopes, slopes, strict=True) if pair[0].data_ptr() != pair[1].data_ptr()]
-            torch._foreach_copy_([target for target, _ in apart], [slope for _, slope in apart])
+            pairs = list(zip(self.slopes, slopes, strict=True))
+            if self.into:  # some are where they belong
+                pairs = [pair for pair in pairs if pair[0].data_ptr() != pair[1].data_ptr()]
+            torch._foreach_copy_([target for target, _ in pairs], [slope for _, slope in pairs])
             if self.into:  # a dot product is several times as fast, but would change the last bits of all dense runs
                 norm = torch.stack([own.dot(own) for own in self.grads]).sqrt_().unsqueeze(1)
             else:

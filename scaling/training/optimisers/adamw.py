@@ -46,9 +46,12 @@ class AdamW(Rule):
         super().__init__(spec, model, flat)
         most = max(1, AT_ONCE // len(flat) // 32) * 32 if flat.device.type == "cpu" else model.n_params
         apart = {model.n_hidden} if model.rules.hidden_eps != 1 or model.rules.hidden_rate != 1 else set[int]()
-        edges = sorted({*range(0, model.n_params, most), *apart, model.n_decay, model.n_params})
-        self.parts = [slice(first, last) for first, last in pairwise(edges)]  # all of one kind
-        self.below = torch.empty(len(flat), min(most, model.n_params), device=flat.device)
+        edges = sorted({*range(0, model.n_params, most), *apart, model.n_params})
+        below = torch.empty(len(flat), min(most, model.n_params), device=flat.device)
+        self.parts = [  # of the weights, with their state and room to reckon in
+            (slice(first, last), self.slots["m"][:, first:last], self.slots["v"][:, first:last], below[:, : last - first])
+            for first, last in pairwise(edges)
+        ]
 
     def sizes(self) -> dict[str, int]:
         return {"v": self.model.n_params}
@@ -60,9 +63,8 @@ class AdamW(Rule):
     def update(self, flat: Tensor, grads: Tensor, constants: tuple[Tensor, ...], loss: Tensor, scale: Tensor) -> list[Tensor]:
         keep, eps, divisor = constants
         rules = self.model.rules
-        for part in self.parts:  # what is done to one stays in the cache
+        for part, m, v, below in self.parts:  # what is done to one stays in the cache
             hidden, own = part.start < self.model.n_hidden, flat[:, part]
-            m, v, below = self.slots["m"][:, part], self.slots["v"][:, part], self.below[:, : part.stop - part.start]
             remember(self.spec, m, v, grads[:, part].mul_(scale))
             torch.sqrt(v, out=below)
             if hidden and rules.hidden_eps != 1:
@@ -71,6 +73,6 @@ class AdamW(Rule):
             if hidden and rules.hidden_rate != 1:
                 below *= 1 / rules.hidden_rate
             if part.start < self.model.n_decay:
-                own.mul_(keep)
+                own[:, : self.model.n_decay - part.start].mul_(keep)
             own.addcdiv_(m, below, value=-1)
         return []
