@@ -9,7 +9,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra scaling-laws[train]")
 
 from benchmarks.training import gpu
+from benchmarks.training.speed import sample_text
+from scaling.training import RunSpec
 from scaling.training.grid import read_sweep
+from scaling.training.stack import Stack
 from scaling.training.sweep import sweep
 from tests.tiny import TREE, Inline, text_in
 
@@ -52,3 +55,39 @@ def test_one_json_comes_out(tree, tmp_path, monkeypatch, capsys):
     found = json.loads((tmp_path / "out.json").read_text())
     assert found.keys() == {"device", "torch", "stack", "bf16", "ladder", "seconds"} and found["device"] == "cpu"
     assert json.loads(capsys.readouterr().out) == found
+
+
+def test_a_part_that_fails_says_why_and_the_others_go_on(tree, tmp_path, monkeypatch, capsys):
+    def out_of_order(device):
+        raise RuntimeError("no kernel image")
+
+    monkeypatch.setattr(gpu, "stacked", out_of_order)
+    monkeypatch.setattr(gpu, "bf16", lambda device, end: {"ended": 4})
+    monkeypatch.setattr(gpu, "ladder", lambda device, end: json.loads((tmp_path / "out.json").read_text()))  # as it was then
+    assert gpu.main(str(tmp_path / "out.json"), "cpu") == 1
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["stack"] == {"failed": "RuntimeError: no kernel image"} and found["bf16"] == {"ended": 4}
+    assert found["ladder"]["bf16"] == {"ended": 4}
+
+
+def test_more_members_than_there_is_room_for(monkeypatch):
+    def full(spec, members, *rest):
+        if members == 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return Stack(spec, members, *rest)
+
+    monkeypatch.setattr(gpu, "SIZE", {"n_layer": 1, "d_model": 16, "n_head": 1, "context": 16, "batch": 4})
+    monkeypatch.setattr(gpu, "Stack", full)
+    found = gpu.stacked(CPU, members=(1, 8, 32), seconds=0.05, updates=2)
+    assert found["no_room_for"] == 8 and found["ratio"].keys() == {"anchor", "K=1"}
+
+
+def test_products_alone_are_in_bfloat16():
+    spec = RunSpec(schedule="constant:peak=1e-3,steps=9", n_layer=1, d_model=16, n_head=1, context=16, batch=4)
+    stack, seen = Stack(spec, 1, 9, sample_text(), CPU), {}
+    stack.start(0, spec)
+    windows = stack.text[:68].view(1, 4, 17).long()
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        stack.model.features(stack.weights, windows, lambda name, get: seen.update({name: get()}))
+    assert seen["blocks.0"].dtype == torch.float32  # what blocks add to keeps its digits
+    assert seen["blocks.0.attention.scores"].dtype == torch.bfloat16

@@ -4,7 +4,8 @@
     bf16     runs/surface.toml with products in bfloat16 beside float32: losses, and the law fitted to each
     ladder   the runs of runs/ladder.toml: seconds, and how far their final losses lie from those made on a CPU
 
-Where time is up, fewer runs have `ended` than there are `runs`. Nothing of this is measured on a GPU yet: none was at hand.
+Where time is up, fewer runs have `ended` than there are `runs`; a part that fails says why, and the others go on: the file is
+written after each. Nothing of this is measured on a GPU yet: none was at hand.
 """
 
 import json
@@ -26,6 +27,7 @@ from benchmarks.training.speed import sample_text
 from scaling.errors import TrainingError
 from scaling.training import RunSpec, train_group
 from scaling.training.grid import Planned, read_sweep
+from scaling.training.records import write_run_table
 from scaling.training.stack import Stack, prepare
 from scaling.training.sweep import groups
 
@@ -58,14 +60,19 @@ def stacked(device: torch.device, members: Iterable[int] = MEMBERS, seconds: flo
         data.write_bytes(text.tobytes())
         anchor = Anchor(*SIZE.values(), data, device.type)
         found["anchor"] = tokens_a_second(lambda: anchor.train(updates), updates * spec.batch_tokens, device, seconds)
+    said: dict[str, Any] = {"tokens_a_second": found}
     for k in members:
-        stack = Stack(spec, k, spec.table.steps, text, device)
-        for member in range(k):
-            stack.start(member, spec)
-        places = np.random.default_rng(0).integers(0, len(text) - spec.context - 1, (updates, k, spec.batch))
-        work = lambda s=stack, p=places: s.advance(p)
-        found[f"K={k}"] = tokens_a_second(work, k * updates * spec.batch_tokens, device, seconds)
-    return {"tokens_a_second": found, "ratio": {name: rate / found["anchor"] for name, rate in found.items()}}
+        try:
+            stack = Stack(spec, k, spec.table.steps, text, device)
+            for member in range(k):
+                stack.start(member, spec)
+            places = np.random.default_rng(0).integers(0, len(text) - spec.context - 1, (updates, k, spec.batch))
+            work = lambda s=stack, p=places: s.advance(p)
+            found[f"K={k}"] = tokens_a_second(work, k * updates * spec.batch_tokens, device, seconds)
+        except torch.OutOfMemoryError:
+            said["no_room_for"] = k
+            break
+    return said | {"ratio": {name: rate / found["anchor"] for name, rate in found.items()}}
 
 
 def trained(runs: Mapping[str, Planned], out: Path, device: torch.device, lanes: int, end: float) -> pd.DataFrame:
@@ -80,6 +87,7 @@ def trained(runs: Mapping[str, Planned], out: Path, device: torch.device, lanes:
             except TrainingError:
                 if in_time():
                     raise
+                write_run_table(out)  # of those of the group that had ended
     return scaling.read(out).facts if (out / "runs.csv").exists() else pd.DataFrame()
 
 
@@ -119,16 +127,22 @@ def bf16(device: torch.device, end: float, sweep: Path = RUNS / "surface.toml", 
 def main(path: str, name: str | None = None) -> int:
     began = time.perf_counter()
     end, device = began + 60 * MINUTES - 20, prepare(name)  # time to write what was found
-    found: dict[str, Any] = {
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu", "torch": torch.__version__,
-        "stack": stacked(device),
-        "bf16": bf16(device, min(end, time.perf_counter() + 150)),
-        "ladder": ladder(device, end),
-    }  # fmt: skip
-    found["seconds"] = time.perf_counter() - began
-    Path(path).write_text(json.dumps(found, indent=1) + "\n")
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "stack": lambda: stacked(device),
+        "bf16": lambda: bf16(device, min(end, time.perf_counter() + 150)),
+        "ladder": lambda: ladder(device, end),
+    }
+    machine = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
+    found: dict[str, Any] = {"device": machine, "torch": torch.__version__}
+    for part, work in parts.items():
+        try:
+            found[part] = work()
+        except Exception as problem:  # of any kind: what the others find is kept
+            found[part] = {"failed": f"{type(problem).__name__}: {problem}"}
+        found["seconds"] = time.perf_counter() - began
+        Path(path).write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
-    return 0
+    return int(any("failed" in found[part] for part in parts))
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ class Model:
                 x = torch.add(x, mixed, alpha=self.rules.branch)
             else:
                 up = torch.bmm(normed, weights[f"{at}.mlp.up"])
-                x = torch.baddbmm(x, F.gelu(up), weights[f"{at}.mlp.out"], alpha=self.rules.branch)
+                x = _onto(x, F.gelu(up), weights[f"{at}.mlp.out"], self.rules.branch)
             if watch:
                 watch(at, lambda x=x: x)  # type: ignore[misc]
         return x
@@ -204,7 +204,14 @@ class Model:
             watch(f"{at}.scores", scores)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale)
         mixed = mixed.transpose(1, 2).reshape(members, rows, d)
-        return torch.baddbmm(x, mixed, weights[f"{at}.out"], alpha=self.rules.branch)
+        return _onto(x, mixed, weights[f"{at}.out"], self.rules.branch)
+
+
+def _onto(x: Tensor, y: Tensor, weight: Tensor, alpha: float) -> Tensor:
+    """The stream x and `alpha` times a product, in single precision also where products are in less (autocast)."""
+    if x.dtype != y.dtype:
+        return torch.add(x, torch.bmm(y, weight), alpha=alpha)
+    return torch.baddbmm(x, y, weight, alpha=alpha)
 
 
 def _norm(x: Tensor, gain: Tensor) -> Tensor:
