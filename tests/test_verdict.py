@@ -165,6 +165,16 @@ def test_infinite_slopes_are_an_answer():
     assert not scaling.fit(rows, law).ok
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_runs_of_few_budgets_are_no_line_of_size_and_ratio(seed):
+    C, spread = (x.ravel() for x in np.meshgrid(3e16 * 2.2 ** np.arange(3), np.linspace(-1.3, 1.3, 4), indexing="ij"))
+    N = np.sqrt(C / 120) * np.exp(spread)
+    loss = truth(N, C / 6 / N) * np.exp(0.002 * np.random.default_rng(seed).normal(size=12))
+    fit = scaling.fit(pd.DataFrame({"N": N, "D": C / 6 / N, "loss": loss}), "over_training")
+    out = fit.predict({"N": [4e8], "D": [8e9]})
+    assert "lie on the line" not in str(fit) and np.isfinite(out["upper"]).all() and out["ok"].all()
+
+
 def test_a_grid_of_two_by_two_is_no_line_and_a_line_may_have_other_inputs():
     rng = np.random.default_rng(3)
     law = scaling.laws["multilingual"]

@@ -78,6 +78,26 @@ class Line:
         )
 
 
+def _across(X: np.ndarray, way: np.ndarray, y: np.ndarray, noise: float) -> float:
+    """By how many standard errors leaving the line moves the losses, beside a parabola along it.
+
+    Along a line on which one input grows as another falls (runs of one budget) losses hardly move, so that their slope along
+    it says nothing of what it is to leave it.
+
+    Parameters
+    ----------
+    X (n, d) : ln inputs from the middle. way (d,) : direction of the line. y (n,) : losses. noise : of one.
+    """
+    place = X @ way
+    along = np.vander(place / np.abs(place).max(), 3)
+    aside = X @ np.linalg.svd(way[None])[2][1:].T
+    base, joint = np.linalg.qr(along)[0], np.linalg.qr(np.hstack([along, aside]))[0]
+    alone = ((y - base @ (base.T @ y)) ** 2).sum()
+    rest = ((y - joint @ (joint.T @ y)) ** 2).sum()
+    spare = max(len(y) - joint.shape[1], 1)
+    return float(np.sqrt(max(alone - rest, 0.0) / max(noise**2, rest / spare)))
+
+
 def line(law: Law, design: Design, y: np.ndarray, noise: float) -> Line | None:
     """The line the rows lie on, or None where they leave it by enough to show whose the losses are.
 
@@ -101,6 +121,6 @@ def line(law: Law, design: Design, y: np.ndarray, noise: float) -> Line | None:
     if off.max() > NEAR or np.sqrt((off**2).sum()) > NARROW * np.sqrt((place**2).sum()):
         return None
     slope = np.polyfit(place, y, 1)[0]
-    if off.max() > ON and abs(slope) * np.sqrt((off**2).sum()) > TOLD * noise:
+    if off.max() > ON and (abs(slope) * np.sqrt((off**2).sum()) > TOLD * noise or _across(X - middle, way, y, noise) > TOLD):
         return None
     return Line(tuple(logs), middle, way, (float(place.min()), float(place.max())), float(off.max()))
