@@ -23,6 +23,16 @@ from scaling.cli.options import Objective
 mpl.use("Agg")
 
 
+@pytest.mark.parametrize("names", ["n_params,tokens,val_loss", "Model Size,Tokens,Validation Loss", "N,D,eval_loss"])
+def test_a_table_of_runs_is_one_whatever_its_loss_is_called(names, tmp_path, capsys):
+    N, ratio = (x.ravel() for x in np.meshgrid(np.geomspace(2e7, 2e9, 5), (5.0, 20.0, 80.0)))
+    D = N * ratio
+    rows = np.stack([N, D, 1.8 + 480 / N**0.347 + 2100 / D**0.367], 1)
+    np.savetxt(tmp_path / "runs.csv", rows, delimiter=",", header=names, comments="")
+    assert main(["fit", str(tmp_path / "runs.csv"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["law"] == "chinchilla"
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Logs of three runs that follow multi_power_5 exactly, and a table of 24 points of chinchilla."""

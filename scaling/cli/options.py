@@ -238,9 +238,7 @@ class Reading:
         headers = [scaling.logs.columns_of(path, names) for path in paths]
         loss = () if predicted else ("loss",)
         wanted = [("N", "D")] if laws is None else _tables(laws, headers[0] if headers else [])
-        needed = next(
-            (n for n in wanted if headers and all(scaling.counting.reachable(there, (*n, *loss)) for there in headers)), None
-        )
+        needed = next((n for n in wanted if headers and all(_holds(there, n, loss) for there in headers)), None)
         if needed is None:
             asked = [(name, column) for name, column in names.items() if name not in scaling.logs.columns.ALIASES]
             for path, (name, column) in product(paths, asked):
@@ -255,6 +253,12 @@ class Reading:
         absent = set(names).difference(*headers)
         there = [name for name in (*needed, "loss") if all(name in header for header in headers)]
         return scaling.logs.read_table(paths, columns=names, needed=[*there, *absent], where=self.where)
+
+
+def _holds(header: list[str], inputs: tuple[str, ...], loss: tuple[str, ...]) -> bool:
+    """Is a file of these columns a table of these inputs? One whose loss has a name of logs is, where it has no steps."""
+    plain = "loss" in header or (inputs and not {*header} & {*scaling.logs.columns.ALIASES["step"]})
+    return scaling.counting.reachable(header, (*inputs, *loss)) and bool(plain or not loss)
 
 
 def check_columns(path: str, header: list[str], laws: Sequence[Law] | None, loss: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ ALIASES = {  # input of laws -> what tables call it, in small letters; a space o
     "N": ("n_params", "params", "parameters", "num_params", "num_parameters", "model_size", "model_params"),
     "D": ("tokens", "num_tokens", "n_tokens", "train_tokens", "training_tokens"),
     "C": ("flops", "flop", "train_flops", "training_flops", "training_flop", "total_flops"),
+    "loss": ("loss", "val_loss", "validation_loss", "valid_loss", "eval_loss", "test_loss", "final_loss", "train_loss"),
     "U": ("unique_tokens",), "B": ("batch_tokens",), "E": ("experts", "num_experts"), "M": ("tokens_per_param",),
 }  # fmt: skip
 # column -> ways to it: from which columns, how, and what is said of it

@@ -163,7 +163,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
         same = next((names for names in SAME if said in names), (said,))
         if name not in frame and (column := next((c for c in (said, *same) if c in frame), None)) is not None:
             frame = frame.assign(**{name: frame[column]})
-    frame, counts = completed(frame, law.inputs)
+    frame, counts = completed(frame, [*law.inputs, *(["loss"] if fitting else [])])
     for what, (names, _, _) in KINDS.items():
         if any(n in (*law.inputs, *law.conventions.values()) for n in names):
             counted(frame, what)  # refuses rows counted in several ways
