@@ -305,6 +305,25 @@ def test_what_cannot_be_chosen_is_refused(call, error, said):
         call(grid())
 
 
+@pytest.mark.parametrize("names", [["n_params", "tokens", "val_loss"], ["N", "C", "loss"]])
+def test_a_cell_that_keeps_size_and_tokens_out_is_told_under_any_name(names):
+    table = grid(sizes=3)
+    table["D"] *= table["N"] * 6 if names[1] == "C" else 1
+    table.columns = names
+    assert scaling.fit(table).law.inputs != ("x",)
+    table.loc[3, names[1]] = np.nan
+    with pytest.raises(ScalingError, match="'D', row 3: nan is not a positive number"):
+        scaling.fit(table)
+
+
+def test_a_loss_goes_by_any_name_that_logs_give_it_and_losses_that_rise_warn_of_nothing_foreign():
+    table = grid(sizes=4)
+    for name in ("val_loss", "Validation Loss", "final_loss"):
+        other = table.rename(columns={"loss": name, "N": "Model Size", "D": "Training Tokens"})
+        assert scaling.fit(other).values == scaling.fit(table).values
+    assert not scaling.fit(table.assign(loss=9 - table["loss"])).ok
+
+
 def test_a_table_that_no_law_fits_is_told_what_is_missing_not_what_curves_are():
     one = grid().query("N == N.min()")[["N", "loss"]]
     with pytest.raises(FitError, match=r"Add what one of them lacks") as refused:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.counting.columns import completed
 from scaling.errors import DataError
 from scaling.formula import ANY_POSITIVE, Domain, Law
 from scaling.formula.monomials import trace
@@ -83,6 +84,7 @@ def relative(weight: np.ndarray, distinct: int) -> np.ndarray:
 
 def sizes(frame: pd.DataFrame) -> None:
     """Refuse rows with a loss whose size or tokens are no count: every law without them would say that they do not matter."""
+    frame, _ = completed(frame, (*COUNTS, "loss"))  # by whatever name, and what follows from compute
     loss = numbers(frame["loss"], "loss", frame) if "loss" in frame else np.ones(len(frame))
     for name in (name for name in (*COUNTS, "loss") if name in frame):
         x = numbers(frame[name], name, frame)

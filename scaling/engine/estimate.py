@@ -204,7 +204,8 @@ def _finish(task: _Task, found: Solution, whole: bool) -> _End:
     return _End(t, cost, converged, iterations)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # where the data send a parameter to infinity, slopes overflow: that is said
+# where the data send a parameter to infinity, or no parameter anywhere, slopes overflow or vanish: that is said
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: int) -> Fitted:
     """How sure the optimum is, and whether to believe it."""
     law, made, loss, coordinates, t = task.law, task.made, task.loss, task.model.coordinates, end.t

@@ -24,6 +24,7 @@ from scaling.words import check_seed, listed
 
 STANDARD = ("chinchilla",)  # laws the field quotes results in: they stay unless another is clearly better
 AUTO = "auto"
+DIGITS = 1e-6  # held-out errors below this are the digits of the losses, not the law
 
 
 def fit(
@@ -99,7 +100,7 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str]) -> Fit:
         said.append(f"no law compared takes {listed(allowed.unused)}, which vary")
     if sound:
         best = found.error(sound[0])
-        label = next((k for k in STANDARD if k in sound and found.error(k) <= CLOSE * best), sound[0])
+        label = next((k for k in STANDARD if k in sound and found.error(k) <= max(CLOSE * best, DIGITS)), sound[0])
     else:
         label = min(found.fits, key=lambda k: (k not in STANDARD, len(found.fits[k].t)))
     rival = next((k for k in sound if k != label), "")
