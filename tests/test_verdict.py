@@ -206,3 +206,11 @@ def test_outliers_of_every_size_leave_no_gap_and_are_named():
     heavy = [np.exp(0.005 * rng.standard_t(4, 200)) for _ in range(10)]
     fits = [scaling.fit(pd.DataFrame({"N": N, "D": D, "loss": exact * tail}), "chinchilla") for tail in heavy]
     assert all(fit.ok for fit in fits) and sum(fit.findings.strange.size for fit in fits) <= 5  # of 2000 rows
+
+
+@pytest.mark.parametrize(("name", "asked"), [("N", {"N": 1.0, "D": 4e11}), ("D", {"N": 1e10, "D": 4e17})])
+def test_forecasts_in_other_units_than_the_rows_fitted_are_not_ok(name, asked):
+    fit = scaling.fit(table(), "chinchilla")
+    out = fit.predict({k: [v, TARGET[k][0]] for k, v in asked.items()})
+    assert list(out["ok"]) == [False, True]
+    assert f"row 0: the rows fitted have {name}" in out.attrs["why"][0] and "units" in out.attrs["why"][0]

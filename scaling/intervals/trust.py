@@ -20,6 +20,7 @@ BEYOND = 0.05  # of the range of an input, which is none
 GOOD = 0.01  # of the loss of a run nobody made, about what a fifth of its compute buys: less is no forecast
 HELD = "its forecasts held where rows were held back"
 EXPLODES = "the law explodes: beyond the data it rises where runs grow; compare laws, or take law='auto'"
+FOREIGN = {"N": 1e5, "D": 1e5, "C": 1e10}  # factors outside the rows fitted that are no extrapolation but other units
 SHOWN = 8  # numbers of rows listed
 ASKED = 16  # predicted rows, of many, of which it is told what they rest on
 MUCH = 0.5  # of its half-width, by which a forecast must move without a row for that row to be told
@@ -58,7 +59,7 @@ def trust(target: Target, low: np.ndarray, high: np.ndarray, bounds: Bounds | No
         change = np.abs(fit.loss.link(target.model.value(target.model.terms(without[None])))[0] - target.middle)
         few = len(fit.findings.strange)
         doubts.append((change > (high - low) / 2, f"{few} rows that do not belong move it by more than its half-width"))
-    doubts += beyond(target, low, high)
+    doubts += beyond(target, low, high) + foreign(target)
     unbounded = ~(np.isfinite(low) & np.isfinite(high))
     doubts.append((unbounded, "the data set no bound to it"))
     ok, why = np.ones(n, bool), []
@@ -115,6 +116,19 @@ def beyond(target: Target, low: np.ndarray, high: np.ndarray) -> list[tuple[np.n
     half = (high - low) / 2 * d / np.hypot(d, noise)  # of the interval, the noise of a row left out
     limit = GOOD * (1.0 if fit.loss.log else target.value)
     found.append((anywhere & (half > limit), f"beyond the runs fitted, which leave it open by more than {GOOD:.0%}"))
+    return found
+
+
+def foreign(target: Target) -> list[tuple[np.ndarray, str]]:
+    """Rows (n,) whose size, tokens or compute are so far from all fitted that they must be in other units, and why."""
+    law, found = target.fit.law, []
+    for name in law.inputs:
+        if (factor := FOREIGN.get(str(law.conventions.get(name, name)))) is None:
+            continue
+        seen, asked = (np.asarray(rows.inputs[name], float) for rows in (target.fit.design, target.rows))
+        apart = (asked > seen.max() * factor) | (asked * factor < seen.min())
+        told = f"the rows fitted have {name} {seen.min():.3g} to {seen.max():.3g}: asked this far off, is it in the same units?"
+        found.append((apart, told))
     return found
 
 
