@@ -38,7 +38,7 @@ OURS: dict[str, Callable[[bytes], bool]] = {
 LARGEST = 2**28  # bytes of a file that may be ours
 REMEDY = (
     "Write it again: fit.save for a fit, relation.save for a relation "
-    "(command line: Write it again: `scaling fit DATA -o FILE`, a relation `scaling relate ... -o FILE`)."
+    "(command line: `scaling fit DATA -o FILE`, a relation `scaling relate ... -o FILE`)."
 )
 
 
@@ -169,7 +169,7 @@ def read(path: str | Path) -> Fields:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}; name another file.") from error
     except (ValueError, RecursionError) as error:  # not UTF-8 and not JSON are ValueErrors
-        raise DataError(f"{path}: no JSON, so not a saved fit, relation or forecast. {REMEDY}") from error
+        raise DataError(f"{path}: no JSON ({error}), so not a saved fit, relation or forecast. {REMEDY}") from error
     if not isinstance(saved, dict) or "schema" not in saved:
         raise DataError(f"{path}: JSON, but not a saved fit or relation: field 'schema' is missing. {REMEDY}")
     remedy = ONCE.get(str(saved.get("kind")), REMEDY)

@@ -252,3 +252,15 @@ def test_losses_and_floors_that_cannot_be_are_refused():
             relate(web, code, E0=E0, E1=1.0)
     with pytest.raises(ArgumentError, match="level=2"):
         relate(web, code, E0=2.0, E1=1.0).predict([2.5], level=2)
+
+
+def test_a_verdict_beside_open_irreducible_losses_holds_between_the_losses_of_the_pairs():
+    rng = np.random.default_rng(0)
+    N = 10 ** rng.uniform(6, 9, 25)
+    source = pd.DataFrame({"N": N, "D": 20 * N, "loss": 1.7 + 400 / N**0.34 + 410 / (20 * N) ** 0.28})
+    target = source.assign(loss=0.9 + 1.1 * (source["loss"] - 1.7) ** 0.9 * np.exp(1e-2 * rng.normal(size=25)))
+    found = relate(source, target)
+    assert found.ok and "do not determine" in " ".join(found.warnings)
+    assert str(found).startswith("verdict      OK between the losses of these pairs alone:")
+    known = relate(source, target, E0=1.7, E1=0.9)
+    assert str(known).startswith("verdict      OK:")

@@ -12,7 +12,7 @@ import pandas as pd
 from scaling.errors import ArgumentError, DataError
 from scaling.fits import Fit, fit
 from scaling.transfer.pairs import pair
-from scaling.transfer.relation import PARAMS, Relation, share_explained, slopes
+from scaling.transfer.relation import OPEN, PARAMS, Relation, share_explained, slopes
 from scaling.words import listed
 
 LOOSE = 0.5  # relative standard error beyond which an irreducible loss is not called determined
@@ -112,5 +112,5 @@ def _doubts(relation: Relation, y: np.ndarray, known: Mapping[str, float]) -> li
         out.append(f"{n} pairs for {free} unknowns: the interval rests on {n - free} degrees of freedom")
     error = relation.evidence.errors()
     if loose := [n for n in ("E0", "E1") if n not in known and not error[n] < LOOSE * relation.values[n]]:
-        out.append(f"these pairs do not determine {listed(loose)}, nor kappa with it: take irreducible losses from joint fits")
+        out.append(f"{OPEN} {listed(loose)}, nor kappa with it: take irreducible losses from joint fits")
     return out

@@ -24,6 +24,7 @@ from scaling.transfer.pairs import points
 from scaling.words import check_level, listed
 
 PARAMS = ("K", "kappa", "E0", "E1")
+OPEN = "these pairs do not determine"  # how a warning begins that leaves irreducible losses open
 LARGEST = 1e100  # what an error of an irreducible loss can move a parameter by
 CLOSED = "kaplan_offset"  # the only form that a relation maps onto itself
 
@@ -198,6 +199,8 @@ class Relation(Result):
     def head(self) -> list[tuple[str, str]]:
         formula = f"L1 = {self.K:.6g} (L0 - {self.E0:.6g})^{self.kappa:.6g} + {self.E1:.6g}   ({self.how})"
         out = [line for line in self.fit.head() if line[0] in ("verdict", "  failed")] if self.fit is not None else []
+        if any(said.startswith(OPEN) for said in self.warnings):
+            out = [(name, text.replace("OK:", "OK between the losses of these pairs alone:")) for name, text in out]
         out.append(("loss to loss", formula))
         if self.pairs is not None:
             out += [("data", self.pairs.attrs["account"]), ("R2", f"{self.r2:.5f} in loss space")]
