@@ -1,6 +1,5 @@
 """The sweep files of runs/ against the records of what they made."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pandas as pd
 import pytest
 
 from scaling.training.grid import read_sweep
+from scaling.training.records import read_record
 from scaling.training.spec import RunSpec
 
 RUNS = Path(__file__).parents[1] / "runs"
@@ -18,7 +18,7 @@ FILES = sorted(RUNS.glob("*.toml"))
 def records(file):
     """Name -> record of the runs that are here; those of schedules.toml lie in runs/ itself."""
     folder = RUNS if file.stem == "schedules" else RUNS / file.stem
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("curves/*.json")}
+    return {path.stem: read_record(path) for path in folder.glob("curves/*.json")}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

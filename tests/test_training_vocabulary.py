@@ -170,7 +170,7 @@ def test_a_large_vocabulary_never_holds_all_logits(monkeypatch):
             losses.judged_losses(stack.model, stack.weights, torch.from_numpy(text[:1056].reshape(1, 32, 33)).long())
         held[kind] = seen.largest, found
     assert held["plain"][0] == 32 * 32 * 8192
-    assert held["chunked"][0] == stack.model.n_params  # beside which a chunk is small
+    assert held["chunked"][0] <= stack.model.n_params  # beside which a chunk is small
     np.testing.assert_allclose(held["chunked"][1].train, held["plain"][1].train, rtol=1e-6)
 
 
