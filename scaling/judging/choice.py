@@ -20,6 +20,7 @@ from scaling.intervals.drift import drift
 from scaling.intervals.trust import HELD
 from scaling.judging.comparison import judged, none_fits
 from scaling.judging.contest import Contest, contest
+from scaling.judging.larger import Larger, larger
 from scaling.words import check_seed, listed
 
 STANDARD = ("chinchilla",)  # laws the field quotes results in: they stay unless another is clearly better
@@ -83,14 +84,13 @@ def fit(
     allowed = candidates(chosen, positive=objective.startswith("log"))
     if not allowed.laws:
         raise FitError(none_fits(allowed.absent))
-    found = contest(
-        chosen, allowed.laws, None, objective=objective, delta=delta, seed=seed, designs=allowed.designs
-    )  # fmt: skip
-    return chosen_of(found, allowed, notes)
+    found = contest(chosen, allowed.laws, None, objective=objective, delta=delta, seed=seed, designs=allowed.designs)
+    return chosen_of(found, allowed, notes, whole=where is not None or min_step is not None or top_budgets is not None)
 
 
-def chosen_of(found: Contest, allowed: Candidates, notes: list[str]) -> Fit:
-    """The fit of the law that won, which remembers how the others did."""
+def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: bool = False) -> Fit:
+    """The fit of the law that won, which remembers how the others did; to all rows where `whole`, else without the smallest
+    where they did harm."""
     order = sorted(found.trials, key=found.error)
     sound = [label for label in order if not found.trials[label].explodes]
     said = [f"{label}: {reason}" for label, reason in found.reasons.items()]
@@ -108,11 +108,21 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str]) -> Fit:
     rows = judged(found) if order else {}
     beside = {name: tuple(rows[k][column] for k in order) for name, column in BESIDE.items()}
     errors = tuple(found.error(k) for k in order)
+    fit, by = found.fits[label], along(found.fits[label].law)
+    part = (
+        Larger(found.rows[label], found.trials[label], found.tests[label])
+        if label in found.trials and by is not None and by == found.by
+        else None
+    )
+    if part is not None and by is not None and not whole:
+        part = larger(fit, part, by)
+        fit, without = part.refitted(fit, by)
+        said = [*without, *said]
     choice = Choice(tuple(order), errors, label, rival, difference, se, found.holdout, (*notes, *said), **beside)
-    fit = found.fits[label].chosen(choice)
-    if label in found.trials and (by := along(fit.law)) is not None and found.by == by:  # the same tests make its intervals
+    fit = fit.chosen(choice)
+    if part is not None and by is not None:  # the same tests make its intervals
         others = [trial for name, trial in found.trials.items() if name != label]
-        own = drift(found.trials[label], others, found.tests[label], found.rows[label], fit.loss, by)
+        own = drift(part.trial, others, part.tests, part.made, fit.loss, by)
         fit.memory.once(("drift", 1), lambda: own)
         if own.stable:  # what lies at an edge did no harm
             fit = replace(fit, verdict=settled(fit.verdict, HELD))
