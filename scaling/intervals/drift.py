@@ -97,13 +97,13 @@ def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Desig
     fits = own.fits.last()
     value = fits.predict(fits.model(made))[0][0]
     noise = robust_scale(np.sqrt(made.weights) * (y - value), fits.params)
-    distance = np.array([np.maximum(beyond(at, at[:, cut.train]), CLOSEST) for cut in tests])
     scale = 1.0 if loss.log else float(np.median(np.abs(y)))
     usable = np.flatnonzero(own.usable)
     pairs, counts, misses = [(f, cut) for f, cut in enumerate(tests) if own.usable[f]], weights(tests)[usable], []
+    distance = {f: np.maximum(beyond(at, at[:, cut.train]), CLOSEST)[cut.test] for f, cut in pairs}
     for f, cut in pairs:
         rest = np.clip(own.error[f, cut.test], -scale, scale) ** 2 - (PARAMETERS * own.sd[f, cut.test]) ** 2 - noise**2
-        misses.append(float(np.mean(rest / distance[f, cut.test])))
+        misses.append(float(np.mean(rest / distance[f])))
     W = float(counts.sum())
     seen = max(0.0, float(counts @ misses) / W) if W else 0.0  # one cutoff may miss by less than noise: that counts, too
     tau2 = max((PRIOR * (USUAL * slope * scale) ** 2 + W * seen) / (PRIOR + W), seen)
@@ -111,7 +111,7 @@ def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Desig
         by=by,
         sign=sign,
         cutoffs=len(usable),
-        reach=max((float(distance[f, cut.test].max()) for f, cut in pairs), default=0.0),
+        reach=max((float(distance[f].max()) for f, cut in pairs), default=0.0),
         edges=np.nan_to_num(at.max(axis=1), nan=NOWHERE),
         noise=noise,
         tau=float(np.sqrt(tau2)),
@@ -122,9 +122,7 @@ def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Desig
         explodes=own.explodes,
     )
     inside = [
-        np.mean(
-            np.abs(own.error[f, cut.test]) <= _quantile(found, 0.9) * _spread(found, own.sd[f, cut.test], distance[f, cut.test])
-        )
+        np.mean(np.abs(own.error[f, cut.test]) <= _quantile(found, 0.9) * _spread(found, own.sd[f, cut.test], distance[f]))
         for f, cut in pairs
     ]
     return replace(found, coverage=float(np.mean(inside)) if inside else np.nan)

@@ -15,6 +15,7 @@ from scaling.design.inputs import Design
 from scaling.design.order import WORDS, order
 from scaling.engine.estimate import estimate
 from scaling.fits import Fit
+from scaling.fits.choice import CLOSE
 from scaling.intervals.trials import Trial, tried, weights
 
 SHARES = (0.2, 0.4, 0.6)  # of the rows, that may be left out
@@ -57,7 +58,7 @@ class Larger:
 
 
 def larger(fit: Fit, whole: Larger, by: str) -> Larger:
-    """The part of the rows whose fit errs least on larger rows held out, of those without so many of the smallest.
+    """The part of the rows whose fit errs least, and clearly less, on larger rows held out; all rows where none does.
 
     Parameters
     ----------
@@ -77,6 +78,6 @@ def larger(fit: Fit, whole: Larger, by: str) -> Larger:
         both = np.isfinite(trial.scores) & np.isfinite(whole.trial.scores)
         if both.sum() >= CUTOFFS:
             error, before = (float(np.average(t.scores[both], weights=counts[both])) for t in (trial, whole.trial))
-            if error / before < (best.error / best.before if best is not whole else 1.0):
+            if error / before < (best.error / best.before if best is not whole else 1 / CLOSE):
                 best = Larger(part, trial, tests, floor, error, before)
     return best
