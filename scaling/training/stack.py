@@ -153,13 +153,13 @@ class Stack:
         # the sum over members is for autograd alone: each has slope 1 in it, also beside one that is not finite
         slopes = torch.autograd.grad(total.sum(), list(self.weights.values()), materialize_grads=True)
         with torch.no_grad():
-            pairs = list(zip(self.slopes, slopes, strict=True))
-            if self.into:  # some are where they belong
-                pairs = [pair for pair in pairs if pair[0].data_ptr() != pair[1].data_ptr()]
-            torch._foreach_copy_([target for target, _ in pairs], [slope for _, slope in pairs])
-            if self.into:  # a dot product is several times as fast, but would change the last bits of all dense runs
+            if self.into:
+                apart = [pair for pair in zip(self.slopes, slopes, strict=True) if pair[0].data_ptr() != pair[1].data_ptr()]
+                torch._foreach_copy_([target for target, _ in apart], [slope for _, slope in apart])
+                # a dot product is several times as fast, but would change the last bits of all dense runs
                 norm = torch.stack([own.dot(own) for own in self.grads]).sqrt_().unsqueeze(1)
             else:
+                torch._foreach_copy_(self.slopes, slopes)
                 norm = torch.linalg.vector_norm(self.grads, dim=1, keepdim=True)
             scale = (self.clip / (norm + 1e-6)).clamp_(max=1.0)
             before = self.flat.clone() if spec.safe_step else self.flat
