@@ -300,6 +300,6 @@ def test_bowls_of_two_sizes_that_the_quadratic_form_cannot_hold(within):
         told = {"N": run["n_params"], "D": tokens, "lr": run["peak_lr"], "batch": run["batch_tokens"], "loss": loss}
         rows.append(pd.DataFrame(told).astype(float))
     found = settings(pd.concat(rows, ignore_index=True), within, replicates=20)
-    assert found.groups == 8 and found.ok and 0.5 < found.fit.values["r"] < 1 and found.backtest < 0.02
+    assert found.groups == 8 and found.ok and 0.5 < found.to_dict()["drift"]["r"] < 1 and found.backtest < 0.02
     (best,) = found.recommend([34_976], [2e6]).to_dict("records")
     assert 3e-3 < best["lr"] < 1.2e-2 and 512 <= best["batch"] <= 4096

@@ -210,10 +210,12 @@ def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
     """One row per run, its last evaluated one; every row of a curve where the law's input is the step itself."""
     names = {i: COLUMNS.get(c, c) for i in law.inputs for c in [law.conventions.get(i, i)]}
     frame, notes = runs.joined(), []
-    frame = frame.assign(**{known: frame[short] for known, short in SHORT.items() if known not in frame and short in frame})
-    if "tokens" in names.values() and "tokens" not in frame and {"batch_tokens", "step"} <= {*frame}:
-        frame = frame.assign(tokens=frame["step"] * frame["batch_tokens"])
-        notes.append("tokens D counted as step times batch_tokens")
+    if "tokens" in names.values():
+        said = {known: frame[short] for known, short in SHORT.items() if known not in frame and short in frame}
+        frame = frame.assign(**said)
+        if "tokens" not in frame and {"batch_tokens", "step"} <= {*frame}:
+            frame = frame.assign(tokens=frame["step"] * frame["batch_tokens"])
+            notes.append("tokens D counted as step times batch_tokens")
     if fitting:
         frame = frame[frame["loss"].notna()]
     if "step" not in names.values():

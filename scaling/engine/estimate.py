@@ -29,7 +29,7 @@ from scaling.formula import Law, Parameter
 from scaling.formula.ties import resolve
 from scaling.logs import Runs
 
-STARTS, FEW = 8, 7  # starts for laws of up to FEW parameters; each further one multiplies the basins
+STARTS, FEW = 8, 6  # starts for laws of up to FEW parameters; each further one multiplies the basins
 # parameters beyond which scattered starts are far from everything, and those from a simpler law are what counts
 MANY = 12
 GRID_ROWS, SEARCH_ROWS = 96, 256  # rows enough to rank starts and to find basins; the optimum itself uses all rows

@@ -98,8 +98,7 @@ def plan(
             )
         if "N" not in source.law.hooks.facts:
             raise LawError(
-                f"law '{source.law.name}' is of one model and has no size to plan: fit 'ladder' to runs of several sizes; "
-                "`scaling search` finds the rates of this one."
+                f"law '{source.law.name}' is of one model and has no size to plan: fit 'ladder' to runs of several sizes."
             )
         return plan_runs(source, flops, N=N, D=D, level=level)
     law, point, said, fit = _source(source)

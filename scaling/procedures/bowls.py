@@ -187,7 +187,8 @@ def settings(data: pd.DataFrame | Runs, within: float = WITHIN, *, replicates: i
     fits = {law.name: fit(rows, law, seed=seed) for law in FORMS}
     bowls = {name: levelled(one) for name, one in fits.items()}
     held = {law.name: _held_out(fits[law.name], table) for law in FORMS}
-    best, other = sorted(bowls, key=lambda name: (held[name][0], not bowls[name].ok))
+    saddle = {name: bool(np.isnan(best_by(one.law, rows["N"], rows["D"], one.values)).any()) for name, one in bowls.items()}
+    best, other = sorted(bowls, key=lambda name: (saddle[name], held[name][0], not bowls[name].ok))  # a saddle has no best
     return Settings(
         fits[best], bowls[best], bowls[other], {name: error for name, (error, _) in held.items()}, float(within), len(rows),
         len(table), groups.ngroups, sum(at_edge(group) for _, group in groups), held[best][1],

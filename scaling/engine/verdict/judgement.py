@@ -95,8 +95,9 @@ def judge(
             f"the law leaves {left:.0%} of the variance of the loss, and neighbouring rows share it "
             f"(correlation {cov.autocorrelation:.2f}): these curves have another shape; compare laws, or fit later rows alone"
         )
+    loose = doubts if vanished or limit else against  # on the way to infinity each start stops somewhere, and none arrives
     if not converged:
-        against.append("the solver did not converge: the objective could still fall; treat the numbers as a start")
+        loose.append("the solver did not converge: the objective could still fall; treat the numbers as a start")
     pushed = tuple(name for name in at_bound if seen.pushed is None or name in seen.pushed)
     if pushed:
         against.append(f"{_list(pushed)} {EDGE}")
@@ -118,7 +119,7 @@ def judge(
             f"{_list(cov.weakest) or 'a combination of parameters'} only weakly determined (condition {cov.condition:.1e})"
         )
     if tried > 1 and agree == 1 and (rival < CLOSE or (rival < LIKE and len(law.params) <= SURE)):
-        (doubts if vanished or limit else against).append(  # on the way to infinity each start stops somewhere else
+        loose.append(
             f"only 1 of {tried} starts reached the best objective and another basin is within {rival:.1%}: the data "
             "do not decide between them"
             if rival < CLOSE
