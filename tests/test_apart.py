@@ -118,3 +118,18 @@ def test_one_model_has_no_size_to_plan(clean):
     fit = scaling.fit(clean[clean["n_params"] == 1e6], "peaks")
     with pytest.raises(LawError, match="no size to plan: fit 'ladder'"):
         scaling.plan(fit, flops=1e17)
+
+
+def test_rows_of_a_table_without_a_loss_and_copies_are_named():
+    N = np.geomspace(1e6, 1e9, 12)
+    rows = pd.DataFrame({"N": N, "D": 20 * N[::-1], "loss": 1.7 + 400 / N**0.34 + 410 / (20 * N[::-1]) ** 0.28})
+    law = scaling.laws["chinchilla"]
+    assert design(rows, law, fitting=True).notes == ()
+    odd = pd.concat([rows, rows.iloc[[4]]], ignore_index=True)
+    odd.loc[2, "loss"] = np.nan
+    assert design(odd, law, fitting=True).notes == (
+        "1 of 13 rows have no loss and are not fitted: row 2", "rows that repeat another to the last digit (copies?): row 12",
+    )  # fmt: skip
+    named = design(odd.assign(run=[f"r{k}" for k in range(13)]), law, fitting=True)
+    assert [said.rpartition(": ")[2] for said in named.notes] == ["run r2", "run r12"]
+    assert design(odd.round(2), law, fitting=True).notes == ("1 of 13 rows have no loss and are not fitted: row 2",)

@@ -16,7 +16,7 @@ from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.logs.columns import LOSSES
-from scaling.logs.sheet import PLACE
+from scaling.logs.sheet import PLACE, rows_named
 from scaling.logs.tables import listed_columns
 from scaling.schedules import Schedule, schedule
 from scaling.schedules.drops import RateDrops
@@ -42,6 +42,7 @@ BESIDE = {
     *LOSSES, *PLACE,
 }  # fmt: skip
 TINY = 5e3  # parameters, and tokens
+FEW_DIGITS = 1e4
 PREDICTED_ROWS = 400  # rows shown of a schedule when no steps are asked for
 
 
@@ -188,9 +189,15 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     kept = np.flatnonzero(checks.fittable(loss, weights, positive, frame))
     # results must not depend on the order of rows
     order = np.lexsort([weights[kept], loss[kept], *(columns[c][kept] for c in reversed(law.inputs))])
-    empty = np.isnan(loss).sum()
-    notes = (f"{empty} of {len(frame)} rows have no loss and are not fitted",) if empty else ()
-    made = replace(made.take(kept[order]), notes=(*counts, *notes, *_in_units(made.inputs)))
+    empty, notes = frame[np.isnan(loss)], list[str]()
+    if len(empty):
+        notes.append(f"{len(empty)} of {len(frame)} rows have no loss and are not fitted: {rows_named(empty)}")
+    made = made.take(kept[order])
+    again = made.frame.duplicated([*law.inputs, "loss", *({"run", "step"} & {*frame} if "step" in frame else ())]).to_numpy()
+    digits = np.abs(made.loss * FEW_DIGITS - np.round(made.loss * FEW_DIGITS)) > 1e-6  # losses of fewer agree by chance
+    if (copies := again & digits).any():
+        notes.append(f"rows that repeat another to the last digit (copies?): {rows_named(made.frame[copies])}")
+    made = replace(made, notes=(*counts, *notes, *_in_units(made.inputs)))
     said = [*("run", "step")] if {"run", "step"} <= set(frame) else []
     once = len(made.frame[[*dict.fromkeys([*said, *law.inputs, "loss"])]].drop_duplicates())
     # measurements may agree by chance; where every row is there twice or more they are copies

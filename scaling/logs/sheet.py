@@ -10,6 +10,7 @@ import pandas as pd
 
 from scaling.logs.cells import Cells, numbers_of, taken
 from scaling.logs.findings import Findings
+from scaling.words import listed
 
 EVERY = ("metrics", "history", "log", "train_log", "trainer_log", "training_log", "progress", "main")  # names of any log
 PLACE = ("file", "line")  # columns that say where a row was read
@@ -99,3 +100,15 @@ def sheet_of(df: pd.DataFrame) -> Sheet:
     read = df[[*PLACE]] if {*PLACE} <= {*df.columns} else None
     columns = {str(name): df[name].to_numpy() for name in df.columns if read is None or name not in PLACE}
     return Sheet("DataFrame", ("run",), columns, np.asarray(df.index), "row", ordered=False, read_from=read)
+
+
+def rows_named(rows: pd.DataFrame, most: int = 3) -> str:
+    """The first of these rows of a table: run, file and line, or number in the table; and how many more there are."""
+    few = rows.head(most)
+    if "run" in few:
+        names = [f"run {name}" for name in few["run"]]
+    elif {*PLACE} <= {*few}:
+        names = [f"{Path(str(file)).name}:{line}" for file, line in few[[*PLACE]].to_numpy()]
+    else:
+        names = [f"row {k}" for k in few.index]
+    return listed([*names, *[f"{len(rows) - most} more"] * (len(rows) > most)])

@@ -16,14 +16,14 @@ from scaling.fits import Fit
 from scaling.fits.fitting import fit
 from scaling.formula import Law
 from scaling.logs import Runs
-from scaling.logs.sheet import PLACE
+from scaling.logs.sheet import rows_named
 from scaling.papers.configuration import configuration
 from scaling.papers.configuration_quadratic import best_by, configuration_quadratic
 from scaling.planning.recipes.grids import around, enough, groups_of, levelled, levels, resampled
 from scaling.procedures.step_law import at_edge, regret
 from scaling.procedures.tables import needs, needs_positive
 from scaling.rendering import Result, plain
-from scaling.words import check_seed, listed
+from scaling.words import check_seed
 
 WITHIN = 0.1  # of the lowest loss of their size and tokens: rolling origin on public grids, of none, .3, .1, .05 and .03
 FEWEST = 3  # groups that say how much settings drift
@@ -31,7 +31,6 @@ INPUTS = ["N", "D", "lr", "batch"]
 FORMS = (configuration, configuration_quadratic)
 SAID = {configuration.name: "uneven bowls", configuration_quadratic.name: "quadratic form"}
 CUTS = (0.8, 0.6)  # shares of the sizes with their tokens, by N D, whose bowls say which form fits the others better
-NAMED = 3  # rows named at most
 
 
 @dataclass(frozen=True, repr=False)
@@ -206,22 +205,9 @@ def _grid(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         raise DataError(f"only {count} sizes with their tokens; {FEWEST} or more say how the best settings drift.")
     copies = rows.duplicated([*INPUTS, "loss"])
     told = [(table[table["loss"].isna()], "without a loss, not counted"), (rows[copies], "there twice, counted once")]
-    notes = tuple(f"{len(few)} row{'s' * (len(few) > 1)} {what}: {_called(few)}" for few, what in told if len(few))
+    notes = tuple(f"{len(few)} row{'s' * (len(few) > 1)} {what}: {rows_named(few)}" for few, what in told if len(few))
     kept = rows.loc[~copies, [*INPUTS, "loss"]].astype(float)
     return kept.sort_values([*INPUTS, "loss"], ignore_index=True), notes
-
-
-def _called(rows: pd.DataFrame) -> str:
-    """The first of these rows: run, file and line, or number in the table."""
-    few = rows.head(NAMED)
-    if "run" in few:
-        names = [f"run {name}" for name in few["run"]]
-    elif {*PLACE} <= {*few}:
-        names = [f"{file}:{line}" for file, line in few[[*PLACE]].to_numpy()]
-    else:
-        names = [f"row {k}" for k in few.index]
-    more = [f"{len(rows) - NAMED} more"] if len(rows) > NAMED else []
-    return listed([*names, *more])
 
 
 def _near(table: pd.DataFrame, within: float) -> pd.DataFrame:
