@@ -368,6 +368,6 @@ def test_a_job_whose_checks_fail_is_not_trusted_and_one_whose_checks_hold_is_as_
     said = scaling.forecast(job)
     assert not said.ok and "missed it by" in said.warnings[0] and "NOT TRUSTWORTHY" in str(said)
     assert said.check["measured"] > said.check["upper"]
-    healthy, _ = stopped(0.5, 0, shape="wsd", heat=4.5)
+    healthy, _ = stopped(0.5, 0, shape="wsd", heat=0.45)
     held = scaling.forecast(healthy)
     assert held.ok and held.check["lower"] < held.check["measured"] < held.check["upper"]
