@@ -114,7 +114,7 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
         if label in found.trials and by is not None and by == found.by
         else None
     )
-    if part is not None and by is not None and not whole:
+    if part is not None and by is not None and not whole and found.error(label) > DIGITS:
         part = larger(fit, part, by)
         fit, without = part.refitted(fit, by)
         said = [*without, *said]

@@ -19,7 +19,7 @@ from scaling.fits.choice import CLOSE
 from scaling.intervals.trials import Trial, tried, weights
 
 SHARES = (0.2, 0.4, 0.6)  # of the rows, that may be left out
-FEWEST = 12  # rows that are fitted at least
+FEWEST = 5  # rows per parameter that are fitted at least: fewer would trade what a law misses for what it does not know
 CUTOFFS = 3  # at which both were tested, at least: of fewer the luckiest would be chosen
 
 
@@ -69,7 +69,7 @@ def larger(fit: Fit, whole: Larger, by: str) -> Larger:
         floor = float(np.quantile(o, share)) + SAME
         kept = np.flatnonzero(o > floor)
         part, tests = whole.made.take(kept), [cut.take(kept) for cut in whole.tests]
-        trial = None if len(kept) < FEWEST else tried(
+        trial = None if len(kept) < FEWEST * len(fit.t) else tried(
             fit.law, part, fit.loss, tests, fixed=fit.fixed, params=fit.coordinates.params, coordinates=fit.coordinates,
             warm=fit.t[None], seed=fit.seed,
         )  # fmt: skip
