@@ -169,7 +169,7 @@ def read(path: str | Path) -> Fields:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}; name another file.") from error
     except (ValueError, RecursionError) as error:  # not UTF-8 and not JSON are ValueErrors
-        raise DataError(f"{path}: no JSON ({error}), so not a saved fit, relation or forecast. {REMEDY}") from error
+        raise DataError(f"{path}: no JSON{_why(error)}, so not a saved fit, relation or forecast. {REMEDY}") from error
     if not isinstance(saved, dict) or "schema" not in saved:
         raise DataError(f"{path}: JSON, but not a saved fit or relation: field 'schema' is missing. {REMEDY}")
     remedy = ONCE.get(str(saved.get("kind")), REMEDY)
@@ -185,6 +185,15 @@ def read(path: str | Path) -> Fields:
     if not genuine(saved) if "sha256" in saved else saved["schema"] > 1:
         raise DataError(f"{path}: field 'sha256' is not the digest of the rest: changed by hand, or damaged. {remedy}")
     return fields
+
+
+def _why(error: Exception) -> str:
+    """Why a text is no JSON, in our words."""
+    if isinstance(error, json.JSONDecodeError):
+        return f" from line {error.lineno}, column {error.colno} on"
+    if isinstance(error, UnicodeDecodeError | RecursionError):
+        return " but bytes of no text" if isinstance(error, UnicodeDecodeError) else ", too deeply nested"
+    return f" ({error})"
 
 
 def _refuse(constant: str) -> None:
