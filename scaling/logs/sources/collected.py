@@ -13,11 +13,13 @@ from scaling.logs.sources.dialects import Dialect
 from scaling.logs.sources.printed import RANK, UNITS, UNREADABLE, Field, fields, resolution, value
 
 CUT = "cut off, without a newline at its end"  # as the last line of a running job may be
+APART = "with a loss of an evaluation but no step (print both in one line)"
+IN_BITS = {"train_loss": "train/bpb", "val_loss": "val/bpb"}  # where the unit is printed behind the number
 PEERS = 50  # numbers that tell how long one should be
 
 
 def is_loss(column: str) -> bool:
-    return column in ("train_loss", "val_loss", "val/bpb") or column.startswith("eval/")
+    return column in ("train_loss", "val_loss", *IN_BITS.values()) or column.startswith("eval/")
 
 
 class Collected:
@@ -44,6 +46,7 @@ class Collected:
     def add(self, number: int, line: str, *, last: bool = False) -> None:
         """Take one line; `last`: of the file."""
         found = [(field, *known) for field in fields(line) if (known := self.dialect.known(field.key))]
+        found = [(field, IN_BITS.get(column, column) if field.bits else column, rank) for field, column, rank in found]
         if self.dialect.below and ("\0" in line or UNREADABLE in line):
             self._drop("with bytes that are no text", number)
             return
@@ -85,7 +88,9 @@ class Collected:
         loss = row.get("train_loss")
         if loss and "train" not in loss.key and "val_loss" not in row and self.evaluation and self.evaluation.search(line):
             row = {"val_loss": loss, **{c: field for c, field in row.items() if c != "train_loss"}}
-        if step is None and below == "after":
+        if step is None and not below and any(is_loss(column) and not column.startswith("train") for column in row):
+            self.dropped.setdefault(APART, []).append(number)
+        elif step is None and below == "after":
             self.early = {**self.early, **row}
         elif step is None and below == "above":
             at = len(self.lines) - 1

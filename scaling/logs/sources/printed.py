@@ -32,6 +32,8 @@ _BY_LETTER = {letter: "|".join(_pattern(key) for key in _KEYS if key[0] == lette
 _KEY = rf"(?<![\w/.-])(?P<key>{'|'.join(f'{re.escape(letter)}(?:{rest})' for letter, rest in _BY_LETTER.items())})"
 _BETWEEN = r"(?:[\"']?\s{0,20}[:=]\s{0,20}|\s{1,20})[\"'(\[]{0,2}"
 _VALUE = rf"(?P<number>{_NUMBER}){_END}(?:\s{{0,9}}/\s{{0,9}}(?P<total>\d[\d,]*)(?![\w.]))?"
+# a unit, and no key of the next number
+BITS = re.compile(r"\s{0,9}(?:bpb|bits?(?:/|[ _-]per[ _-])byte)\b(?![\"']?[\s:=]*[-+.\d])")
 FIELD = re.compile(rf"(?:{_KEY}{_BETWEEN}|^(?=\d))(?:{_VALUE}|(?P<junk>[-+.]?\d[^\s,;|]{{0,40}}))")
 
 
@@ -43,14 +45,20 @@ class Field:
     number: str
     total: str  # of `number/total`
     last: bool  # nothing stands behind it
+    bits: bool = False  # it is in bits per byte, as the unit behind it says
 
 
 def fields(line: str) -> list[Field]:
     """The fields of a line, as far as their keys are in any dialect; the number that begins a line has the key `^`."""
-    found = FIELD.finditer(line.lower())
+    small = line.lower()
+    found = FIELD.finditer(small)
     return [
-        Field(m["key"] or "^", m["number"] or "", m["total"] or "", line[m.end("number") :] in ("", ",", ".")) for m in found
-    ]
+        Field(
+            m["key"] or "^", m["number"] or "", m["total"] or "", line[m.end("number") :] in ("", ",", "."),
+            bool(m["number"] and BITS.match(small, m.end("number"))),
+        )
+        for m in found
+    ]  # fmt: skip
 
 
 def lines(raw: bytes) -> Iterator[tuple[int, str]]:

@@ -9,7 +9,7 @@ import pandas as pd
 from scaling.logs.cells import Numbers
 from scaling.logs.findings import Findings, some
 from scaling.logs.sheet import Sheet
-from scaling.logs.sources.collected import CUT, Collected, is_loss
+from scaling.logs.sources.collected import APART, CUT, Collected, is_loss
 
 COARSE = 1e-3  # a loss printed to no more than this is said to be rounded
 Columns = dict[str, Numbers]
@@ -19,7 +19,7 @@ def settled(collected: Collected, name: str, parts: tuple[str, ...], facts: dict
     """The sheet of a log; None after a problem was recorded."""
     dialect = collected.dialect
     for why, numbers in collected.dropped.items():
-        tell = findings.note if why == CUT else findings.warn
+        tell = findings.note if why in (CUT, APART) else findings.warn
         tell(f"{len(numbers)} line{'s' * (len(numbers) > 1)} dropped, {why}: {some(numbers, 4)}", name)
     columns, lines, ranks = collected.columns(), np.array(collected.lines), np.array(collected.ranks)
     totals = np.array(collected.totals)
