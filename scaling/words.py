@@ -62,7 +62,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / size:.2g} {unit}" if seconds / size < 10 else f"{seconds / size:.0f} {unit}"
 
 
-def counted(n: int, noun: str) -> str:
+def many(n: int, noun: str) -> str:
     """1 row, 2 rows, 12,000 rows: a number of things, whose name has its plural where there is not one of them."""
     return f"{n:,} {noun}{'s' * (n != 1)}"
 

@@ -42,7 +42,7 @@ def test_ladder(ladder: Path) -> None:
     assert facts.loc["large", "n_params"] == 4000 and facts.loc["small", "loss_from"] == "val_loss"
     assert frame["step"].dtype == np.int64 and frame["loss"].notna().sum() == 6
     assert any("loss is val_loss" in n and "loss='train_loss'" in n for n in runs.notes)
-    assert any("37 rows have a rate but no loss" in note for note in runs.notes)
+    assert any("37 rows with a rate but no loss" in note for note in runs.notes)
     assert read(ladder, loss="train_loss").frame["loss"].notna().sum() == 60
 
     table = runs.table()
@@ -207,7 +207,7 @@ def test_train_and_eval_rows_of_one_step_are_joined(tmp_path: Path) -> None:
     path.write_text("epoch,step,train_loss,val_loss\n0,1,5,\n0,1,,5.5\n0,2,4,\n1,2,,4.5\n")
     runs = read(path)
     assert runs.frame[["train_loss", "val_loss"]].values.tolist() == [[5, 5.5], [4, 4.5]]
-    assert any("2 rows were joined" in note for note in runs.notes)
+    assert any("2 rows joined" in note for note in runs.notes)
 
 
 def test_planned_rows_alone_are_a_plan(tmp_path: Path) -> None:

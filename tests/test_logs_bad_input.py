@@ -143,7 +143,7 @@ def test_what_can_be_mended_is_mended_and_told(tmp_path: Path) -> None:
         ("comments", b"# made by hand\n" + text.encode(), "1 comment lines skipped"),
         ("nuls", text.encode() + b"\0\0\0", "1 rows with NUL bytes"),
         ("header again", text.encode() + lines()[0].encode() + b"\n", "1 repeats of the header"),
-        ("row again", text.encode() + lines()[-1].encode() + b"\n", "1 rows that repeat the row above"),
+        ("row again", text.encode() + lines()[-1].encode() + b"\n", "1 row that repeated the row above"),
         ("cut line", text.encode() + b"2100,0.00", "line 22 is cut off"),
         ("cut number", text.encode() + b"2100,0.0003,4.", "line 22, the last, .* dropped"),
         ("cut exponent", text.encode() + b"2100,0.0003,4e-", "line 22, the last, .* dropped"),

@@ -92,7 +92,7 @@ def test_what_may_be_two_runs_or_no_order_is_refused(tmp_path: Path, capsys: pyt
 
 def test_values_of_one_step(tmp_path: Path) -> None:
     runs = read(csv([*FIRST, (1000, 2.5)], tmp_path / "a.csv"))
-    assert runs.frame["loss"].iloc[-1] == 2.5 and any("1 steps stand there twice" in note for note in runs.notes)
+    assert runs.frame["loss"].iloc[-1] == 2.5 and any("1 step twice" in note for note in runs.notes)
     ranks = csv([row for s, x in FIRST for row in ((s, x), (s, x + 0.01))], tmp_path / "b.csv")
     with pytest.raises(DataError, match=r"another value than the line above, for one step \(50 such steps"):
         read(ranks)

@@ -186,7 +186,7 @@ def test_steps_of_an_epoch(tmp_path: Path) -> None:
 def test_the_remedy_of_a_text_without_losses(tmp_path: Path) -> None:
     path = tmp_path / "run.log"
     path.write_text("step 1\nstep 2\nloss 3.25\ndone\n")
-    with pytest.raises(DataError, match=r"no line holds a step and a loss.* 2 lines have a step and 1 a loss") as caught:
+    with pytest.raises(DataError, match=r"no line holds a step and a loss.* 2 lines with a step and 1 with a loss") as caught:
         read(path)
     line = str(caught.value).split("such as '")[1].split("'")[0]
     path.write_text(f"{line}\n{line.replace('100', '200')}\n")
@@ -280,13 +280,13 @@ def test_the_last_digit_of_a_printed_number(printed_number: str, digit: float) -
 def test_a_unit_behind_a_loss_and_evaluations_without_a_step(tmp_path):
     log = tmp_path / "a.log"
     log.write_text("".join(f"step {i} train loss {4 - i / 50:.4f} val_loss {0.9 - i / 200:.4f} bpb\n" for i in range(1, 30)))
-    runs = scaling.read(log)
+    runs = read(log)
     assert set(runs.facts["loss_from"]) == {"train_loss"} and any("is in bits per byte" in note for note in runs.notes)
-    nats = scaling.read(log, facts={"bytes_per_token": 4.0}, loss="val_loss").frame["loss"]
+    nats = read(log, facts={"bytes_per_token": 4.0}, loss="val_loss").frame["loss"]
     np.testing.assert_allclose(nats, [(0.9 - i / 200) * 4 * np.log(2) for i in range(1, 30)], rtol=1e-12)
     log.write_text("".join(f"step {i} loss {4 - i / 50:.4f} bpb {1 - i / 100:.4f}\n" for i in range(1, 30)))  # the next key
-    assert scaling.read(log).frame["loss"].iloc[-1] == pytest.approx(4 - 29 / 50)
+    assert read(log).frame["loss"].iloc[-1] == pytest.approx(4 - 29 / 50)
     lines = [f"step {i} loss {4 - i / 50:.4f} lr 1e-3\n" + "validation loss 3.1234\n" * (i % 10 == 0) for i in range(1, 30)]
     log.write_text("".join(lines))
-    notes = scaling.read(log).notes
+    notes = read(log).notes
     assert any("2 lines dropped, with a loss of an evaluation but no step (print both in one line): 11, 22" in n for n in notes)

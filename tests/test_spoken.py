@@ -3,6 +3,7 @@
 import pytest
 
 from scaling.cli.spoken import spoken
+from scaling.words import many, others
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,8 @@ def test_arguments_become_options(python, shell):
     assert spoken(python) == shell
     assert spoken("a\0 9\0") == "a\\0 9\\0"  # a byte of some file is no mark of ours
     assert spoken(shell) == shell or "steps=" in shell
+
+
+def test_a_number_of_things_agrees_with_their_name():
+    assert [many(n, "row") for n in (0, 1, 2, 12_000)] == ["0 rows", "1 row", "2 rows", "12,000 rows"]
+    assert [others(n) for n in (1, 2)] == ["", " (2 such rows)"]

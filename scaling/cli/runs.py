@@ -7,6 +7,7 @@ from scaling.cli import output
 from scaling.cli.options import Flag, Reading
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
+from scaling.words import many
 
 
 def run(
@@ -43,7 +44,7 @@ def _checked(paths: tuple[str, ...], reading: Reading, printing: Printing, stric
         raise ArgumentError("--where picks rows of what was read; --check lists what reading finds: leave one out")
     found = scaling.logs.check(paths, **reading.arguments())
     counts = found["severity"].value_counts()
-    lines = [("checked", ", ".join(f"{counts.get(kind, 0)} {kind}s" for kind in ("error", "warning", "note")))]
+    lines = [("checked", ", ".join(many(int(counts.get(kind, 0)), kind) for kind in ("error", "warning", "note")))]
     for severity, where, what, remedy in found.astype(str).itertuples(index=False):
         lines += [(severity, f"{where}: {what}"), *([("", f"-> {remedy}")] if remedy else [])]
     output.show(output.Told(lines, None, {"found": found}), printing)

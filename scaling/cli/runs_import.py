@@ -11,6 +11,7 @@ import scaling
 from scaling.cli import output
 from scaling.cli.options import Count, Flag, Reading
 from scaling.cli.output import Printing
+from scaling.words import many
 
 
 def run(
@@ -49,5 +50,5 @@ def run(
         runs = scaling.logs.averaged(runs, decimate)
     files = scaling.logs.write(runs, folder, force=force)
     output.notes(runs.notes, quiet=printing.quiet)
-    output.notes([f"wrote {len(files) - 1} curves and {files[-1]}"], quiet=printing.quiet)
+    output.notes([f"wrote {many(len(files) - 1, 'curve')} and {files[-1]}"], quiet=printing.quiet)
     return output.show(output.Told([], runs.table(), {**runs.to_dict(), "files": [str(file) for file in files]}), printing)

@@ -17,7 +17,7 @@ from scaling.errors import ArgumentError
 from scaling.training import sweep as sweeps
 from scaling.training.executors import open_executor
 from scaling.training.grid import read_sweep
-from scaling.words import duration
+from scaling.words import duration, many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def run(
         output.notes(["nothing is lost: the same command goes on from the last checkpoints"], quiet=printing.quiet)
         raise
     diverged = sum(record["status"] == "diverged" for record in records)
-    text = f"{len(records)} runs in {out_dir / 'runs.csv'}" + (f", {diverged} diverged" if diverged else "")
+    text = f"{many(len(records), 'run')} in {out_dir / 'runs.csv'}" + (f", {diverged} diverged" if diverged else "")
     return output.show(output.Told([("sweep", text)], None, {"runs": records}), printing)
 
 
@@ -126,10 +126,10 @@ def _costs(table: pd.DataFrame) -> output.Told:
     total = {"runs": len(table), "requested_steps": requested, "executed_steps": own, "share": share}
     total["core_hours"] = seconds / 3600
     shown = table.drop(columns="seconds").assign(time=[duration(each) for each in table["seconds"]])
-    summary = f"{len(table)} runs, all finished"
+    summary = f"{many(len(table), 'run')}, all finished"
     if requested:
         summary = (
-            f"{len(table)} runs; {own:,} updates for {requested:,} requested ({share:.3f}); "
+            f"{many(len(table), 'run')}; {many(own, 'update')} for {requested:,} requested ({share:.3f}); "
             f"about {duration(seconds)} of one core as fast as this one"
         )
     return output.Told([("sweep", summary)], shown, {"runs": table, "total": total})

@@ -15,7 +15,7 @@ from scaling.design.inputs import Design, design, of_columns
 from scaling.errors import OF_A_FORMULA, ScalingError
 from scaling.formula import ANY_POSITIVE, Law, laws
 from scaling.logs import Runs
-from scaling.words import first_line
+from scaling.words import first_line, many
 
 CURVE = 10  # rows of a run from which on it is a curve and not an end
 
@@ -108,7 +108,7 @@ def unfit(law: Law, made: Design, free: int) -> str:
     """Why `free` parameters of a law cannot be fitted to these rows; empty where they can."""
     if len(made) <= free:
         return (
-            f"need at least {free + 1} rows to fit {free} parameters of '{law.name}'; got {len(made)}. "
+            f"need at least {free + 1} rows to fit {many(free, 'parameter')} of '{law.name}'; got {len(made)}. "
             "Add runs, or fix parameters."
         )
     for name, x in made.inputs.items():

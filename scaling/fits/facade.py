@@ -21,7 +21,7 @@ from scaling.intervals.prediction import predict
 from scaling.registered.record import Registration, of_fit
 from scaling.registered.target import check_open
 from scaling.rendering import LABEL, Result, plain
-from scaling.words import check_seed, digits, listed
+from scaling.words import check_seed, digits, listed, many
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -160,7 +160,7 @@ class Fit(LmfitWords, Result):
         name = f"{loss.name}{' of log loss' if loss.log else ''}"
         state, bound = "OK" if self.ok else "NOT TRUSTWORTHY", ", ".join(v.at_bound) or "no parameter"
         from_prior = [listed(v.from_prior)] if v.from_prior else []
-        size, low, high = f"{len(rows)} rows, {self._runs} runs", np.nanmin(rows.loss), np.nanmax(rows.loss)
+        size, low, high = (f"{many(len(rows), 'row')}, {many(self._runs, 'run')}", np.nanmin(rows.loss), np.nanmax(rows.loss))
         return [
             (self.law.name, f"{self.law.formula}   {self.law.cite}"),
             *(self.choice.said() if self.choice else ()),

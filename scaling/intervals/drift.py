@@ -23,8 +23,9 @@ from scaling.engine.verdict.rows import robust_scale
 from scaling.errors import ScalingError
 from scaling.formula import Law
 from scaling.intervals.trials import Trial, weights
+from scaling.words import many
 
-PARAMETERS = 0.5  # of the delta method's standard deviation: what drifts is not counted twice
+PARAMETERS = 0.5  # of the delta method's standard deviation: what drifts is not many twice
 USUAL, PRIOR = 0.15, 0.5  # drift per root of distance of a usual table, in units of its slope; backtests that this counts for
 APART = 0.4  # of the root mean square distance to the other laws
 DOF, MOST = 23.0, 60.0  # degrees of freedom of that usual drift; most, however many backtests
@@ -186,7 +187,7 @@ def words(found: Drift, rows: Design) -> str:
     asked = float(np.exp(max(float(np.max(at[0] - found.edges[0])), 0.0)))
     names = ", ".join(dict.fromkeys(other.law.name for other in found.others))
     beside = f"and what {names} say" if names else "alone, no other law"
-    backtests = f"{found.cutoffs} backtest{'s' * (found.cutoffs != 1)}"
+    backtests = many(found.cutoffs, "backtest")
     text = (
         f"calibrated on {backtests} {beside}; checked up to {np.exp(found.reach):.3g}x in {WORDS.get(found.by, found.by)}, "
         f"you ask for {asked:.3g}x; in those backtests {found.coverage:.0%} lie inside"

@@ -21,7 +21,7 @@ from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.logs.tables import listed_columns
 from scaling.rendering import Result, plain
-from scaling.words import check_level, check_seed
+from scaling.words import check_level, check_seed, many
 
 SAME = 1.05  # ratio up to which sizes are one rung: recipes differ by a vocabulary or so
 CLEAR = 2.0  # standard errors of a difference at the target that seeds do not make
@@ -56,7 +56,7 @@ class Decisions(Result):
     fields = ("by", "target", "recipes", "noise", "ceiling", "level", "notes")
 
     def head(self) -> list[tuple[str, str]]:
-        judged = f"{self.recipes} recipes at {self.by} = {self.target:.4g}"
+        judged = f"{many(self.recipes, 'recipe')} at {self.by} = {self.target:.4g}"
         lines = [("target", f"{judged}; intervals of {self.level:.0%}, by recipes")]
         if self.noise is None:
             lines.append(("seeds", "no recipe has two at any size, so how far the target itself can be believed is not known"))

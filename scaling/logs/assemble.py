@@ -19,6 +19,7 @@ from scaling.logs.planned import Plan, Schedules
 from scaling.logs.rows import Cleaned, Curve, clean
 from scaling.logs.sheet import PLACE, Sheet, as_written
 from scaling.schedules import schedule
+from scaling.words import many
 
 ORDER = ("run", "step", "tokens", "lr", "loss")
 Parts = tuple[pd.DataFrame, pd.DataFrame, Schedules, tuple[str, ...], tuple[str, ...]]  # of `Runs`, in its order
@@ -114,9 +115,9 @@ def _chosen(
         findings.problem(name, said)
         return None
     if rated:
-        findings.note(f"{rated} rows have a rate but no loss (not evaluated): kept as planned schedule", name)
+        findings.note(f"{many(rated, 'row')} with a rate but no loss (not evaluated): kept as planned schedule", name)
     if empty > rated:
-        findings.note(f"{empty - rated} rows have neither loss nor rate: kept, not evaluated", name)
+        findings.note(f"{many(empty - rated, 'row')} with neither loss nor rate: kept, not evaluated", name)
     return found[kind], {key: curve.having(loss=curve.data[kind]) for key, curve in curves.items()}
 
 

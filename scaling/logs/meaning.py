@@ -11,6 +11,7 @@ from scaling.logs.columns import LOSSES
 from scaling.logs.findings import Findings
 from scaling.logs.rows import Curve
 from scaling.schedules import MOST_UPDATES
+from scaling.words import many
 
 
 def in_updates(rows: Curve, unit: str, facts: Mapping[str, Any], place: str, advice: str, findings: Findings) -> Curve | None:
@@ -48,7 +49,7 @@ def in_updates(rows: Curve, unit: str, facts: Mapping[str, Any], place: str, adv
     findings.note(f"{note}, epoch 0 being the first" if first else note, place)
     last = np.append(made[1:] != made[:-1], True)
     if (lost := int((~(whole & last)).sum())) and unit != "epochs":
-        findings.note(f"{lost} rows in the midst of an update left out", place)
+        findings.note(f"{many(lost, 'row')} in the midst of an update left out", place)
     kept = rows.having(step=made).only(whole & last)
     if not len(kept):
         findings.problem(place, f"no row is at the end of an update by {fact}={facts[fact]:g}; correct it")

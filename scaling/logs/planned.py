@@ -9,6 +9,7 @@ import numpy as np
 from scaling.errors import DataError, ScheduleError
 from scaling.logs.findings import some
 from scaling.schedules import Schedule, schedule
+from scaling.words import many
 
 DISTINCT = 20  # rates that tell how they are rounded
 
@@ -115,7 +116,7 @@ class Schedules(Mapping[str, Schedule]):
         return len(self.plans)
 
     def __repr__(self) -> str:
-        return f"Schedules of {len(self)} runs: {some(list(self), 8)}"
+        return f"Schedules of {many(len(self), 'run')}: {some(list(self), 8)}"
 
     def only(self, runs: list[str]) -> "Schedules":
         """The same schedules for some of the runs; what was built stays built."""

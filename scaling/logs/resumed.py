@@ -9,7 +9,7 @@ from scaling.logs.cells import numbers_of
 from scaling.logs.columns import LOSSES
 from scaling.logs.findings import Findings, some
 from scaling.logs.sheet import Sheet
-from scaling.words import plain_name
+from scaling.words import many, plain_name
 
 OPTION = "resumed='newest' (command line: --resumed newest)"
 FEW = 20  # places where steps fall back, in runs of any length; more are no crashes, unless they are rare
@@ -112,9 +112,9 @@ def _newest(rows: Rows, unit: str, column: str, asked: bool, findings: Findings)
     np.minimum.at(ends, at[back - 1], step[back])
     first_again = np.minimum.accumulate(ends[::-1])[::-1]
     old = keep & (rows.step >= first_again)
-    more = f" and {len(back) - 1} more places" if len(back) > 1 else ""
+    more = f" and {many(len(back) - 1, 'more place')}" if len(back) > 1 else ""
     where = f"{unit} {rows.line[at[back[0]]]} goes back from step {step[back[0] - 1]} to {step[back[0]]}{more}"
-    findings.note(f"{old.sum()} rows of the first attempt dropped, the newest kept: {where}", rows.place)
+    findings.note(f"{many(int(old.sum()), 'row')} of the first attempt dropped, the newest kept: {where}", rows.place)
     return keep & ~old
 
 
@@ -154,7 +154,7 @@ def _joined(
         rows = frame.index[same & clash[group]]
         lines = f"{sheet.unit} {some(list(np.asarray(sheet.lines)[rows]), 4)}"
         if in_order and (asked or clash.sum() <= max(3, len(clash) // FEW)):
-            findings.note(f"{clash.sum()} steps stand there twice with other values, the newer is read: {lines}", sheet.name)
+            findings.note(f"{many(int(clash.sum()), 'step')} twice with other values, the newer is read: {lines}", sheet.name)
         else:
             column = found[next(c for c in curve if spread[c].any())]
             findings.problem(
@@ -166,10 +166,10 @@ def _joined(
     known = values.fillna(-1).to_numpy()
     equal = int((same[1:] & (known[1:] == known[:-1]).all(axis=1)).sum())
     if equal:
-        findings.note(f"{equal} rows that repeat the row above were dropped", sheet.name)
+        findings.note(f"{many(equal, 'row')} that repeated the row above dropped", sheet.name)
     rest = int(same.sum()) - equal
     if rest:
-        findings.note(f"{rest} rows were joined with another of the same step", sheet.name)
+        findings.note(f"{many(rest, 'row')} joined with another of the same step", sheet.name)
     merged = frame.groupby(group).last()
     merged.index = frame.index[~same]
     return merged

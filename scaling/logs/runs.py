@@ -18,7 +18,7 @@ from scaling.logs.planned import Plan, Schedules
 from scaling.logs.sheet import PLACE, sheet_of
 from scaling.rendering import Result, plain
 from scaling.schedules import MOST_UPDATES
-from scaling.words import FORMER
+from scaling.words import FORMER, many
 
 SCHEMA = "scaling.runs/1"
 BADLY = ("diverged", "failed", "crashed", "killed")  # a status that no finished run has
@@ -30,7 +30,7 @@ class Runs(Result):
 
     Attributes
     ----------
-    notes : everything that was counted, assumed or dropped while reading.
+    notes : everything that was many, assumed or dropped while reading.
     warnings : what a fit of these rows may go wrong by; none for healthy logs.
     """
 
@@ -210,9 +210,9 @@ class Runs(Result):
         }
 
     def head(self) -> list[tuple[str, str]]:
-        rows = f"{len(self._frame):,} row{'s' * (len(self._frame) != 1)}"
+        rows = many(len(self._frame), "row")
         told = [*(("  warning", text) for text in self.warnings), *(("  note", text) for text in self.notes)]
-        return [("runs", f"{len(self)} run{'s' * (len(self) != 1)}, {rows}"), *told]
+        return [("runs", f"{many(len(self), 'run')}, {rows}"), *told]
 
     def to_dict(self) -> dict[str, Any]:
         return {"runs": plain(self.table()), "warnings": list(self.warnings), "notes": list(self.notes)}

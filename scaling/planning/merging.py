@@ -21,7 +21,7 @@ from scaling.errors import LawError, ScheduleError
 from scaling.fits import Fit
 from scaling.rendering import Result
 from scaling.schedules import DECAYS, MOST_UPDATES, Schedule, schedule
-from scaling.words import did_you_mean
+from scaling.words import did_you_mean, many
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,7 +106,7 @@ def merge(
         raise LawError(f"'{fit.law.name}' is no law of the schedules of one model size; fit 'progress' or 'multi_power_5'.")
     whole = schedule(trunk)
     if len(whole.rates) < at[-1]:
-        raise ScheduleError(f"the trunk has {len(whole.rates)} updates, and the last checkpoint is at {at[-1]}.")
+        raise ScheduleError(f"the trunk has {many(len(whole.rates), 'update')}, and the last checkpoint is at {at[-1]}.")
     rates = whole.rates[: at[-1]].copy()
     plain = fit.predict(Schedule(rates), steps=[at[-1]]).iloc[-1]
     rates[at[0] :] *= np.repeat(kept, np.diff(at))

@@ -18,6 +18,7 @@ from scaling.formula import Law, Published, constants
 from scaling.planning.descent import FinalLoss, freely
 from scaling.rendering import Result
 from scaling.schedules import MOST_UPDATES, Schedule, schedule
+from scaling.words import many
 
 LOWEST = 1e-3  # of the peak: the rate below which no schedule is searched, as the law divides by powers of it
 FEWEST = 11  # updates after the warm-up that are worth a search
@@ -85,10 +86,10 @@ def best_schedule(
         raise ScheduleError("published constants do not say the peak rate; pass peak=, the one they were fitted at.")
     _check(steps, warmup, kind, lowest)
     warm = np.linspace(0.0, peak, warmup) if warmup else np.empty(0)
-    counted = np.full(warmup, peak) if conventions.get("warmup") == "max" else warm  # as the law counts its area
-    loss = FinalLoss(values, counted, bool(conventions.get("warmup_in_ld")), law=law, conventions=conventions)
+    many = np.full(warmup, peak) if conventions.get("warmup") == "max" else warm  # as the law counts its area
+    loss = FinalLoss(values, many, bool(conventions.get("warmup_in_ld")), law=law, conventions=conventions)
     n = steps - warmup
-    coarse = FinalLoss(values, counted, stride=max(1, n // COARSE), law=law, conventions=conventions)
+    coarse = FinalLoss(values, many, stride=max(1, n // COARSE), law=law, conventions=conventions)
     power, decay = _best_power(coarse, n // coarse.stride, peak, lowest)
     along = _best_fall(coarse, n // coarse.stride, peak, lowest)
     parametric = _power(n, decay, power, peak, lowest)
@@ -211,8 +212,8 @@ def _warnings(rates: np.ndarray, peak: float, seen: tuple[float, float, int] | N
     below = rates < seen[0] / SHOWN
     if below.any():
         out.append(
-            f"{below.sum()} updates have rates below {seen[0]:.3g}, the lowest in the data (down to {rates.min():.3g}): "
-            "what the law says there is extrapolated; lowest= keeps the search inside"
+            f"{many(int(below.sum()), 'update')} with rates below {seen[0]:.3g}, the lowest in the data (down to "
+            f"{rates.min():.3g}): what the law says there is extrapolated; lowest= keeps the search inside"
         )
     if max(peak / seen[1], seen[1] / peak) > SHOWN:
         out.append(f"peak {peak:.3g} is not the {seen[1]:.3g} of the data; the law's constants hold for one peak only")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.plots import style
+from scaling.words import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +77,7 @@ def _errors(ax: Axes, rows: pd.DataFrame, by_bin: pd.DataFrame, found: Backtest)
         ax.plot(
             part["horizon"], part["truth"], linestyle="none", marker="o", markersize=3.5, markeredgewidth=0.8,
             markerfacecolor=colour if inside else "none", markeredgecolor=colour, alpha=0.7,
-            label=f"{len(part)} rows {label}",
+            label=f"{many(len(part), 'row')} {label}",
         )  # fmt: skip
     ax.axhline(0, color=style.QUIET, linewidth=0.8, zorder=1)
     shown = np.concatenate([rows["truth"], by_bin["lower"], by_bin["upper"]])

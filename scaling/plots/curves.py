@@ -9,6 +9,7 @@ import pandas as pd
 
 from scaling.errors import DataError
 from scaling.plots import style
+from scaling.words import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +94,7 @@ def _finish(axes: Mapping[str, Axes], table: pd.DataFrame, fit: Fit) -> None:
         loss.plot([], [], color=style.QUIET, label=f"{fit.law.name} (fit)")
         handles, labels = loss.get_legend_handles_labels()
         if (runs := table["run"].nunique()) > NAMED:
-            handles, labels = [handles[0], handles[-1]], [f"{runs} runs", labels[-1]]
+            handles, labels = [handles[0], handles[-1]], [many(runs, "run"), labels[-1]]
         loss.legend(handles, labels, loc="upper right", ncols=1 + (len(labels) - 1) // 8)
     if residual := axes.get("residual"):
         residual.axhline(0, color=style.QUIET, linewidth=0.8, zorder=1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scaling.plots import style
+from scaling.words import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ def relation(found: Relation, *, level: float = 0.9, ax: Axes | None = None) -> 
     with style.styled():
         ax = style.new_axes(ax)
         (colour,) = style.palette(1)
-        pairs, line = f"{inside.sum()} pairs of runs", f"slope {found.kappa:.3f}, R2 {found.r2:.4f}"
+        pairs, line = f"{many(int(inside.sum()), 'pair')} of runs", f"slope {found.kappa:.3f}, R2 {found.r2:.4f}"
         ax.loglog(x[inside] - found.E0, y[inside] - found.E1, "o", ms=4, color=colour, label=pairs)
         middle, upper = band["prediction"] - found.E1, band["upper"] - found.E1
         ax.plot(grid - found.E0, middle, color=colour, label=line)

@@ -23,7 +23,7 @@ from scaling.planning.recipes.grids import around, enough, groups_of, levelled, 
 from scaling.procedures.step_law import at_edge, regret
 from scaling.procedures.tables import needs, needs_positive
 from scaling.rendering import Result, plain
-from scaling.words import check_seed
+from scaling.words import check_seed, many
 
 WITHIN = 0.1  # of the lowest loss of their size and tokens: rolling origin on public grids, of none, .3, .1, .05 and .03
 FEWEST = 3  # groups that say how much settings drift
@@ -202,7 +202,7 @@ def _grid(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     needs_positive("a grid of runs", rows, [*INPUTS, "loss"])
     counted(rows)  # refuses rows counted in several ways
     if (count := len(rows[["N", "D"]].drop_duplicates())) < FEWEST:
-        raise DataError(f"only {count} sizes with their tokens; {FEWEST} or more say how the best settings drift.")
+        raise DataError(f"only {many(count, 'size')} with their tokens; {FEWEST} or more say how the best settings drift.")
     copies = rows.duplicated([*INPUTS, "loss"])
     told = [(table[table["loss"].isna()], "without a loss, not counted"), (rows[copies], "there twice, counted once")]
     notes = tuple(f"{len(few)} row{'s' * (len(few) > 1)} {what}: {rows_named(few)}" for few, what in told if len(few))

@@ -16,7 +16,7 @@ from scaling.registered.record import KIND, Registration
 from scaling.registered.scoring import KIND as SCORED
 from scaling.registered.scoring import Score, in_words
 from scaling.rendering import Result, plain
-from scaling.words import counted
+from scaling.words import many
 
 SURE = 0.95  # of the interval of a coverage
 
@@ -45,7 +45,7 @@ class History(Result):
              f"({row['lower']:.0%} to {row['upper']:.0%}); mean |error| {100 * row['error']:.2f} %, score {row['score']:.4g}")
             for level, row in self.coverage.iterrows()
         ]  # fmt: skip
-        waiting = f"{self.waiting} registered forecasts are not scored yet"
+        waiting = f"{many(self.waiting, 'registered forecast')} not scored yet"
         return [*held, *([("waiting", waiting)] if self.waiting else []), *(("note", said) for said in self.notes)]
 
     def table(self) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def history(paths: str | Path | Iterable[str | Path]) -> History:
         notes.append(f"{apart} scores do not count: those runs left their registered schedule")
     if not counting:
         where = ", ".join(map(str, given))
-        there = counted(len(registered), "registration") if registered else "no registration"
+        there = many(len(registered), "registration") if registered else "no registration"
         raise DataError(f"{where}: no scored forecast here, and {there}. `scaling score FORECAST RUN -o SCORE` makes a score.")
     keep = ["prediction", "lower", "upper", "measured", "error", "inside", "interval_score"]
     rows = [s.frame[keep].assign(made=s.made, law=s.law, level=s.level) for s in counting]

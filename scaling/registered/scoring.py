@@ -18,6 +18,7 @@ from scaling.errors import DataError
 from scaling.logs import Runs
 from scaling.registered.record import BOUNDS, Registration, now
 from scaling.rendering import Result
+from scaling.words import many
 
 KIND = "score"
 NEAR = 0.02  # by how much size, tokens, ... of a run may differ from what was registered: planned numbers are round
@@ -141,8 +142,9 @@ def _runs(registration: Registration, data: Any) -> tuple[pd.DataFrame, list[str
         i = int(apart.min(1).argmin())
         pairs = ", ".join(f"{k} = {measured[k].iloc[i]:.6g} (registered {ours[k].iloc[nearest[i]]:.6g})" for k in keys)
         raise DataError(
-            f"none of {len(measured)} measured rows is of a registered run: the closest has {pairs}, and {NEAR:.0%} is "
-            "allowed. A run that has not reached its end is scored when it has; another run needs a forecast of its own."
+            f"none of {many(len(measured), 'measured row')} is of a registered run: the closest has {pairs}, and "
+            f"{NEAR:.0%} is allowed. A run that has not reached its end is scored when it has; another run needs a forecast of "
+            "its own."
         )
     rows = ours.iloc[nearest[near]].reset_index(drop=True).assign(measured=measured["loss"].to_numpy()[near])
     notes = []

@@ -6,7 +6,7 @@ import math
 import re
 
 from scaling.fits import Fit
-from scaling.words import digits, listed
+from scaling.words import digits, listed, many
 
 GREEK = {
     "alpha",
@@ -57,7 +57,9 @@ def _sentence(fit: Fit, formula: str) -> str:
     loss, law, found = fit.loss, fit.law, fit.summary()
     source = law.reference.rstrip(".")
     cited = source if law.cite in source else f"{source}, {law.cite}"
-    rows = f"{len(fit.design):,} rows" + (f" of {fit.runs.frame['run'].nunique()} runs" if fit.runs is not None else "")
+    rows = many(len(fit.design), "row") + (
+        f" of {many(fit.runs.frame['run'].nunique(), 'run')}" if fit.runs is not None else ""
+    )
     values = []
     for name, row in found.iterrows():
         value, lower, upper = (digits(row[k], row["se"]) for k in ("value", "lower", "upper"))

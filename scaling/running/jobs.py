@@ -20,7 +20,7 @@ from scaling.running.hierarchy import ROW, Hierarchy
 from scaling.running.path import NAMES, Path
 from scaling.running.prefix import FEWEST, Prefix
 from scaling.running.references import MISFIT, References, as_runs, hierarchy
-from scaling.words import check_level
+from scaling.words import check_level, many
 
 LOST = 0.2  # of the loss, to which no rest of a run takes it
 FALLEN = 0.25  # of the peak rate: a fall that begins to show what annealing saves
@@ -145,7 +145,9 @@ def running(run: Any) -> Prefix:
         )
     prefix = Prefix.of(runs, name)
     if len(prefix.step) < FEWEST:
-        raise DataError(f"run '{name}': {len(prefix.step)} evaluated rows after the warm-up; a forecast needs {FEWEST}.")
+        raise DataError(
+            f"run '{name}': {many(len(prefix.step), 'evaluated row')} after the warm-up; a forecast needs {FEWEST}."
+        )
     if prefix.done >= prefix.plan.last:
         raise DataError(
             f"run '{name}' is over at step {prefix.done}, or its plan is missing: add rows to come, or give schedule=."

@@ -13,7 +13,7 @@ from scaling.errors import ArgumentError, DataError
 from scaling.fits import Fit, fit
 from scaling.transfer.pairs import pair
 from scaling.transfer.relation import OPEN, PARAMS, Relation, share_explained, slopes
-from scaling.words import listed
+from scaling.words import listed, many
 
 LOOSE = 0.5  # relative standard error beyond which an irreducible loss is not called determined
 FEW = 3  # pairs beyond the number of free parameters below which an interval rests on almost nothing
@@ -32,7 +32,7 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     -------
     Relation
         Two Fits: least squares of ln(L1 - E1) on ln(L0 - E0). A Fit and rows ("few points"): least squares of L1 over K, kappa
-        and E1. Rows and rows: E0 as well. Rows at or below an irreducible loss are left out and counted in the warnings.
+        and E1. Rows and rows: E0 as well. Rows at or below an irreducible loss are left out and many in the warnings.
 
     Raises
     ------
@@ -109,7 +109,9 @@ def _doubts(relation: Relation, y: np.ndarray, known: Mapping[str, float]) -> li
             "identified, and kappa makes up for it"
         )
     if n < free + FEW:
-        out.append(f"{n} pairs for {free} unknowns: the interval rests on {n - free} degrees of freedom")
+        out.append(
+            f"{many(n, 'pair')} for {many(free, 'unknown')}: the interval rests on {many(n - free, 'degree')} of freedom"
+        )
     error = relation.evidence.errors()
     if loose := [n for n in ("E0", "E1") if n not in known and not error[n] < LOOSE * relation.values[n]]:
         out.append(f"{OPEN} {listed(loose)}, nor kappa with it: take irreducible losses from joint fits")

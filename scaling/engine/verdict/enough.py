@@ -8,7 +8,7 @@ from scaling.design.inputs import Design
 from scaling.engine.verdict.near import Near
 from scaling.engine.verdict.rows import Strange
 from scaling.formula import Law
-from scaling.words import listed
+from scaling.words import listed, many
 
 SPARE, EACH = 2, 1.5  # distinct rows beyond the parameters, and per parameter, without which the scatter is a guess
 POOR = 0.25  # of the spread of the losses: a scatter from which on parameters must be known ...
@@ -18,7 +18,7 @@ DIGITS = 7  # after the point that are looked at
 
 
 def distinct(law: Law, design: Design) -> tuple[int, int]:
-    """Numbers of distinct rows and of distinct inputs; rows of curves are distinct, shared trunks have been counted once."""
+    """Numbers of distinct rows and of distinct inputs; rows of curves are distinct, shared trunks have been many once."""
     if law.over_schedules:
         return len(design), len(design)
     inputs = [x for x in design.inputs.values() if isinstance(x, np.ndarray)]
@@ -37,11 +37,11 @@ def shortages(near: Near) -> list[str]:
     rows, points = distinct(near.law, near.design)
     if rows < max(p + SPARE, EACH * p) and not (near.exact and rows > p):
         found.append(
-            f"only {rows} distinct rows for {p} parameters: the law passes through any such rows, so neither its fit "
-            "nor its errors say much"
+            f"only {many(rows, 'distinct row')} for {many(p, 'parameter')}: the law passes through any such rows, so neither "
+            "its fit nor its errors say much"
         )
     elif points <= p:
-        found.append(f"only {points} distinct inputs for {p} parameters: repeats show the noise, not the law")
+        found.append(f"only {many(points, 'distinct input')} for {many(p, 'parameter')}: repeats show the noise, not the law")
     step = rounding(near.design.loss)
     size = np.median(np.abs(near.design.loss)) if near.loss.log else 1.0
     if step / np.sqrt(12) > COARSE * near.spread * size:

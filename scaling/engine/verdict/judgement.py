@@ -10,7 +10,7 @@ from scaling.design.inputs import Design
 from scaling.engine.uncertainty import UNDETERMINED, WEAK, Covariance
 from scaling.engine.verdict.examine import Findings
 from scaling.formula import Law
-from scaling.words import listed
+from scaling.words import listed, many
 
 CLOSE = 0.01  # relative excess of the objective up to which the data do not decide between two optima
 LIKE = 0.5  # up to which another optimum is no mere failure of its start
@@ -130,7 +130,7 @@ def judge(
         doubts.append(f"another optimum lies within {rival:.2%} of the best objective")
     n, p = len(design), len(law.params)
     if n < 2 * p:
-        warnings.append(f"only {n} rows for {p} parameters")
+        warnings.append(f"only {many(n, 'row')} for {many(p, 'parameter')}")
     if cov.autocorrelation > 0.5:
         warnings.append(
             f"residuals of neighbouring rows are correlated ({cov.autocorrelation:.2f}): rows count as "

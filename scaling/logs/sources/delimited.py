@@ -13,6 +13,7 @@ from scaling.logs.findings import Findings, some
 from scaling.logs.opened import decoded, text_of
 from scaling.logs.sheet import Sheet, parts_of
 from scaling.logs.sources import dialect, large
+from scaling.words import many
 
 NAME = "CSV and its dialects"
 _SHOWN = 6  # rows with other numbers of fields that are kept to be named
@@ -60,7 +61,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
         return []
     del text
     if rows.comments:
-        findings.note(f"{rows.comments} comment lines skipped", name)
+        findings.note(f"{many(rows.comments, 'comment line')} skipped", name)
     if not rows.header:
         findings.nothing(name, "only comment lines, no header; was the log ever flushed?")
         return []
@@ -74,7 +75,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
 
 
 class _Rows:
-    """Rows as they come, column by column, so that no row costs more than its cells; what is wrong with them is counted."""
+    """Rows as they come, column by column, so that no row costs more than its cells; what is wrong with them is many."""
 
     def __init__(self) -> None:
         self.header: list[str] = []
@@ -109,7 +110,7 @@ class _Rows:
             self.widths[len(self.bad.pop()[1])] -= 1
             findings.note(f"line {self.line} is cut off at the end of the file and was dropped", name)
         if self.nuls:
-            findings.note(f"{self.nuls} rows with NUL bytes, left by a crash, dropped", name)
+            findings.note(f"{many(self.nuls, 'row')} with NUL bytes, left by a crash, dropped", name)
         if self.repeats:
             findings.note(f"{self.repeats} repeats of the header skipped (a resumed or joined log)", name)
         bad = +self.widths

@@ -10,6 +10,7 @@ from scaling.logs.cells import Numbers
 from scaling.logs.findings import Findings, some
 from scaling.logs.sheet import Sheet
 from scaling.logs.sources.collected import APART, CUT, Collected, is_loss
+from scaling.words import many
 
 COARSE = 1e-3  # a loss printed to no more than this is said to be rounded
 Columns = dict[str, Numbers]
@@ -20,7 +21,7 @@ def settled(collected: Collected, name: str, parts: tuple[str, ...], facts: dict
     dialect = collected.dialect
     for why, numbers in collected.dropped.items():
         tell = findings.note if why in (CUT, APART) else findings.warn
-        tell(f"{len(numbers)} line{'s' * (len(numbers) > 1)} dropped, {why}: {some(numbers, 4)}", name)
+        tell(f"{many(len(numbers), 'line')} dropped, {why}: {some(numbers, 4)}", name)
     columns, lines, ranks = collected.columns(), np.array(collected.lines), np.array(collected.ranks)
     totals = np.array(collected.totals)
     keep = _one_rank(columns, ranks, name, findings)
@@ -97,7 +98,7 @@ def _through_epochs(columns: Columns, totals: np.ndarray, lines: np.ndarray, nam
     if len(length) and np.ptp(length) == 0 and not epoch.missing.any():
         columns["step"] = Numbers(step + (epoch.values - epoch.values[0]) * length[0], columns["step"].missing)
         totals[:] = np.nan  # it was that of an epoch
-        findings.note(f"steps begin anew in every epoch of {length[0]:.0f}: counted through", name)
+        findings.note(f"steps begin anew in every epoch of {length[0]:.0f}: many through", name)
         return True
     said = (
         "steps begin anew in this epoch, so they are not updates; print a step that counts through, or the steps of an epoch as"

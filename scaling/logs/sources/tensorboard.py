@@ -9,6 +9,7 @@ import numpy as np
 from scaling.logs.findings import Findings
 from scaling.logs.gathered import Gathered
 from scaling.logs.sheet import Sheet
+from scaling.words import many
 
 NAME = "TensorBoard event files"
 _MARK = "tfevents"
@@ -55,7 +56,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
         for i in kept:
             by_step.setdefault(points[i][1], {})[tag] = points[i][2]
     if rewritten:
-        findings.note(f"{rewritten} values that a resumed run wrote again dropped: the newest is read", str(path))
+        findings.note(f"{many(rewritten, 'value')} that a resumed run wrote again dropped: the newest is read", str(path))
     columns, lines = Gathered.by_step(by_step).finished()
     folder = path.absolute() if path.is_dir() else path.absolute().parent
     return [Sheet(str(path), folder.parts[1:], columns, lines, "step", names={"step": "step"})]

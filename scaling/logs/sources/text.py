@@ -13,6 +13,7 @@ from scaling.logs.sources.collected import Collected, is_loss
 from scaling.logs.sources.dialects import DIALECTS, FACT, Dialect
 from scaling.logs.sources.printed import Field, fields, lines, value
 from scaling.logs.sources.settled import settled
+from scaling.words import many
 
 NAME = "text logs (nanoGPT, Megatron, torchtitan, ...)"
 SAMPLE = 5000  # lines with a field, by which the dialect is told
@@ -121,7 +122,7 @@ def _refuse(raw: bytes, name: str, findings: Findings) -> None:
         counts["step"] += "step" in columns
         counts["loss"] += any(map(is_loss, columns))
     programs = some([dialect.name for dialect in DIALECTS if dialect.name], len(DIALECTS))
-    seen = f"{counts['step']} lines have a step and {counts['loss']} a loss, but none has both"
+    seen = f"{many(counts['step'], 'line')} with a step and {counts['loss']} with a loss, but none with both"
     findings.problem(
         name,
         f"no line holds a step and a loss under the keys of {programs}; {seen}. Print lines such as "
