@@ -26,7 +26,7 @@ def test_numbers_words_and_empty_cells(write):
     np.testing.assert_array_equal(frame["D"], [2e12, 26e6, 8000])
     np.testing.assert_array_equal(frame["loss"], [2.1, np.nan, 5])
     assert frame["kind"].tolist()[:2] == ["a", "b"] and pd.isna(frame["kind"][2])
-    assert frame.attrs["notes"] == (f"{'/'.join(str(write(GOOD)).split('/')[-2:])}: 1 comment lines skipped",)
+    assert frame.attrs["notes"] == (f"{'/'.join(str(write(GOOD)).split('/')[-2:])}: 1 comment line skipped",)
 
 
 def test_numbers_are_read_as_pandas_reads_them(write):

@@ -84,7 +84,7 @@ def test_what_is_irregular_in_a_large_file_is_mended_and_told(tmp_path: Path, ta
     path = tmp_path / "a.csv"
     for content, note in [
         (text.rstrip() + "\n", None),
-        ("# made by hand\n" + text, "1 comment lines"),
+        ("# made by hand\n" + text, "1 comment line"),
         (text + lines[0], "1 repeats of the header"),
         ("".join([*lines[:900], "\n", *lines[900:]]), None),
         (text + "130000,0.0003,2.0", "cut off"),

@@ -25,7 +25,7 @@ from scaling.formula import Law
 from scaling.intervals.trials import Trial, weights
 from scaling.words import many
 
-PARAMETERS = 0.5  # of the delta method's standard deviation: what drifts is not many twice
+PARAMETERS = 0.5  # of the delta method's standard deviation: what drifts is not counted twice
 USUAL, PRIOR = 0.15, 0.5  # drift per root of distance of a usual table, in units of its slope; backtests that this counts for
 APART = 0.4  # of the root mean square distance to the other laws
 DOF, MOST = 23.0, 60.0  # degrees of freedom of that usual drift; most, however many backtests

@@ -30,7 +30,7 @@ class Runs(Result):
 
     Attributes
     ----------
-    notes : everything that was many, assumed or dropped while reading.
+    notes : everything that was counted, assumed or dropped while reading.
     warnings : what a fit of these rows may go wrong by; none for healthy logs.
     """
 

@@ -86,10 +86,10 @@ def best_schedule(
         raise ScheduleError("published constants do not say the peak rate; pass peak=, the one they were fitted at.")
     _check(steps, warmup, kind, lowest)
     warm = np.linspace(0.0, peak, warmup) if warmup else np.empty(0)
-    many = np.full(warmup, peak) if conventions.get("warmup") == "max" else warm  # as the law counts its area
-    loss = FinalLoss(values, many, bool(conventions.get("warmup_in_ld")), law=law, conventions=conventions)
+    counted = np.full(warmup, peak) if conventions.get("warmup") == "max" else warm  # as the law counts its area
+    loss = FinalLoss(values, counted, bool(conventions.get("warmup_in_ld")), law=law, conventions=conventions)
     n = steps - warmup
-    coarse = FinalLoss(values, many, stride=max(1, n // COARSE), law=law, conventions=conventions)
+    coarse = FinalLoss(values, counted, stride=max(1, n // COARSE), law=law, conventions=conventions)
     power, decay = _best_power(coarse, n // coarse.stride, peak, lowest)
     along = _best_fall(coarse, n // coarse.stride, peak, lowest)
     parametric = _power(n, decay, power, peak, lowest)

@@ -32,7 +32,7 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     -------
     Relation
         Two Fits: least squares of ln(L1 - E1) on ln(L0 - E0). A Fit and rows ("few points"): least squares of L1 over K, kappa
-        and E1. Rows and rows: E0 as well. Rows at or below an irreducible loss are left out and many in the warnings.
+        and E1. Rows and rows: E0 as well. Rows at or below an irreducible loss are left out and counted in the warnings.
 
     Raises
     ------

@@ -18,7 +18,7 @@ DIGITS = 7  # after the point that are looked at
 
 
 def distinct(law: Law, design: Design) -> tuple[int, int]:
-    """Numbers of distinct rows and of distinct inputs; rows of curves are distinct, shared trunks have been many once."""
+    """Numbers of distinct rows and of distinct inputs; rows of curves are distinct, shared trunks have been counted once."""
     if law.over_schedules:
         return len(design), len(design)
     inputs = [x for x in design.inputs.values() if isinstance(x, np.ndarray)]

@@ -75,7 +75,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
 
 
 class _Rows:
-    """Rows as they come, column by column, so that no row costs more than its cells; what is wrong with them is many."""
+    """Rows as they come, column by column, so that no row costs more than its cells; what is wrong with them is counted."""
 
     def __init__(self) -> None:
         self.header: list[str] = []

@@ -98,7 +98,7 @@ def _through_epochs(columns: Columns, totals: np.ndarray, lines: np.ndarray, nam
     if len(length) and np.ptp(length) == 0 and not epoch.missing.any():
         columns["step"] = Numbers(step + (epoch.values - epoch.values[0]) * length[0], columns["step"].missing)
         totals[:] = np.nan  # it was that of an epoch
-        findings.note(f"steps begin anew in every epoch of {length[0]:.0f}: many through", name)
+        findings.note(f"steps begin anew in every epoch of {length[0]:.0f}: counted through", name)
         return True
     said = (
         "steps begin anew in this epoch, so they are not updates; print a step that counts through, or the steps of an epoch as"
