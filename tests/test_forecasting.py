@@ -7,9 +7,8 @@ import pytest
 import scaling
 from scaling.design.inputs import design
 from scaling.errors import ArgumentError, DataError, FitError
+from scaling.intervals.calibration import direction
 from scaling.intervals.distance import extrapolation
-from scaling.intervals.prediction import calibration
-from scaling.intervals.rivals import rivals
 from scaling.intervals.target import Target
 
 
@@ -20,14 +19,6 @@ def surface(seed=0, noise=0.004, n=12):
     frame = pd.DataFrame({"N": N, "D": N * ratio, "loss": loss})
     small = frame["N"] * frame["D"] <= np.quantile(frame["N"] * frame["D"], 0.6)
     return frame[small], frame[~small]
-
-
-def test_rivals_follow_from_the_formula():
-    assert [r.label for r in rivals(scaling.laws["chinchilla"])] == ["E = 0", "alpha = beta"]
-    assert [r.label for r in rivals(scaling.laws["power_law_offset"])] == ["E = 0", "alpha = 0.5"]
-    tied = rivals(scaling.laws["chinchilla"])[1].law
-    both = scaling.laws["chinchilla"](1e8, 1e9, E=1.0, A=2.0, B=3.0, alpha=0.3, beta=0.3)
-    assert tied(1e8, 1e9, E=1.0, A=2.0, B=3.0, beta=0.3) == both
 
 
 def test_calibrated_is_the_default_and_says_how_it_was_checked():
@@ -126,8 +117,8 @@ def test_a_target_that_begins_a_little_lower_is_still_tested_upwards():
     fit = scaling.fit(small, "chinchilla")
     low = pd.DataFrame({"N": [1e7], "D": [5e7]})
     mixed = pd.concat([low, large[["N", "D"]]])
-    assert calibration(Target(fit, mixed)).sign == 1
-    assert calibration(Target(fit, low)).sign == -1
+    assert direction(Target(fit, mixed)) == 1
+    assert direction(Target(fit, low)) == -1
 
 
 def test_bootstrap_replicates_are_drawn_once(monkeypatch):

@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {  # what is broken, and the tes
         ["tests/test_golden_schedules.py", "tests/test_schedules.py"],
     ),
     "counting": (["scaling/counting/*"], ["tests/test_golden_counts.py", "tests/test_counting.py"]),
-    "calibration": (["scaling/intervals/calibrate.py"], ["tests/test_golden_calibration.py", "tests/test_intervals_golden.py"]),
+    "calibration": (["scaling/intervals/along_steps.py"], ["tests/test_along_steps.py"]),
     "allocation": (
         ["scaling/planning/compute.py", "scaling/planning/surface.py", "scaling/planning/shares.py"],
         ["tests/test_golden_allocation.py", "tests/test_multilingual.py", "tests/test_planning.py"],

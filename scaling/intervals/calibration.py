@@ -1,4 +1,4 @@
-"""What was learnt of a fit by holding back some of its data, made once: how far it drifts, or what its rivals say of curves."""
+"""What was learnt of a fit by holding back some of its data, made once: how far it drifts, and what laws beside it say."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from scaling.engine.fitted import Fitted
 from scaling.engine.losses import Loss
 from scaling.errors import OF_A_FORMULA, ScalingError
 from scaling.formula import Law
-from scaling.intervals.calibrate import Calibration, calibrate
 from scaling.intervals.drift import Drift, drift
 from scaling.intervals.target import Target
 from scaling.intervals.trials import Trial, aligned, splits, thinned, tried
@@ -127,14 +126,3 @@ def _shared(outer: list[Cut], o: np.ndarray) -> tuple[list[Cut], list[list[int]]
             chosen += [near[0]] * (near[0] not in chosen)
         below.append(chosen)
     return known, below
-
-
-def calibration(target: Target) -> Calibration:
-    """The backtests behind the intervals of a law of steps, made once."""
-    fit, sign = target.fit, direction(target)
-    return fit.memory.once(
-        ("calibration", sign),
-        lambda: calibrate(
-            fit.law, fit.design, fit.loss, fixed=fit.fixed, params=fit.coordinates.params, seed=fit.seed, sign=sign
-        ),
-    )

@@ -185,7 +185,7 @@ def _suffices(fit: Fitted, made: Design, part: Fold) -> bool:
 
 def _measured(fit: Fitted, made: Design, parts: list[Fold], fits: Refits, error: np.ndarray) -> LeftOut:
     """The misses (parts + 1, n) of refits without each part and, last, of the one with all rows."""
-    noise, misfit = _split(error[-1] * np.sqrt(made.weights), made.runs, fits.params)
+    noise, misfit = parted(error[-1] * np.sqrt(made.weights), made.runs, fits.params)
     if not fits.coordinates.informed:  # beside what is known beforehand rows of a curve count as few already
         masks = [*(part.train for part in parts), np.ones(len(made), bool)]
         alike = [_alike(mask * made.weights, made.runs, fits.params) for mask in masks]
@@ -198,7 +198,7 @@ def _measured(fit: Fitted, made: Design, parts: list[Fold], fits: Refits, error:
         if np.isfinite(excess):  # a part without which the law explodes says nothing of the whole
             kept.append((parts[f].what, float(np.mean(np.abs(e))), float(np.sqrt(excess))))
     whole, rho = fit.design, fit.cov.autocorrelation
-    row, _ = _split(fit.near.rest, whole.runs, fits.params)
+    row, _ = parted(fit.near.rest, whole.runs, fits.params)
     if NOISE in whole.frame:  # of the rows that means were made of
         within = whole.frame[NOISE].to_numpy(float) * (1.0 if fit.loss.log else whole.loss)
         row = float(np.hypot(row, np.sqrt(np.mean(within**2))))
@@ -212,7 +212,7 @@ def _alike(weights: np.ndarray, runs: np.ndarray, params: int) -> float:
     return float(weights.sum() / max(counted(weights, runs) - params, 1.0))
 
 
-def _split(rest: np.ndarray, runs: np.ndarray, params: int) -> tuple[float, float]:
+def parted(rest: np.ndarray, runs: np.ndarray, params: int) -> tuple[float, float]:
     """Standard deviations of residuals (n,) from row to row, and of what neighbours share; few far rows aside."""
     limit = CLIP * robust_scale(rest, params)
     rest = np.clip(rest, -limit, limit)

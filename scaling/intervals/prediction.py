@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from scaling.design.order import natural_order, order
 from scaling.engine.fitted import Fitted
 from scaling.engine.uncertainty import deviation
 from scaling.errors import ArgumentError
 from scaling.formula.monomials import Monomial, trace
-from scaling.intervals import left_out
-from scaling.intervals.calibrate import bounds, words
-from scaling.intervals.calibration import along, calibration, direction, drifting
+from scaling.intervals import along_steps, left_out
+from scaling.intervals.calibration import along, direction, drifting
 from scaling.intervals.distance import extrapolation
 from scaling.intervals.drift import Drift, half_width
 from scaling.intervals.drift import words as said
@@ -98,8 +96,11 @@ def calibrated(target: Target, level: float) -> Ends:
     """What backtests of the law and of those beside it say; the delta method where there are too few rows for backtests."""
     if target.fit.law.over_schedules:
         return left_out.ends(target, level)
-    if along(target.fit.law) is None:
+    if along_steps.is_along_steps(target.fit.law):
         return _of_curves(target, level)
+    if along(target.fit.law) is None:
+        inputs = ", ".join(target.fit.law.inputs)
+        return _plain(target, level, f"{inputs} have no order along which rows could be held back")
     found = drifting(target.fit, direction(target))
     if found is None or not found.calibrated:
         return _plain(target, level, FEW_ROWS)
@@ -109,15 +110,12 @@ def calibrated(target: Target, level: float) -> Ends:
 
 
 def _of_curves(target: Target, level: float) -> Ends:
-    """Of laws of steps, and of laws whose rows have no order."""
-    if natural_order(target.fit.law) is None:
-        inputs = ", ".join(target.fit.law.inputs)
-        return _plain(target, level, f"{inputs} have no order along which rows could be held back")
-    found = calibration(target)
+    """Of laws of steps that read no learning rate."""
+    fit, found = target.fit, along_steps.along_steps(target.fit)
     if not found.calibrated:
         return _plain(target, level, FEW_ROWS)
-    o = found.sign * order(target.rows, str(found.by))
-    return *bounds(found, target.under, o, target.middle, level), words(found, o)
+    ends = found.ends(fit.law, fit.loss.log, target.rows, target.middle, target.deviation() / target.unit, level)
+    return *ends, along_steps.words(found, target.rows)
 
 
 def _plain(target: Target, level: float, why: str) -> Ends:

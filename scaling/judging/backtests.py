@@ -21,9 +21,8 @@ from scaling.engine.refit import Refits, refit
 from scaling.engine.threads import one_thread
 from scaling.errors import ArgumentError, FitError
 from scaling.formula import Law, find
-from scaling.intervals import calibrate as curves
-from scaling.intervals import drift, left_out
-from scaling.intervals.calibration import along, anew
+from scaling.intervals import along_steps, drift, left_out
+from scaling.intervals.calibration import along, anew, drifting
 from scaling.intervals.drift import Drift
 from scaling.intervals.trials import aligned, splits
 from scaling.rendering import Result, plain
@@ -138,15 +137,15 @@ def backtest(
     parts = []
     with one_thread():
         fits = refit(law, made, loss, np.array([c.train * made.weights for c in tests]), seed=seed)
-        drifting = interval == "calibrated" and by != "schedule" and along(law) is not None
-        learnt = anew(law, made, loss, tests, by, seed) if drifting else []
+        ordered = interval == "calibrated" and by != "schedule" and along(law) is not None
+        learnt = anew(law, made, loss, tests, by, seed) if ordered else []
         for f, cut in enumerate(tests):
             if fits.ok[f]:
                 parts.append(_rows(fits, f, made, cut, level))
-                if drifting:
+                if ordered:
                     _drifted(parts[-1], made, fits, f, cut, learnt[f], level)
                 elif interval == "calibrated":
-                    _calibrated(parts[-1], made, fits, cut, level=level, by=by, seed=seed)
+                    _calibrated(parts[-1], made, fits, f, cut, level=level, seed=seed)
     if not parts:
         raise FitError(f"no cutoff leaves '{law.name}' enough rows to be fitted; add runs or rows.")
     return Backtest(pd.concat(parts, ignore_index=True), law.name, by, level)
@@ -186,25 +185,16 @@ def _drifted(part: pd.DataFrame, made: Design, fits: Refits, f: int, cut: Cut, f
     part["lower"], part["upper"] = back(middle - half), back(middle + half)
 
 
-def _calibrated(part: pd.DataFrame, made: Design, fits: Refits, cut: Cut, *, level: float, by: str, seed: int) -> None:
-    """Replace the bounds of a cutoff by those calibrated on its own fitted rows."""
-    params, rows, test = fits.coordinates.params, np.flatnonzero(cut.train), np.flatnonzero(cut.test)
+def _calibrated(part: pd.DataFrame, made: Design, fits: Refits, f: int, cut: Cut, *, level: float, seed: int) -> None:
+    """Replace the bounds of a cutoff by those calibrated on its own fitted rows, where these are enough."""
+    law, rows, test = fits.law, made.take(np.flatnonzero(cut.train)), made.take(np.flatnonzero(cut.test))
+    fit = estimate(law, rows, fits.loss, {}, fits.coordinates.params, seed=seed)
     back, middle = np.exp if fits.loss.log else np.asarray, fits.loss.link(part["prediction"].to_numpy())
-    if fits.law.over_schedules:
-        half = left_out.half_width(
-            estimate(fits.law, made.take(rows), fits.loss, {}, params, seed=seed), made.take(test), level
-        )
+    if law.over_schedules:
+        half = left_out.half_width(fit, test, level)
         part["lower"], part["upper"] = back(middle - half), back(middle + half)
-        return
-    found = curves.calibrate(fits.law, made, fits.loss, fixed={}, params=params, seed=seed, rows=rows, by=by)
-    if not found.calibrated:
-        return
-
-    def under(law: Law) -> Design:
-        theirs = curves.aligned(made, law)
-        assert theirs is not None  # as it was when the law was tested
-        return theirs.take(test)
-
-    o = order(made, found.by or "")[test]
-    low, high = curves.bounds(found, under, o, middle, level)
-    part["lower"], part["upper"] = back(low), back(high)
+    elif not along_steps.is_along_steps(law):
+        _drifted(part, made, fits, f, cut, drifting(fit), level)
+    elif along_steps.along_steps(fit).calibrated:
+        low, high = along_steps.bounds(fit, test, middle, level)
+        part["lower"], part["upper"] = back(low), back(high)
