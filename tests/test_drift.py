@@ -1,5 +1,7 @@
 """Intervals over sizes by hand: noise, parameters, drift per distance, the other laws; kept with a fit."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -194,3 +196,10 @@ def test_rows_may_say_less_than_the_table_that_was_fitted():
     pd.testing.assert_frame_equal(more[["lower", "upper"]], less[["lower", "upper"]])
     bare = scaling.fit(whole[["C", "loss"]], "power_law_offset:x=C")
     assert np.isfinite(bare.predict({"C": [1e21], "N": [1e9]})[["lower", "upper"]].to_numpy()).all()
+
+
+def test_ends_of_runs_are_predicted_beside_laws_that_read_whole_curves():
+    runs = scaling.read(Path(scaling.__file__).parent / "samples/ladder")
+    fit = scaling.fit(runs)
+    found = fit.predict(runs)
+    assert len(found) == len(fit.design) and (found["lower"] < found["upper"]).all()
