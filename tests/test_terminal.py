@@ -173,3 +173,31 @@ def test_what_was_read_is_said_before_what_takes_long(verb, tmp_path, capsys, mo
     for quiet, note in (((), f"note: read 2 rows of {table}\n"), (("-q",), "")):
         assert main([verb, str(table), "--json", *quiet]) == 1
         assert tuple(said.pop()) == ("", note) and "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("terminal")
+    scaling.samples.write(folder / "s")
+    scaling.fit(pd.read_csv(folder / "s/table.csv"), "chinchilla").save(folder / "fit.json")
+    return folder
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "fit s/table.csv", "predict fit.json --N 1e6 --D 1e8", "compare s/table.csv", "laws --for s/table.csv",
+        "plan fit.json --flops 1e15", "recipe --flops 1e20", "report fit.json", "runs s/ladder", "watch s/running --once",
+        "fit nothere.csv", "fit s/table.csv --law chinchila", "predict fit.json --N 1e6",
+    ],
+)  # fmt: skip
+def test_no_line_is_wider_than_the_terminal(shown, monkeypatch, capsys, said, columns):
+    monkeypatch.chdir(shown)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    main(said.split())
+    both = capsys.readouterr()
+    lines = f"{both.out}\n{both.err}".split("\n")
+    assert len(lines) > 1
+    pasted = ("--", "scaling ", "peak=")  # commands and schedules stay whole, to be copied
+    assert [line for line in lines if len(line) > columns and not any(mark in line for mark in pasted)] == []

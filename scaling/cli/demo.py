@@ -43,7 +43,7 @@ def run(folder: Path = Path("scaling-demo"), /, *, force: Flag = False, printing
     samples = scaling.samples.write(folder, force=force)
     lines = [command.format(shlex.quote(str(folder))) for command in COMMANDS]
     if not printing.json:
-        print(f"samples: {', '.join(str(path) for path in samples)}")
+        output.line(f"samples: {', '.join(str(path) for path in samples)}")
     results, code = {}, 0
     for line in lines:
         said = io.StringIO()

@@ -121,6 +121,11 @@ def table(rows: pd.DataFrame, kind: str) -> Callable[..., None]:
     return lambda path, *, force: document.put(path, rows.to_csv(index=False).encode(), kind, force=force)
 
 
+def line(said: str) -> None:
+    """Print a sentence at once, in lines no wider than a terminal."""
+    print("\n".join(folded(said, _width(sys.stdout), 4)), flush=True)
+
+
 def write(said: str, *, doubts: Sequence[str] = ()) -> int:
     """Print a text as it stands, for other programs; return the exit code."""
     with progress.hidden():

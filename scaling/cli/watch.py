@@ -83,7 +83,10 @@ def run(
         if output_ is not None:
             page = scaling.report.watched(seen, shlex.join(["scaling", *sys.argv[1:]]))
             document.put(output_, page.encode(), "page", force=force)
-        print(json.dumps(update.to_dict(), allow_nan=False) if printing.json else update.line(), flush=True)
+        if printing.json:
+            print(json.dumps(update.to_dict(), allow_nan=False), flush=True)
+        else:
+            output.line(update.line())
         if update.forecast is not None:
             _say(update.forecast.warnings, heard, printing)
         if worse_than is not None and update.worse_than(worse_than):
