@@ -254,7 +254,7 @@ def test_rows_that_are_no_schedule(step, lr, said):
         ("constant:peak=1,steps=5,warmup_form=steep", "warmup_form=steep must be one of linear, from_zero"),
         ("cosine:peak=1,steps=5,final=1.01", "final=1.01 must be a fraction of the peak, 0 to 1"),
         ("cosine:peak=1,steps=5,final=-0.01", "final=-0.01 must be a fraction of the peak, 0 to 1"),
-        ("cyclic:peak=1,steps=50,cycle=9,warmup=3", "cyclic: unknown key 'warmup'.*Allowed: peak, steps, cycle, up, final"),
+        ("cyclic:peak=1,steps=50,cycle=9,warmup=3", "cyclic: unknown key 'warmup'.*allowed: peak, steps, cycle, up, final"),
         ("constant:peak=1,steps", "'steps' is not key=value, as in constant:peak=3e-4,steps=24k"),
         ("constant:peak=1,steps=", "'steps=' is not key=value"),
         ("constant:peak=1=2,steps=5", "peak=1=2 must be a number like 3e-4, 24k or 2M"),
@@ -264,7 +264,7 @@ def test_rows_that_are_no_schedule(step, lr, said):
         ("table:steps=5,at=3/0,rates=1/2", "at must rise and have one rate each"),
         ("table:steps=5,at=0/3", "table: missing rates; allowed keys: steps, at, rates"),
         ("cosin:peak=1", "unknown schedule 'cosin'; did you mean 'cosine'.* Allowed: constant, linear"),
-        ("zzz:peak=1", "unknown schedule 'zzz'; Allowed: constant, linear"),
+        ("zzz:peak=1", "unknown schedule 'zzz'; allowed: constant, linear"),
         ("constant:peak=1e,steps=5", "peak=1e must be a number"),
         ("constant:peak=1,steps=5,final=0", "constant: unknown key 'final'"),
     ],
@@ -296,7 +296,7 @@ def test_files_of_rates(tmp_path):
         "step,lr\n1,1.0\n2,x\n": "rates.csv, line 3: step '2' and lr 'x' cannot be read as numbers",
         "step,rate\n1,1.0\n": "no column 'lr'; a schedule is a CSV",
         "lr\n1\n": "no column 'step'; a schedule is a CSV",
-        "": "cannot be read as a CSV of step and lr: it is empty",
+        "": "the file is empty; a schedule is a CSV with columns step and lr",
         "step,lr\n": "no row has a rate",
     }.items():
         file.write_text(text)
