@@ -24,7 +24,12 @@ def shown(notebook):
     return [sum("image/png" in output.get("data", {}) for output in cell["outputs"]) for cell in code]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
+TRAINS = "09_small_proxies"  # 40 s of CPU
+
+
+@pytest.mark.parametrize(
+    "source", [pytest.param(p, marks=pytest.mark.slow) if p.stem == TRAINS else p for p in SOURCES], ids=lambda p: p.stem
+)
 def test_notebook_runs(source, monkeypatch):
     import matplotlib
 

@@ -194,6 +194,7 @@ def shown(tmp_path_factory):
 )  # fmt: skip
 def test_no_line_is_wider_than_the_terminal(shown, monkeypatch, capsys, said, columns):
     monkeypatch.chdir(shown)
+    monkeypatch.delenv("LINES", raising=False)
     monkeypatch.setenv("COLUMNS", str(columns))
     main(said.split())
     both = capsys.readouterr()

@@ -214,6 +214,7 @@ def same(out, peace, runs):
     assert (out / "runs.csv").read_text().count("\n") == len(runs) + 1
 
 
+@pytest.mark.slow
 def test_killed_at_the_worst_moments(text, tmp_path):
     # an average begun before a part is handed over and ended after it, and columns that look at the last update
     runs = settings(text, [8], [40], [0, 1], merge="9:0.25 27:0.25 40:0.5", probes=True)
