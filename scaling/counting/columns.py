@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALIASES = {  # input of laws -> what tables call it, in small letters; a space or hyphen may stand for _
-    "N": ("n_params", "params", "parameters", "num_params", "num_parameters", "model_size", "model_params"),
-    "D": ("tokens", "num_tokens", "n_tokens", "train_tokens", "training_tokens"),
+    "N": (
+        "n_params", "params", "parameters", "num_params", "num_parameters", "n_parameters", "model_size", "modelsize",
+        "model_params", "size",
+    ),
+    "D": ("tokens", "num_tokens", "n_tokens", "train_tokens", "training_tokens", "tokens_seen"),
     "C": ("flops", "flop", "train_flops", "training_flops", "training_flop", "total_flops"),
     "loss": ("loss", "val_loss", "validation_loss", "valid_loss", "eval_loss", "test_loss", "final_loss", "train_loss"),
     "U": ("unique_tokens",), "B": ("batch_tokens",), "E": ("experts", "num_experts"), "M": ("tokens_per_param",),

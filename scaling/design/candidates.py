@@ -11,7 +11,7 @@ import pandas as pd
 
 from scaling.counting.columns import ALIASES
 from scaling.design.checks import sizes, table_of
-from scaling.design.inputs import Design, design, of_columns
+from scaling.design.inputs import BESIDE, Design, design, of_columns
 from scaling.errors import OF_A_FORMULA, ScalingError
 from scaling.formula import ANY_POSITIVE, Law, laws
 from scaling.logs import Runs
@@ -159,4 +159,9 @@ def _unused(data: Any, found: list[tuple[Law, Design]]) -> list[str]:
         return []
     inputs = {i for law, _ in found for i in law.inputs}
     taken = inputs.union(*(ALIASES.get(i, ()) for i in inputs))
-    return [c for c in settings if c in frame and c not in taken and frame[c].nunique() > 1]
+    known = [c for c in settings if c in frame and c not in taken and frame[c].nunique() > 1]
+    if isinstance(data, Runs) or {"N", "C"} & inputs:
+        return known
+    # laws that know no size: a column of numbers that varies may be it, by a name nobody told
+    named = {*taken, *known, *BESIDE, *(name for names in ALIASES.values() for name in names)}
+    return known + [str(c) for c in frame if str(c) not in named and frame[c].dtype.kind in "iuf" and frame[c].nunique() > 1]

@@ -56,14 +56,17 @@ def ladder(fit: Fit, held: Runs | None = None, *, level: float = 0.9, ax: Axes |
             _forecasts(ax, fit, held, colours, x, level)
         shown = np.concatenate([rows["loss"], [] if held is None else held.frame["loss"].dropna()])
         steps = np.concatenate([rows["step"], [] if held is None else held.frame.dropna(subset="loss")["step"]])
-        ax.set_ylim(style.loss_limits(steps, shown))
+        low, high = style.loss_limits(steps, shown)
+        ax.set_ylim(low, high)
         ax.set_xscale("log")
+        at = np.concatenate([rows[x], [] if held is None else held.frame.dropna(subset="loss")[x]])
+        ax.set_xlim(left=0.9 * at[shown <= high].min())  # earlier losses lie above the axes
         if x == "tokens":
             style.label_amounts(ax, x=style.LABELS["D"])
         else:
             style.label_amounts(ax, x=style.LABELS["step"])
         ax.set_ylabel(style.LABELS["loss"])
-        ax.legend(loc="upper right")  # where no loss is
+        style.legend_above(ax, ncols=1)  # a bar of sizes leaves little width
     return ax
 
 
