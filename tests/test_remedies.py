@@ -171,7 +171,7 @@ CASES = [  # command that fails, its exit code, what the answer holds, and the c
     ("mix mix.json", 2, "write mix name=value", "mix target=mix.json"),
     ("compare s/table.csv --laws chinchilla", 2, "--law", "compare s/table.csv --law chinchilla --law kaplan"),
     ("compare s/table.csv --holdout nothing", 2, "compute, size, tokens", "compare s/table.csv --holdout compute"),
-    ("report fit.json -o x.pdf", 2, "`scaling report fit.json` prints", "report fit.json"),
+    ("report fit.json -o x.pdf", 2, "scaling report fit.json --md", "report fit.json"),
     ("register fit.json --N 1e6 --D 1e8", 2, "-o FILE", "register fit.json --N 1e6 --D 1e8 -o record.json"),
     ("runs import s/running", 2, "-o", "runs import s/running -o copied"),
     ("recipe --gpu-hours 1000", 2, "missing --gpu, --utilisation", "recipe --gpu-hours 1000 --gpu H100 --utilisation 0.4"),

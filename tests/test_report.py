@@ -269,3 +269,12 @@ def test_a_running_job_has_a_page_written_anew(tmp_path, capsys):
     assert "Left out" not in second and second.count("<figure>") == 1 and len(second) < SIZE
     assert main([*line[:-1], str(tmp_path / "live.txt")]) == 2
     capsys.readouterr()
+
+
+def test_a_folder_of_logs_has_a_report(tmp_path, capsys):
+    scaling.samples.write(tmp_path / "s")
+    assert main(["report", str(tmp_path / "s/ladder"), "-o", str(tmp_path / "page.html"), "-q"]) == 0
+    said = capsys.readouterr().out
+    fit = scaling.fit(scaling.read(tmp_path / "s/ladder"))
+    assert said.startswith(fit.law.name) and str(len(fit.design)) in said
+    assert f"{fit.values['E']:.4g}" in (tmp_path / "page.html").read_text()

@@ -16,18 +16,19 @@ def run(
     file: Path, /, *, md: Flag = False, tex: Flag = False, output_: Output = None, force: Flag = False,
     printing: Printing = Printing(),
 ) -> int:  # fmt: skip
-    """Print the report of a saved fit again; -o writes a page with figures, plan, backtest and sliders.
+    """Print the report of a saved fit, or of a folder of logs; -o writes a page with figures, plan, backtest and sliders.
 
     For example:
 
         scaling report fit.json
         scaling report fit.json -o fit.html
         scaling report fit.json --tex > fit.tex
+        scaling report logs/ -o logs.html
 
     Parameters
     ----------
     file
-        A fit saved by `scaling fit -o` or `Fit.save`.
+        A fit saved by `scaling fit -o`, or a folder of logs, to which the law that forecasts them best is fitted.
     md
         Print a sentence with intervals and citation and a table, for a paper, as Markdown.
     tex
@@ -40,9 +41,11 @@ def run(
     if md + tex + printing.json > 1:
         raise ArgumentError("--md, --tex and --json are three forms of one report; choose one")
     if output_ is not None and output_.suffix.lower() != ".html":
-        raise ArgumentError(f"-o {output_}: a report is saved as .html; `scaling report {file}` prints it as text")
+        raise ArgumentError(
+            f"-o {output_}: a report is saved as .html; --md and --tex print it: scaling report {file} --md > FILE"
+        )
     check_files(output_, "page", inputs=[file], force=force)
-    fit = saved_fit(file)
+    fit = scaling.fit(scaling.read(file)) if file.is_dir() else saved_fit(file)
     if output_ is not None:
         output.notes([f"read the fit of {fit.law.name} to {len(fit.design):,} rows of {file}"], quiet=printing.quiet)
 
