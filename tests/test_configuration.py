@@ -258,3 +258,9 @@ def test_a_fit_at_an_edge_can_be_saved_and_loaded(tmp_path):
     assert fit.values["g"] == 3.0
     fit.save(tmp_path / "fit.json")
     assert scaling.load(tmp_path / "fit.json").values == fit.values
+
+
+def test_a_grid_is_read_under_any_name_of_size_tokens_and_loss(grid):
+    named = grid.rename(columns={"N": "params", "D": "tokens", "loss": "final_loss"})
+    one, other = (settings(rows, replicates=20) for rows in (grid, named))
+    assert one.fit.values == other.fit.values

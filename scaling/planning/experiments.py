@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.counting import alike, compute
+from scaling.counting import alike, completed, compute
 from scaling.design.ladders import in_units
 from scaling.errors import ArgumentError, DataError
 from scaling.fits import Fit
@@ -119,10 +119,10 @@ def _prices(pool: pd.DataFrame, cost: Any, budget: float, useful: Any = True) ->
 
 def _costs(pool: pd.DataFrame, cost: Any) -> np.ndarray:
     if cost is None:
-        for N, D in (("N", "D"), ("n_params", "tokens")):
-            if N in pool and D in pool:
-                return compute(pool[N], pool[D])
-        raise DataError("cost: the pool has no N and D to count 6 N D from; pass cost=, a column or an array.")
+        said, _ = completed(pool, ["N", "D"])
+        if {"N", "D"} <= {*said}:
+            return compute(said["N"], said["D"])
+        raise DataError("cost: the pool has no N and D to count 6 N D from; pass cost=, a column of the pool.")
     if isinstance(cost, str) and cost not in pool:
         raise DataError(f"cost='{cost}': the pool has no such column; it has {listed_columns(pool)}.")
     try:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from scaling.counting import counted
+from scaling.counting import completed, counted
 from scaling.engine.refit import refit
 from scaling.errors import ArgumentError, DataError
 from scaling.fits import Fit
@@ -197,6 +197,7 @@ def settings(data: pd.DataFrame | Runs, within: float = WITHIN, *, replicates: i
 
 def _grid(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows with a loss, of what is asked for alone, in an order of their own; which rows are not among them."""
+    table, _ = completed(table, ["N", "D", "loss"])
     needs("a grid of runs", table, [*INPUTS, "loss"])
     rows = table[table["loss"].notna()]
     needs_positive("a grid of runs", rows, [*INPUTS, "loss"])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.counting import alike
+from scaling.counting import alike, completed
 from scaling.design.inputs import COLUMNS
 from scaling.errors import DataError
 from scaling.fits import Fit
@@ -28,7 +28,7 @@ def points(data: Any) -> pd.DataFrame:
         frame = frame[frame["loss"].notna()].groupby("run", sort=False).tail(1)
         frame = frame.rename(columns={COLUMNS[k]: k for k in KEYS if COLUMNS[k] in frame})
     elif isinstance(data, pd.DataFrame):
-        frame = data
+        frame, _ = completed(data, [*KEYS, "loss"])
     else:
         raise DataError(f"pairing needs a Fit, Runs or a DataFrame, not {type(data).__name__}.")
     if missing := [c for c in (*KEYS, "loss") if c not in frame]:
