@@ -58,7 +58,7 @@ VERBS = {
     "next": "Choose which runs to make next, so that a prediction far away is off by least per cost.",
     "search": "Search the learning rates of a given number of updates with the lowest final loss.",
     "merge": "Weigh checkpoints of a run at constant rate so that their average imitates a decay of the learning rate.",
-    "report": "Print the report of a saved fit again; -o writes a page with figures, plan, backtest and sliders.",
+    "report": "Print the report of a saved fit or a folder of logs; -o writes a page with figures, plan, backtest and sliders.",
     "laws": "List the laws, or show one: formula, parameters, published constants.",
     "completion": "Print what makes a shell complete verbs and options.",
     "train": "Train one small model and write its loss curve; go on where an interrupted run stopped.",

@@ -16,7 +16,7 @@ def run(
     file: Path, /, *, md: Flag = False, tex: Flag = False, output_: Output = None, force: Flag = False,
     printing: Printing = Printing(),
 ) -> int:  # fmt: skip
-    """Print the report of a saved fit, or of a folder of logs; -o writes a page with figures, plan, backtest and sliders.
+    """Print the report of a saved fit or a folder of logs; -o writes a page with figures, plan, backtest and sliders.
 
     For example:
 
