@@ -191,8 +191,10 @@ def _why(error: Exception) -> str:
     """Why a text is no JSON, in our words."""
     if isinstance(error, json.JSONDecodeError):
         return f" from line {error.lineno}, column {error.colno} on"
-    if isinstance(error, UnicodeDecodeError | RecursionError):
-        return " but bytes of no text" if isinstance(error, UnicodeDecodeError) else ", too deeply nested"
+    if isinstance(error, UnicodeDecodeError):
+        return " but bytes of no text"
+    if isinstance(error, RecursionError):
+        return ", too deeply nested"
     return f" ({error})"
 
 

@@ -19,6 +19,7 @@ from scaling.cli import progress
 from scaling.cli.spoken import spoken
 from scaling.rendering import Result, plain, text
 from scaling.typeset import folded
+from scaling.words import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,7 @@ def account(data: Runs | pd.DataFrame, paths: Sequence[str], *, quiet: bool) -> 
     """Say what was read, at once: what is made of it takes longer."""
     runs = isinstance(data, scaling.Runs)
     counts = [(len(data), "run"), (len(data.placed), "row")] if runs else [(len(data), "row")]
-    read = ", ".join(f"{count:,} {word}{'s' * (count != 1)}" for count, word in counts)
+    read = ", ".join(many(count, word) for count, word in counts)
     notes([f"read {read} of {paths[0]}{f' and {len(paths) - 1} more' * (len(paths) > 1)}"], quiet=quiet)
 
 

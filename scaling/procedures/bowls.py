@@ -206,7 +206,7 @@ def _grid(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         raise DataError(f"only {many(count, 'size')} with their tokens; {FEWEST} or more say how the best settings drift.")
     copies = rows.duplicated([*INPUTS, "loss"])
     told = [(table[table["loss"].isna()], "without a loss, not counted"), (rows[copies], "there twice, counted once")]
-    notes = tuple(f"{len(few)} row{'s' * (len(few) > 1)} {what}: {rows_named(few)}" for few, what in told if len(few))
+    notes = tuple(f"{many(len(few), 'row')} {what}: {rows_named(few)}" for few, what in told if len(few))
     kept = rows.loc[~copies, [*INPUTS, "loss"]].astype(float)
     return kept.sort_values([*INPUTS, "loss"], ignore_index=True), notes
 
