@@ -257,6 +257,21 @@ def test_the_interval_of_a_chain_is_made_of_the_calibrated_loss_and_the_stretche
     assert found["prediction"] - found["lower"] == pytest.approx(np.hypot(ends[1] - ends[0], found["from_error"]))
 
 
+def test_what_backtests_miss_stretches_the_noise_of_a_row_too():
+    """It is measured against both, so where a row's noise is all there is, the half-width is that many times the noise."""
+    rng = np.random.default_rng(0)
+    N, D = (x.ravel() for x in np.meshgrid(np.geomspace(1e7, 6e8, 5), np.geomspace(1e9, 1.6e10, 4)))
+    loss = scaling.laws["chinchilla"].published["besiroglu2024"](N, D)
+    first = scaling.fit(pd.DataFrame({"N": N, "D": D, "loss": loss * np.exp(rng.normal(0, 1e-3, len(N)))}), "chinchilla")
+    L = np.linspace(2.0, 4.0, 400)
+    wider = rng.normal(0, np.where(L < 3.0, 6e-3, 2e-3))  # errors of the better models scatter more
+    rows = pd.DataFrame({"L": L, "loss": 0.85 - 2 * np.exp(-0.75 * L) + wider})
+    second = scaling.fit(rows, "downstream_error", objective="squares", fixed={"gamma": 0.75, "eps": 0.85})
+    stretch, noise = stretched(second), second.cov.noise
+    half = Chain(first, second).predict({"N": [2e9], "D": [4e10]})["from_error"].iloc[0]
+    assert stretch > 1.5 and half == pytest.approx(1.65 * stretch * noise, rel=0.02)
+
+
 def test_percent_is_no_error():
     rows = pd.DataFrame({"L": np.linspace(2, 4, 12)}).assign(task=lambda r: 20 * r["L"])
     with pytest.raises(FitError, match="task do not"):

@@ -67,7 +67,8 @@ class Chain(Result):
         -------
         DataFrame
             columns of data, loss_prediction, prediction, lower, upper; from_loss and from_error: the half-widths that come from
-            the calibrated interval of the loss, and from the error law, stretched by its backtests toward low losses.
+            the calibrated interval of the loss, and from the error law and the noise around it, both stretched by its
+            backtests toward low losses.
         """
         first = self.first.predict(data, level=level)
         x, name = first["prediction"].to_numpy(), self.second.law.inputs[0]
@@ -78,7 +79,7 @@ class Chain(Result):
         low, high = own.value - around.min(0), around.max(0) - own.value
         low, high = (np.where(np.isnan(part), np.inf, part) for part in (low, high))  # nothing is known of the loss
         stretch = stretched(self.second)
-        half = stdtrit(self.second.cov.dof, 0.5 + level / 2) * np.hypot(stretch * own.deviation(), own.noise())
+        half = stdtrit(self.second.cov.dof, 0.5 + level / 2) * stretch * np.hypot(own.deviation(), own.noise())
         bounds = {"prediction": own.value, "lower": own.value - np.hypot(low, half), "upper": own.value + np.hypot(high, half)}
         parts = {"from_loss": (low + high) / 2, "from_error": half}
         kept = first.loc[:, :"prediction"].drop(columns="prediction")
