@@ -203,3 +203,36 @@ def test_ends_of_runs_are_predicted_beside_laws_that_read_whole_curves():
     fit = scaling.fit(runs)
     found = fit.predict(runs)
     assert len(found) == len(fit.design) and (found["lower"] < found["upper"]).all()
+
+
+def grid(bad=None, noise=0.004):
+    """A table of sizes and tokens of a known law, with one row a third off."""
+    M, ratio = (x.ravel() for x in np.meshgrid(np.geomspace(2e7, 2e9, 8), [5.0, 10, 20, 40, 80], indexing="ij"))
+    loss = scaling.laws["chinchilla"](M, M * ratio, E=1.8, A=480.0, B=2100.0, alpha=0.347, beta=0.367)
+    loss *= np.exp(noise * np.random.default_rng(1).standard_normal(len(M)))
+    if bad is not None:
+        loss[bad] *= 0.7
+    return pd.DataFrame({"N": M, "D": M * ratio, "loss": loss})
+
+
+@pytest.mark.parametrize("law", ["chinchilla", "auto"])
+@pytest.mark.parametrize("bad", [0, 20, 38, 39])
+def test_a_row_that_is_named_is_no_drift(law, bad):
+    """Intervals were 4 to 20 times as wide for one row, and widest where it was the largest."""
+    asked = {"N": [5e9, 2e10], "D": [1e11, 4e11]}
+    fit = scaling.fit(grid(bad), law)
+    assert fit.findings.strange.tolist() == [bad]
+    found = fit.predict(asked)
+    without = scaling.fit(grid().drop(index=bad), law).predict(asked)  # what the rows that belong say
+    half, alone = (np.log(p["upper"] / p["lower"]) / 2 for p in (found, without))
+    moved = np.abs(np.log(found["prediction"] / without["prediction"]))
+    assert (half < 1.2 * alone + 2 * moved).all() and (half > 0.8 * alone).all()
+    assert (moved < half).all()
+
+
+def test_the_interval_holds_what_rows_that_do_not_belong_do_to_the_forecast():
+    """Squares follow a row that is a third off: the interval reaches to the forecast without it, which is not to be trusted."""
+    fit = scaling.fit(grid(37), "chinchilla", objective="log_squares")
+    found, truth = fit.predict({"N": [2e10], "D": [4e11]}).iloc[0], scaling.fit(grid().drop(index=37), "chinchilla")
+    assert found["lower"] < truth.predict({"N": [2e10], "D": [4e11]})["prediction"].iloc[0] < found["upper"]
+    assert not found["ok"]

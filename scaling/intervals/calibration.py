@@ -59,7 +59,8 @@ def own_trial(fit: Fitted, sign: int = 1) -> Backtested | None:
 def _own_trial(fit: Fitted, sign: int) -> Backtested | None:
     by = along(fit.law)
     try:
-        if by is None or not len(tests := splits(made := fit.design.take(thinned(len(fit.design))), by, sign)):
+        belong = np.setdiff1d(np.arange(len(fit.design)), fit.findings.strange)  # others would pass for drift
+        if by is None or not len(tests := splits(made := fit.design.take(belong[thinned(len(belong))]), by, sign)):
             return None
     except ScalingError:  # inputs that are not positive have no such order
         return None

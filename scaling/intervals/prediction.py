@@ -106,6 +106,7 @@ def calibrated(target: Target, level: float) -> Ends:
         return _plain(target, level, FEW_ROWS)
     sd = deviation(target.slopes, found.root) / np.abs(target.unit)
     half = half_width(found, target.rows, target.under, target.middle, sd, target.fit.loss, level)
+    half = half + target.moved  # drift is that of the rows that belong, the prediction is of all
     return target.middle - half, target.middle + half, said(found, target.rows)
 
 

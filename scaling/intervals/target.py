@@ -53,6 +53,16 @@ class Target:
         undetermined: a free combination of parameters moves it by more than its own size."""
         return self.fit.deviation(self.slopes, np.abs(self.value))
 
+    @cached_property
+    def moved(self) -> np.ndarray:
+        """By how much (n,) the prediction would move without the rows that do not belong, in the objective's units."""
+        without = self.fit.findings.without
+        if without is None:
+            return np.zeros(len(self.value))
+        with np.errstate(all="ignore"):
+            there = self.fit.loss.link(self.model.value(self.model.terms(without[None])))[0]
+        return np.nan_to_num(np.abs(there - self.middle), nan=np.inf)
+
     def noise(self) -> np.ndarray:
         """Standard deviation (n,) of one row around the law, in units of the loss."""
         return self.fit.cov.noise * self.unit

@@ -15,6 +15,7 @@ from scaling.formula import Law
 from scaling.intervals.drift import Drift
 from scaling.intervals.line import Bounds
 from scaling.intervals.target import Target
+from scaling.words import many
 
 BEYOND = 0.05  # of the range of an input, which is none
 GOOD = 0.01  # of the loss of a run nobody made, about what a fifth of its compute buys: less is no forecast
@@ -23,7 +24,7 @@ EXPLODES = "the law explodes: beyond the data it rises where runs grow; compare 
 FOREIGN = {"N": 1e5, "D": 1e5, "C": 1e10}  # factors outside the rows fitted that are no extrapolation but other units
 SHOWN = 8  # numbers of rows listed
 ASKED = 16  # predicted rows, of many, of which it is told what they rest on
-MUCH = 0.5  # of its half-width, by which a forecast must move without a row for that row to be told
+MUCH = 0.5  # of its half-width, by which a forecast must move without rows for these to be told
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +56,9 @@ def trust(target: Target, low: np.ndarray, high: np.ndarray, bounds: Bounds | No
         doubts.append((far, f"off the line {line.equation} on which all fitted rows lie, so nothing says which input counts"))
     else:
         doubts.append((np.isnan(target.deviation()), "not determined by the data: a free combination of parameters moves it"))
-    if (without := fit.findings.without) is not None:
-        change = np.abs(fit.loss.link(target.model.value(target.model.terms(without[None])))[0] - target.middle)
-        few = len(fit.findings.strange)
-        doubts.append((change > (high - low) / 2, f"{few} rows that do not belong move it by more than its half-width"))
+    few = many(len(fit.findings.strange), "row")
+    told = f"without what does not belong ({few}) it moves by more than {MUCH:g} of its half-width"
+    doubts.append((target.moved > MUCH * (high - low) / 2, told))
     doubts += beyond(target, low, high) + foreign(target)
     unbounded = ~(np.isfinite(low) & np.isfinite(high))
     doubts.append((unbounded, "the data set no bound to it"))

@@ -15,7 +15,7 @@ from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit, fitting
 from scaling.fits.choice import BESIDE, CLOSE, Choice
 from scaling.formula import Law
-from scaling.intervals.calibration import along
+from scaling.intervals.calibration import along, drifting
 from scaling.intervals.drift import drift
 from scaling.intervals.trust import HELD
 from scaling.judging.comparison import judged, none_fits
@@ -120,10 +120,11 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
         said = [*without, *said]
     choice = Choice(tuple(order), errors, label, rival, difference, se, found.holdout, (*notes, *said), **beside)
     fit = fit.chosen(choice)
-    if part is not None and by is not None:  # the same tests make its intervals
+    if part is not None and by is not None:
         others = [trial for name, trial in found.trials.items() if name != label]
-        own = drift(part.trial, others, part.tests, part.made, fit.loss, by)
-        fit.memory.once(("drift", 1), lambda: own)
-        if own.stable:  # what lies at an edge did no harm
+        if not len(fit.findings.strange):  # the same tests make its intervals
+            fit.memory.once(("drift", 1), lambda: drift(part.trial, others, part.tests, part.made, fit.loss, by))
+        own = drifting(fit)
+        if own is not None and own.stable:  # what lies at an edge did no harm
             fit = replace(fit, verdict=settled(fit.verdict, HELD))
     return fit
