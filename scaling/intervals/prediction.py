@@ -106,8 +106,8 @@ def calibrated(target: Target, level: float) -> Ends:
         return _plain(target, level, FEW_ROWS)
     sd = deviation(target.slopes, found.root) / np.abs(target.unit)
     half = half_width(found, target.rows, target.under, target.middle, sd, target.fit.loss, level)
-    half = half + target.moved  # drift is that of the rows that belong, the prediction is of all
-    return target.middle - half, target.middle + half, said(found, target.rows)
+    low, high = (end(target.middle, target.without) for end in (np.fmin, np.fmax))  # a bad row may be one, or none
+    return low - half, high + half, said(found, target.rows)
 
 
 def _of_curves(target: Target, level: float) -> Ends:

@@ -54,14 +54,12 @@ class Target:
         return self.fit.deviation(self.slopes, np.abs(self.value))
 
     @cached_property
-    def moved(self) -> np.ndarray:
-        """By how much (n,) the prediction would move without the rows that do not belong, in the objective's units."""
-        without = self.fit.findings.without
-        if without is None:
-            return np.zeros(len(self.value))
+    def without(self) -> np.ndarray:
+        """The prediction (n,) without the rows that do not belong, in the objective's units; NaN where it has none."""
+        if (t := self.fit.findings.without) is None:
+            return self.middle
         with np.errstate(all="ignore"):
-            there = self.fit.loss.link(self.model.value(self.model.terms(without[None])))[0]
-        return np.nan_to_num(np.abs(there - self.middle), nan=np.inf)
+            return np.asarray(self.fit.loss.link(self.model.value(self.model.terms(t[None])))[0])
 
     def noise(self) -> np.ndarray:
         """Standard deviation (n,) of one row around the law, in units of the loss."""

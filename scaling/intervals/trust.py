@@ -58,7 +58,7 @@ def trust(target: Target, low: np.ndarray, high: np.ndarray, bounds: Bounds | No
         doubts.append((np.isnan(target.deviation()), "not determined by the data: a free combination of parameters moves it"))
     few = many(len(fit.findings.strange), "row")
     told = f"without what does not belong ({few}) it moves by more than {MUCH:g} of its half-width"
-    doubts.append((target.moved > MUCH * (high - low) / 2, told))
+    doubts.append((np.abs(target.without - target.middle) > MUCH * (high - low) / 2, told))
     doubts += beyond(target, low, high) + foreign(target)
     unbounded = ~(np.isfinite(low) & np.isfinite(high))
     doubts.append((unbounded, "the data set no bound to it"))
