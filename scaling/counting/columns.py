@@ -20,8 +20,18 @@ ALIASES = {  # input of laws -> what tables call it, in small letters; a space o
     ),
     "D": ("tokens", "num_tokens", "n_tokens", "train_tokens", "training_tokens", "tokens_seen"),
     "C": ("flops", "flop", "train_flops", "training_flops", "training_flop", "total_flops"),
-    "loss": ("loss", "val_loss", "validation_loss", "valid_loss", "eval_loss", "test_loss", "final_loss", "train_loss"),
-    "U": ("unique_tokens",), "B": ("batch_tokens",), "E": ("experts", "num_experts"), "M": ("tokens_per_param",),
+    "loss": (
+        "loss", "val_loss", "validation_loss", "valid_loss", "eval_loss", "test_loss", "final_loss", "train_loss", "lm_loss",
+        "loss_val", "loss_validation", "loss_eval", "cross_entropy",
+    ),
+    "U": ("unique_tokens", "num_unique_tokens", "n_unique_tokens"), "B": ("batch_tokens",),
+    "E": ("experts", "num_experts", "n_experts"), "M": ("tokens_per_param", "tokens_per_parameter"),
+    "N_active": ("active_params", "active_parameters", "n_active", "num_active_params", "params_active", "n_params_active"),
+    "V": ("vocab_size", "vocab", "vocabulary", "vocabulary_size"), "characters": ("num_characters", "n_characters", "chars"),
+    "lr": ("learning_rate", "peak_lr", "max_lr", "peak_learning_rate"),
+    "batch": ("batch_size", "bsz", "global_batch_size"),
+    "bits": ("precision", "bit_width", "num_bits", "n_bits", "weight_bits", "p_w"),
+    "streams": ("parallel_size", "num_streams", "n_streams", "parallel_streams"),
 }  # fmt: skip
 # column -> ways to it: from which columns, how, and what is said of it
 RULES: dict[str, list[tuple[tuple[str, str], Callable[[Any, Any], Any], str]]] = {
@@ -32,6 +42,7 @@ RULES: dict[str, list[tuple[tuple[str, str], Callable[[Any, Any], Any], str]]] =
     "D": [(("M", "N"), lambda M, N: M * N, "D counted as M N"), (("C", "N"), tokens, "D counted as C / (6 N)")],
     "N": [(("C", "D"), tokens, "N counted as C / (6 D)")],
     "C": [(("N", "D"), compute, "C counted as 6 N D")],
+    "active": [(("N_active", "N"), lambda active, N: active / N, "active counted as N_active / N")],
 }
 
 

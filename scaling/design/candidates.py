@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.counting.columns import ALIASES
+from scaling.counting.columns import ALIASES, reachable
 from scaling.design.checks import sizes, table_of
 from scaling.design.inputs import BESIDE, Design, design, of_columns
 from scaling.errors import OF_A_FORMULA, ScalingError
 from scaling.formula import ANY_POSITIVE, Law, laws
 from scaling.logs import Runs
-from scaling.words import first_line, many
+from scaling.words import first_line, many, plain_name
 
+SETTINGS = ("lr", "peak_lr", "batch", "B", "batch_tokens", "U", "unique_tokens", "p", "experts", "E", "bits", "P", "V")
 CURVE = 10  # rows of a run from which on it is a curve and not an end
 
 
@@ -154,12 +155,15 @@ def _grown(law: Law) -> int:
 def _unused(data: Any, found: list[tuple[Law, Design]]) -> list[str]:
     """Columns of settings that vary and that no law takes."""
     frame = data.joined() if isinstance(data, Runs) else data
-    settings = ("lr", "peak_lr", "batch", "B", "batch_tokens", "U", "unique_tokens", "p", "experts", "E", "bits", "P", "V")
     if not found or found[0][0].over_schedules:
         return []
     inputs = {i for law, _ in found for i in law.inputs}
     taken = inputs.union(*(ALIASES.get(i, ()) for i in inputs))
-    known = [c for c in settings if c in frame and c not in taken and frame[c].nunique() > 1]
+    # what any law of the loss asks for by a name of its own, and does not follow from what is taken
+    asked = {i for law in laws.values() if law.predicts == "loss" and not law.over_schedules for i in law.inputs}
+    asked = {i for i in asked - inputs - {"x"} if not reachable(inputs, [i])}
+    settings = {*SETTINGS, *asked, *(name for i in asked for name in ALIASES.get(i, ()))} - taken
+    known = [str(c) for c in frame if {str(c), plain_name(str(c))} & settings and frame[c].nunique() > 1]
     if isinstance(data, Runs) or {"N", "C"} & inputs:
         return known
     # laws that know no size: a column of numbers that varies may be it, by a name nobody told
