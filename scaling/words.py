@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -70,6 +70,14 @@ def many(n: int, noun: str) -> str:
 def others(n: int, noun: str = "row") -> str:
     """What stands behind the first of `n` faults, where there are more."""
     return f" ({n:,} such {noun}s)" if n > 1 else ""
+
+
+def by_reason(reasons: Mapping[str, str]) -> str:
+    """Names with why each has none of what was asked, those of one reason together."""
+    named: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        named.setdefault(reason.removesuffix("."), []).append(name)
+    return "; ".join(f"{listed(names)}: {reason}" for reason, names in named.items())
 
 
 def listed(names: Iterable[str]) -> str:

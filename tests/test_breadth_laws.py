@@ -143,3 +143,53 @@ def test_a_column_that_a_law_takes_by_another_name_is_not_called_unused():
     N, E = np.exp(rng.uniform(16, 20, 40)), 2.0 ** rng.integers(0, 9, 40)
     table = pd.DataFrame({"N": N, "experts": E, "loss": 1.3 + 24 / N**0.15 / E**0.06})
     assert scaling.candidates(table).unused == []
+
+
+def test_one_number_of_bits_is_what_the_paper_says_of_weights_alone_and_of_all_three():
+    whole, one = scaling.laws["precision"], scaling.laws["precision_bits"]
+    p = dict(whole.published["kumar2024"])
+    same = {"gamma_w": 2.0, "gamma_a": 2.0, "gamma_kv": 2.0}
+    shared = {k: p[k] for k in ("E", "A", "B", "alpha", "beta")}
+    three = whole(1e8, 1e10, 4.0, 4.0, 4.0, **(p | same))
+    assert one(1e8, 1e10, 4.0, **shared, gamma=2.0, k=3.0) == pytest.approx(three, rel=1e-12)
+    weights = whole(1e8, 1e10, 4.0, 1e9, 1e9, **p)
+    assert one(1e8, 1e10, 4.0, **shared, gamma=p["gamma_w"], k=1.0) == pytest.approx(weights, rel=1e-12)
+
+
+def of_all(rng, n=60):
+    N, D = 10 ** rng.uniform(7, 9, n), 10 ** rng.uniform(8.5, 10.5, n)
+    return pd.DataFrame({"params": N, "tokens": D})
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "effective", "law"),
+    [
+        ("weight_bits", (3.0, 4.0, 6.0, 8.0, 16.0), lambda N, x: N * (1 - np.exp(-x / 2.7)), "precision_bits"),
+        ("num_experts", (1.0, 2.0, 8.0, 32.0), lambda N, x: N * x**0.3, "experts_data"),
+    ],
+)
+def test_auto_takes_the_law_of_what_varies_beside_size_and_tokens(column, values, effective, law):
+    rng = np.random.default_rng(2)
+    table, x = of_all(rng), rng.choice(values, 60)
+    table[column] = x
+    table["lm_loss"] = (1.8 + 400 / effective(table["params"], x) ** 0.34 + 400 / table["tokens"] ** 0.28) * np.exp(
+        rng.normal(0, 0.002, 60)
+    )
+    fit = scaling.fit(table)
+    assert fit.law.name == law and fit.ok, fit.warnings
+    asked = {"params": 4e9, "tokens": 2e11, column: values[1]}
+    truth = 1.8 + 400 / effective(4e9, values[1]) ** 0.34 + 400 / 2e11**0.28
+    row = fit.predict(asked).iloc[0]
+    assert row["lower"] < truth < row["upper"] and row["prediction"] == pytest.approx(truth, rel=0.01)
+
+
+def test_active_parameters_are_the_share_that_sparse_experts_go_by_and_what_no_law_takes_is_told():
+    rng = np.random.default_rng(3)
+    table = of_all(rng)
+    share = rng.choice([0.05, 0.1, 0.25, 0.5, 1.0], 60)
+    law = scaling.laws["sparse_moe"]
+    table["loss"] = law(table["params"], table["tokens"], share, **law.published["abnar2025"])
+    counted = scaling.fit(table.assign(active_params=table["params"] * share), "sparse_moe")
+    assert counted.values == scaling.fit(table.assign(active=share), "sparse_moe").values
+    wrong = scaling.candidates(table.assign(active=table["params"] * share))  # a count where a share is meant
+    assert "0 <= active <= 1" in wrong.absent["sparse_moe"] and wrong.unused == ["active"]

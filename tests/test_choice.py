@@ -405,3 +405,40 @@ def test_a_comparison_is_drawn_from_its_table():
     assert [t.get_text() for t in axes.get_yticklabels()] == list(table.index)
     with pytest.raises(ArgumentError, match="nothing to draw"):
         scaling.plots.compared(table.assign(error=np.nan))
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        (lambda t: pd.concat([t, t["D"]], axis=1), r"more than one column 'D'"),
+        (lambda t: t.assign(N=t["N"].map("{:,.0f}".format)), r"'N', row 0: found '[0-9,]+', not a number \([0-9]+ such rows\)"),
+        (
+            lambda t: t.astype({"loss": object}).replace({"loss": {t["loss"][2]: "diverged"}}),
+            r"'loss', row 2: found 'diverged'",
+        ),
+        (lambda t: t.assign(loss=-t["loss"]), r"^[^:]*: column 'loss', row 0: (?!.*column 'loss').*objective='squares'"),
+        (lambda t: t.assign(D=1e20 / 6 / t["N"]), r"holdout='N'$"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_once_with_a_remedy_for_all_laws(spoilt, said):
+    with pytest.raises(ScalingError, match=said):
+        scaling.compare(spoilt(grid(sizes=3)))
+
+
+def test_the_remedies_of_compare_work():
+    table = grid(sizes=4)
+    one = table.assign(D=1e20 / 6 / table["N"])
+    assert scaling.compare(one, ["power_law:x=N"], "N")["error"].notna().all()
+    words = table.assign(N=table["N"].map("{:,.0f}".format))
+    words["N"] = words["N"].astype(str).str.replace(",", "").astype(float)
+    assert scaling.fit(words, "chinchilla").values == pytest.approx(scaling.fit(table, "chinchilla").values, rel=1e-3)
+    twice = pd.concat([table, table["D"]], axis=1)
+    assert scaling.fit(twice.loc[:, ~twice.columns.duplicated()]).values == scaling.fit(table).values
+
+
+@pytest.mark.parametrize(("rate", "said"), [(0.0, "learning rate is 0 at every step"), (3e-4, "no drop of the learning rate")])
+def test_a_curve_from_which_no_law_of_schedules_learns_is_refused_with_the_cause(rate, said):
+    step = np.arange(1, 41) * 50
+    curve = pd.DataFrame({"run": "a", "step": step, "lr": rate, "loss": 3 + 5 / step**0.4})
+    with pytest.raises(ScalingError, match=said):
+        scaling.compare(curve)

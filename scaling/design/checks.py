@@ -14,7 +14,7 @@ from scaling.errors import DataError
 from scaling.formula import ANY_POSITIVE, Domain, Law
 from scaling.formula.monomials import trace
 from scaling.logs.sheet import row_named
-from scaling.words import others
+from scaling.words import listed, others
 
 COUNTS = ("N", "D")  # whatever the law, there is no run of none of them
 ROUNDED = 0.005 + 1e-9  # by how much shares written with few digits may miss a sum of 1
@@ -31,6 +31,13 @@ def table_of(columns: Mapping[Any, Any] | pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells)
 
 
+def once(frame: pd.DataFrame) -> None:
+    """Refuse a table with two columns of one name: which of them is meant?"""
+    if frame.columns.has_duplicates:
+        names = listed([f"'{name}'" for name in frame.columns[frame.columns.duplicated()].unique()])
+        raise DataError(f"there is more than one column {names}; rename or drop one: data.loc[:, ~data.columns.duplicated()].")
+
+
 def numbers(column: pd.Series, name: str, place: pd.DataFrame | None = None) -> np.ndarray:
     """A column as floats, or DataError where it holds anything else; `place` is the table it is of."""
     if not len(column):
@@ -45,11 +52,26 @@ def numbers(column: pd.Series, name: str, place: pd.DataFrame | None = None) -> 
                 "correct the cell or remove the line"
             )
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        raise DataError(
+        raise _not_numbers(column, name, place)
+    return column.to_numpy(float)
+
+
+def _not_numbers(column: pd.Series, name: str, place: pd.DataFrame | None) -> DataError:
+    """What stands in a column in place of numbers, where, and what makes numbers of it."""
+    wrong = np.flatnonzero(pd.to_numeric(column, errors="coerce").isna() & column.notna())
+    if not len(wrong):
+        return DataError(
             f"column '{name}' holds {column.dtype} values such as {column.iloc[0]!r}, not numbers; "
             "convert it with pandas.to_numeric."
         )
-    return column.to_numpy(float)
+    remedy = (
+        f"mend the cells, or leave such rows out: data['{name}'] = pandas.to_numeric(data['{name}'], errors='coerce'), "
+        f"then data.dropna(subset='{name}')."
+    )
+    if pd.to_numeric(column.iloc[wrong].astype(str).str.replace(",", ""), errors="coerce").notna().all():
+        remedy = f"convert the column: data['{name}'].astype(str).str.replace(',', '').astype(float)."
+    where = row_named(column.to_frame() if place is None else place, int(wrong[0]), name)
+    return DataError(f"{where}: found {column.iloc[wrong[0]]!r}, not a number{others(len(wrong))}; {remedy}")
 
 
 def weights(frame: pd.DataFrame, loss: np.ndarray | None, relative: bool) -> np.ndarray:
@@ -84,6 +106,7 @@ def relative(weight: np.ndarray, distinct: int) -> np.ndarray:
 
 def sizes(frame: pd.DataFrame) -> None:
     """Refuse rows with a loss whose size or tokens are no count: every law without them would say that they do not matter."""
+    once(frame)
     frame, _ = completed(frame, (*COUNTS, "loss"))  # by whatever name, and what follows from compute
     loss = numbers(frame["loss"], "loss", frame) if "loss" in frame else np.ones(len(frame))
     for name in (name for name in (*COUNTS, "loss") if name in frame):

@@ -159,6 +159,8 @@ def _numeric(frame: pd.DataFrame) -> list[str]:
 
 
 def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) -> Design:
+    checks.once(frame)
+    given = frame
     for name in law.inputs:  # an input such as x may be named by a convention: x=tokens
         said = law.conventions.get(name)
         same = next((names for names in SAME if said in names), (said,))
@@ -174,7 +176,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
             raise _unnamed(law, frame)
         raise DataError(
             f"law '{law.name}' needs columns {', '.join(needed)}; missing {', '.join(missing)}. "
-            f"The data has {listed_columns(frame)}. Add or rename columns, or take a law of what is there."
+            f"The data has {listed_columns(given)}. Add or rename columns, or take a law of what is there."
         )
     if fitting and len(frame) and frame["loss"].isna().all():
         raise DataError(f"column 'loss' is empty in all {len(frame)} rows, so there is nothing to fit.")
@@ -262,6 +264,11 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
             raise DataError(
                 f"run '{name}': law '{law.name}' needs its learning rates, and there is neither a column 'lr' nor "
                 "a schedule. Add the column, or pass schedule='cosine:peak=...,steps=...'."
+            )
+        if not plan.peak > 0:
+            raise DataError(
+                f"run '{name}': its learning rate is 0 at every step, so nothing was trained; mend column 'lr', or pass "
+                "schedule='cosine:peak=...,steps=...'."
             )
         whole = float(rows["step"].max())
         if fitting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,7 +13,7 @@ from scaling.design.candidates import candidates
 from scaling.errors import ArgumentError, FitError
 from scaling.formula import Law
 from scaling.judging.contest import Contest, contest
-from scaling.words import check_seed
+from scaling.words import by_reason, check_seed
 
 NEAR = 2.0  # errors closer to the best than this many standard errors are no evidence
 COLUMNS = ["error", "difference", "se", "bias", "cutoffs", "aicc", "bic", "params", "reason"]
@@ -70,9 +71,7 @@ def compare(
         raise ArgumentError(f"laws={laws!r}: compare needs at least one law, for example ['chinchilla', 'power_law:x=N'].")
     found = contest(data, given, holdout, objective=objective, delta=delta, seed=seed)
     if not found.trials:
-        raise FitError(
-            "no law could be compared: " + "; ".join(f"{k}: {r.removesuffix('.')}" for k, r in found.reasons.items())
-        )
+        raise FitError(f"no law could be compared: {by_reason(found.reasons)}")
     rows = {label: {"error": np.nan, "reason": reason} for label, reason in found.reasons.items()}
     rows |= judged(found)
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=COLUMNS).rename_axis("law")
@@ -82,14 +81,26 @@ def compare(
 
 
 def none_fits(absent: dict[str, str]) -> str:
-    """Why no law of the loss can be fitted to a table, by what the laws that come closest lack."""
+    """Why no law of the loss can be fitted to a table: what is wrong with its rows, else what the closest laws lack."""
     # of another kind of data
     other = ("predicts ", "reads whole loss curves", "is for whole curves", "goes by size and tokens")
     lacks = {name: reason for name, reason in absent.items() if not reason.startswith(other)} or absent
-    close = sorted(lacks, key=lambda name: (lacks[name].count(","), name))[:3]
-    said = "; ".join(f"{name}: {lacks[name].removesuffix('.')}" for name in close)
-    told = "Add what one of them lacks; `scaling laws --for TABLE` lists it for every law."
-    return f"no law of the loss fits these columns. {said}. {told}"
+    # a law whose columns are there is closer than one whose columns are not
+    there = {
+        name: reason.removesuffix(".").removesuffix(f", as law '{name}' needs; mend or remove it")
+        for name, reason in lacks.items() if not reason.startswith(f"law '{name}' needs ")
+    }  # fmt: skip
+    close = sorted(there or lacks, key=lambda name: (*_far((there or lacks)[name]), name))
+    reasons = [*dict.fromkeys((there or lacks)[name] for name in close)][:3]
+    told = by_reason({name: reason for name in close if (reason := (there or lacks)[name]) in reasons})
+    remedy = "" if there else "Add what one of them lacks; "
+    return f"no law of the loss fits these columns. {told}. {remedy}`scaling laws --for TABLE` lists it for every law."
+
+
+def _far(reason: str) -> tuple[int, int]:
+    """How many columns, and rows, a law is from being fitted."""
+    rows = re.match("need at least ([0-9]+)", reason)
+    return reason.partition(". The data has")[0].count(","), int(rows[1]) if rows else 0
 
 
 def judged(found: Contest) -> dict[str, dict[str, Any]]:

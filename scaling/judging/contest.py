@@ -23,6 +23,7 @@ from scaling.formula import Law, find
 from scaling.intervals.trials import Trial, splits, thinned, tried, weights
 from scaling.logs.sheet import PLACE
 from scaling.waits import steps
+from scaling.words import by_reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +112,7 @@ def contest(
         except (ScalingError, *OF_A_FORMULA) as problem:
             reasons[label] = failure(problem)
     if not fits:
-        raise FitError("no law could be compared: " + "; ".join(f"{k}: {r.removesuffix('.')}" for k, r in reasons.items()))
+        raise FitError("no law could be compared: " + by_reason(reasons))
     by = holdout if isinstance(holdout, str) else direction([found.law for found in fits.values()])
     out = Contest(by, words(by, holdout), fits, reasons=reasons)
     for label, place in steps(list(_places(fits).items()), "predicting rows held out"):
@@ -136,12 +137,18 @@ def _judge(out: Contest, label: str, place: np.ndarray, holdout: float | str | N
     if out.by == "schedule":  # in one order for all laws
         tests = sorted(tests, key=lambda cut: place[cut.test].min())
     if not tests:
-        raise FitError(f"no row lies beyond a cutoff by {out.by}, so there is nothing to predict; say another holdout=")
+        differ = [k for k, x in made.inputs.items() if isinstance(x, np.ndarray) and np.ptp(x) > 0]
+        say = f"one along which the {len(made)} rows differ: holdout={differ[0]!r}" if differ else "another holdout="
+        raise FitError(
+            f"no row lies beyond a cutoff by {WORDS.get(str(out.by), out.by)}, so there is nothing to predict; say {say}"
+        )
     trial = tried(
         found.law, made, found.loss, tests, fixed=found.fixed, params=found.coordinates.params,
         coordinates=found.coordinates, warm=found.t[None], seed=seed,
     )  # fmt: skip
     if trial is None or not trial.usable.any():
+        if found.law.hooks.needs is not None and (lacks := found.law.hooks.needs(*made.inputs.values())):
+            raise FitError("; ".join(lacks))
         need = 2 * len(found.t)
         most = max(int(cut.train.sum()) for cut in tests)
         raise FitError(

@@ -20,6 +20,8 @@ from scaling.logs.sources import delimited, excel, parquet, records, sheets_of, 
 
 EMPTY = ("", "NA", "<NA>", "N/A", "NaN", "nan", "NULL", "null", "None")  # cells without a value
 
+MOST = 24  # columns that a message lists
+
 
 def columns_of(path: str | Path, columns: Mapping[str, str] | None = None) -> list[str]:
     """Names of the columns of a table of any format, renamed as `read_table` would; none where there is no such file."""
@@ -87,8 +89,9 @@ def rows_where(frame: pd.DataFrame, where: str, names: Mapping[str, str] = Mappi
 
 
 def listed_columns(frame: pd.DataFrame) -> str:
-    """The columns of a table in a message, without those that say where a row was read."""
-    return ", ".join(str(name) for name in frame.columns if name not in PLACE)
+    """The columns of a table in a message, the first of many, without those that say where a row was read."""
+    names = [str(name) for name in frame.columns if name not in PLACE]
+    return ", ".join([*names[:MOST], f"... ({len(names)} in all)"] if len(names) > MOST else names)
 
 
 def _renamed(names: list[str], columns: Mapping[str, str] | None) -> list[str]:

@@ -62,9 +62,9 @@ def experts_data(
 
     Notes
     -----
-    Fails where experts saturate, as `experts` does, and where more experts ask for more tokens: the two terms are added. Checked
-    on simulated runs alone, as no public table has all three. Fine-grained experts: `granular_moe`; a share of parameters that
-    is active: `sparse_moe`.
+    Fails where experts saturate, as `experts` does, and where more experts ask for more tokens: the two terms are added.
+    Checked on simulated runs alone, as no public table has all three. Fine-grained experts: `granular_moe`; a share of
+    parameters that is active: `sparse_moe`.
     """
     return c + A / (N**a * E**b) + B / D**d
 

@@ -62,8 +62,8 @@ def precision_bits(
 ):  # fmt: skip
     """L(N, D, bits) = E + A / N_eff^alpha + B / D^beta,  N_eff = N (1 - exp(-bits / gamma))^k
 
-    `precision` where one number of bits is known of a run. The paper has k = 1 where weights alone are in few bits and k = 3 where
-    weights, activations and cache are in as many; tables seldom say which, so k is fitted.
+    `precision` where one number of bits is known of a run. The paper has k = 1 where weights alone are in few bits, and k = 3
+    where weights, activations and cache are in as many; tables seldom say which, so k is fitted.
 
     Parameters
     ----------
