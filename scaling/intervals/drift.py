@@ -27,7 +27,7 @@ from scaling.words import many
 
 PARAMETERS = 0.5  # of the delta method's standard deviation: what drifts is not counted twice
 USUAL, PRIOR = 0.15, 0.5  # drift per root of distance of a usual table, in units of its slope; backtests that this counts for
-APART = 0.4  # of the root mean square distance to the other laws
+APART = 0.5  # of the root mean square distance to the other laws
 DOF, MOST = 23.0, 60.0  # degrees of freedom of that usual drift; most, however many backtests
 CLOSEST = 0.05  # distances (in ln) below this are none
 FLATTEST = 0.01  # slopes of ln loss in ln compute below this are none
@@ -102,9 +102,11 @@ def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Desig
     usable = np.flatnonzero(own.usable)
     pairs, counts, misses = [(f, cut) for f, cut in enumerate(tests) if own.usable[f]], weights(tests)[usable], []
     distance = {f: np.maximum(beyond(at, at[:, cut.train]), CLOSEST)[cut.test] for f, cut in pairs}
-    for f, cut in pairs:
+    believed = _believed(own, others, tests)
+    apart = {f: _apart(own, believed, f, cut.test, OFF * scale) for f, cut in pairs}
+    for f, cut in pairs:  # what parameters, noise and the other laws account for is no drift; the rest grows with distance
         rest = np.clip(own.error[f, cut.test], -scale, scale) ** 2 - (PARAMETERS * own.sd[f, cut.test]) ** 2 - noise**2
-        misses.append(float(np.mean(rest / distance[f])))
+        misses.append(float((rest - APART**2 * apart[f]) @ distance[f] / (distance[f] @ distance[f])))
     W = float(counts.sum())
     seen = max(0.0, float(counts @ misses) / W) if W else 0.0  # one cutoff may miss by less than noise: that counts, too
     tau2 = max((PRIOR * (USUAL * slope * scale) ** 2 + W * seen) / (PRIOR + W), seen)
@@ -118,31 +120,41 @@ def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Desig
         tau=float(np.sqrt(tau2)),
         dof=min(DOF + W, MOST),
         root=fits.root[0] * fits.noise[0] * np.sqrt(fits.alike[0]),
-        others=_believed(own, others, tests),
+        others=tuple(_other(trial, share) for trial, share in believed),
         coverage=np.nan,
         explodes=own.explodes,
     )
-    inside = [
-        np.mean(np.abs(own.error[f, cut.test]) <= _quantile(found, 0.9) * _spread(found, own.sd[f, cut.test], distance[f]))
-        for f, cut in pairs
-    ]
+    spread = {f: _spread(found, own.sd[f, cut.test], distance[f], apart[f]) for f, cut in pairs}
+    inside = [np.mean(np.abs(own.error[f, cut.test]) <= _quantile(found, 0.9) * spread[f]) for f, cut in pairs]
     return replace(found, coverage=float(np.mean(inside)) if inside else np.nan)
 
 
-def _believed(own: Trial, others: Sequence[Trial], tests: Sequence[Cut]) -> tuple[Other, ...]:
+def _believed(own: Trial, others: Sequence[Trial], tests: Sequence[Cut]) -> list[tuple[Trial, float]]:
     """The other laws that do not explode, by 1 / (error where held out)^2; the law itself has a share, too."""
     kept = [trial for trial in others if not trial.explodes and trial.usable.any()]
     said = np.array([trial.held_out(weights(tests)) for trial in (own, *kept)])
     if not np.isfinite(said[0]):
-        return ()
+        return []
     shares = 1 / np.clip(said, 1e-12, 1e12) ** 2
-    shares = shares / shares.sum()
-    out = []
-    for trial, share in zip(kept, shares[1:], strict=True):
-        names, t = trial.fits.coordinates.names, trial.fits.t[-1]
-        values = dict(zip(names, map(float, trial.fits.coordinates.to_params(t)), strict=True))
-        out.append(Other(trial.law, {**trial.fixed, **values}, float(share)))
-    return tuple(out)
+    return list(zip(kept, map(float, shares[1:] / shares.sum()), strict=True))
+
+
+def _apart(own: Trial, believed: Sequence[tuple[Trial, float]], f: int, test: np.ndarray, most: float) -> np.ndarray:
+    """Mean square distance (n,) to the other laws in the rows that were predicted at cutoff f; what one cannot say is none."""
+    apart, rows = np.zeros(int(test.sum())), own.made.frame.index[test]
+    for trial, share in believed:
+        known = trial.made.frame.index
+        if trial.usable[f] and known.is_unique and not trial.law.over_schedules:  # which goes by other rows
+            at = known.get_indexer(rows)
+            off = np.where(at >= 0, trial.error[f, at] - own.error[f, test], 0.0)
+            apart += share * np.clip(off, -most, most) ** 2
+    return apart
+
+
+def _other(trial: Trial, share: float) -> Other:
+    names, t = trial.fits.coordinates.names, trial.fits.t[-1]
+    values = dict(zip(names, map(float, trial.fits.coordinates.to_params(t)), strict=True))
+    return Other(trial.law, {**trial.fixed, **values}, share)
 
 
 def _quantile(found: Drift, level: float) -> float:

@@ -17,10 +17,11 @@ from scipy.special import stdtrit
 from scaling.engine.fitted import Fitted
 from scaling.errors import FitError, LawError
 from scaling.intervals.calibration import drifting, own_trial
-from scaling.intervals.drift import APART, CLOSEST, PARAMETERS
+from scaling.intervals.drift import CLOSEST, PARAMETERS
 from scaling.intervals.trials import weights
 from scaling.planning.surface import Surface
 
+APART = 0.4  # of the root mean square distance to the optima of other laws
 FURTHEST = 3.0  # ln of the factor beyond which optima are no further apart: parts without an optimum lie at an end
 Optimum = dict[str, np.ndarray]
 Solve = Callable[[Surface, range], Sequence[Optimum]]
