@@ -4,7 +4,8 @@ Parameter uncertainty and the noise of a row are what a right law would need. Re
 by how much: their backtests (late ones first), and what the other laws that the columns allow say of the same rows, each
 believed in proportion to 1 / (held-out error)^2. The constants are those that most of 11 families (23 public tables, cut at
 their large ends, and simulated ones) ask for when each family is left out in turn, by the interval score: left out, coverage
-is .93 and the score 1 to 3 % worse than where they were chosen. `benchmarks.forecasts.sizes` measures what they give.
+is .93 and the score 1 to 3 % worse than where they were chosen. What the other laws account for in a backtest is taken off
+its misses; how much they count then was chosen on simulated tables alone. `benchmarks.forecasts.sizes` measures what they give.
 """
 
 from __future__ import annotations
