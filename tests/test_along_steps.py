@@ -39,15 +39,33 @@ def test_ends_by_hand(level):
     centre = np.array([0.6, 0.3, 0.1]) @ off
     scatter = np.array([0.6, 0.3, 0.1]) @ (off - centre) ** 2
     own = (0.5 * np.array([0.02, 1.0])) ** 2 + 0.001**2 + 0.005**2  # what is not determined is off by a factor e at most
-    tail = 0.5 + level / 2
+    behind = student.cdf(-np.abs(centre) / np.sqrt(own + scatter + 0.01**2), 12)  # the prediction, which the interval holds
+    tail = np.clip(level + behind, 0.5, 0.5 + level / 2)
     half = np.hypot(student.ppf(tail, 12) * np.sqrt(own + scatter), norm.ppf(tail) * 0.01)
     low, high = found.ends(LAW, True, rows, middle, sd, level)
     np.testing.assert_allclose(low, np.minimum(middle + centre - half, middle))
     np.testing.assert_allclose(high, np.maximum(middle + centre + half, middle))
     alone = replace(found, beside=(), slope=0.02)  # nothing else to compare with: its misses per ln of steps
     low, high = alone.ends(LAW, True, design({"step": [4000.0, 1.0]}, LAW, fitting=False), middle, np.zeros(2), level)
-    drift = np.sqrt(0.001**2 + 0.005**2 + (0.5 * 0.02 * np.log([4.0, 10.0])) ** 2)
+    drift, tail = np.sqrt(0.001**2 + 0.005**2 + (0.5 * 0.02 * np.log([4.0, 10.0])) ** 2), 0.5 + level / 2
     np.testing.assert_allclose(high - low, 2 * np.hypot(student.ppf(tail, 12) * drift, norm.ppf(tail) * 0.01))
+
+
+@pytest.mark.parametrize("level", [0.2, 0.6, 0.9])
+def test_an_interval_that_reaches_back_to_the_prediction_holds_its_level(level):
+    """The curve beside is believed almost alone, far below: the loss lies around it and never at the prediction."""
+    apart = AlongSteps(("",) * 20, (0.0,), 1.0, 1e3, 0.01, 0.0, 0.0, (Beside(True, {"E": 1.9, "A": 1e-9, "a": 0.5}, 1 - 1e-9),))
+    rows, middle = design({"step": [400.0]}, LAW, fitting=False), np.log([2.3])
+    low, high = apart.ends(LAW, True, rows, middle, np.zeros(1), level)
+    there = np.log(1.9) + np.hypot(0.01, 0.001) * np.random.default_rng(0).standard_normal(20_000)
+    inside = np.mean((low <= there) & (there <= high))
+    assert high == middle and inside == pytest.approx(max(level, 0.5), abs=0.02)
+
+
+def test_plain_curves_show_what_a_law_misses():
+    """Where there are none, what neighbours share counts instead; of curves left out their misses always do."""
+    assert along_steps(scaling.fit(curve(bend=0.05), "power_law:x=step")).misfit == 0
+    assert along_steps(scaling.fit(surface(), "kaplan_steps")).misfit > 0
 
 
 def test_a_law_far_off_counts_as_off_by_three_tenths():

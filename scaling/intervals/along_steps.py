@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from scaling.design.bins import binned, evenly
 from scaling.design.inputs import Design
@@ -49,7 +49,8 @@ class AlongSteps:
     ----------
     what, error : the parts of the rows that were predicted, and how far off the law was (mean |error|, relative).
     first, length : steps of the first and the last row fitted. noise, misfit : standard deviation of a row around a smooth
-        curve, and of such curves around the law. slope : what the law missed per ln of steps. beside : other laws.
+        curve, and of such curves around the law where none is beside it, or of curves left out. slope : what the law missed
+        per ln of steps. beside : other laws.
     """
 
     what: tuple[str, ...]
@@ -87,9 +88,12 @@ class AlongSteps:
         beyond = np.log(np.maximum(np.maximum(step / self.length, self.first / step), 1.0))
         slope = 0.0 if any(one.curve for one in self.beside) else LONGER * self.slope
         own = (PARAMETERS * np.minimum(np.nan_to_num(deviation, nan=np.inf), scale)) ** 2 + (FLOOR * scale) ** 2
-        tail = 0.5 + level / 2
         drift = np.sqrt(own + self.misfit**2 + (slope * beyond) ** 2 + scatter)
-        half = np.hypot(stdtrit(DOF * max(len(self.what), 1), tail) * drift, ndtri(tail) * self.noise)
+        dof = DOF * max(len(self.what), 1)
+        # an interval that reaches back to a prediction on which the loss hardly lies needs no more than the rest beyond
+        behind = stdtr(dof, -np.abs(centre) / np.hypot(drift, self.noise))
+        tail = np.clip(level + behind, 0.5, 0.5 + level / 2)
+        half = np.hypot(stdtrit(dof, tail) * drift, ndtri(tail) * self.noise)
         return np.minimum(middle + centre - half, middle), np.maximum(middle + centre + half, middle)
 
 
@@ -158,6 +162,9 @@ def _along_steps(fit: Fitted) -> AlongSteps:
             squares.append(excess / float(np.mean(np.log(step[~train] / step[train].max()) ** 2)))
         else:  # a curve left out: what it is off by does not grow with steps
             apart.append(excess)
+    beside = _beside(fit, made, masks, own) if what else ()
+    if any(one.curve for one in beside):  # these show what the law misses
+        misfit = 0.0
     return AlongSteps(
         what=tuple(what),
         error=tuple(error),
@@ -166,7 +173,7 @@ def _along_steps(fit: Fitted) -> AlongSteps:
         noise=noise,
         misfit=float(np.sqrt(max(misfit**2, float(np.mean(apart))))) if apart else misfit,
         slope=float(np.sqrt(np.mean(squares))) if squares else 0.0,
-        beside=_beside(fit, made, masks, own) if what else (),
+        beside=beside,
     )
 
 
