@@ -96,7 +96,7 @@ def test_calibrated_bounds_of_a_backtest_are_those_of_a_prediction_from_the_rows
             part, known = (x.sort_values("prediction") for x in (part, known))
             width, wanted = (np.log(x["upper"] / x["lower"]).to_numpy() for x in (part, known))
             assert part["prediction"].to_numpy() == pytest.approx(known["prediction"].to_numpy(), rel=1e-3)
-            assert np.median(width / wanted) == pytest.approx(1, abs=0.25)  # of cutoffs that nearly coincide one is refitted, and with fewer starts
+            assert np.median(width / wanted) == pytest.approx(1, abs=0.25)  # one of cutoffs that nearly coincide is refitted
             assert ((known["lower"] <= known["prediction"]) & (known["prediction"] <= known["upper"])).all()
         by_size = scaling.backtest(table, law, interval="calibrated", by="size").frame
         assert ((by_size["lower"] < by_size["prediction"]) & (by_size["prediction"] < by_size["upper"])).all()
