@@ -88,6 +88,31 @@ def test_a_run_off_the_law_of_the_others_is_named(clean, ahead, without, run, fa
     assert end(fit, ahead) == pytest.approx(without, rel=0.03)
 
 
+@pytest.mark.parametrize("run", ["n500000cosine3000", "n1e+06constant3000", "n1e+06wsd2000", "n250000cosine2000"])
+@pytest.mark.parametrize(("factor", "told"), [(10.0, "10 times"), (0.1, "a tenth of")])
+def test_a_run_whose_size_is_told_wrong_is_named_and_a_fit_that_bends_is_not_ok(
+    clean, ahead, without, run, factor, told
+):
+    wrong = clean.assign(n_params=clean["n_params"] * np.where(clean["run"] == run, factor, 1.0))
+    fit = scaling.fit(wrong, "ladder")
+    (text,) = said(fit)
+    assert not fit.ok and text.startswith("1 run does not follow") and f"run {run}, step" in text
+    assert f"as if its n_params were {told} what it should be" in text and f"where=\"run != '{run}'\"" in text
+    assert end(scaling.fit(wrong, "ladder", where=f"run != '{run}'"), ahead) == pytest.approx(without, rel=0.01)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_run_of_a_healthy_ladder_is_named(seed):
+    """Few or many sizes, lengths and shapes, much or little noise, by row and by run."""
+    rng = np.random.default_rng(seed)
+    sizes, lengths = 10 ** rng.uniform(5.3, 6.5, rng.integers(2, 5)), rng.integers(15, 40, rng.integers(1, 3)) * 100
+    shapes = ("cosine", *rng.choice(["constant", "wsd"], rng.integers(0, 3), replace=False))
+    kinds = [(N, shape, steps) for N in sizes for shape in shapes for steps in lengths]
+    runs = [curve(*kind, 100 * seed + i, noise=10 ** rng.uniform(-3.5, -1.8)) for i, kind in enumerate(kinds)]
+    runs = [one.assign(loss=one["loss"] * np.exp(rng.normal(0, 2e-3))) for one in runs]
+    assert not said(scaling.fit(pd.concat(runs, ignore_index=True), "ladder"))
+
+
 def test_a_copy_of_a_run_is_named_and_counts_once(clean):
     both = pd.concat([clean, clean[clean["run"] == "n500000wsd3000"].assign(run="zz")], ignore_index=True)
     fit, once = scaling.fit(both, "ladder"), scaling.fit(clean, "ladder")

@@ -207,6 +207,18 @@ def test_finals_alone_curves_alone_or_both():
         scaling.fit([table, table], "ladder")
 
 
+@pytest.mark.parametrize(("factor", "told"), [(10.0, "10 times"), (0.1, "a tenth of")])
+@pytest.mark.parametrize("which", [3, 14, 24])
+def test_a_run_whose_tokens_are_told_wrong_is_named(which, factor, told):
+    name, runs = LADDER[which]["name"], made(LADDER, noise=3e-4)
+    facts = runs.facts.assign(batch_tokens=runs.facts["batch_tokens"].astype(float))
+    facts.loc[name, "batch_tokens"] *= factor
+    fit = scaling.fit(runs.with_facts(facts), "ladder")
+    (text,) = [text for text in fit.warnings if "law of the others" in text]
+    assert text.startswith("1 run does") and f"run {name}, step" in text and f"its batch_tokens were {told} what" in text
+    assert not fit.ok
+
+
 def test_what_is_missing_is_named():
     runs = made(LADDER[:6])
     with pytest.raises(DataError, match="number of parameters is not known"):

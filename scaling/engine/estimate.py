@@ -229,7 +229,7 @@ def _assess(task: _Task, search: Solution, end: _End, runs: Runs | None, seed: i
     best = search.cost[_best_first(search, task.rounding)[0]]
     near = search.cost <= best * (1 + SAME) + task.rounding
     names = np.array(coordinates.names)
-    around = Near.of(law, made, task.model, t, loss, task.fixed, at_bound | idle)
+    around = Near.of(law, made, task.model, t, loss, task.fixed, at_bound | idle, runs)
     seen = examine(around, cov.weakest)
     verdict = judge(
         law,

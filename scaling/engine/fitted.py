@@ -84,7 +84,8 @@ class Fitted:
         """The rows around the optimum, for questions of influence."""
         held = np.logical_not(self.cov.root.any(axis=1))
         return self.memory.once(
-            "near", lambda: Near.of(self.law, self.design, self.model(self.design), self.t, self.loss, self.fixed, held)
+            "near",
+            lambda: Near.of(self.law, self.design, self.model(self.design), self.t, self.loss, self.fixed, held, self.runs),
         )
 
     @property

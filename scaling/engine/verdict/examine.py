@@ -19,6 +19,7 @@ from scaling.engine.verdict.rows import Strange, robust_scale, strange
 from scaling.engine.verdict.structure import misfit, suspect
 from scaling.engine.verdict.suspects import POOR, Known, looked_again, swapped, two_units
 from scaling.engine.verdict.tradeoffs import Line, line
+from scaling.engine.verdict.without import Without, facts_told_wrong, without
 from scaling.logs.sheet import PLACE
 
 NAMED = 5  # rows named at most
@@ -72,14 +73,18 @@ def examine(near: Near, weakest: tuple[str, ...] = ()) -> Findings:
     straight = line(near.law, near.design, near.y, noise)
     if straight is not None:
         warnings.append(straight.said(weakest))
-    without, curves = None, apart(near)
-    said = [name(where, which) for name, where, which in ((runs_named, near, curves), (named, seen, found)) if len(which.rows)]
+    curves = apart(near)
+    alone = without(near, curves.rows)
+    said = [runs_named(near, curves, alone)] if len(curves.rows) or alone is not None else []
+    said += [named(seen, found)] if len(found.rows) else []
+    t = None
     if said:
-        found = replace(found, rows=np.union1d(found.rows, curves.rows)) if len(curves.rows) else found
-        without, moved = left_out(near, seen, found)
+        rows = np.flatnonzero(np.isin(near.design.runs, [] if alone is None else alone.runs))
+        found = replace(found, rows=np.union1d(np.union1d(found.rows, curves.rows), rows).astype(int))
+        t, moved = left_out(near, seen, found) if alone is None else (alone.t, alone.said)
         (failures if moved else warnings).append("; ".join(said) + (f"; {moved}" if moved else ""))
-    rows = tuple(failures), tuple(warnings), straight, found.rows, without, pushed(near, found)
-    return Findings(*rows, bool(len(curves.rows)))
+    seen_of_rows = tuple(failures), tuple(warnings), straight, found.rows, t, pushed(near, found)
+    return Findings(*seen_of_rows, bool(len(curves.rows)) or alone is not None)
 
 
 @np.errstate(all="ignore")
@@ -108,21 +113,23 @@ def named(near: Near, found: Strange) -> str:
     return f"{what}{', ' + reason if reason else ''}; {remedy(near.design, rows)}"
 
 
-def runs_named(near: Near, found: Strange) -> str:
+def runs_named(near: Near, found: Strange, alone: Without | None) -> str:
     """The runs that do not belong, how far off each is, what would explain them, and how to leave them out."""
-    parts: dict[str, list[int]] = {}
-    for row, name in zip(found.rows, near.design.frame["run"].to_numpy()[found.rows], strict=True):
-        parts.setdefault(str(name), []).append(row)
     off = near.rest / np.sqrt(near.design.weights)
-    said = []
-    for rows in parts.values():
-        middle = float(np.median(off[rows]))
-        size = f"{100 * np.expm1(middle):+.3g} %" if near.loss.log else f"{middle:+.3g}"
-        said.append(f"{called(near.design, np.array(rows[:1]))[0]} and on ({size})")
-    reason, many = cause(near, found), len(parts) > 1
+    size = {} if alone is None else dict(zip(alone.runs.tolist(), alone.miss, strict=True))
+    codes = list(dict.fromkeys([*near.design.runs[found.rows].tolist(), *size]))
+    said, names = [], []
+    for code in codes:
+        rows = np.flatnonzero(near.design.runs == code)
+        middle = float(size.get(code, np.median(off[rows])))
+        away = f"{100 * np.expm1(middle):+.3g} %" if near.loss.log else f"{middle:+.3g}"
+        why = "" if alone is None or code not in size else facts_told_wrong(near, code, alone)
+        said.append(f"{called(near.design, rows[:1])[0]} and on ({away}{why})")
+        names.append(str(near.design.frame["run"].iloc[rows[0]]))
+    reason, many = cause(near, found) if len(found.rows) else "", len(codes) > 1
     reason = reason if reason.startswith("as if") else ""  # how far off it is has been said
-    where = f"run not in [{', '.join(map(repr, parts))}]" if many else f"run != {next(iter(parts))!r}"
-    what = f"{len(parts)} run{'s do' if many else ' does'} not follow the law of the others: {', '.join(said)}"
+    where = f"run not in [{', '.join(map(repr, names))}]" if many else f"run != {names[0]!r}"
+    what = f"{len(codes)} run{'s do' if many else ' does'} not follow the law of the others: {', '.join(said)}"
     return f'{what}{", " + reason if reason else ""}; leave out with where="{where}"'
 
 

@@ -15,6 +15,7 @@ from scaling.engine import model as models
 from scaling.engine.losses import Loss
 from scaling.formula import ANY_POSITIVE, Law
 from scaling.formula.ties import resolve
+from scaling.logs import Runs
 
 ROUNDING = 1e-11  # relative scatter below which residuals are rounding errors of the losses
 DIFFERENCE = 1e-5  # of the solver's variables, which are of order one
@@ -29,7 +30,7 @@ class Near:
     ----------
     held (p,) : parameters at a bound, or of terms that vanished. effect (p, n) : slopes of the law in the objective's units,
         times the root of the weights. rest (n,) : data - law, likewise.
-    basis (n, k) : orthonormal directions in which the free parameters move the rows.
+    basis (n, k) : orthonormal directions in which the free parameters move the rows. runs : what the rows were made from.
     """
 
     law: Law
@@ -42,12 +43,13 @@ class Near:
     effect: np.ndarray
     rest: np.ndarray
     basis: np.ndarray
+    runs: Runs | None = None
 
     @classmethod
     @np.errstate(all="ignore")
     def of(
         cls, law: Law, design: Design, model: models.Model, t: np.ndarray, loss: Loss, fixed: Mapping[str, float],
-        held: np.ndarray,
+        held: np.ndarray, runs: Runs | None = None,
     ) -> Near:  # fmt: skip
         """The rows of `design` around t."""
         value, J = models.at(model, t)
@@ -57,7 +59,7 @@ class Near:
         size = np.sqrt((free**2).sum(0))
         U, s, _ = np.linalg.svd(free / np.where(size > 0, size, 1.0), full_matrices=False)
         rest = np.nan_to_num((loss.link(design.loss) - loss.link(value)) * root, posinf=1e9, neginf=-1e9)
-        return cls(law, design, model, t, loss, fixed, held, effect, rest, U[:, s > SAME * s.max(initial=0.0)])
+        return cls(law, design, model, t, loss, fixed, held, effect, rest, U[:, s > SAME * s.max(initial=0.0)], runs)
 
     @property
     def params(self) -> int:
