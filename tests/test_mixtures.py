@@ -225,3 +225,84 @@ def test_tables_of_points_have_a_reader(tmp_path, points):
     np.testing.assert_allclose(exp["loss"], np.exp(raw["loss"]), rtol=1e-12)
     with pytest.raises(DataError, match="no condition 'x'; it has raw_loss, exp_loss"):
         formats.isoflops(path, "x")
+
+
+def shares_of(k, n=30, seed=0):
+    """A table of k domains, of which the first helps most, and the loss."""
+    shares = np.random.default_rng(seed).dirichlet(np.ones(k), n)
+    loss = 2 + np.exp(shares @ np.linspace(-0.9, 0.6, k)) * np.exp(1e-3 * np.random.default_rng(seed + 1).standard_normal(n))
+    names = [f"r_{name}" for name in ("web", "code", "books", "wiki", "math")[:k]]
+    return pd.DataFrame(shares, columns=names).assign(loss=loss)
+
+
+def sized(k, n=40, seed=0):
+    """The same for laws that know size and tokens."""
+    N, D = (10 ** np.random.default_rng(seed + 2).uniform(low, high, n) for low, high in ((7, 9), (9, 11)))
+    table = shares_of(k, n, seed).rename(columns=lambda name: name.replace("r_", "h_")).assign(N=N, D=D)
+    return table.assign(loss=table["loss"] - 0.5 + 406 / N**0.34 + 410 / D**0.28)
+
+
+def test_a_share_beyond_those_fitted_is_told():
+    table = shares_of(3)
+    found = mix({"t": scaling.fit(table, "mixture_exponential")})
+    assert found.shares["web"] > 0.99 and found.ok
+    assert any(f"web: share 1.000 lies outside the shares it was fitted on ({table['r_web'].min():.3g} to" in said
+               for said in found.notes)  # fmt: skip
+    most = table["r_web"].max()
+    inside = mix({"t": scaling.fit(table, "mixture_exponential")}, caps={"web": most}, floors={"books": table["r_books"].min()})
+    assert not any("web" in said for said in inside.notes)
+
+
+def test_a_mixture_from_a_fit_that_is_not_ok_is_not_ok():
+    never = shares_of(3).assign(r_books=0.0)
+    never[["r_web", "r_code"]] /= never[["r_web", "r_code"]].sum(axis=1).to_numpy()[:, None]
+    fit = scaling.fit(never.assign(loss=2 + np.exp(never["r_code"])), "mixture_exponential")
+    found = mix({"t": fit})
+    assert not fit.ok and not found.ok and "NOT TRUSTWORTHY" in str(found)
+
+
+def test_a_run_in_other_units_than_the_fits_is_told():
+    fit = scaling.fit(sized(3), "mixture_additive")
+    assert mix({"t": fit}, N=2e9, D=1e11).trusted
+    found = mix({"t": fit}, N=2, D=100)
+    assert not found.ok and any("this run 2: is it in the same units?" in said for said in found.notes)
+
+
+def test_the_order_of_domains_is_nothing():
+    table = shares_of(3)
+    one, other = (scaling.fit(table[[*names, "loss"]], "mixture_exponential") for names in
+                  (["r_web", "r_code", "r_books"], ["r_books", "r_web", "r_code"]))  # fmt: skip
+    caps = {"web": 0.5, "code": 0.3}
+    both, alone = mix({"a": one, "b": other}, caps=caps), mix({"a": one}, caps=caps)
+    assert both.shares == pytest.approx(alone.shares, abs=1e-6)
+    assert both.losses.loc["a", "loss"] == pytest.approx(both.losses.loc["b", "loss"], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"N": -1e9, "D": 1e11}, "N=-1000000000.0 must be a positive number"), ({"N": 0, "D": 1e11}, "N=0 must be"),
+        ({"N": "1B", "D": 1e11}, "N='1B' must be"), ({"N": 1e9, "D": np.inf}, "D=inf must be"),
+        ({"N": 1e9, "D": 1e11, "weights": {"t": -1}}, "t=-1 must be positive"),
+        ({"N": 1e9, "D": 1e11, "weights": {"t": np.nan}}, "t=nan must be positive"),
+        ({"N": 1e9, "D": 1e11, "weights": {"t": 0}}, "t=0 must be positive"),
+        ({"N": 1e9, "D": 1e11, "floors": "a"}, "floors: web='a' must be a number"),
+    ],
+)  # fmt: skip
+def test_what_no_mixture_can_be_of_is_refused(asked, said):
+    with pytest.raises(ArgumentError, match=said):
+        mix({"t": scaling.fit(sized(3), "mixture_additive")}, **asked)
+
+
+@pytest.mark.parametrize("fits", [[1], {"t": "fit.json"}, scaling.laws["chinchilla"]])
+def test_fits_are_given_by_name(fits):
+    with pytest.raises(ArgumentError, match="fits by the name"):
+        mix(fits)
+
+
+def test_shares_in_per_cent_or_under_other_names_are_refused_with_the_remedy():
+    table = shares_of(3)
+    with pytest.raises(DataError, match="per cent"):
+        scaling.fit(table.assign(**{name: 100 * table[name] for name in table if name != "loss"}), "mixture_exponential")
+    with pytest.raises(DataError, match=r"r_DOMAIN.*web, code, books, loss.*Rename"):
+        scaling.fit(table.rename(columns=lambda name: name.removeprefix("r_")), "mixture_exponential")

@@ -135,9 +135,11 @@ def inside(columns: Columns, law: Law, frame: pd.DataFrame) -> None:
         wanted = f"a {'positive' if name in powers or name in COUNTS else 'finite'} number"
         if name in law.ranges:
             wanted = f"{range_.lo:g} {'<=' if range_.closed else '<'} {name} <= {range_.hi:g}"
+        percent = range_.part and range_.hi == 1 and (x >= 0).all() and 1 < x.max() <= 100 and len(bad) > len(x) / 2
+        remedy = "are these per cent? Divide them by 100" if percent else "mend or remove it"
         raise DataError(
             f"{row_named(frame, bad[0], name)}: {x[bad[0]]:.12g} is not {wanted}{others(len(bad))}, "
-            f"as law '{law.name}' needs; mend or remove it."
+            f"as law '{law.name}' needs; {remedy}."
         )
 
 

@@ -174,6 +174,8 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     if missing := [c for c in needed if c not in frame]:
         if len(law.inputs) == 1 and missing == [*law.inputs]:
             raise _unnamed(law, frame)
+        if law.shares and {*law.shares[0]} <= {*missing}:
+            raise _unshared(law, frame)
         raise DataError(
             f"law '{law.name}' needs columns {', '.join(needed)}; missing {', '.join(missing)}. "
             f"The data has {listed_columns(given)}. Add or rename columns, or take a law of what is there."
@@ -212,6 +214,15 @@ def _unnamed(law: Law, frame: pd.DataFrame) -> DataError:
     return DataError(
         f"law '{law.name}' needs its input {x}{f' or {said}' if said else ''}, and no such column is there; the data has "
         f"{listed_columns(frame)}. Say which it is: '{law.name}:{x}={next(iter(names), 'COLUMN')}'."
+    )
+
+
+def _unshared(law: Law, frame: pd.DataFrame) -> DataError:
+    """Of a table of mixtures whose columns of shares are not called as the law calls them."""
+    prefix = law.shares[0][0].removesuffix(law.domains[0])
+    return DataError(
+        f"law '{law.name}' needs the share of every domain in a column {prefix}DOMAIN, and there is none; the data has "
+        f"{listed_columns(frame)}. Rename the columns of shares: {prefix}web, {prefix}code, ..."
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,9 @@ import pandas as pd
 from scaling.counting import alike
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
+from scaling.intervals.trust import FOREIGN
 from scaling.numerics import root
+from scaling.planning.asked import number
 from scaling.planning.shares import Solved, bounds, least_sum, least_worst
 from scaling.rendering import Result, plain
 from scaling.words import check_level
@@ -41,6 +44,7 @@ class Mixture(Result):
     gain : at_reference - value. gain_lower, gain_upper : its interval from the fits' covariances.
     residual : of the optimality conditions (own shares), or of the first-order conditions on the simplex (whole mixtures).
     others : shares under the other objectives, for comparison. notes : what to know before using it.
+    trusted : are all fits, and is the run asked for, counted as theirs?
     """
 
     frame: pd.DataFrame
@@ -54,6 +58,7 @@ class Mixture(Result):
     residual: float
     others: pd.DataFrame
     notes: tuple[str, ...]
+    trusted: bool = True
     fields = (
         "objective", "value", "at_reference", "gain", "gain_lower", "gain_upper", "level", "worth_it", "residual",
         "losses", "others", "notes",
@@ -72,13 +77,17 @@ class Mixture(Result):
         """Is the gain over the reference larger than the fits' uncertainty?"""
         return self.gain_lower > 0
 
-    ok = worth_it
+    @property
+    def ok(self) -> bool:
+        """Is it better than the reference by fits that can be trusted?"""
+        return self.worth_it and self.trusted
 
     def head(self) -> list[tuple[str, str]]:
         than = "better than" if self.worth_it else "indistinguishable from"
         values = f"{self.objective} {self.value:.6g} against {self.at_reference:.6g}, gain {self.gain:.3g}"
         interval = f"({self.level:.0%} interval {self.gain_lower:.3g} to {self.gain_upper:.3g})"
-        verdict = f"{than} the reference: {values} {interval}"
+        sure = "" if self.trusted else "NOT TRUSTWORTHY: "
+        verdict = f"{sure}{than} the reference: {values} {interval}"
         return [("verdict", verdict), *(("note", said) for said in self.notes)]
 
     def table(self) -> pd.DataFrame:
@@ -115,7 +124,7 @@ def own_shares(
     evidence for the law. The gain is of second order in the distance from the optimum, so expect it to be small.
     """
     names = list(fits)
-    check(fits, level)
+    check(fits, level, {"N": N, "D": D})
     if objective not in OBJECTIVES:
         raise ArgumentError(f"objective '{objective}' is unknown; use one of {', '.join(OBJECTIVES)}.")
     for name, one in fits.items():
@@ -129,7 +138,7 @@ def own_shares(
                 f"{name}: law '{one.law.name}' does not say how a family's loss depends on its own share; fit "
                 f"'multilingual' or 'multilingual_reducible', or {other}"
             )
-    w = by_name(weights or 1.0, names, 1.0, "weights")
+    w = counts(weights, names)
     lo, hi = by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps")
     if unique_tokens is not None:
         hi = np.minimum(hi, epochs * by_name(unique_tokens, names, np.inf, "unique_tokens") / D)
@@ -148,11 +157,12 @@ def own_shares(
     bound = np.where(solved.at_floor, "floor", np.where(solved.at_cap, "cap", ""))
     columns = {"share": solved.p, "lower": lower, "upper": upper, "reference": ref, "bound": bound}
     others = {o: centre.best(o, w, lo, hi, names).p for o in OBJECTIVES if o != objective}
+    doubts = doubted(fits, {"N": N, "D": D})
     return Mixture(
         pd.DataFrame(columns, index=names),
         pd.DataFrame({"loss": centre.at(solved.p), "reference": centre.at(ref)}, index=names),
         OBJECTIVES[objective], centre.value(objective, w, solved.p), centre.value(objective, w, ref), float(low), float(high),
-        level, solved.residual, pd.DataFrame(others, index=names), tuple(_notes(fits, solved, same_anywhere)),
+        level, solved.residual, pd.DataFrame(others, index=names), (*doubts, *_notes(fits, solved, same_anywhere)), not doubts,
     )  # fmt: skip
 
 
@@ -193,19 +203,54 @@ def _losses(fits: Mapping[str, Fit], values: Sequence[Mapping[str, Any]], N: flo
     return [Losses(*row) for row in np.transpose(parts, (2, 1, 0))]
 
 
-def check(fits: Mapping[str, Fit], level: float) -> None:
+def check(fits: Any, level: float, asked: Mapping[str, float | None]) -> None:
+    """Refuse what are no fits by name, and what is no size or number of tokens."""
+    if not isinstance(fits, Mapping) or not all(isinstance(one, Fit) for one in fits.values()):
+        raise ArgumentError("a mixture needs fits by the name of their family or target: {'de': fit, 'fr': other}.")
     if not fits:
         raise FitError("a mixture needs the fit of at least one family or target.")
+    for name, x in asked.items():
+        if x is not None:
+            number(name, x)
     check_level(level)
     alike(**{name: one.data for name, one in fits.items()})
 
 
 def by_name(given: Any, names: list[str], missing: float, what: str) -> np.ndarray:
-    if not isinstance(given, Mapping):
-        return np.full(len(names), float(given))
-    if unknown := [n for n in given if n not in names]:
+    every = given if isinstance(given, Mapping) else dict.fromkeys(names, given)
+    if unknown := [n for n in every if n not in names]:
         raise FitError(f"{what} names {', '.join(map(repr, unknown))}; the families are {', '.join(names)}.")
-    return np.array([float(given.get(n, missing)) for n in names])
+    if wrong := [f"{n}={x!r}" for n, x in every.items() if isinstance(x, bool) or not isinstance(x, Real)]:
+        raise ArgumentError(f"{what}: {wrong[0]} must be a number.")
+    return np.array([float(every.get(n, missing)) for n in names])
+
+
+def counts(weights: Mapping[str, float] | None, names: list[str]) -> np.ndarray:
+    """How much each family or target counts (k,)."""
+    found = by_name(weights or 1.0, names, 1.0, "weights")
+    if (bad := ~((found > 0) & np.isfinite(found))).any():
+        wrong = f"{names[bad.argmax()]}={found[bad][0]:g}"
+        raise ArgumentError(f"weights: {wrong} must be positive; leave out what does not count.")
+    return found
+
+
+def doubted(fits: Mapping[str, Fit], asked: Mapping[str, float | None]) -> list[str]:
+    """Why a mixture from these fits for this run is not to be trusted."""
+    out = [f"{name}: its fit is not trustworthy ({one.warnings[0]})" for name, one in fits.items() if not one.ok]
+    for name, x in asked.items():
+        seen = np.concatenate([one.design.inputs[name] for one in fits.values() if name in one.design.inputs] or [[]])
+        if x is not None and len(seen) and (x > seen.max() * FOREIGN[name] or x * FOREIGN[name] < seen.min()):
+            told = f"{seen.min():.3g} to {seen.max():.3g}"
+            out.append(f"the rows fitted have {name} {told}, this run {x:.3g}: is it in the same units?")
+    return out
+
+
+def outside(name: str, share: float, seen: Any) -> list[str]:
+    """Said of a share beyond those fitted, seen (n,)."""
+    least, most = float(np.min(seen)), float(np.max(seen))
+    if least * (1 - 1e-9) <= share <= most * (1 + 1e-9):
+        return []
+    return [f"{name}: share {share:.3f} lies outside the shares it was fitted on ({least:.3g} to {most:.3g})"]
 
 
 def mixture_of(given: Mapping[str, float] | None, names: list[str]) -> np.ndarray:
@@ -224,7 +269,8 @@ def draws(fits: Mapping[str, Fit], seed: int) -> list[dict[str, Any]]:
         values, vectors = np.linalg.eigh(fit.cov.matrix)
         normal = np.random.default_rng(seed + len(found)).normal(size=(DRAWS, len(fit.t)))
         drawn = fit.t + normal @ (vectors * np.sqrt(np.maximum(values, 0))).T
-        params = fit.coordinates.to_params(np.clip(drawn, fit.coordinates.lower, fit.coordinates.upper))
+        with np.errstate(all="ignore"):  # what is not determined is drawn from anywhere
+            params = fit.coordinates.to_params(np.clip(drawn, fit.coordinates.lower, fit.coordinates.upper))
         found.append({**fit.fixed, **dict(zip(fit.coordinates.names, params.T, strict=True))})
     return found
 
@@ -249,13 +295,9 @@ def _level(a: np.ndarray, g: np.ndarray, rest: np.ndarray, lo: np.ndarray, hi: n
 
 
 def _notes(fits: Mapping[str, Fit], solved: Solved, same_anywhere: bool) -> list[str]:
-    out = []
+    out: list[str] = []
     for (name, one), p in zip(fits.items(), solved.p, strict=True):
-        if not one.ok:
-            out.append(f"{name}: its fit is not trustworthy ({one.warnings[0]})")
-        least, most = one.data[one.law.own_share].agg(["min", "max"])
-        if p < least * (1 - 1e-9) or p > most * (1 + 1e-9):
-            out.append(f"{name}: share {p:.3f} lies outside the shares it was fitted on ({least:.3g} to {most:.3g})")
+        out += outside(name, float(p), one.data[one.law.own_share])
     if same_anywhere:
         out.append("these shares depend on no N, D, E, A or B: a property of normalised losses, not evidence for the law")
     return [*out, "rule of thumb: a family's share follows weight x loss x gamma"]

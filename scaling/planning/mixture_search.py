@@ -11,7 +11,7 @@ import pandas as pd
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
 from scaling.numerics import complex_step
-from scaling.planning.mixture import Mixture, by_name, check, draws, mixture_of, own_shares
+from scaling.planning.mixture import Mixture, by_name, check, counts, doubted, draws, mixture_of, outside, own_shares
 from scaling.planning.shares import bounds
 from scaling.words import check_seed, listed
 
@@ -35,12 +35,12 @@ def whole_shares(
     Mixture
         `residual` is the largest violation of the first-order conditions, relative to the gradient.
     """
-    check(fits, level)
+    check(fits, level, {"N": N, "D": D})
     names = _domains(fits, {"N": N, "D": D})
-    w, values = by_name(weights or 1.0, list(fits), 1.0, "weights"), [f.values for f in fits.values()]
+    w, values = counts(weights, list(fits)), [f.values for f in fits.values()]
     lo, hi = bounds(len(names), by_name(floors, names, 0.0, "floors"), by_name(caps, names, 1.0, "caps"), names)
     ref = mixture_of(reference, names)
-    losses = [_loss_of(f, {"N": N, "D": D}) for f in fits.values()]
+    losses = [_loss_of(f, {"N": N, "D": D}, names) for f in fits.values()]
 
     def total(h: np.ndarray, constants: Sequence[Mapping[str, Any]] = values) -> Any:
         return sum(weight * loss(h, v) for weight, loss, v in zip(w, losses, constants, strict=True))
@@ -54,14 +54,19 @@ def whole_shares(
     lows = np.array([total(p) for p in ends])
     p = ends[int(lows.argmin())]
     drawn = draws(fits, seed)
-    low, high = np.percentile(total(ref, drawn) - total(p, drawn), [50 * (1 - level), 50 * (1 + level)])
+    with np.errstate(all="ignore"):  # what is not determined is drawn from anywhere
+        gains = total(ref, drawn) - total(p, drawn)
+    low, high = np.percentile(gains, [50 * (1 - level), 50 * (1 + level)]) if np.isfinite(gains).all() else (-np.inf, np.inf)
     bound = np.where((p <= lo + 1e-9) & (lo < hi), "floor", np.where((p >= hi - 1e-9) & (lo < hi), "cap", ""))
     sides = {"loss": p, "reference": ref}
+    doubts, seen = doubted(fits, {"N": N, "D": D}), _fitted(fits, names)
+    beyond = [said for name, share in zip(names, p, strict=True) for said in outside(name, float(share), seen[name])]
     found = {k: [float(f(h, v)) for f, v in zip(losses, values, strict=True)] for k, h in sides.items()}
     return Mixture(
         pd.DataFrame({"share": p, "reference": ref, "bound": bound}, index=names), pd.DataFrame(found, index=list(fits)),
         "weighted sum of losses", float(total(p)), float(total(ref)), float(low), float(high), level,
-        _first_order(gradient(p), p, lo, hi), pd.DataFrame(index=names), tuple(_notes(fits, convex, lows)),
+        _first_order(gradient(p), p, lo, hi), pd.DataFrame(index=names), (*doubts, *beyond, *_notes(convex, lows)),
+        not doubts,
     )  # fmt: skip
 
 
@@ -86,7 +91,7 @@ def mix(
     ------
     ArgumentError : an objective for laws of the whole mixture, or families without N or D.
     """
-    check(fits, level)
+    check(fits, level, {"N": N, "D": D})
     check_seed(seed)
     how: dict[str, Any] = {"weights": weights, "floors": floors, "caps": caps, "reference": reference, "level": level}
     if all(one.law.domains for one in fits.values()):
@@ -101,7 +106,7 @@ def mix(
 def _domains(fits: Mapping[str, Fit], given: Mapping[str, float | None]) -> list[str]:
     """Of all the laws; or why they cannot be planned with together, or with what is given."""
     laws = [one.law for one in fits.values()]
-    if any(not law.domains or law.domains != laws[0].domains for law in laws):
+    if any(not law.domains or {*law.domains} != {*(laws[0].domains or ())} for law in laws):
         raise FitError(
             "whole_shares needs fits of mixture laws (additive, joint, exponential) over the same domains; for laws of the "
             "own share use scaling.planning.own_shares."
@@ -115,20 +120,26 @@ def _domains(fits: Mapping[str, Fit], given: Mapping[str, float | None]) -> list
     return list(laws[0].domains)
 
 
-def _notes(fits: Mapping[str, Fit], convex: bool, lows: np.ndarray) -> list[str]:
+def _fitted(fits: Mapping[str, Fit], names: list[str]) -> dict[str, np.ndarray]:
+    """The shares (n,) of every domain that the fits have seen."""
+    rows = [np.stack([one.design.inputs[k] for k in one.law.shares[0]]) for one in fits.values()]
+    order = [[one.law.domains.index(name) for name in names] for one in fits.values()]
+    return dict(zip(names, np.concatenate([x[at] for x, at in zip(rows, order, strict=True)], axis=1), strict=True))
+
+
+def _notes(convex: bool, lows: np.ndarray) -> list[str]:
     """What to know; lows (starts,) : where the searches ended."""
-    out = [f"{name}: its fit is not trustworthy ({f.warnings[0]})" for name, f in fits.items() if not f.ok]
     agree, worst = int((lows <= lows.min() * (1 + 1e-8)).sum()), lows.max() / lows.min() - 1
     starts = f"not convex: {agree} of {len(lows)} starts agree; the worst ends {worst:.2%} higher"
     found = "convex: this is the only optimum" if convex else starts
-    return [*out, found, "no interval of single shares: neighbouring mixtures are nearly as good"]
+    return [found, "no interval of single shares: neighbouring mixtures are nearly as good"]
 
 
-def _loss_of(fit: Fit, plain: dict[str, float | None]) -> Callable[[np.ndarray, Mapping[str, Any]], Any]:
-    """Loss at shares h (k,) or (k, m) and constants that are numbers or, with h (k,), arrays (B,)."""
+def _loss_of(fit: Fit, plain: dict[str, float | None], names: list[str]) -> Callable[[np.ndarray, Mapping[str, Any]], Any]:
+    """Loss at shares h (k,) or (k, m) of the domains named, and constants that are numbers or, with h (k,), arrays (B,)."""
     assert fit.law.layout is not None
-    inputs = fit.law.layout.inputs
-    return lambda h, v: fit.law(*(x for name, each in inputs for x in (h if each else [plain[name]])), **v)
+    inputs, order = fit.law.layout.inputs, [names.index(name) for name in fit.law.domains]
+    return lambda h, v: fit.law(*(x for name, each in inputs for x in (h[order] if each else [plain[name]])), **v)
 
 
 def _descend(
