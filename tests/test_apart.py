@@ -90,9 +90,7 @@ def test_a_run_off_the_law_of_the_others_is_named(clean, ahead, without, run, fa
 
 @pytest.mark.parametrize("run", ["n500000cosine3000", "n1e+06constant3000", "n1e+06wsd2000", "n250000cosine2000"])
 @pytest.mark.parametrize(("factor", "told"), [(10.0, "10 times"), (0.1, "a tenth of")])
-def test_a_run_whose_size_is_told_wrong_is_named_and_a_fit_that_bends_is_not_ok(
-    clean, ahead, without, run, factor, told
-):
+def test_a_run_whose_size_is_told_wrong_is_named_and_a_fit_that_bends_is_not_ok(clean, ahead, without, run, factor, told):
     wrong = clean.assign(n_params=clean["n_params"] * np.where(clean["run"] == run, factor, 1.0))
     fit = scaling.fit(wrong, "ladder")
     (text,) = said(fit)
