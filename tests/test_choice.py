@@ -442,3 +442,21 @@ def test_a_curve_from_which_no_law_of_schedules_learns_is_refused_with_the_cause
     curve = pd.DataFrame({"run": "a", "step": step, "lr": rate, "loss": 3 + 5 / step**0.4})
     with pytest.raises(ScalingError, match=said):
         scaling.compare(curve)
+
+
+@pytest.mark.parametrize("name", ["params", "num_params", "Model Size", "N"])
+def test_curves_that_carry_their_size_under_a_usual_name_are_compared_by_size(name: str, tmp_path):
+    """Once `params` in every file was no size to laws of ends, though laws of curves and tables read it."""
+    step = np.arange(50, 2001, 50)
+    for size in (2e6, 6e6, 18e6):
+        for batch in (1e4, 4e4, 16e4):
+            loss = np.round(2 + 95 / size**0.3 + 900 / (step * batch) ** 0.35, 4)
+            rows = pd.DataFrame({"step": step, "lr": 1e-3 - 4e-7 * step, "loss": loss, "tokens": step * batch, name: int(size)})
+            rows.to_csv(tmp_path / f"{size:.0f}-{batch:.0f}.csv", index=False)
+    runs = scaling.read(tmp_path)
+    found = scaling.candidates(runs)
+    assert "chinchilla" in {law.name for law in found.laws} and found.over_curves == ["ladder"]
+    assert found.unused == []
+    fit = scaling.fit(runs)
+    assert "N" in fit.law.inputs
+    assert any("each curve counts by its end" in text for _, text in fit.choice.said())

@@ -233,6 +233,13 @@ def test_tensorboard_downloads(tmp_path: Path) -> None:
     (tmp_path / "run-a-tag-lr.csv").rename(alone / "run-a-tag-lr.csv")
     with pytest.raises(DataError, match="no column for loss"):
         read(alone)
+    saved = alone / "my job.csv"  # a name that tells no tag: the column is called as in the file
+    frame.assign(Value=LOSS).to_csv(saved, index=False)
+    with pytest.raises(DataError, match=r"the file has step, Value\)\. Name it"):
+        read(saved)
+    assert read(saved, columns={"loss": "Value"}).frame["loss"].tolist() == pytest.approx(LOSS)
+    saved.rename(alone / "loss.csv")
+    assert read(alone / "loss.csv").frame["loss"].tolist() == pytest.approx(LOSS)
 
 
 def test_lightning(tmp_path: Path) -> None:

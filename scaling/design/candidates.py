@@ -24,12 +24,14 @@ CURVE = 10  # rows of a run from which on it is a curve and not an end
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """laws : that can be fitted, as the columns name their inputs. absent : name -> why another cannot, or need not.
-    unused : columns that vary and that none of the laws takes. designs : the rows of the laws, by name."""
+    unused : columns that vary and that none of the laws takes. designs : the rows of the laws, by name.
+    over_curves : laws that would take all rows of these curves, of which those compared take the ends alone."""
 
     laws: list[Law]
     absent: dict[str, str]
     unused: list[str]
     designs: dict[str, Design]
+    over_curves: list[str]
 
 
 def candidates(data: Any, *, positive: bool = True) -> Candidates:
@@ -67,7 +69,7 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
             else:
                 found[name] = tried
     if not found:  # of curves of several sizes without tokens the laws over whole curves are what is left
-        for law in (law for law in laws.values() if "N" in law.hooks.facts and law.predicts == "loss"):
+        for law in filter(_over_sizes, laws.values()):
             if not isinstance(tried := _tried(law, data, positive), str):
                 found[law.name] = tried
                 del absent[law.name]
@@ -76,7 +78,16 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
         law = found[name][0]
         absent[name] = f"leaves out columns that vary: it takes {', '.join(law.conventions.get(i, i) for i in law.inputs)}"
     unused = _unused(data, [found[name] for name in kept])
-    return Candidates([found[name][0] for name in kept], absent, unused, {name: found[name][1] for name in kept})
+    ends = isinstance(data, Runs) and bool(data.schedules) and _whole(data, several=True)
+    over_curves = [law.name for law in laws.values() if ends and law.name in absent and _over_sizes(law)]
+    return Candidates(
+        [found[name][0] for name in kept], absent, unused, {name: found[name][1] for name in kept}, over_curves
+    )
+
+
+def _over_sizes(law: Law) -> bool:
+    """Does the law read whole curves of several sizes?"""
+    return "N" in law.hooks.facts and law.predicts == "loss"
 
 
 def _tried(law: Law, data: Any, positive: bool) -> tuple[Law, Design] | str:
@@ -126,17 +137,19 @@ def unfit(law: Law, made: Design, free: int) -> str:
 def _curves(data: Any) -> bool:
     """Are these loss curves of one model size with their learning rates?"""
     if isinstance(data, Runs):
-        frame, rates = data.joined(), bool(data.schedules)
-    elif isinstance(data, pd.DataFrame):
-        frame, rates = data, {"step", "lr"} <= {*data}
-    else:
-        return False
-    if not rates or "step" not in frame or "loss" not in frame:
+        return bool(data.schedules) and _whole(data, several=False)
+    return isinstance(data, pd.DataFrame) and "lr" in data and _whole(data, several=False)
+
+
+def _whole(data: Runs | pd.DataFrame, *, several: bool) -> bool:
+    """Are these whole curves, of several sizes or of one?"""
+    frame = data.joined() if isinstance(data, Runs) else data
+    if "step" not in frame or "loss" not in frame:
         return False
     rows = frame[frame["loss"].notna()]
     runs = rows["run"].nunique() if "run" in rows else 1
     sizes = max((rows[c].nunique() for c in ("n_params", "N", "params") if c in rows), default=1)
-    return runs > 0 and len(rows) >= CURVE * runs and sizes <= 1
+    return runs > 0 and len(rows) >= CURVE * runs and (sizes > 1) == several
 
 
 def _richest(found: Mapping[str, tuple[Law, Design]]) -> list[str]:
@@ -159,6 +172,9 @@ def _unused(data: Any, found: list[tuple[Law, Design]]) -> list[str]:
         return []
     inputs = {i for law, _ in found for i in law.inputs}
     taken = inputs.union(*(ALIASES.get(i, ()) for i in inputs))
+    if isinstance(data, Runs):  # along a run its rate varies by plan; from run to run the peak does
+        peaks = {run: plan.peak for run, plan in data.schedules.items()}
+        frame = frame.assign(lr=frame["run"].map(peaks))
     # what any law of the loss asks for by a name of its own, and does not follow from what is taken
     asked = {i for law in laws.values() if law.predicts == "loss" and not law.over_schedules for i in law.inputs}
     asked = {i for i in asked - inputs - {"x"} if not reachable(inputs, [i])}

@@ -49,7 +49,8 @@ class Choice:
         """Lines of the report."""
         errors = dict(zip(self.laws, self.errors, strict=True))
         if self.chosen not in errors:
-            return [("choice", f"{self.chosen}: too few rows to hold some back, so nothing was compared")]
+            text = f"{self.chosen}: too few rows to hold some back, so nothing was compared"
+            return [("choice", text), *(("  note", said) for said in self.left)]
         many = f"of {len(self.laws)} laws" if len(self.laws) > 1 else "alone"
         text = f"{self.chosen} {many}: off by {_percent(errors[self.chosen])} on rows held out ({self.holdout})"
         if self.rival:

@@ -93,11 +93,13 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
     where they did harm."""
     order = sorted(found.trials, key=found.error)
     sound = [label for label in order if not found.trials[label].explodes]
-    said = [f"{label}: {reason}" for label, reason in found.reasons.items()]
+    said = [f"{label}: {reason}" for label, reason in found.reasons.items() if order]
     if exploding := [label for label in order if label not in sound]:
         said.append(f"{listed(exploding)} explode: beyond the data the law rises where runs grow, so it is not chosen")
+    if allowed.over_curves:
+        said.append(f"each curve counts by its end; all of it is fitted by {' or '.join(map(repr, allowed.over_curves))}, by name")
     if allowed.unused:
-        said.append(f"no law compared takes {listed(allowed.unused)}, which vary")
+        said.append(f"no law compared takes {listed(allowed.unused)}, which {'varies' if len(allowed.unused) == 1 else 'vary'}")
     if sound:
         best = found.error(sound[0])
         label = next((k for k in STANDARD if k in sound and found.error(k) <= max(CLOSE * best, DIGITS)), sound[0])

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from scaling.counting.columns import ALIASES
 from scaling.logs.findings import Findings
-from scaling.words import FORMER, parse_number
+from scaling.words import FORMER, parse_number, plain_name
 
 RECORDS = ("config.json", "hparams.yaml", "hparams.json", "params.json")  # beside a log, about the run it is of
 ALIASES_OF_FACTS = FORMER | {
@@ -15,9 +16,6 @@ ALIASES_OF_FACTS = FORMER | {
     "tokens_per_batch": "batch_tokens",
     "learning_rate_peak": "peak_lr",
     "max_lr": "peak_lr",
-    "num_params": "n_params",
-    "num_parameters": "n_params",
-    "n_parameters": "n_params",
     "total_params": "n_params",
     "total_parameters": "n_params",
     "seq_len": "context",
@@ -31,6 +29,7 @@ ALIASES_OF_FACTS = FORMER | {
     "accumulate_grad_batches": "accumulation",
     "accumulation_steps": "accumulation",
 }
+SIZES = {*ALIASES["N"]} - {"size"}  # which beside a curve may be that of anything
 LARGEST_RECORD = 2**16  # bytes
 
 
@@ -60,8 +59,16 @@ def numbers_in(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def canonical(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts by the names that they have here."""
-    return {ALIASES_OF_FACTS.get(key, key): value for key, value in facts.items()}
+    """Facts by the names that they have here; what already is one of these stays."""
+    named = {key: _name(key, value) for key, value in facts.items()}
+    return {name if name == key or name not in facts else key: facts[key] for key, name in named.items()}
+
+
+def _name(key: str, value: Any) -> str:
+    """The name here of a fact; of the number of parameters, which tables of runs call so too, only where it is a number."""
+    if (plain := plain_name(key)) in SIZES and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "n_params"
+    return ALIASES_OF_FACTS.get(key, ALIASES_OF_FACTS.get(plain, key))
 
 
 def _yaml(text: str) -> Iterator[tuple[str, Any]]:

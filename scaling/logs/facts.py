@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import DataError
-from scaling.logs.beside import ALIASES_OF_FACTS, parse
+from scaling.logs.beside import canonical, parse
 from scaling.logs.cells import Lazy, Numbers, Sparse
 from scaling.logs.findings import Findings, near, some
 from scaling.logs.sources import delimited
@@ -43,10 +43,10 @@ def constant_columns(
             continue
         for key, value in seen.items():
             if value is not None:
-                facts[key][ALIASES_OF_FACTS.get(column, column)] = value
+                facts[key][column] = value
     if varying:
         findings.note(f"columns not read, as no canonical name matches: {some(varying, 3)}", name)
-    return facts
+    return {key: canonical(said) for key, said in facts.items()}
 
 
 MEASURED = re.compile(
@@ -92,7 +92,7 @@ def from_table(path: Path, findings: Findings) -> Facts | None:
             findings.problem(sheet.place(i, key), f"run id {name!r} is empty or repeated; one row per run")
             continue
         cells = {column: cells[i] for column, cells in sheet.columns.items() if column not in (key, "")}
-        facts[name] = {ALIASES_OF_FACTS.get(c, c): parse(cell) for c, cell in cells.items() if cell != ""}
+        facts[name] = canonical({c: parse(cell) for c, cell in cells.items() if cell != ""})
     return facts
 
 
@@ -120,8 +120,8 @@ def given(facts: Any, runs: list[str]) -> Facts:
     if not all(isinstance(value, Mapping) for value in facts.values()):
         if any(isinstance(value, Mapping) for value in facts.values()):
             raise DataError("facts: give {run: {fact: value}} or {fact: value} for all runs, not a mixture")
-        return {run: dict(facts) for run in runs}
+        return {run: canonical(facts) for run in runs}
     for run in facts:
         if run not in runs:
             raise DataError(f"facts: no run {run!r}{near(str(run), runs, 'the runs are')}")
-    return {run: dict(values) for run, values in facts.items()}
+    return {run: canonical(values) for run, values in facts.items()}

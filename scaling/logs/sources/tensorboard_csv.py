@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from scaling.logs.columns import curve_columns
 from scaling.logs.findings import Findings
 from scaling.logs.gathered import Gathered
 from scaling.logs.opened import decoded, head_of
@@ -35,7 +36,8 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
             findings.note("no TensorBoard download, left out", str(file))
             continue
         match = _FILE.match(file.stem)
-        run, tag = (match["run"], match["tag"]) if match else ("", file.stem)
+        told = bool(curve_columns([file.stem]))  # loss.csv: saved under the name of its tag
+        run, tag = (match["run"], match["tag"]) if match else ("", file.stem if told else "Value")
         for sheet in delimited.sheets(file, findings):
             points = by_run.setdefault(run if run != "." else "", {})
             pairs = zip(sheet.columns["Step"], sheet.columns["Value"], strict=True)
