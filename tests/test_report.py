@@ -126,6 +126,15 @@ def test_moving_the_compute_moves_size_and_tokens_and_says_the_loss(page, fit):
     assert other["loss"] == f"{fit.law(1e9, 1e10, **fit.values):.4f}" and other["C"] == pytest.approx(6e19)
 
 
+@node
+def test_a_value_that_the_law_does_not_have_is_said_so_and_small_losses_keep_their_digits(page):
+    words = [[1.7, "1.7000"], [0.00831234, "0.008312"], [0.05, "0.05000"]]
+    got = run_js(f"{script(page)};console.log(JSON.stringify([1.7, 0.00831234, 0.05].map(fixed)))")
+    assert got == [want for _, want in words]
+    assert run_js(f"{script(page)};console.log(JSON.stringify([1, NaN, null, Infinity].map(known)))") == [True, *[False] * 3]
+    assert "not known: the law has no value here" in script(page)
+
+
 def test_what_is_no_arithmetic_gets_no_formula():
     def branching(x, *, a: float = 1.0):
         return a if x > 1 else x
@@ -173,6 +182,22 @@ def test_a_law_that_is_no_arithmetic_is_answered_from_a_grid_that_the_fit_predic
             # the shape is stretched between rates of single updates, so that its last is not quite that of the formula
             np.testing.assert_allclose(got[:3], want[["prediction", "lower", "upper"]].astype(float), rtol=2e-3)
             assert got[3] == want["ok"]
+
+
+def test_a_ladder_that_logs_tokens_in_place_of_the_batch_has_a_slider():
+    """Once such a page died of a NaN: size and batch were read from two facts alone."""
+    parts, plans, facts, step = [], {}, {}, np.arange(50, 2001, 50)
+    for N in (2e6, 6e6, 18e6):
+        for name in ("cosine", "wsd"):
+            plan = plans[f"{name}{N:.0f}"] = scaling.schedule(f"{name}:peak=1e-3,steps=2000,warmup=100")
+            lr, facts[f"{name}{N:.0f}"] = plan.rates[step - 1], {"params": N}
+            loss = 1.9 + 95 / N**0.3 + 0.5 * np.cumsum(50 * lr) ** -0.5 - 0.2 * (1 - lr / 1e-3) + 1e-3 * np.sin(37 * step)
+            parts.append(pd.DataFrame({"run": f"{name}{N:.0f}", "step": step, "lr": lr, "loss": loss, "tokens": 65536 * step}))
+    rows = pd.concat(parts)
+    shown = scaling.report.page(scaling.fit(scaling.Runs.from_frame(rows, schedule=plans, facts=facts), "ladder"))
+    assert re.findall(r'id="slide-(\w+)"', shown) == ["N", "D"]
+    bare = scaling.fit(scaling.Runs.from_frame(rows.drop(columns="tokens"), schedule=plans, facts=facts), "ladder")
+    assert re.findall(r'id="slide-(\w+)"', scaling.report.page(bare)) == ["N", "steps"]
 
 
 @node

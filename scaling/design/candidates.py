@@ -80,9 +80,7 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
     unused = _unused(data, [found[name] for name in kept])
     ends = isinstance(data, Runs) and bool(data.schedules) and _whole(data, several=True)
     over_curves = [law.name for law in laws.values() if ends and law.name in absent and _over_sizes(law)]
-    return Candidates(
-        [found[name][0] for name in kept], absent, unused, {name: found[name][1] for name in kept}, over_curves
-    )
+    return Candidates([found[name][0] for name in kept], absent, unused, {name: found[name][1] for name in kept}, over_curves)
 
 
 def _over_sizes(law: Law) -> bool:

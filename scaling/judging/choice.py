@@ -97,7 +97,9 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
     if exploding := [label for label in order if label not in sound]:
         said.append(f"{listed(exploding)} explode: beyond the data the law rises where runs grow, so it is not chosen")
     if allowed.over_curves:
-        said.append(f"each curve counts by its end; all of it is fitted by {' or '.join(map(repr, allowed.over_curves))}, by name")
+        said.append(
+            f"each curve counts by its end; all of it is fitted by {' or '.join(map(repr, allowed.over_curves))}, by name"
+        )
     if allowed.unused:
         said.append(f"no law compared takes {listed(allowed.unused)}, which {'varies' if len(allowed.unused) == 1 else 'vary'}")
     if sound:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PANELS = {"error": 1.0, "coverage": 0.42}
 BINS, FEWEST = 10, 5  # of the horizon, equally spaced in its logarithm; rows of a bin that say something
 SEEN = 0.995  # share of the errors that the picture shows
+MOST = 5.0  # times the range of the errors, that bands may take beyond it
 
 
 def backtest(found: Backtest, *, ax: Axes | Mapping[str, Axes] | None = None) -> dict[str, Axes]:
@@ -80,13 +81,14 @@ def _errors(ax: Axes, rows: pd.DataFrame, by_bin: pd.DataFrame, found: Backtest)
             label=f"{many(len(part), 'row')} {label}",
         )  # fmt: skip
     ax.axhline(0, color=style.QUIET, linewidth=0.8, zorder=1)
-    shown = np.concatenate([rows["truth"], by_bin["lower"], by_bin["upper"]])
+    low, high = np.nanquantile([*rows["truth"], 0.0], [1 - SEEN, SEEN])
+    room = MOST * (high - low)  # bands so wide that the errors would be a line leave the picture
+    shown = np.clip(np.concatenate([rows["truth"], by_bin["lower"], by_bin["upper"]]), low - room, high + room)
     low, high = np.nanquantile(shown, [1 - SEEN, SEEN])
     pad = 0.08 * (high - low)
     ax.set_ylim(low - pad, high + pad)
     ax.set_ylabel("measured / predicted - 1 (%)")
-    ax.set_title(f"{found.law}: {rows['cutoff'].nunique()} backtests", fontsize=10)
-    ax.legend(loc="best")
+    style.legend_above(ax, ncols=1, title=f"{found.law}: {many(rows['cutoff'].nunique(), 'backtest')}")
 
 
 def _coverage(ax: Axes, by_bin: pd.DataFrame, level: float) -> None:

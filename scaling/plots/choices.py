@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scaling.running import Choices
 
 HEIGHTS = {"loss": 3.2, "lr": 1.1}
+WIDTH = 46  # characters of a line of the legend
 
 
 def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> dict[str, Axes]:
@@ -35,11 +36,11 @@ def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
             few = log.iloc[style.decimate(log["step"].to_numpy(), CONTEXT_POINTS)]
             loss.plot(
                 few["step"], few["loss"], linestyle="none", marker="o", markersize=3, markeredgewidth=0, color=style.CONTEXT,
-                alpha=0.7, label=f"{found.run}, step {found.step}",
+                alpha=0.7, label=f"{style.called([found.run])[found.run]}, step {found.step}",
             )  # fmt: skip
         for (name, forecast), colour in zip(forecasts.items(), colours, strict=True):
             part, chance = forecast.frame, float(found.frame["lowest"][name])
-            label = f"{textwrap.fill(name, 100, break_on_hyphens=False)}\n{last_value(part)}, lowest: {chance:.0%}"
+            label = "\n".join((*_folded(name), f"{last_value(part)}, lowest: {chance:.0%}"))
             if loss is not None:
                 loss.plot(part["step"], part["prediction"], color=colour, linestyle=style.DASHED, label=label, zorder=3)
                 loss.fill_between(part["step"], part["lower"], part["upper"], color=colour, alpha=0.15, linewidth=0)
@@ -55,7 +56,7 @@ def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
             loss.set_ylim(both.min() - 0.05 * np.ptp(both), both.max() + 0.05 * np.ptp(both))
             style.note(loss, "end of data", (found.step, 0.97), ("data", "axes fraction"), (3, 0), ha="left", va="top")
             loss.set_ylabel(style.LABELS["loss"])
-            legend = loss.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=7.5, frameon=False)
+            legend = loss.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=7, frameon=False, handlelength=1.2)
             legend.set_title(f"bands: {found.level:.0%} intervals of one logged loss")
             legend.get_title().set_fontsize(8)
             legend.set_alignment("left")
@@ -64,3 +65,8 @@ def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
             rates.set_ylim(bottom=0)
         style.label_steps(list(axes.values())[-1])
     return axes
+
+
+def _folded(name: str) -> list[str]:
+    """A schedule's text in lines that a column has room for, folded after its commas."""
+    return [line.replace(", ", ",") for line in textwrap.wrap(name.replace(",", ", "), WIDTH, break_on_hyphens=False)]

@@ -38,7 +38,7 @@ def compared(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         place = np.arange(len(known))[::-1].astype(float)
         error = 100 * known["error"].to_numpy()
         axes.axvline(best, color=style.QUIET, lw=0.8)
-        axes.plot(np.minimum(error, edge), place, "o", color="C0", label="error on rows held out")
+        axes.plot(error[error <= edge], place[error <= edge], "o", color="C0", label="error on rows held out")
         difference, se = (100 * known[c].to_numpy()[1:] for c in ("difference", "se"))
         near = best + difference < edge
         axes.errorbar(
@@ -47,7 +47,8 @@ def compared(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         )  # fmt: skip
         for y, x in zip(place, error, strict=True):
             if x > edge:
-                axes.annotate(f"{x:.2g} %", (edge, y), xytext=(-4, 4), textcoords="offset points", ha="right", size="small")
+                axes.plot(edge, y, ">", color="C0", markersize=7, label="_beyond the axis")
+                axes.annotate(f"{x:.2g} %", (edge, y), xytext=(-7, 4), textcoords="offset points", ha="right", size="small")
         axes.set_yticks(place, list(known.index))
         axes.set_xlim(left=0.0, right=min(edge, 1.15 * error.max()) * 1.05)
         axes.set_xlabel(f"mean |error| in % ({table.attrs.get('holdout', 'held out')})")

@@ -52,10 +52,11 @@ def curve(fit: Fit, runs: Runs | None = None, *, ax: Axes | Mapping[str, Axes] |
     with style.styled():
         axes = style.panels(ax, {name: height for name, height in PANELS.items() if has_rates or name != "lr"})
         names = list(table["run"].unique())
+        called = style.called(names)
         for name, colour, marker in zip(names, style.palette(len(names)), style.MARKERS * len(names), strict=False):
             part = table[table["run"] == name]
             look = {"linestyle": "none", "marker": marker, "color": colour, "markeredgewidth": 0.8}
-            _draw(axes, part, name, look | {"markerfacecolor": colour if name in seen else "none"})
+            _draw(axes, part, called[name], look | {"markerfacecolor": colour if name in seen else "none"})
         _finish(axes, table, fit)
     return axes
 

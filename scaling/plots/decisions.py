@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scaling.plots import style
+from scaling.words import amount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +39,6 @@ def decisions(found: Decisions, *, ax: Axes | None = None) -> Axes:
             style.note(axes, "another run of the target", (0, found.ceiling), ("axes fraction", "data"), (3, -11))
         axes.set_ylim(min(0.4, found.frame["lower"].min() - 0.02), 1.02)
         style.label_amounts(axes, x=style.LABELS.get(found.by, found.by))
-        axes.set_ylabel(f"pairs ranked as at {found.target:.3g}")
+        axes.set_ylabel(f"pairs ranked as at {amount(found.target)}")
         style.legend_above(axes, ncols=1)
     return axes

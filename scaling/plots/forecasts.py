@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 CONTEXT_POINTS = 200  # per run of the fit, or of a log: enough to show its shape and scatter
 TRUTH_POINTS, ZOOM_POINTS = 60, 25  # hollow markers need room
-ROOM = 0.25  # of the width, that "end of data" takes
 ZOOM = 0.15  # part of the run that the inset shows
 NARROW = 0.05  # of the loss: a narrower band needs the inset to be seen
 INSET = 3.0  # inches of axes below which an inset covers more than it shows
+CAPTION = 300  # characters of what is said of a plan or a band: the rest stands in attrs["interval"]
 
 
 class Look(NamedTuple):
@@ -56,10 +56,11 @@ def forecast(
         ax = style.new_axes(ax)
         _draw_data(ax, fit)
         seen = set() if fit.runs is None else set(fit.runs.frame["run"])
+        called = style.called(name.partition(":")[0] for name in names)  # of a schedule its name
         for name, colour in zip(names, style.palette(len(names)), strict=True):
             part, truth = predicted[predicted["run"] == name], _measured(target, name)
             measured = "measured" if name in seen else "measured, not used in the fit"
-            short = name.partition(":")[0]  # of a schedule its name
+            short = called[name.partition(":")[0]]
             if len(names) == 1:
                 look = Look(end, style.PREDICTION, style.TRUTH, measured)
                 draw(ax, part, truth, look, f"{short}: {fit.law.name} forecast\n{last_value(part, truth)}")
@@ -84,7 +85,7 @@ def running(found: Forecast, *, ax: Axes | None = None) -> Axes:
         ax = style.new_axes(ax)
         ax.plot(
             log["step"], log["loss"], linestyle="none", marker="o", markersize=3, markeredgewidth=0, color=style.CONTEXT,
-            alpha=0.7, label=f"{found.run}, {found.step / found.last:.0%} done",
+            alpha=0.7, label=f"{style.called([found.run])[found.run]}, {found.step / found.last:.0%} done",
         )  # fmt: skip
         look, nothing = Look(found.step, style.PREDICTION, style.TRUTH, ""), log.iloc[:0]
         draw(ax, curve, nothing, look, f"end: {last_value(curve)}")
@@ -187,13 +188,11 @@ def finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
     ends = predicted.groupby("run")[["prediction", "lower"]].last().min().min()
     ax.set_ylim(min(low, ends - 0.02 * (high - ends)) if np.isfinite(ends) else low, high)
     if end is not None and (predicted["step"] > end).any():
-        ax.axvline(end, color=style.QUIET, linewidth=0.8, zorder=1)
-        left, right = ax.get_xlim()  # before the line: beyond it lie the band and the inset's ties
-        side, ha = (-3, "right") if end - left > ROOM * (right - left) else (3, "left")
-        style.note(ax, "end of data", (end, 0.015), ("data", "axes fraction"), (side, 0), ha=ha, va="bottom")
+        style.end_of_data(ax, end, 0.015)
     style.label_steps(ax)
     ax.set_ylabel(style.LABELS["loss"])
     ax.legend(loc="upper right")
     plans = [name for name in predicted["run"].unique() if ":" in name]  # a schedule's text
-    caption = [textwrap.fill(text, 90) for text in (*plans, f"band: {predicted.attrs['interval']}")]
+    said = (*plans, f"band: {predicted.attrs['interval']}")
+    caption = [textwrap.fill(textwrap.shorten(text, CAPTION, placeholder=" ..."), 90) for text in said]
     ax.set_title("\n".join(caption), fontsize=8, color=style.QUIET)

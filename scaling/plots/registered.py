@@ -63,7 +63,7 @@ def _errors(ax: Axes, x: np.ndarray, rows: pd.DataFrame) -> None:
         ax.plot(x[bare], percent["measured"][bare], linestyle="none", marker="x", color=style.CONTEXT, label=label)
     ax.axhline(0, color=style.QUIET, linewidth=0.8, zorder=1)
     ax.set_ylabel("measured / predicted - 1 (%)")
-    ax.legend(loc="best")
+    style.legend_above(ax, ncols=4)
 
 
 def _coverage(ax: Axes, x: np.ndarray, rows: pd.DataFrame) -> None:
@@ -75,4 +75,4 @@ def _coverage(ax: Axes, x: np.ndarray, rows: pd.DataFrame) -> None:
     ax.set_ylim(-0.04, 1.1)
     ax.set_yticks([0, 0.5, 1])
     ax.set_ylabel("inside so far")
-    ax.legend(loc="best")
+    style.legend_above(ax, ncols=4)

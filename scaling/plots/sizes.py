@@ -117,10 +117,11 @@ def frontier(
                 _path(allocation, best, name, end, colour_, f"{name} ∝ C^{power:.3f}")
             _allocated(allocation)
         for last in axes.values():
-            last.axvline(end, color=style.QUIET, linewidth=0.8, zorder=1)
             style.label_compute(last)
+        for above in [*axes.values()][:-1]:
+            above.axvline(end, color=style.QUIET, linewidth=0.8, zorder=1)
         last.set_xlabel(style.LABELS["C"])
-        style.note(last, "end of data", (end, 0.03), ("data", "axes fraction"), (-3, 0), ha="right", va="bottom")
+        style.end_of_data(last, end)
     return axes
 
 

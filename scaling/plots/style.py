@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from importlib.resources import files
 from io import BytesIO, StringIO
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,8 @@ QUIET = "#767676"  # lines and words beside the matter, readable on white and on
 DASHED = (0, (4, 1.8))  # beyond the data
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MAX_POINTS = 5000
+LABEL = 28  # characters of a name that a legend has room for
+MIDDLE = 0.45  # of an axis: what stands left of it is named on its right
 FEW_DECADES = 1.5  # of an axis: its powers of ten alone would label it too thinly
 
 
@@ -120,6 +123,14 @@ def note(ax: Axes, text: str, at: tuple[float, float], coordinates: Any, off: tu
     ax.annotate(text, at, xycoords=coordinates, xytext=off, **look)
 
 
+def end_of_data(ax: Axes, end: float, height: float = 0.03, va: str = "bottom") -> None:
+    """Draw the line past which nothing was measured, and its name on the side of it that has more room."""
+    ax.axvline(end, color=QUIET, linewidth=0.8, zorder=1)
+    left = ax.transAxes.inverted().transform(ax.transData.transform((end, ax.get_ylim()[0])))[0] > MIDDLE
+    off, ha = ((-3, 0), "right") if left else ((3, 0), "left")
+    note(ax, "end of data", (end, height), ("data", "axes fraction"), off, ha=ha, va=va)
+
+
 def image(axes: Axes | Mapping[str, Axes], suffix: str) -> bytes:
     """Return the figure of the axes as a file of this suffix (.png, .svg, .pdf), which says that we made it."""
     made, kind = BytesIO(), suffix.lower().removeprefix(".")
@@ -135,9 +146,22 @@ def label_steps(ax: Axes) -> None:
     ax.set_xlabel(LABELS["step"])
 
 
-def legend_above(ax: Axes, ncols: int = 2) -> None:
-    """Place the legend over the axes, where it covers nothing however small they are."""
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, columnspacing=0.8, handlelength=1.0, handletextpad=0.4)
+def legend_above(ax: Axes, ncols: int = 2, title: str | None = None) -> None:
+    """Place the legend over the axes, under a title, where it covers nothing however small they are."""
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, columnspacing=0.8, handlelength=1.0, handletextpad=0.4,
+        title=title, alignment="left",
+    )  # fmt: skip
+
+
+def called(names: Iterable[str], most: int = LABEL) -> dict[str, str]:
+    """Names as a legend has room for them: long ones without what all begin with, then without their middle."""
+    names = [*dict.fromkeys(names)]
+    same = commonprefix(names) if len(names) > 1 and max(map(len, names)) > most else ""  # noqa: RUF071 - names are no paths
+    same = same[: 1 + max(map(same.rfind, "-_/. "))]
+    said = {name: f"…{name.removeprefix(same)}" if len(same) > 1 else name for name in names}
+    half = (most - 1) // 2
+    return {name: text if len(text) <= most else f"{text[:half]}…{text[-half:]}" for name, text in said.items()}
 
 
 def plain_logs(ax: Axes) -> None:
@@ -165,17 +189,18 @@ def label_amounts(ax: Axes, **labels: str) -> None:
         axis.set_label_text(label)
 
 
-def label_compute(ax: Axes) -> None:
-    """Make the x axis logarithmic, labelled as compute: 10²¹."""
+def label_compute(ax: Axes, name: str = "x") -> None:
+    """Make an axis, x or y, logarithmic, labelled as compute: 10²¹."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-    ax.set_xscale("log")
-    low, high = sorted(ax.xaxis.get_view_interval())
+    axis = getattr(ax, f"{name}axis")
+    getattr(ax, f"set_{name}scale")("log")
+    low, high = sorted(axis.get_view_interval())
     few = np.log10(high / low) < FEW_DECADES
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=7))
-    ax.xaxis.set_minor_locator(NullLocator() if few else LogLocator(subs=(2, 5), numticks=99))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _power_of_ten(x)))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=7))
+    axis.set_minor_locator(NullLocator() if few else LogLocator(subs=(2, 5), numticks=99))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(FuncFormatter(lambda x, _: _power_of_ten(x)))
 
 
 def _power_of_ten(x: float) -> str:
@@ -194,7 +219,9 @@ def by_size(ax: Axes, values: Any, label: str) -> Callable[[float], Color]:
     if low < high:
         bar = figure_of(ax).colorbar(shown, ax=ax, pad=0.02, aspect=30)
         bar.outline.set_visible(False)
-        if high < 1e15:  # compute stays in powers of ten
+        if label == LABELS["C"]:
+            label_compute(bar.ax, "y")
+        else:
             label_amounts(bar.ax, y=label)
         bar.set_label(label)
     return lambda value: tuple(shown.to_rgba(np.asarray(value)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from scaling.planning import Mixture
     from scaling.transfer import Relation
+
+NAME, ROWS = 24, 220.0  # characters of a domain's name; points of height that all names share
 
 
 def relation(found: Relation, *, level: float = 0.9, ax: Axes | None = None) -> Axes:
@@ -48,30 +51,31 @@ def relation(found: Relation, *, level: float = 0.9, ax: Axes | None = None) -> 
             axis.set_minor_formatter(NullFormatter())
         ax.set_xlabel(f"source loss - {found.E0:.4g}")
         ax.set_ylabel(f"target loss - {found.E1:.4g}")
-        ax.legend()
+        style.legend_above(ax, ncols=1)
     return ax
 
 
 def shares(found: Mixture, *, ax: Axes | None = None) -> Axes:
     """Draw a mixture's shares beside those of the reference, with their intervals where there are any.
 
-    The title says whether the gain is larger than its uncertainty.
+    The title of the legend says whether the gain is larger than its uncertainty.
     """
     table = found.frame
     place = np.arange(len(table))
     with style.styled():
         ax = style.new_axes(ax)
         (colour,) = style.palette(1)
-        ax.bar(place, table["share"], width=0.6, color=colour, alpha=0.3, label="optimum")
-        ax.plot(place, table["reference"], "o", mfc="none", color=style.QUIET, label="reference")
+        ax.barh(place, table["share"], height=0.6, color=colour, alpha=0.3, label="optimum")
+        ax.plot(table["reference"], place, "o", mfc="none", color=style.QUIET, label="reference")
         if "lower" in table:
             off = [table["share"] - table["lower"], table["upper"] - table["share"]]
-            ax.errorbar(place, table["share"], np.maximum(off, 0), fmt="none", ecolor=style.QUIET, capsize=3)
-        ax.set_xticks(place, list(table.index), rotation=30, ha="right")
-        ax.set_ylabel("share of the tokens")
+            ax.errorbar(table["share"], place, xerr=np.maximum(off, 0), fmt="none", ecolor=style.QUIET, capsize=3)
+        called = style.called(map(str, table.index), NAME)
+        ax.set_yticks(place, [called[str(name)] for name in table.index], fontsize=min(9, ROWS / len(table)))
+        ax.invert_yaxis()
+        ax.set_xlim(left=0)
+        ax.set_xlabel("share of the tokens")
         verdict = f"{'more' if found.worth_it else 'not more'} than its uncertainty"
-        ax.set_title(f"gain {found.gain:.3g} ({found.gain_lower:.2g} to {found.gain_upper:.2g}): {verdict}")
-        ax.margins(y=0.25)  # room for the legend above the bars
-        ax.set_ylim(bottom=0)
-        ax.legend(ncols=2, loc="upper center")
+        said = f"gain {found.gain:.3g} ({found.gain_lower:.2g} to {found.gain_upper:.2g}): {verdict}"
+        style.legend_above(ax, title=textwrap.fill(said, 44))
     return ax

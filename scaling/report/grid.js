@@ -10,8 +10,8 @@ if (typeof document != "undefined") {
     const places = names.map(name => +document.getElementById("slide-" + name).value);
     names.forEach((name, j) => shown(name, axes[name][places[j]]));
     const [loss, lower, upper, ok] = answer(places, kind ? +kind.value : 0);
-    const band = lower === null || upper === null ? "" : ` (${lower.toFixed(4)} to ${upper.toFixed(4)})`;
-    told(loss, loss === null ? "not known" : loss.toFixed(4) + band + (ok ? "" : ", not to be trusted"));
+    const band = lower === null || upper === null ? "" : ` (${fixed(lower)} to ${fixed(upper)})`;
+    told(loss, !known(loss) ? "not known" : fixed(loss) + band + (ok ? "" : ", not to be trusted"));
   };
   for (const name of names) document.getElementById("slide-" + name).addEventListener("input", show);
   if (kind) kind.addEventListener("input", show);

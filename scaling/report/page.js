@@ -36,7 +36,7 @@ if (typeof document != "undefined") {
     for (const k of groups.flat()) boxes[k].value = x[k];
     for (const r of ranges) shown(r.name, x[r.name]);
     const loss = at(x);
-    told(loss, loss.toFixed(4));
+    told(loss, known(loss) ? fixed(loss) : "not known: the law has no value here");
   };
   for (const r of ranges) boxes[r.name].addEventListener("input", () => show(r.name));
   show("C" in boxes ? "C" : "");

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scaling.design import ladders
 from scaling.fits import Fit
 from scaling.formula import Law
 from scaling.logs import Runs
@@ -91,10 +92,12 @@ def over_inputs(fit: Fit) -> tuple[Law, dict[str, list[float]], list[str], pd.Da
 def over_schedules(fit: Fit) -> tuple[Law, dict[str, list[float]], list[str], pd.DataFrame, str]:
     """The answers at the end of runs under the schedules of the data, of other lengths and, for a ladder, sizes."""
     assert fit.runs is not None  # laws of schedules are fitted to them
-    facts, plans = fit.runs.facts, _shapes(fit.runs)
-    batch = float(facts["batch_tokens"].median()) if "batch_tokens" in facts else float("nan")
-    sized = "N" in fit.law.hooks.facts
-    sizes = _spread(facts["n_params"].to_numpy(float), SIZES) if sized else [float("nan")]
+    plans, asks = _shapes(fit.runs), fit.law.hooks.facts
+    known, assumed = ladders.known(fit.runs, asks)  # a size and a batch may follow from what else is logged
+    facts = pd.DataFrame(list(known.values()), columns=list(asks))
+    sized = "N" in asks
+    batch = float(facts["B"].median()) if "B" in asks else float("nan")
+    sizes = _spread(facts["N"].to_numpy(float), SIZES) if sized else [float("nan")]
     steps = [plan.steps for plan in fit.runs.schedules.values()]
     lengths = _spread(np.array(steps) * (batch if sized else 1.0), LENGTHS if not sized else SIZES + 2)
     parts, runs, given = [], {}, {}
@@ -110,7 +113,7 @@ def over_schedules(fit: Fit) -> tuple[Law, dict[str, list[float]], list[str], pd
                 parts.append({"run": run, "step": runs[run].last, "lr": runs[run].rates[-1], "loss": np.nan})
     asked = Runs.from_frame(pd.DataFrame(parts), facts=given if any(given.values()) else None, schedule=runs)
     found = fit.predict(asked).set_index("run").loc[[part["run"] for part in parts]]
-    axes = {**({"N": sizes} if sized else {}), ("D" if sized else "steps"): lengths}
+    axes = {**({"N": sizes} if sized else {}), ("D" if sized and not assumed else "steps"): lengths}
     return fit.law, axes, list(plans), found, "Computed beforehand at these places, the schedules stretched to the length"
 
 
