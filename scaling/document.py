@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -200,6 +201,12 @@ def _why(error: Exception) -> str:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number of JSON")
+
+
+def kind_saved(head: bytes) -> str:
+    """The kind of document of this program that a file is by its first bytes; "" where it is none."""
+    found = re.match(rb'\{"schema": \d+, "kind": "(\w+)", "scaling": "', head)
+    return found[1].decode() if found else ""
 
 
 def digest(content: Any) -> str:

@@ -1,6 +1,8 @@
 """Data mixtures (arXiv:2507.09404, arXiv:2407.01492): readers of their layouts, and laws over any number of domains."""
 
 import pickle
+import re
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ import pytest
 from scipy.stats import spearmanr
 
 import scaling
+from scaling.cli import main
 from scaling.errors import ArgumentError, DataError, FitError, LawError
 from scaling.logs import formats
 from scaling.logs.formats.shukor import DOMAINS
@@ -126,6 +129,22 @@ def test_shares_that_do_not_sum_to_one_are_refused():
         whole_shares({})
     with pytest.raises(ArgumentError, match="level=95"):
         whole_shares({"x": fit}, level=95)
+
+
+def test_a_domain_that_names_no_parameter_is_refused_and_the_remedy_works(tmp_path, capsys):
+    """Once columns such as r_stack-exchange ended in a ValueError of inspect."""
+    shares = np.random.default_rng(1).dirichlet([1, 1, 1], 40)
+    loss = 1.8 + 0.6 * np.exp(shares @ [-1.2, -0.5, 0.3])
+    rows = pd.DataFrame(shares, columns=["r_web", "r_stack-exchange", "r_100% code"]).assign(loss=loss)
+    with pytest.raises(LawError, match=r"domain 'stack-exchange': .* to end in 'stack_exchange' \("):
+        scaling.fit(rows, "mixture_exponential")
+    path = tmp_path / "table.csv"
+    rows.to_csv(path, index=False)
+    asked = ["fit", str(path), "--law", "mixture_exponential", "--map", "r_stack_exchange=r_stack-exchange"]
+    assert main(asked) == 2
+    remedy = re.search(r"--map '[^']*'", " ".join(capsys.readouterr().err.split()))[0]
+    assert main([*asked, *shlex.split(remedy)]) == 0
+    assert "t_100__code" in capsys.readouterr().out
 
 
 def test_a_fit_over_domains_survives_saving(tmp_path):

@@ -35,12 +35,12 @@ def surface(sizes):
     return scaling.fit(sizes, "chinchilla")
 
 
-def rows_of(name, N, noise=1e-3, steps=2000):
+def rows_of(name, N, noise=1e-3, steps=2000, run="{name} {N:.0e}"):
     plan = scaling.schedule(f"{name}:peak=1e-3,steps={steps},warmup=100")
     step = np.arange(50, steps + 1, 50)
     lr = plan.rates[step - 1]
     loss = 1.5 + (1e8 / N) ** 0.2 * (0.5 * np.cumsum(50 * lr) ** -0.5 - 0.2 * (1 - lr / 1e-3))
-    run = f"{name} {N:.0e}"
+    run = run.format(name=name, N=N)
     rows = pd.DataFrame({"run": run, "step": step, "lr": lr, "tokens": step * 1e5, "loss": loss + noise * np.sin(37 * step)})
     return run, plan, rows, {"n_params": N, "batch_tokens": 1e5}
 
@@ -69,8 +69,9 @@ def forecasts():
     return scaling.running.choose(scaling.Runs.from_frame(log), plans)
 
 
-def mixture():
-    frame = pd.DataFrame({"share": [0.61, 0.27, 0.12], "reference": 1 / 3, "bound": ""}, index=["web", "code", "mathematics"])
+def mixture(names=("web", "code", "mathematics")):
+    share = np.array([0.61, 0.27, 0.12] + [0.05] * (len(names) - 3))
+    frame = pd.DataFrame({"share": share, "reference": 1 / len(names), "bound": ""}, index=list(names))
     frame = frame.assign(lower=frame["share"] - 0.05, upper=frame["share"] + 0.05)
     losses = pd.DataFrame({"loss": [2.0, 1.5], "reference": [2.1, 1.6]}, index=["a", "b"])
     return Mixture(frame, losses, "sum of losses", 3.51, 3.7, 0.1, 0.3, 0.9, 1e-9, frame[["share"]], ())
@@ -154,6 +155,57 @@ def results(sizes, surface, curves, annealed, forecasts):
         "running": [lambda: plots.running(one)],
         "shares": [lambda: plots.shares(mixture())],
     }  # fmt: skip
+
+
+LONG = "exp_2026-11-03_llama3-style-d768-l12-h12_fineweb-edu-100BT_{name}_resumed"
+
+
+@pytest.fixture(scope="module")
+def odd(sizes, surface, annealed):
+    """The same of shapes that the usual data do not have: two budgets, one, names as long as those of folders, many domains."""
+    two = sizes.iloc[:14].assign(D=lambda rows: rows["D"] / np.where(rows.index < 7, 1.0, 5.0))
+    one = scaling.fit(sizes.iloc[7:14], "chinchilla")
+    long = runs_of(*((name, 1e8, 1e-3, 4000, LONG) for name in ("wsd", "cosine", "constant")))
+    step = np.arange(10, 1500, 10)
+    log = pd.DataFrame(
+        {"run": LONG, "step": step, "lr": 1e-3, "loss": 0.004 * (2 + 5 * step**-0.5 * (1 + 1e-3 * np.sin(step)))}
+    )
+    plans = ["constant:peak=1e-3,steps=3000", "cosine:peak=1e-3,steps=3000,warmup=10,final=0.1"]
+    ahead = scaling.running.choose(scaling.Runs.from_frame(log), plans)
+    calm = next(iter(ahead.forecasts.values()))
+    return {
+        "isoflop": lambda: plots.isoflop(two), "frontier": lambda: plots.frontier(one), "curve": lambda: plots.curve(annealed, long),
+        "forecast": lambda: plots.forecast(annealed, long), "running": lambda: plots.running(calm),
+        "choices": lambda: plots.choices(ahead), "shares": lambda: plots.shares(mixture([f"{LONG}{k}" for k in range(20)])),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["isoflop", "frontier", "curve", "forecast", "running", "choices", "shares"])
+def test_no_word_of_an_odd_shape_is_cut_or_lies_on_another(name, odd):
+    for width in (3.3, 6.8):
+        figure = plots.figure_of(odd[name]())
+        figure.set_size_inches(width, figure.get_size_inches()[1])
+        assert faults(figure) == ([], []), f"{width} inches"
+        assert max(ax.get_position().width for ax in figure.axes) > 0.45, "legends and bars leave the data no room"
+        plt.close(figure)
+
+
+def test_long_names_lose_what_all_begin_with_and_then_their_middle():
+    assert style.called(["a", "b"]) == {"a": "a", "b": "b"}
+    names = [f"2026/{'x' * 30}-run{k}" for k in (1, 12)]
+    assert [*style.called(names).values()] == ["…run1", "…run12"]
+    (alone,) = style.called(["x" * 40 + "y" * 40]).values()
+    assert len(alone) <= style.LABEL and alone.startswith("xxx") and alone.endswith("yyy")
+
+
+def test_no_legend_lies_over_errors_or_forecasts_scored(results):
+    for name in ("backtest", "history", "relation"):
+        figure = plots.figure_of(results[name][0]())
+        figure.canvas.draw()
+        for ax in figure.axes:
+            if (legend := ax.get_legend()) is not None:
+                assert legend.get_window_extent().y0 >= ax.get_window_extent().y1 - 1
+        plt.close(figure)
 
 
 FIGURES = sorted(set(plots.__all__) - {"figure_of", "image", "svg"})

@@ -370,3 +370,14 @@ def test_sums_over_accumulation_are_flagged(tmp_path: Path) -> None:
     pd.DataFrame({"step": STEP, "loss": 2 * LOSS}).to_csv(tmp_path / "a.csv", index=False)
     assert not read(tmp_path / "a.csv").warnings
     assert "guessing among 50 tokens" in " ".join(read(tmp_path / "a.csv", facts={"vocab": 50}).warnings)
+
+
+def test_what_this_program_saved_is_no_log(tmp_path: Path) -> None:
+    """Once a saved fit given to `fit` was refused by a list of its fields."""
+    rows = pd.DataFrame({"x": [1.0, 2, 4, 8, 16, 32], "loss": [3.0, 2.5, 2.2, 2.0, 1.9, 1.85]})
+    scaling.fit(rows, "power_law_offset").save(tmp_path / "fit.json")
+    with pytest.raises(DataError, match=r"it is a fit that this program saved, and data are wanted here; `scaling report`"):
+        read(tmp_path / "fit.json")
+    assert scaling.logs.columns_of(tmp_path / "fit.json") == []
+    (tmp_path / "own.json").write_text('[{"schema": 2, "step": 1, "loss": 3}, {"schema": 2, "step": 2, "loss": 2}]')
+    assert read(tmp_path / "own.json").frame["loss"].tolist() == [3, 2]

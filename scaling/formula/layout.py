@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any, TypeVar
 
 from scaling.errors import LawError
 from scaling.formula.domains import Parameter
+from scaling.words import listed
 
 Names = tuple[tuple[str, bool], ...]
 T = TypeVar("T")
@@ -98,6 +101,14 @@ class Layout:
         domains = tuple(str(d) for d in domains)
         if not domains or len(set(domains)) < len(domains):
             raise LawError(f"domains must be different names, such as domains=web/code/books; got {'/'.join(domains)}.")
+        if bad := [d for d in domains if not f"_{d}".isidentifier()]:
+            plain = re.sub(r"\W", "_", bad[0])
+            columns = [f"{name}_{bad[0]}" for name, each in self.inputs if each] or bad
+            renamed = " ".join(f"--map {quote(f'{c.removesuffix(bad[0])}{plain}={c}')}" for c in columns)
+            raise LawError(
+                f"domain {bad[0]!r}: parameters are named after it, so it can hold letters, digits and _ alone. Rename "
+                f"{listed(map(repr, columns))}, for example to end in {plain!r} (command line: {renamed})."
+            )
         return Layout(self.inputs, self.params, domains)
 
     def found_in(self, columns: list[str]) -> tuple[str, ...]:

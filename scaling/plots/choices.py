@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scaling.running import Choices
 
 HEIGHTS = {"loss": 3.2, "lr": 1.1}
-WIDTH = 46  # characters of a line of the legend
+WIDTH = 42  # characters of a line of the legend
 
 
 def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> dict[str, Axes]:
@@ -40,7 +40,7 @@ def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
             )  # fmt: skip
         for (name, forecast), colour in zip(forecasts.items(), colours, strict=True):
             part, chance = forecast.frame, float(found.frame["lowest"][name])
-            label = "\n".join((*_folded(name), f"{last_value(part)}, lowest: {chance:.0%}"))
+            label = _folded(name) + "\n" + _folded(f"{last_value(part)}, lowest: {chance:.0%}")
             if loss is not None:
                 loss.plot(part["step"], part["prediction"], color=colour, linestyle=style.DASHED, label=label, zorder=3)
                 loss.fill_between(part["step"], part["lower"], part["upper"], color=colour, alpha=0.15, linewidth=0)
@@ -67,6 +67,6 @@ def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
     return axes
 
 
-def _folded(name: str) -> list[str]:
-    """A schedule's text in lines that a column has room for, folded after its commas."""
-    return [line.replace(", ", ",") for line in textwrap.wrap(name.replace(",", ", "), WIDTH, break_on_hyphens=False)]
+def _folded(text: str) -> str:
+    """Words in lines that a column has room for, which may end at any comma."""
+    return textwrap.fill(text.replace(", ", ",").replace(",", ", "), WIDTH, break_on_hyphens=False)

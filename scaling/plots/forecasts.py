@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,8 @@ from scaling.plots import style
 from scaling.words import digits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from matplotlib.axes import Axes
 
     from scaling.fits import Fit
@@ -24,6 +27,7 @@ TRUTH_POINTS, ZOOM_POINTS = 60, 25  # hollow markers need room
 ZOOM = 0.15  # part of the run that the inset shows
 NARROW = 0.05  # of the loss: a narrower band needs the inset to be seen
 INSET = 3.0  # inches of axes below which an inset covers more than it shows
+LONG = r"\S{40,}"  # what no column has room for: names of runs without a space
 CAPTION = 300  # characters of what is said of a plan or a band: the rest stands in attrs["interval"]
 
 
@@ -193,6 +197,7 @@ def finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
     ax.set_ylabel(style.LABELS["loss"])
     ax.legend(loc="upper right")
     plans = [name for name in predicted["run"].unique() if ":" in name]  # a schedule's text
-    said = (*plans, f"band: {predicted.attrs['interval']}")
+    said: Iterable[str] = (*(plan.replace(",", ", ") for plan in plans), f"band: {predicted.attrs['interval']}")
+    said = (re.sub(LONG, lambda found: f"{found[0][:16]}…{found[0][-16:]}", text) for text in said)
     caption = [textwrap.fill(textwrap.shorten(text, CAPTION, placeholder=" ..."), 90) for text in said]
     ax.set_title("\n".join(caption), fontsize=8, color=style.QUIET)

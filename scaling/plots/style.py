@@ -150,7 +150,7 @@ def legend_above(ax: Axes, ncols: int = 2, title: str | None = None) -> None:
     """Place the legend over the axes, under a title, where it covers nothing however small they are."""
     ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, columnspacing=0.8, handlelength=1.0, handletextpad=0.4,
-        title=title, alignment="left",
+        title=title, title_fontsize=8.5, alignment="left",
     )  # fmt: skip
 
 

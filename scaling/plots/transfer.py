@@ -77,5 +77,5 @@ def shares(found: Mixture, *, ax: Axes | None = None) -> Axes:
         ax.set_xlabel("share of the tokens")
         verdict = f"{'more' if found.worth_it else 'not more'} than its uncertainty"
         said = f"gain {found.gain:.3g} ({found.gain_lower:.2g} to {found.gain_upper:.2g}): {verdict}"
-        style.legend_above(ax, title=textwrap.fill(said, 44))
+        style.legend_above(ax, title=textwrap.fill(said, 36))
     return ax

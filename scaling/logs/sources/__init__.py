@@ -7,6 +7,7 @@ reads it. Where several files are one run, a function `home` names the folder, a
 from pathlib import Path
 from typing import Protocol
 
+from scaling.document import kind_saved
 from scaling.logs.findings import Findings, some
 from scaling.logs.opened import head_of
 from scaling.logs.sheet import Sheet
@@ -89,6 +90,12 @@ def sheets_of(path: Path, findings: Findings) -> list[Sheet]:
                 str(path), f"it looks like {source.NAME}, but no run is in it; write one row per step as CSV: step,loss"
             )
         return found
+    if kind := kind_saved(head):
+        findings.problem(
+            str(path), f"it is a {kind} that this program saved, and data are wanted here; `scaling report` and "
+            f"`scaling predict` take a fit, `scaling score` a registration"
+        )  # fmt: skip
+        return []
     what = next((what for magic, what in OTHERS.items() if head.startswith(magic)), None)
     if what is not None:
         findings.problem(str(path), f"it is {what}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scaling.document import kind_saved
 from scaling.logs.columns import has_x
 from scaling.logs.findings import Findings, some
 from scaling.logs.gathered import Gathered
@@ -19,9 +20,9 @@ _BAD = (json.JSONDecodeError, RecursionError, ValueError)  # the last: an intege
 
 
 def claims(path: Path, head: bytes) -> bool:
-    """A JSON object or a list of them; also many, one a line."""
+    """A JSON object or a list of them; also many, one a line; none that this program saved."""
     start = decoded(head).lstrip()
-    return not path.is_dir() and re.match(r'\{\s*("|\})|\[\s*(\{|\]|\[)', start) is not None
+    return not path.is_dir() and re.match(r'\{\s*("|\})|\[\s*(\{|\]|\[)', start) is not None and not kind_saved(head)
 
 
 def sheets(path: Path, findings: Findings) -> list[Sheet]:
