@@ -162,9 +162,8 @@ LONG = "exp_2026-11-03_llama3-style-d768-l12-h12_fineweb-edu-100BT_{name}_resume
 
 @pytest.fixture(scope="module")
 def odd(sizes, surface, annealed):
-    """The same of shapes that the usual data do not have: two budgets, one, names as long as those of folders, many domains."""
+    """The same of shapes that the usual data do not have: two budgets, a forecast far away, long names, many domains."""
     two = sizes.iloc[:14].assign(D=lambda rows: rows["D"] / np.where(rows.index < 7, 1.0, 5.0))
-    one = scaling.fit(sizes.iloc[7:14], "chinchilla")
     long = runs_of(*((name, 1e8, 1e-3, 4000, LONG) for name in ("wsd", "cosine", "constant")))
     step = np.arange(10, 1500, 10)
     log = pd.DataFrame(
@@ -174,7 +173,8 @@ def odd(sizes, surface, annealed):
     ahead = scaling.running.choose(scaling.Runs.from_frame(log), plans)
     calm = next(iter(ahead.forecasts.values()))
     return {
-        "isoflop": lambda: plots.isoflop(two), "frontier": lambda: plots.frontier(one), "curve": lambda: plots.curve(annealed, long),
+        "isoflop": lambda: plots.isoflop(two), "frontier": lambda: plots.frontier(surface, 1e26),
+        "curve": lambda: plots.curve(annealed, long),
         "forecast": lambda: plots.forecast(annealed, long), "running": lambda: plots.running(calm),
         "choices": lambda: plots.choices(ahead), "shares": lambda: plots.shares(mixture([f"{LONG}{k}" for k in range(20)])),
     }  # fmt: skip
@@ -188,6 +188,23 @@ def test_no_word_of_an_odd_shape_is_cut_or_lies_on_another(name, odd):
         assert faults(figure) == ([], []), f"{width} inches"
         assert max(ax.get_position().width for ax in figure.axes) > 0.45, "legends and bars leave the data no room"
         plt.close(figure)
+
+
+def test_labels_of_compute_say_where_they_stand(odd):
+    """Once every tick between 1e18 and 1.5e18 was called 10¹⁸."""
+    figure = plots.figure_of(odd["isoflop"]())
+    figure.canvas.draw()
+    (bar,) = [ax for ax in figure.axes if ax.get_ylabel() == "compute (FLOP)"]
+    low, high = bar.get_ylim()
+    shown = [
+        (at, label.get_text()) for at, label in zip(bar.get_yticks(), bar.get_yticklabels(), strict=True) if low <= at <= high
+    ]
+    lowered = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    for at, text in shown:
+        factor, _, power = text.rpartition("10")
+        assert float(factor.rstrip("·") or 1) * 10.0 ** int(power.translate(lowered)) == pytest.approx(at, rel=5e-3)
+    assert len(shown) > 1
+    plt.close(figure)
 
 
 def test_long_names_lose_what_all_begin_with_and_then_their_middle():

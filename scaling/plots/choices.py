@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scaling.running import Choices
 
 HEIGHTS = {"loss": 3.2, "lr": 1.1}
-WIDTH = 42  # characters of a line of the legend
+WIDTH = 36  # characters of a line of the legend
 
 
 def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> dict[str, Axes]:
@@ -36,7 +36,7 @@ def choices(found: Choices, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
             few = log.iloc[style.decimate(log["step"].to_numpy(), CONTEXT_POINTS)]
             loss.plot(
                 few["step"], few["loss"], linestyle="none", marker="o", markersize=3, markeredgewidth=0, color=style.CONTEXT,
-                alpha=0.7, label=f"{style.called([found.run])[found.run]}, step {found.step}",
+                alpha=0.7, label=_folded(f"{style.called([found.run])[found.run]}, step {found.step}"),
             )  # fmt: skip
         for (name, forecast), colour in zip(forecasts.items(), colours, strict=True):
             part, chance = forecast.frame, float(found.frame["lowest"][name])

@@ -205,7 +205,8 @@ def label_compute(ax: Axes, name: str = "x") -> None:
 
 def _power_of_ten(x: float) -> str:
     """In letters, as mathtext takes longer than all the rest of a figure."""
-    digits, _, power = f"{x:.0e}".partition("e")
+    digits, _, power = f"{x:.2e}".partition("e")
+    digits = f"{float(digits):g}"  # of an axis of less than a decade more than one
     return ("10" if digits == "1" else f"{digits}·10") + str(int(power)).translate(RAISED)
 
 
