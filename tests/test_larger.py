@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 import scaling
+from scaling.judging.contest import contest
+from scaling.judging.larger import larger
 
 
 def bent(harm: float, noise: float = 0.001) -> pd.DataFrame:
@@ -23,7 +25,7 @@ def parts(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def test_harmful_rows_are_left_out_and_named():
-    known, larger = parts(bent(0.04))
+    known, far = parts(bent(0.04))
     fit = scaling.fit(known)
     assert len(fit.design) < len(known)
     kept = fit.data["N"] * fit.data["D"]
@@ -31,8 +33,7 @@ def test_harmful_rows_are_left_out_and_named():
     (said,) = (line for line in fit.choice.left if "left out" in line)
     assert said.startswith(f"the smallest {len(known) - len(fit.design)} of {len(known)} rows by compute")
     error = [
-        np.mean(np.abs(found.predict(larger)["prediction"] / larger["loss"] - 1))
-        for found in (fit, scaling.fit(known, fit.law.name))
+        np.mean(np.abs(found.predict(far)["prediction"] / far["loss"] - 1)) for found in (fit, scaling.fit(known, fit.law.name))
     ]
     assert error[0] < 0.5 * error[1]
 
@@ -48,17 +49,17 @@ def test_rows_that_the_user_chose_are_all_fitted():
 
 
 def test_a_saved_fit_keeps_what_was_left_out(tmp_path):
-    known, larger = parts(bent(0.04))
+    known, far = parts(bent(0.04))
     fit = scaling.fit(known)
     fit.save(tmp_path / "fit.json")
     again = scaling.load(tmp_path / "fit.json")
     assert again.choice.left == fit.choice.left
-    pd.testing.assert_frame_equal(again.predict(larger), fit.predict(larger))
+    pd.testing.assert_frame_equal(again.predict(far), fit.predict(far))
 
 
 def test_the_order_of_rows_does_not_matter():
-    known, larger = parts(bent(0.04))
-    one, other = (scaling.fit(rows).predict(larger)["prediction"] for rows in (known, known.sample(frac=1, random_state=1)))
+    known, far = parts(bent(0.04))
+    one, other = (scaling.fit(rows).predict(far)["prediction"] for rows in (known, known.sample(frac=1, random_state=1)))
     assert np.allclose(one, other, rtol=1e-6)
 
 
@@ -66,3 +67,42 @@ def test_the_order_of_rows_does_not_matter():
 def test_few_rows_stay(rows):
     known = bent(0.04).sample(rows, random_state=2)
     assert len(scaling.fit(known).design) == rows
+
+
+def sweep(harm: float, noise: float, seed: int) -> pd.DataFrame:
+    """Six budgets of eight sizes under a law from which the two smallest budgets depart, by `harm` at 2e7 parameters."""
+    rng = np.random.default_rng(seed)
+    C, tilt = (x.ravel() for x in np.meshgrid(np.geomspace(2e17, 1e19, 6), np.linspace(-1.1, 1.1, 8), indexing="ij"))
+    N = np.sqrt(C / 120) * np.exp(tilt)
+    D = C / (6 * N)
+    loss = (1.7 + 400 * N**-0.33 + 500 * D**-0.31) * np.exp(harm * (C < 8e17) * (N / 2e7) ** -1.0)
+    return pd.DataFrame({"N": N, "D": D, "loss": loss * np.exp(noise * rng.standard_normal(len(N)))})
+
+
+def test_another_law_may_be_better_without_the_smallest_rows():
+    """With them one that did not make them errs least, without them the one that did, which a tie leaves standing."""
+    known = sweep(0.03, 2e-4, 0)
+    fit, found = scaling.fit(known), scaling.compare(known)
+    assert found.index[0] != "chinchilla" and found.loc["chinchilla", "error"] > 1.25 * found["error"].iloc[0]
+    assert fit.law.name == "chinchilla" == fit.choice.chosen and fit.choice.rival == found.index[0]
+    (said,) = (line for line in fit.choice.left if "left out" in line)
+    assert f"with them {found.index[0]} is off by" in said and "chinchilla without by" in said
+    far = {"N": [8e8], "D": [1.6e10]}
+    truth = 1.7 + 400 * 8e8**-0.33 + 500 * 1.6e10**-0.31
+    (row,) = fit.predict(far).itertuples()
+    assert row.prediction == pytest.approx(truth, rel=2e-3) and row.lower < truth < row.upper
+
+
+def test_cutoffs_that_leave_few_rows_do_not_judge_a_fit_to_the_larger_rows():
+    known = sweep(0.03, 2e-4, 0)
+    found = contest(known, ["chinchilla", "farseer", "chinchilla_outer"], None, objective="log_huber", delta=1e-3, seed=0)
+    part = larger(found, min(found.trials, key=found.error), "compute")
+    assert len(part.made) < len(known) and len(part.tests) == len(part.cutoffs) == len(part.trial.scores) < len(found.counts)
+    assert min(cut.train.sum() for cut in part.tests) >= 4 * len(found.fits[part.label].t)
+    assert [len(trial.scores) for trial in part.beside(found)] == [len(part.tests)] * (len(found.trials) - 1)
+
+
+@pytest.mark.parametrize("noise", [1e-3, 0.02])
+def test_noise_leaves_no_rows_out(noise):
+    left = [len(scaling.fit(sweep(0.0, noise, seed)).design) < 48 for seed in range(6)]
+    assert sum(left) <= 1

@@ -107,26 +107,25 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
         label = next((k for k in STANDARD if k in sound and found.error(k) <= max(CLOSE * best, DIGITS)), sound[0])
     else:
         label = min(found.fits, key=lambda k: (k not in STANDARD, len(found.fits[k].t)))
-    rival = next((k for k in sound if k != label), "")
-    difference, se = found.apart(rival, label) if rival else (np.nan, np.nan)
     rows = judged(found) if order else {}
     beside = {name: tuple(rows[k][column] for k in order) for name, column in BESIDE.items()}
     errors = tuple(found.error(k) for k in order)
     fit, by = found.fits[label], along(found.fits[label].law)
-    part = (
-        Larger(found.rows[label], found.trials[label], found.tests[label])
-        if label in found.trials and by is not None and by == found.by
-        else None
-    )
-    if part is not None and by is not None and not whole and found.error(label) > DIGITS:
-        part = larger(fit, part, by)
-        fit, without = part.refitted(fit, by)
-        said = [*without, *said]
+    part = None
+    if label in found.trials and by is not None and by == found.by:
+        if whole or found.error(label) <= DIGITS:
+            part = Larger.whole(found, label)
+        else:
+            part = larger(found, label, by, STANDARD)
+            fit, without = part.refitted(found, label, by)
+            label, said = part.label, [*without, *said]
+    rival = next((k for k in sound if k != label), "")
+    difference, se = found.apart(rival, label) if rival else (np.nan, np.nan)
     choice = Choice(tuple(order), errors, label, rival, difference, se, found.holdout, (*notes, *said), **beside)
     fit = fit.chosen(choice)
     if part is not None and by is not None:
-        others = [trial for name, trial in found.trials.items() if name != label]
         if not len(fit.findings.strange):  # the same tests make its intervals
+            others = part.beside(found)
             fit.memory.once(("drift", 1), lambda: drift(part.trial, others, part.tests, part.made, fit.loss, by))
         own = drifting(fit)
         if own is not None and own.stable:  # what lies at an edge did no harm
