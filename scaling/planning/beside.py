@@ -56,7 +56,7 @@ def tied(rows: pd.DataFrame, found: Fit, C: np.ndarray) -> np.ndarray:
     other = fit(rows[kept].assign(M=rows["D"] / rows["N"]), TIED, objective=loss.objective, delta=loss.delta, seed=found.seed)
     values = {k: np.array([v]) for k, v in other.values.items()}
     surface = Surface.of(other.law, values, {})
-    return np.array([surface.best(c, Budget())[0][0] for c in C])
+    return surface.repeated(len(C)).best(C, Budget())[0]
 
 
 def parabolas(rows: pd.DataFrame, found: Fit, C: np.ndarray) -> np.ndarray:

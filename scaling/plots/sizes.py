@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scaling.fits import Fit
 
 BEYOND = 10.0  # times the largest compute of the data: how far a forecast is drawn
-BUDGETS, CONTOURS, LINES = 25, 9, 8  # at which the optimum is sought; contours; sizes with a line
+BUDGETS, CONTOURS, LINES = 15, 9, 8  # at which the optimum is sought; contours; sizes with a line
 PAIR = (style.PREDICTION, style.TRUTH)  # of N and D
 MEASURED: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.5, "markeredgewidth": 0}
 
@@ -95,11 +95,12 @@ def frontier(
     far = BEYOND * end if flops is None else float(flops)
     grid = np.unique(np.r_[np.geomspace(rows["C"].min(), end, BUDGETS), np.geomspace(end, max(far, end), BUDGETS // 2)])
     best = plan(fit, grid.tolist(), level=level, inputs=inputs)
+    best.attrs.clear()  # pandas copies them, all that they hold, whenever a column is taken
     with style.styled():
         axes = style.panels(ax, {"loss": 1.0, "allocation": 0.8}, sharex=True, first=3.0)
         if (loss := axes.get("loss")) is not None:
             colour = style.by_size(loss, rows["N"], style.LABELS["N"])
-            loss.scatter(rows["C"], rows["loss"], c=[colour(N) for N in rows["N"]], s=10, linewidths=0, label="data")
+            loss.scatter(rows["C"], rows["loss"], c=colour(rows["N"]), s=10, linewidths=0, label="data")
             for N in _some(rows["N"]):
                 C = np.geomspace(rows["C"].min(), end, 80)
                 over = surface(np.full((1, 80), N), tokens(C, N)[None])[0]
@@ -166,7 +167,7 @@ def family(fit: Fit, *, inputs: Mapping[str, float] | None = None, ax: Axes | No
     with style.styled():
         ax = style.new_axes(ax)
         colour = style.by_size(ax, rows["N"], style.LABELS["N"])
-        ax.scatter(rows["D"], rows["loss"], c=[colour(N) for N in rows["N"]], s=12, linewidths=0, label="data")
+        ax.scatter(rows["D"], rows["loss"], c=colour(rows["N"]), s=12, linewidths=0, label="data")
         for N in _some(rows["N"]):
             seen = rows["D"][np.isclose(rows["N"], N, rtol=0.02)]
             for D, line in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from importlib.resources import files
@@ -10,6 +11,7 @@ from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from scaling.document import MARK
 from scaling.words import amount
@@ -34,6 +36,8 @@ RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MAX_POINTS = 5000
 LABEL = 28  # characters of a name that a legend has room for
 MIDDLE = 0.45  # of an axis: what stands left of it is named on its right
+COORDINATES = re.compile(r' (?:d|x|y)="[^"]*"')  # of an SVG
+FINER = re.compile(r"(?<=\.\d\d)\d+")  # than a hundredth of a point: nobody sees it, and it is a third of the file
 FEW_DECADES = 1.5  # of an axis: its powers of ten alone would label it too thinly
 
 
@@ -110,11 +114,13 @@ def figure_of(axes: Axes | Mapping[str, Axes]) -> Figure:
 def svg(axes: Axes | Mapping[str, Axes]) -> str:
     """Return the figure of the axes as an SVG element for a page, and close it."""
     import matplotlib.pyplot as plt
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    drawn, root = StringIO(), figure_of(axes)
-    root.savefig(drawn, format="svg")
+    made, root = StringIO(), figure_of(axes)
+    FigureCanvasSVG(root).print_svg(made)  # savefig draws twice, the first time for a layout that drawing settles anyway
     plt.close(root)
-    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+    drawn = made.getvalue()
+    return COORDINATES.sub(lambda found: FINER.sub("", found[0]), drawn[drawn.index("<svg") :])
 
 
 def note(ax: Axes, text: str, at: tuple[float, float], coordinates: Any, off: tuple[float, float], **look: Any) -> None:
@@ -210,8 +216,8 @@ def _power_of_ten(x: float) -> str:
     return ("10" if digits == "1" else f"{digits}·10") + str(int(power)).translate(RAISED)
 
 
-def by_size(ax: Axes, values: Any, label: str) -> Callable[[float], Color]:
-    """Return the colour of a value by its logarithm; a bar beside the axes says which is which."""
+def by_size(ax: Axes, values: Any, label: str) -> Callable[[ArrayLike], Any]:
+    """Return the colour of a value, or the colours of several, by the logarithm; a bar beside the axes says which is which."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, LogNorm
 

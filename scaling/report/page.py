@@ -31,7 +31,7 @@ from scaling.words import amount
 
 BUDGETS = (1, 10, 100)  # times the largest compute of the data, that the page plans for
 BESIDE = 3  # published sets of constants that still fit beside the fitted ones
-HEAVY = 100_000  # bytes of a drawing: a heavier one is stored as an image of points
+HEAVY = 140_000  # bytes of a drawing, of which a page has four at most: a heavier one is stored as an image of points
 
 
 @dataclass(frozen=True, repr=False)
