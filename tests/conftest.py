@@ -13,6 +13,7 @@ from hypothesis import settings
 import scaling
 from scaling import synthetic
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # of the processes that tests start, the first compiles what all import
 settings.register_profile("tests", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("tests")
 

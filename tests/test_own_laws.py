@@ -39,21 +39,35 @@ def scale(folder, *argv):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_a_law_of_a_file_is_fitted_saved_loaded_and_reported(table, tmp_path):
+@pytest.fixture
+def here(tmp_path, monkeypatch, capsys):
+    """The command line in a folder; between two calls the house knows its own laws alone, as in a process of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv):
+        code = main([*map(str, argv)])
+        for name in [name for name in scaling.laws if name.startswith("soft_floor")]:
+            scaling.laws.remove(name)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_a_law_of_a_file_is_fitted_saved_loaded_and_reported(table, tmp_path, here):
     (tmp_path / "own.py").write_text(SOURCE.format(name="soft_floor_of_a_file"))
     law = "own.py:soft_floor_of_a_file"
     made = scale(tmp_path, "fit", "points.csv", "--law", law, "-o", "fit.json")
     assert made.returncode == 0 and "soft_floor_of_a_file" in made.stdout, made.stderr
-    bare = scale(tmp_path, "predict", "fit.json", "--N", "1B", "--D", "1T")
-    assert bare.returncode == 2 and "--laws FILE.py" in bare.stderr
-    told = scale(tmp_path, "predict", "fit.json", "--N", "1B", "--D", "1T", "--laws", "own.py", "--json")
-    assert told.returncode == 0, told.stderr
-    page = scale(tmp_path, "report", "fit.json", "-o", "page.html", "--laws=own.py")
-    assert page.returncode == 0, page.stderr
+    code, _, said = here("predict", "fit.json", "--N", "1B", "--D", "1T")
+    assert code == 2 and "--laws FILE.py" in said
+    code, _, said = here("predict", "fit.json", "--N", "1B", "--D", "1T", "--laws", "own.py", "--json")
+    assert code == 0, said
+    code, _, said = here("report", "fit.json", "-o", "page.html", "--laws=own.py")
+    assert code == 0, said
     shown = (tmp_path / "page.html").read_text("utf-8")
     assert "Math.hypot" in shown and f"{tmp_path / 'own.py'}:soft_floor_of_a_file" in shown and "Left out" not in shown
-    both = scale(tmp_path, "compare", "points.csv", "--law", law, "--law", "chinchilla")
-    assert both.returncode == 0 and "soft_floor_of_a_file" in both.stdout.splitlines()[2]  # the truth wins
+    code, told, _ = here("compare", "points.csv", "--law", law, "--law", "chinchilla")
+    assert code == 0 and "soft_floor_of_a_file" in told.splitlines()[2]  # the truth wins
 
 
 def test_what_is_wrong_with_a_law_of_a_file_is_said(table, tmp_path, capsys):

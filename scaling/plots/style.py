@@ -117,7 +117,8 @@ def svg(axes: Axes | Mapping[str, Axes]) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     made, root = StringIO(), figure_of(axes)
-    FigureCanvasSVG(root).print_svg(made)  # savefig draws twice, the first time for a layout that drawing settles anyway
+    # savefig draws twice, the first time for a layout that drawing settles anyway
+    FigureCanvasSVG(root).print_svg(made)  # type: ignore[no-untyped-call]
     plt.close(root)
     drawn = made.getvalue()
     return COORDINATES.sub(lambda found: FINER.sub("", found[0]), drawn[drawn.index("<svg") :])
