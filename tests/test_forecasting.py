@@ -217,3 +217,16 @@ def test_curves_are_covered_where_the_delta_method_fails():
         p = fit.predict(large, interval=interval)
         covered[interval] = ((p["lower"] <= p["loss"]) & (p["loss"] <= p["upper"])).mean()
     assert covered["calibrated"] > 0.8 > 0.3 > covered["delta"]
+
+
+def test_a_bound_that_no_number_holds_is_infinite_and_no_warning():
+    """Once the page of one falling curve warned of an overflow in exp."""
+    step = np.arange(50, 4001, 50)
+    lr = 1e-3 * np.where(step < 200, step / 200, 0.1 + 0.45 * (1 + np.cos(np.pi * (step - 200) / 3800)))
+    noise = np.random.default_rng(5).normal(0, 0.003, len(step))
+    loss = (2.8 + 3.1 / (50 * np.cumsum(lr) + 0.05) ** 0.35 - 0.25 * (1 - lr / 1e-3)) * np.exp(noise)
+    runs = scaling.Runs.from_frame(pd.DataFrame({"run": "a", "step": step, "lr": lr, "loss": loss}))
+    found = scaling.backtest(runs, "functional", interval="calibrated").frame
+    assert (found["lower"] <= found["prediction"]).all() and (found["prediction"] <= found["upper"]).all()
+    wide = scaling.fit(pd.DataFrame({"x": [1.0, 2, 4, 8, 16], "loss": [3.0, 2.5, 2.2, 2, 1.9]}), "power_law_offset").loss
+    assert wide.back(np.array([0.0, 1e4])).tolist() == [1.0, np.inf]

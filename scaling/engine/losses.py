@@ -58,6 +58,14 @@ class Loss:
             logs: np.ndarray = np.log(values)
         return logs
 
+    def back(self, values: np.ndarray) -> np.ndarray:
+        """What `link` made of losses as losses again; infinite for a bound that no number holds."""
+        if not self.log:
+            return np.asarray(values)
+        with np.errstate(over="ignore"):
+            losses: np.ndarray = np.exp(values)
+        return losses
+
     def value(self, r: np.ndarray) -> np.ndarray:
         d = self.delta
         out: np.ndarray

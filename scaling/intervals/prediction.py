@@ -48,13 +48,12 @@ def predict(fit: Fitted, data: Any, *, interval: str, level: float, steps: Any) 
         said = "of zero width: the law passes through every row to rounding, so there is no scatter to make an interval from"
     else:
         low, high, said = INTERVALS[interval](target, level)
-    back = np.exp if fit.loss.log else np.asarray
+    back = fit.loss.back
     asks = interval == "calibrated" and not exact and line is None and along(fit.law) is not None
     found = drifting(fit, direction(target)) if asks else None
     trusted = trust(target, low, high, bounds, found)
     refused = _exploded(target, found)
-    with np.errstate(over="ignore"):  # an end without limit is infinite
-        out = target.rows.frame.assign(prediction=target.value, lower=back(low), upper=back(high), ok=trusted.ok)
+    out = target.rows.frame.assign(prediction=target.value, lower=back(low), upper=back(high), ok=trusted.ok)
     out.loc[refused, ["prediction", "lower", "upper"]] = np.nan
     for name, part in _components(target).items():
         out[name] = part

@@ -156,7 +156,7 @@ def _rows(fits: Refits, f: int, made: Design, cut: Cut, level: float) -> pd.Data
     target = made.take(rows)
     middle, variance = (x[f] for x in fits.predict(fits.model(target)))
     half = stdtrit(max(cut.train.sum() - fits.params, 1), 0.5 + level / 2) * np.sqrt(variance)
-    back = np.exp if fits.loss.log else np.asarray
+    back = fits.loss.back
     shown = {c: target.frame[c].to_numpy() for c in ("run", "step", *fits.law.inputs) if c in target.frame}
     return pd.DataFrame(
         {
@@ -181,7 +181,7 @@ def _drifted(part: pd.DataFrame, made: Design, fits: Refits, f: int, cut: Cut, f
     middle, variance = (x[f] for x in fits.predict(fits.model(rows)))
     sd = np.sqrt(np.maximum(variance - fits.noise[f] ** 2, 0.0))
     half = drift.half_width(found, rows, under, middle, sd, fits.loss, level)
-    back = np.exp if fits.loss.log else np.asarray
+    back = fits.loss.back
     part["lower"], part["upper"] = back(middle - half), back(middle + half)
 
 
@@ -189,7 +189,7 @@ def _calibrated(part: pd.DataFrame, made: Design, fits: Refits, f: int, cut: Cut
     """Replace the bounds of a cutoff by those calibrated on its own fitted rows, where these are enough."""
     law, rows, test = fits.law, made.take(np.flatnonzero(cut.train)), made.take(np.flatnonzero(cut.test))
     fit = estimate(law, rows, fits.loss, {}, fits.coordinates.params, seed=seed)
-    back, middle = np.exp if fits.loss.log else np.asarray, fits.loss.link(part["prediction"].to_numpy())
+    back, middle = fits.loss.back, fits.loss.link(part["prediction"].to_numpy())
     if law.over_schedules:
         half = left_out.half_width(fit, test, level)
         part["lower"], part["upper"] = back(middle - half), back(middle + half)
