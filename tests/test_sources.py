@@ -237,7 +237,8 @@ def test_tensorboard_downloads(tmp_path: Path) -> None:
     frame.assign(Value=LOSS).to_csv(saved, index=False)
     with pytest.raises(DataError, match=r"the file has step, Value\)\. Name it"):
         read(saved)
-    assert read(saved, columns={"loss": "Value"}).frame["loss"].tolist() == pytest.approx(LOSS)
+    named = read(saved, columns={"loss": "Value"})
+    assert named.names == ("my job",) and named.frame["loss"].tolist() == pytest.approx(LOSS)
     saved.rename(alone / "loss.csv")
     assert read(alone / "loss.csv").frame["loss"].tolist() == pytest.approx(LOSS)
 

@@ -37,7 +37,8 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
             continue
         match = _FILE.match(file.stem)
         told = bool(curve_columns([file.stem]))  # loss.csv: saved under the name of its tag
-        run, tag = (match["run"], match["tag"]) if match else ("", file.stem if told else "Value")
+        alone = ("", file.stem) if told else (file.stem, "Value")  # a name that tells no tag is that of the run
+        run, tag = (match["run"], match["tag"]) if match else alone
         for sheet in delimited.sheets(file, findings):
             points = by_run.setdefault(run if run != "." else "", {})
             pairs = zip(sheet.columns["Step"], sheet.columns["Value"], strict=True)
