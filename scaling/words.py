@@ -52,8 +52,8 @@ def digits(value: float, error: float) -> str:
 
 
 def plain_name(name: str) -> str:
-    """A name of a column in small letters, with _ for spaces and hyphens: as it is looked up."""
-    return name.lower().strip().replace(" ", "_").replace("-", "_")
+    """A name of a column in small letters, with _ for spaces, hyphens and slashes: as it is looked up."""
+    return re.sub("[ /-]", "_", name.lower().strip())
 
 
 def duration(seconds: float) -> str:

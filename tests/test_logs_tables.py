@@ -1,9 +1,13 @@
 """Thin CSV tables: numbers as people write them, and an answer with file, line and column for what is not one."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
+import scaling
+from scaling.cli import main
 from scaling.errors import DataError
 from scaling.logs.tables import columns_of, read_table
 
@@ -79,3 +83,23 @@ def test_bad_tables_are_answered(write, text, settings, said):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: no such file"):
         read_table([tmp_path / "none.csv"])
+
+
+def test_a_list_of_runs_as_w_and_b_exports_it_is_a_table_and_a_history_is_a_log(tmp_path, capsys):
+    """Once val/loss was no loss of a table, and names with config. and summary. before them were nobody's."""
+    N, D = (a.ravel() for a in np.meshgrid(np.geomspace(1e7, 1e9, 5), np.geomspace(1e9, 1e11, 5)))
+    loss = np.round(1.7 + 300 / N**0.33 + 700 / D**0.31, 5)
+    told = {"Name": [f"sweep-{k}" for k in range(25)], "State": "finished", "summary._step": 1000, "_step": 1000}
+    for names in (("config.n_params", "summary.tokens_seen", "summary.val/loss"), ("params", "tokens", "eval/loss")):
+        path = tmp_path / "export.csv"
+        table = pd.DataFrame({**told, **dict(zip(names, (N, D, loss), strict=True))})
+        table.to_csv(path, index=False)
+        assert main(["fit", str(path), "--law", "chinchilla", "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        fit = scaling.fit(table, "chinchilla")
+        assert said["values"] == pytest.approx(fit.values) and fit.values["E"] == pytest.approx(1.7, abs=0.02)
+    step = np.arange(20, 2000, 20)
+    rows = {"_step": step, "val/loss": 2 + 5 * step**-0.5, "tokens": step * 5e5, "n_params": 12_000_000}
+    pd.DataFrame(rows).assign(lr=1e-3 - 4e-7 * step).to_csv(tmp_path / "history.csv", index=False)
+    assert main(["fit", str(tmp_path / "history.csv"), "--law", "annealing"]) == 0
+    assert "read 1 run, 99 rows" in capsys.readouterr().err

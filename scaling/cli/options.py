@@ -257,8 +257,14 @@ class Reading:
 
 def _holds(header: list[str], inputs: tuple[str, ...], loss: tuple[str, ...]) -> bool:
     """Is a file of these columns a table of these inputs? One whose loss has a name of logs is, where it has no steps."""
-    plain = "loss" in header or (inputs and not {*header} & {*scaling.logs.columns.ALIASES["step"]})
+    plain = "loss" in header or (inputs and not _steps(header))
     return scaling.counting.reachable(header, (*inputs, *loss)) and bool(plain or not loss)
+
+
+def _steps(header: Sequence[str]) -> bool:
+    """Does a file of these columns have the steps of a run? Of W&B's it has, where it is no list of runs with their state."""
+    exported = "_step" in header and not {"name", "state"} <= {name.lower() for name in header}
+    return exported or bool({*header} & {*scaling.logs.columns.ALIASES["step"]})
 
 
 def check_columns(path: str, header: list[str], laws: Sequence[Law] | None, loss: Sequence[str]) -> None:
@@ -266,7 +272,7 @@ def check_columns(path: str, header: list[str], laws: Sequence[Law] | None, loss
 
     `laws`: None where N and D are meant. `loss`: ("loss",) where a table must have one.
     """
-    log = not header or {*header} & {*scaling.logs.columns.ALIASES["step"]} or not all(map(str.isprintable, header))
+    log = not header or _steps(header) or not all(map(str.isprintable, header))
     if log or any(law.over_schedules for law in laws or ()):
         return
     said = f"the file has {', '.join(header)}; "
@@ -297,7 +303,7 @@ def _tables(laws: Sequence[Law], columns: list[str]) -> list[tuple[str, ...]]:
 
     Of one input a law takes what there is, if the file is no log.
     """
-    log = bool({*columns} & {*scaling.logs.columns.ALIASES["step"]})
+    log = _steps(columns)
     if log and any(law.over_schedules for law in laws):
         return []
     found = []

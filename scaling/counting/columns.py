@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ ALIASES = {  # input of laws -> what tables call it, in small letters; a space o
     "bits": ("precision", "bit_width", "num_bits", "n_bits", "weight_bits", "p_w"),
     "streams": ("parallel_size", "num_streams", "n_streams", "parallel_streams"),
 }  # fmt: skip
+EXPORTED = re.compile(r"^(config|summary)[./]")  # what W&B's tables of runs put before the names of settings and results
 # column -> ways to it: from which columns, how, and what is said of it
 RULES: dict[str, list[tuple[tuple[str, str], Callable[[Any, Any], Any], str]]] = {
     "M": [
@@ -76,7 +78,7 @@ def _renamed(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, l
 
 def _called(columns: Iterable[str], name: str) -> list[str]:
     """The columns that may be this input by another name, the most usual first."""
-    plain = {plain_name(str(c)): c for c in columns}
+    plain = {plain_name(EXPORTED.sub("", str(c))): c for c in columns}
     return [plain[alias] for alias in ALIASES.get(name, ()) if alias in plain]
 
 
