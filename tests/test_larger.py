@@ -99,7 +99,12 @@ def test_cutoffs_that_leave_few_rows_do_not_judge_a_fit_to_the_larger_rows():
     part = larger(found, min(found.trials, key=found.error), "compute")
     assert len(part.made) < len(known) and len(part.tests) == len(part.cutoffs) == len(part.trial.scores) < len(found.counts)
     assert min(cut.train.sum() for cut in part.tests) >= 4 * len(found.fits[part.label].t)
-    assert [len(trial.scores) for trial in part.beside(found)] == [len(part.tests)] * (len(found.trials) - 1)
+    others = [(label, other) for label, other in found.trials.items() if label != part.label]
+    for trial, (label, other) in zip(part.beside(found), others, strict=True):
+        assert trial.fits.t[-1] == pytest.approx(other.fits.t[-1]) and len(trial.fits.t) == len(part.tests) + 1
+        for f, cutoff in enumerate(part.cutoffs):  # what it said at the same cutoff
+            np.testing.assert_array_equal(trial.error[f], other.error[cutoff])
+            assert trial.scores[f] == pytest.approx(np.mean(np.abs(trial.relative[f, found.tests[label][cutoff].test])))
 
 
 @pytest.mark.parametrize("noise", [1e-3, 0.02])

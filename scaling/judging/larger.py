@@ -63,8 +63,14 @@ class Larger:
 
     def beside(self, found: Contest) -> list[Trial]:
         """The other laws at the same cutoffs."""
-        others, at = [trial for label, trial in found.trials.items() if label != self.label], self.cutoffs
-        return [replace(trial, usable=trial.usable[at], scores=trial.scores[at]) for trial in others]
+        at, others = self.cutoffs, [trial for label, trial in found.trials.items() if label != self.label]
+        return [
+            replace(
+                trial, fits=trial.fits.take([*at, len(trial.usable)]), usable=trial.usable[at], error=trial.error[at],
+                relative=trial.relative[at], sd=trial.sd[at], scores=trial.scores[at],
+            )
+            for trial in others
+        ]  # fmt: skip
 
     def refitted(self, found: Contest, chosen: str, by: str) -> tuple[Fit, list[str]]:
         """The law fitted to the rows above the floor, and a sentence about those left out, if there are any."""
