@@ -56,6 +56,45 @@ def test_the_vertex_of_every_parabola():
     np.testing.assert_allclose(points["loss"], [3.1, 2.6, 2.2], rtol=1e-12)
 
 
+@pytest.mark.parametrize(("jitter", "off"), [(0.02, 0.01), (0.05, 0.03), (0.15, 0.1)])
+def test_runs_off_their_budget_are_brought_to_it(jitter, off):
+    """Compute that scatters around the budgets moves D* by less than half of what it does to plain parabolas."""
+    exact, plain, found = levels(HOFFMANN, 4), [], []
+    for seed in range(8):
+        C = exact["budget"] * np.exp(jitter * np.random.default_rng(seed).standard_normal(len(exact)))
+        runs = exact.assign(D=C / 6 / exact["N"], loss=LAW(exact["N"], C / 6 / exact["N"], **HOFFMANN))
+        rows = []
+        for budget, level in runs.groupby("budget"):
+            x = np.log(level["N"])
+            c2, c1, _ = np.polyfit(x, level["loss"], 2)
+            rows.append((budget, np.exp(-c1 / (2 * c2))))
+        slope, height = np.polyfit(np.log([C for C, _ in rows]), np.log([N for _, N in rows]), 1)
+        plain.append(np.log(1e24 / 6) - height - slope * np.log(1e24))
+        found.append(np.log(approaches.isoflop(runs, 1e24).at(1e24)["D"]))
+    truth = np.log(approaches.isoflop(exact, 1e24).at(1e24)["D"])
+    errors = [np.sqrt(np.mean((np.array(x) - truth) ** 2)) for x in (plain, found)]
+    assert errors[1] < 0.5 * errors[0] and errors[1] < off
+
+
+def test_budgets_may_be_named_in_words():
+    named = levels(HOFFMANN, 4).assign(budget=lambda t: [f"level {np.log10(C):.0f}" for C in t["budget"]])
+    few = named[(named["budget"] != "level 17") | (named.index < 2)]
+    found = approaches.isoflop(few, 1e24)
+    assert found.notes == ("budget level 17: fewer than 3 sizes",) and len(found.points) == 4
+
+
+def test_one_budget_is_told_and_warns_of_nothing_foreign():
+    """Nothing says how the optimum moves: there are no parabolas to join, and laws cannot tell."""
+    with pytest.raises(FitError) as told:
+        approaches.compare(levels(HOFFMANN, 4, budgets=(1e19,)), 1e21)
+    for said in (
+        "isoflop left out: fewer than two budgets have",
+        "chinchilla and chinchilla_outer left out: where",
+        "away from",
+    ):
+        assert said in str(told.value)
+
+
 def test_a_drifting_grid_bends_the_exponent():
     found = approaches.isoflop(levels(UNEQUAL, 16, shift=0.2), 1e24)
     assert abs(found.a - 0.25) > 0.005

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import t as student
 
@@ -343,8 +344,43 @@ def test_a_plan_of_a_doubtful_fit_warns(points):
     assert said == [f"the fit behind this plan is not trustworthy: {why}" for why in ("only 1 of 8 starts", "too few rows")]
 
 
+def test_a_plan_from_runs_on_one_line_says_that_the_optimum_is_open():
+    """At D = 20 N throughout, or at one budget: off the line no plan is known, on it there is nothing to warn of."""
+    N, law = np.geomspace(1e7, 1e9, 12), scaling.laws["chinchilla"].published["besiroglu2024"]
+    exact = pd.DataFrame({"N": N, "D": 20 * N, "loss": law(N, 20 * N)})
+    with pytest.raises(FitError, match=r"where the best size lies these runs do not say: all rows lie on the line D = 20 N"):
+        scaling.plan(scaling.fit(exact, "chinchilla"), 1e21)
+    noisy = exact.assign(loss=exact["loss"] * np.exp(2e-3 * np.random.default_rng(0).standard_normal(12)))
+    fit = scaling.fit(noisy, "chinchilla")
+    with pytest.warns(UserWarning, match=r"do not say: all rows lie on the line D = 20 N.*D/N = 60 or 6\.7 would decide"):
+        scaling.plan(fit, 1e21, replicates=0)
+    scaling.plan(fit, 6 * 20 * 2e9**2, N=2e9, replicates=0)
+    swept = pd.DataFrame({"N": N, "D": 1e19 / 6 / N, "loss": law(N, 1e19 / 6 / N)})
+    with pytest.warns(UserWarning, match=r"do not say: all rows lie on the line D = 1\.67e\+18 N\^-1.*runs away from it"):
+        scaling.plan(scaling.fit(swept, "chinchilla"), 1e21, replicates=0)
+
+
+def test_a_law_that_pins_the_optimum_is_off_by_what_laws_usually_are():
+    """Tied exponents say the same D / N at every budget, whatever is added: that nothing moved is no proof. In a world of
+    untied ones the tokens planned at eight times the compute are inside."""
+    law, inside = scaling.laws["chinchilla"], []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        truth = {"E": 1.7, "A": 400.0, "alpha": 0.30 + 0.04 * rng.random(), "B": 900.0, "beta": 0.28 + 0.04 * rng.random()}
+        C, tilt = (x.ravel() for x in np.meshgrid(np.geomspace(2e17, 1e19, 6), np.linspace(-1.1, 1.1, 9), indexing="ij"))
+        N = law.hooks.optimum(C, **truth)["N"] * np.exp(tilt)
+        M = C / 6 / N**2
+        loss = law(N, N * M, **truth) * np.exp(5e-4 * rng.standard_normal(len(N)))
+        row = scaling.plan(
+            scaling.fit(pd.DataFrame({"N": N, "M": M, "loss": loss}), "over_training"), 8e19, replicates=40
+        ).iloc[0]
+        inside.append(row["D_lower"] < law.hooks.optimum(8e19, **truth)["D"] < row["D_upper"])
+    assert sum(inside) >= 5, inside
+
+
 def test_calibrated_ends_of_a_plan_by_hand(points):
-    """How the optimum moved from each part of the rows to all, per root of distance, what the others say, and the bootstrap."""
+    """How the optimum moved from each part of the rows to all, per root of distance, as usual where it did not, what the others
+    say, and the bootstrap."""
     fit = scaling.fit(points, "chinchilla", objective="log_squares")
     C, level = 1e23, 0.8
     row = scaling.plan(fit, C, replicates=40, level=level).iloc[0]
@@ -361,7 +397,10 @@ def test_calibrated_ends_of_a_plan_by_hand(points):
     moved = np.log([best(v) / best(fit.values) for v in parts])
     distance = np.array([o.max() - o[c.train].max() for c in tests])
     w = np.exp(6.8 * np.array([c.train.mean() - 0.6 for c in tests]))
-    rate = w @ (moved**2 / distance) / w.sum()
+    seen = w @ (moved**2 / distance) / w.sum()
+    # a loss tilted by .15 of its slope alpha A / N^alpha: the bowl along a budget has a curvature of (alpha + beta) times that
+    usual = 0.15 / (fit.values["alpha"] + fit.values["beta"])
+    rate = max((0.5 * usual**2 + w.sum() * seen) / (0.5 + w.sum()), seen)
     found, grid, apart = drifting(fit), np.geomspace(1e8, 1e13, 400001), 0.0
     for other in found.others:
         known = {"N": grid, "D": C / 6 / grid, "M": C / 6 / grid**2}

@@ -9,6 +9,8 @@ from scaling.counting import compute, tokens
 from scaling.errors import FitError
 
 SAME, APART = 0.02, 3.0  # steps of ln C within a budget at least; ratio of steps that tells budgets from what is within one
+ROUNDING = 1e-3  # differences of ln C that no loss shows
+SPARE = 2  # runs of a budget beyond the parabola's three numbers, from which on what their compute differs by is told apart
 
 
 def budgets(C: np.ndarray) -> np.ndarray:
@@ -43,6 +45,9 @@ def budgets(C: np.ndarray) -> np.ndarray:
 def minima(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The minimum of a parabola of the loss in ln N at every budget.
 
+    Runs of a budget whose compute differs are brought to its mean by a slope in ln C of their own, as a run of more compute
+    lies lower whatever its size; where they are too few for that they are taken as they are.
+
     Parameters
     ----------
     runs : columns N, D, loss, and `budget` where runs of equal compute are named; else see `budgets`.
@@ -62,12 +67,12 @@ def minima(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     rows, notes = [], []
     for budget, level in runs.assign(flops=C).groupby(groups):
         flops = float(np.exp(np.log(level["flops"]).mean()))
-        said = f"budget {budget if named else flops:.3g}"
+        said = f"budget {budget if isinstance(budget, str) else format(budget if named else flops, '.3g')}"
         x = np.log(level["N"].to_numpy(float))
         if len(np.unique(x)) < 3:
             notes.append(f"{said}: fewer than 3 sizes")
             continue
-        c2, c1, c0 = np.polyfit(x - x.mean(), level["loss"].to_numpy(float), 2)
+        c2, c1, c0 = _parabola(x - x.mean(), np.log(level["flops"].to_numpy(float) / flops), level["loss"].to_numpy(float))
         best = x.mean() - c1 / (2 * c2) if c2 > 0 else np.nan
         if not x.min() <= best <= x.max():
             notes.append(f"{said}: the minimum is not bracketed by the sizes run")
@@ -75,8 +80,18 @@ def minima(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         N = np.exp(best)
         rows.append((flops, N, float(tokens(flops, N)), c0 - c1**2 / (4 * c2), c2))
     if len(rows) < 2:
-        raise FitError("fewer than two budgets have a minimum inside the sizes run; " + "; ".join(notes[:2]))
+        raise FitError("; ".join(["fewer than two budgets have a minimum inside the sizes run", *notes[:2]]))
     return pd.DataFrame(rows, columns=["flops", "N", "D", "loss", "curvature"]), tuple(notes)
+
+
+def _parabola(x: np.ndarray, off: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Coefficients of x^2, x and 1 of the losses y (n,), beside a slope in how far (ln) each is off its budget (n,)."""
+    terms = np.vander(x, 3)
+    if len(y) >= terms.shape[1] + SPARE and np.ptp(off) > ROUNDING:
+        wider = np.column_stack([terms, off / np.abs(off).max()])
+        if np.linalg.matrix_rank(wider) == wider.shape[1]:
+            terms = wider
+    return np.asarray(np.linalg.lstsq(terms, y, rcond=None)[0][:3])
 
 
 def power_laws(points: pd.DataFrame) -> dict[str, tuple[float, float]]:

@@ -27,6 +27,8 @@ from scaling.planning.repeats import MIXED, Pool, epochs, fresh
 from scaling.planning.surface import COSTS, Budget, Surface
 
 FEW = 32  # sets of parameters of which all budgets are solved at once
+ON = 1e-6  # what is off a line of sizes and tokens by less (ln) is on it
+OPEN = "where the best size lies these runs do not say: "
 FLAT = 1e-3  # a loss within this fraction of the best counts as equally good
 
 
@@ -56,7 +58,7 @@ def plan(
     rates : name of published rules for learning rate and batch ("li2025", "deepseek2024"): adds `lr` and `batch_tokens`.
         Rules count parameters or FLOP in their own way; the plan converts with `shape`, or refuses.
     level, interval : of the intervals, which only a Fit can have. "calibrated": by how the optimum moved where budgets were
-        held back, what other laws say, and the bootstrap; or "bootstrap" alone, which takes the law as exact.
+        held back, how laws usually drift, what other laws say, and the bootstrap; or "bootstrap" alone: the law as exact.
     replicates, seed : of the bootstrap.
     inputs : values of further inputs of the law, for example ``{"P_w": 8}``; rate and batch of `configuration` are else the
         best ones of each size with its tokens (`scaling.procedures.settings` says which).
@@ -112,7 +114,7 @@ def plan(
         surfaces.append(Surface.of(law, draws, extra))
     movement = Movement.of(fit, extra) if fit is not None and draws is not None and interval == "calibrated" else None
     rows, wanted = [], [Asked(C, loss, N, D) for C in ([None] if flops is None else asked.budgets(flops))]
-    for found in map(list, zip(*(_solve_each(s, budget, wanted) for s in surfaces), strict=True)):
+    for found in _found(surfaces, budget, wanted, fit):
         if pool is not None:
             found = [part | epochs(s, budget, part, pool) for s, part in zip(surfaces, found, strict=True)]
         rows.append(_row(found, level))
@@ -149,9 +151,18 @@ def plan(
         if movement is not None and "loss_lower" in out:
             ends = fit.predict(asked_for, level=level)
             out = out.assign(**{f"loss_{k}": ends[k].fillna(out[f"loss_{k}"]) for k in ("lower", "upper")})
-        for reason in fit.verdict.failures:
-            warnings.warn(f"the fit behind this plan is not trustworthy: {reason}", stacklevel=2)
+        for doubt in _doubts(fit, asked_for):
+            warnings.warn(doubt, stacklevel=2)
     return out
+
+
+def _doubts(fit: Fit, asked_for: pd.DataFrame) -> list[str]:
+    """What speaks against a plan from a fit: its verdict, and runs on one line of sizes and tokens, which the plan leaves."""
+    doubts = [f"the fit behind this plan is not trustworthy: {reason}" for reason in fit.verdict.failures]
+    line = fit.findings.line
+    if line is not None and (line.apart({k: asked_for[k].to_numpy(float) for k in line.names}) > max(line.off, ON)).any():
+        doubts.append(OPEN + line.said(()))
+    return doubts
 
 
 def _source(source: Any) -> tuple[Law, dict[str, float], str, Fit | None]:
@@ -215,6 +226,18 @@ class Asked(NamedTuple):
     loss: float | None
     N: float | None
     D: float | None
+
+
+def _found(
+    surfaces: Sequence[Surface], budget: Budget, wanted: Sequence[Asked], fit: Fit | None
+) -> list[list[dict[str, np.ndarray]]]:
+    """What every surface finds for each row of a plan."""
+    try:
+        return [list(row) for row in zip(*(_solve_each(s, budget, wanted) for s in surfaces), strict=True)]
+    except FitError as problem:
+        if fit is None or fit.findings.line is None:
+            raise
+        raise FitError(f"{OPEN}{fit.findings.line.said(())}.") from problem
 
 
 def _solve_each(s: Surface, budget: Budget, wanted: Sequence[Asked]) -> list[dict[str, np.ndarray]]:

@@ -2,7 +2,9 @@
 
 A bootstrap takes the law as exact. As for the loss (`intervals.drift`), two things show by how much it is not: the law
 refitted to the smaller budgets, asked for the same plan, and the laws beside it. What an optimum moved per root of ln
-compute between a part of the runs and all of them is carried on from the largest run to the budget planned.
+compute between a part of the runs and all of them is carried on from the largest run to the budget planned. A law that pins
+its optimum (tied exponents: one D / N for all) moves it little and is off all the same, so the usual drift of laws counts,
+too, with the strength it has for losses: what tilts a loss along a budget moves the lowest point.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from scipy.special import stdtrit
 from scaling.engine.fitted import Fitted
 from scaling.errors import FitError, LawError
 from scaling.intervals.calibration import drifting, own_trial
-from scaling.intervals.drift import CLOSEST, PARAMETERS
+from scaling.intervals.drift import CLOSEST, PARAMETERS, PRIOR, USUAL
 from scaling.intervals.trials import weights
 from scaling.planning.surface import Surface
 
 APART = 0.4  # of the root mean square distance to the optima of other laws
 FURTHEST = 3.0  # ln of the factor beyond which optima are no further apart: parts without an optimum lie at an end
+NEAR = 0.1  # in ln N, over which the bowl around an optimum is measured
 Optimum = dict[str, np.ndarray]
 Solve = Callable[[Surface, range], Sequence[Optimum]]
 
@@ -35,9 +38,10 @@ class Movement:
     ----------
     parts : the law refitted to F smaller parts of the rows. distance (F,) : ln compute from each to all rows. counts (F,) : how
         much each counts. others : the laws beside it, and the share each is believed. edge : ln compute of the largest row.
-        dof : of the quantile.
+        dof : of the quantile. own : the law itself.
     """
 
+    own: Surface
     parts: Surface
     distance: np.ndarray
     counts: np.ndarray
@@ -63,7 +67,8 @@ class Movement:
                 others.append((Surface.of(other.law, {k: np.array([v]) for k, v in other.values.items()}, {}), other.share))
             except LawError:  # a law that does not go by size and tokens plans nothing
                 continue
-        return cls(parts, np.maximum(distance, CLOSEST), weights(backtests.tests)[use], others, float(o.max()), found.dof)
+        own = Surface.of(fit.law, {k: np.array([v]) for k, v in fit.values.items()}, extra)
+        return cls(own, parts, np.maximum(distance, CLOSEST), weights(backtests.tests)[use], others, float(o.max()), found.dof)
 
     def widened(self, rows: Sequence[Mapping[str, float]], solve: Solve, level: float) -> list[dict[str, float]]:
         """The ends of the intervals of every row, those of the bootstrap made wider; the loss has its own.
@@ -80,20 +85,32 @@ class Movement:
     def _wider(
         self, row: Mapping[str, float], parts: Optimum | None, others: list[Optimum | None], level: float
     ) -> dict[str, float]:
-        h = max(float(np.log(row["flops"])) - self.edge, CLOSEST)
+        h, W = max(float(np.log(row["flops"])) - self.edge, CLOSEST), float(self.counts.sum())
+        usual = self._usual(row) if "wasted" not in row and "flops_lower" not in row else 0.0
         believed = [(found, share) for found, (_, share) in zip(others, self.others, strict=True) if found is not None]
         out: dict[str, float] = {}
         for name in [k.removesuffix("_lower") for k in row if k.endswith("_lower")]:
             if name not in ("flops", "N", "D", "tokens_per_param"):
                 continue
             moved = _apart(parts, name, row) ** 2 if parts is not None else np.full(len(self.counts), FURTHEST**2)
-            rate = float(self.counts @ (moved / self.distance) / self.counts.sum())
+            seen = float(self.counts @ (moved / self.distance)) / W
+            times = 2.0 if name == "tokens_per_param" else 1.0  # its numerator and its denominator
+            rate = max((PRIOR * (times * usual) ** 2 + W * seen) / (PRIOR + W), seen)
             away = sum(share * float(_apart(found, name, row)[0]) ** 2 for found, share in believed)
             drift = float(stdtrit(self.dof, 0.5 + level / 2)) * np.sqrt(rate * h + APART**2 * away)
             for end, sign in (("lower", -1), ("upper", 1)):
                 drawn = sign * np.log(row[f"{name}_{end}"] / row[name])
                 out[f"{name}_{end}"] = float(row[name] * np.exp(sign * np.hypot(PARAMETERS * max(drawn, 0.0), drift)))
         return out
+
+    def _usual(self, row: Mapping[str, float]) -> float:
+        """How far (in ln N) the usual drift of a law moves a free optimum per root of distance: as it tilts the loss along the
+        budget by that share of its slope, the lowest point of the bowl moves."""
+        N, D, step = row["N"], row["D"], np.exp(NEAR)
+        sizes, tokens = N * np.array([1, step, 1 / step, step, 1 / step]), D * np.array([1, 1 / step, step, step, 1 / step])
+        here, more, less, up, down = self.own(sizes[None], tokens[None])[0]
+        slope, bowl = (down - up) / (4 * NEAR), (more + less - 2 * here) / NEAR**2  # in ln C; along the budget
+        return float(np.clip(USUAL * slope / bowl, 0.0, FURTHEST)) if bowl > 0 else FURTHEST
 
     def words(self, furthest: float) -> str:
         """What the intervals of a plan up to a budget (ln of its compute) rest on."""

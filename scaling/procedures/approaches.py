@@ -22,6 +22,7 @@ from scaling.planning.budgets import minima, power_laws
 from scaling.planning.compute import plan
 from scaling.procedures.tables import needs, needs_positive
 from scaling.rendering import Result
+from scaling.words import listed
 
 ENVELOPE = 1500  # log-spaced values of compute at which the best curve is sought
 
@@ -174,9 +175,16 @@ def isoflop(runs: pd.DataFrame, flops: float | None = None) -> Optima:
 
 
 def parametric(runs: pd.DataFrame, law: str = "chinchilla", flops: float | Sequence[float] | None = None) -> Optima:
-    """Approach 3: fit the law, over N and D or N and M, and read off the optimum at the budgets of the runs (or at `flops`)."""
+    """Approach 3: fit the law, over N and D or N and M, and read off the optimum at the budgets of the runs (or at `flops`).
+
+    Raises
+    ------
+    FitError : all runs lie on one line of N and D (one budget, or D = 20 N), which leaves the optimum open.
+    """
     _checked("runs", runs)
     fit = fits.fit(runs[["N", "D", "loss"]].assign(M=runs["D"] / runs["N"]), law)
+    if fit.findings.line is not None:
+        raise FitError(f"where the optimum moves these runs do not say: {fit.findings.line.said(())}.")
     C = compute(runs["N"], runs["D"])
     rows = plan(fit, np.geomspace(C.min(), C.max(), 9).tolist() if flops is None else flops, replicates=0)
     return _power_laws(rows[["flops", "N", "D", "loss"]], tuple(fit.warnings))
@@ -197,20 +205,23 @@ def compare(runs: pd.DataFrame, flops: float) -> pd.DataFrame:
     A way that these runs do not allow has no numbers, and attrs["note"] says why.
     """
     laws = ("chinchilla", "chinchilla_outer", TIED)
-    ways = {ISOFLOP: partial(isoflop, runs, flops), **{law: partial(parametric, runs, law) for law in laws}}
+    C = compute(runs["N"], runs["D"])
+    at = np.geomspace(C.min(), max(C.max(), flops), 9).tolist()
+    ways = {ISOFLOP: partial(isoflop, runs, flops), **{law: partial(parametric, runs, law, at) for law in laws}}
     rows: dict[str, dict[str, float | None]] = {}
-    left = []
+    left: dict[str, list[str]] = {}
     for name, way in ways.items():
         try:
             one = way()
             rows[name] = {"a": one.a, "b": one.b, **one.at(flops), "bias_of_D": one.bias, "known_error": KNOWN[name]}
         except FitError as problem:
             rows[name] = {"known_error": KNOWN[name]}
-            left.append(f"{name} left out: {problem}")
-    if len(left) == len(ways):
-        raise FitError("; ".join(left))
+            left.setdefault(str(problem).removesuffix("."), []).append(name)
+    said = [f"{listed(names)} left out: {reason}" for reason, names in left.items()]
+    if sum(map(len, left.values())) == len(ways):
+        raise FitError("; ".join(said) + ".")
     out = pd.DataFrame.from_dict(rows, orient="index")[["a", "b", "N", "D", "bias_of_D", "known_error"]].astype(float)
-    out.attrs["note"] = "; ".join([KNOWN_FOR, *left])
+    out.attrs["note"] = "; ".join([KNOWN_FOR, *said])
     return out
 
 

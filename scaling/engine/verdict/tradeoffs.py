@@ -67,11 +67,12 @@ class Line:
 
     def said(self, weakest: tuple[str, ...]) -> str:
         """What trades off, what can still be asked, and what run would decide."""
-        last = self.names[-1]
         what = f"{listed(weakest)} are not determined" if weakest else f"the terms of {listed(self.names)} trade off"
-        at = self.at(np.array([np.mean(self.reach)]))
-        ratio = float(at[last][0] / at[self.names[0]][0])
-        decide = f"one run at {last}/{self.names[0]} = {3 * ratio:.2g} or {ratio / 3:.2g} would decide"
+        decide = "runs away from it would decide"
+        if self.monotone:  # a ratio that the line has nowhere, or only far off
+            first, last, at = self.names[0], self.names[-1], self.at(np.array([np.mean(self.reach)]))
+            ratio = float(at[last][0] / at[first][0])
+            decide = f"one run at {last}/{first} = {3 * ratio:.2g} or {ratio / 3:.2g} would decide"
         return (
             f"all rows lie on the line {self.equation}: {what}, one makes up for the other; forecasts on this line hold, off "
             f"it they do not ({decide})"
