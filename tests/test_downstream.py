@@ -276,3 +276,26 @@ def test_percent_is_no_error():
     rows = pd.DataFrame({"L": np.linspace(2, 4, 12)}).assign(task=lambda r: 20 * r["L"])
     with pytest.raises(FitError, match="task do not"):
         predictable(rows, ["task"])
+
+
+def test_the_point_of_a_perfect_model_is_no_row_that_does_not_belong():
+    """A sigmoid of a flat task says less than 1 at loss 0; a run of one row has no neighbours from which it may be apart."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for N in (2e8, 4e8, 8e8, 1.3e9):
+        for x in (0.5, 1, 2, 5, 10):
+            off = rng.normal(0, 0.004)
+            for part in np.linspace(0.1, 1, 20):
+                bpb = (0.3 + 20 / N**0.28 + 30 / (20 * N * x * part) ** 0.25) * np.exp(rng.normal(0, 0.002))
+                right = 1 - 0.5 / (1 + np.exp(-6 * (bpb - 0.45))) + off + rng.normal(0, 0.002)
+                rows.append((f"{N:g}-{x}", int(1000 * x * part), N, 20 * N * x * part, bpb, right))
+    table = pd.DataFrame(rows, columns=["run", "step", "N", "D", "t_bpb", "t_acc"])
+    second = ladder(table, "t").second
+    assert second.ok, second.warnings
+    assert 1 - second.law(0.0, **second.values) > 0.02  # so far the point lies from the curve
+    raw = table.rename(columns={"t_bpb": "L", "t_acc": "loss"})[["run", "step", "L", "loss"]]
+    raw.loc[150, "loss"] += 0.15  # in the middle of a curve
+    short = pd.DataFrame({"run": "short", "step": [1, 2, 3], "L": [0.5, 0.5, 0.5], "loss": [0.6, 0.9, 0.6]})
+    fit = scaling.fit(pd.concat([raw, short]), "downstream_sigmoid", objective="squares")
+    said = " ".join(fit.warnings)
+    assert f"run {raw.run[150]}, step {raw.step[150]} " in said and "run short, step 2 " in said, said

@@ -119,11 +119,15 @@ def _measured(Q: np.ndarray, rest: np.ndarray, keep: np.ndarray, floor: float) -
 
 
 def _smooth(rest: np.ndarray, runs: np.ndarray) -> np.ndarray:
-    """The median of every row's five neighbours on its curve."""
+    """The median of every row's five neighbours on its curve; beside such curves, of all rows of one that has fewer."""
     out = np.zeros_like(rest)
-    for run in np.unique(runs):
-        rows = np.flatnonzero(runs == run)
+    curves = [np.flatnonzero(runs == run) for run in np.unique(runs)]
+    if max(map(len, curves)) < 5:
+        return out
+    for rows in curves:
         if len(rows) >= 5:
             out[rows] = rest[rows]  # the two ends of a curve have neighbours on one side only, and are not judged
             out[rows[2:-2]] = np.median(np.lib.stride_tricks.sliding_window_view(rest[rows], 5), axis=1)
+        else:
+            out[rows] = np.median(rest[rows])
     return out
