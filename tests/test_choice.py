@@ -416,6 +416,10 @@ def test_a_comparison_is_drawn_from_its_table():
             lambda t: t.astype({"loss": object}).replace({"loss": {t["loss"][2]: "diverged"}}),
             r"'loss', row 2: found 'diverged'",
         ),
+        (
+            lambda t: t.assign(N="7B"),
+            r"'N', row 0: found '7B', not a number \([0-9]+ such rows\); write numbers without units: 7e\+09",
+        ),
         (lambda t: t.assign(loss=-t["loss"]), r"^[^:]*: column 'loss', row 0: (?!.*column 'loss').*objective='squares'"),
         (lambda t: t.assign(D=1e20 / 6 / t["N"]), r"holdout='N'$"),
     ],

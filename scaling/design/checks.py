@@ -14,7 +14,7 @@ from scaling.errors import DataError
 from scaling.formula import ANY_POSITIVE, Domain, Law
 from scaling.formula.monomials import trace
 from scaling.logs.sheet import row_named
-from scaling.words import listed, others
+from scaling.words import listed, others, parse_number
 
 COUNTS = ("N", "D")  # whatever the law, there is no run of none of them
 ROUNDED = 0.005 + 1e-9  # by how much shares written with few digits may miss a sum of 1
@@ -70,8 +70,18 @@ def _not_numbers(column: pd.Series, name: str, place: pd.DataFrame | None) -> Da
     )
     if pd.to_numeric(column.iloc[wrong].astype(str).str.replace(",", ""), errors="coerce").notna().all():
         remedy = f"convert the column: data['{name}'].astype(str).str.replace(',', '').astype(float)."
+    elif all(map(_spoken, column.iloc[wrong])):
+        remedy = f"write numbers without units: {parse_number(column.iloc[wrong[0]]):g}."
     where = row_named(column.to_frame() if place is None else place, int(wrong[0]), name)
     return DataError(f"{where}: found {column.iloc[wrong[0]]!r}, not a number{others(len(wrong))}; {remedy}")
+
+
+def _spoken(cell: Any) -> bool:
+    """Is it a number as people write one, such as 7B?"""
+    try:
+        return parse_number(cell) != 0
+    except ValueError:
+        return False
 
 
 def weights(frame: pd.DataFrame, loss: np.ndarray | None, relative: bool) -> np.ndarray:
