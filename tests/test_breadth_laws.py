@@ -193,3 +193,29 @@ def test_active_parameters_are_the_share_that_sparse_experts_go_by_and_what_no_l
     assert counted.values == scaling.fit(table.assign(active=share), "sparse_moe").values
     wrong = scaling.candidates(table.assign(active=table["params"] * share))  # a count where a share is meant
     assert "0 <= active <= 1" in wrong.absent["sparse_moe"] and wrong.unused == ["active"]
+
+
+def test_of_laws_that_forecast_alike_one_that_the_data_determine_is_taken():
+    """Bends of nine parameters err as little as a power law, and say nothing with an interval."""
+    rng = np.random.default_rng(5)
+    C = 10 ** rng.uniform(17, 19.5, 30)
+    table = pd.DataFrame({"C": C, "loss": (1.7 + 1.9 * (C / 1e17) ** -0.15) * np.exp(rng.normal(0, 0.002, 30))})
+    fit = scaling.fit(table)
+    assert fit.ok and min(fit.choice.errors) < fit.choice.errors[fit.choice.laws.index(fit.choice.chosen)], fit.warnings
+    row = fit.predict({"C": 3e20}).iloc[0]
+    truth = 1.7 + 1.9 * 3e3**-0.15
+    assert row["ok"] and row["lower"] < truth < row["upper"] < 1.05 * row["lower"]
+
+
+def test_mixtures_beside_size_and_tokens_have_a_forecast_with_an_interval():
+    rng = np.random.default_rng(5)
+    N, D, h = 10 ** rng.uniform(6.5, 8.5, 150), 10 ** rng.uniform(8, 10, 150), rng.dirichlet([1.5, 1.5, 1.5], 150)
+    shared = 1.5 + 1 / (np.array([2.0, 0.6, 1.0]) * h ** np.array([0.5, 0.4, 0.6])).sum(1)
+    table = pd.DataFrame({"N": N, "D": D, "h_web": h[:, 0], "h_code": h[:, 1], "h_books": h[:, 2]})
+    table["loss"] = (shared + 300 / N**0.33 + 400 / D**0.3) * np.exp(rng.normal(0, 0.002, 150))
+    fit = scaling.fit(table)
+    assert fit.law.name == "mixture_additive" and fit.ok, fit.warnings
+    row = fit.predict({"N": 2e9, "D": 1e11, "h_web": 0.5, "h_code": 0.3, "h_books": 0.2}).iloc[0]
+    mixed = 2.0 * 0.5**0.5 + 0.6 * 0.3**0.4 + 1.0 * 0.2**0.6
+    truth = 1.5 + 1 / mixed + 300 / 2e9**0.33 + 400 / 1e11**0.3
+    assert row["lower"] < truth < row["upper"] < 1.1 * row["lower"]

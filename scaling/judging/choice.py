@@ -110,6 +110,9 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
     rows = judged(found) if order else {}
     beside = {name: tuple(rows[k][column] for k in order) for name, column in BESIDE.items()}
     errors = tuple(found.error(k) for k in order)
+    if (sure := found.determined(label)) != label:
+        said.append(f"{label} forecasts as well, but its fit is not to be trusted: {found.fits[label].verdict.failures[0]}")
+        label = sure
     fit, by = found.fits[label], along(found.fits[label].law)
     part = None
     if label in found.trials and by is not None and by == found.by:

@@ -16,6 +16,7 @@ from scaling.design.checks import table_of
 from scaling.design.cuts import Cut, cuts
 from scaling.design.inputs import Design
 from scaling.design.order import SIZE, TOKENS, WORDS, natural_order, order
+from scaling.engine.verdict.judgement import settled
 from scaling.errors import OF_A_FORMULA, ArgumentError, FitError, ScalingError
 from scaling.fits import Fit
 from scaling.fits.fitting import fit
@@ -73,6 +74,20 @@ class Contest:
         mine, theirs = (np.abs(self.errors(label)[0]) for label in (one, other))
         d = np.array([part.mean() for part in np.array_split(mine - theirs, 8) if len(part)])
         return float(mine.mean() - theirs.mean()), float(d.std(ddof=1) / np.sqrt(len(d))) if len(d) > 1 else np.nan
+
+    def determined(self, label: str) -> str:
+        """The law chosen; or, where its own fit cannot be trusted, the best whose can that errs more by no more than chance.
+
+        A forecast without an interval helps nobody who has as good a one with it.
+        """
+        if label not in self.trials or _trusted(self.fits[label]):
+            return label
+        for other in sorted(self.trials, key=self.error):
+            if _trusted(self.fits[other]) and not self.trials[other].explodes:
+                difference, se = self.apart(other, label)
+                if difference <= 2 * se:  # standard errors
+                    return other
+        return label
 
     def errors(self, label: str) -> list[np.ndarray]:
         """Relative errors of the predicted rows at every usable cutoff, in one order for all laws."""
@@ -159,6 +174,11 @@ def _judge(out: Contest, label: str, place: np.ndarray, holdout: float | str | N
             "say another holdout=, or leave it out"
         )
     out.trials[label], out.tests[label], out.rows[label], out.places[label] = trial, tests, made, place
+
+
+def _trusted(fit: Fit) -> bool:
+    """Does nothing speak against a fit but a parameter at an edge, which backtests judge?"""
+    return settled(fit.verdict, "").ok
 
 
 def labelled(laws: list[Law]) -> dict[str, Law]:
