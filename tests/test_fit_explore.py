@@ -210,13 +210,18 @@ def test_selected_rows_are_reported(surface):
 
 
 @pytest.mark.parametrize(("spoil", "reason"), [
-    (lambda d: pd.concat([d.iloc[[0, 30, 60, 90, 119]]] * 8), "only 5 distinct rows for 5 parameters"),
+    (lambda d: pd.concat([d.iloc[[0, 30, 60, 90, 110, 119]]] * 8), "only 6 distinct rows for 5 parameters"),
     (lambda d: d.assign(loss=3.0), "explain 0% of the spread"),
     (lambda d: d.assign(loss=np.random.default_rng(0).permutation(d["loss"])), "explain"),
 ])  # fmt: skip
 def test_no_success_on_a_fit_that_says_nothing(surface, spoil, reason):
     fit = scaling.fit(spoil(surface), "chinchilla")
     assert not fit.ok and any(reason in why for why in fit.warnings)
+
+
+def test_copies_are_no_rows_to_fit(surface):
+    with pytest.raises(FitError, match="need at least 6 rows to fit 5 parameters of 'chinchilla'; got 5"):
+        scaling.fit(pd.concat([surface.iloc[[0, 30, 60, 90, 119]]] * 8), "chinchilla")
 
 
 def test_no_interval_without_scatter(surface):

@@ -41,6 +41,7 @@ BESIDE = {
     "loss", "weight", "loss_se", "lr", "peak_lr", "grad_norm", "elapsed_s", "train_window", "val_tokens", "val_se", "seed",
     *LOSSES, *PLACE,
 }  # fmt: skip
+STEPS = ("step", "S")  # columns of updates made
 TINY = 5e3  # parameters, and tokens
 FEW_DIGITS = 1e4
 PREDICTED_ROWS = 400  # rows shown of a schedule when no steps are asked for
@@ -76,10 +77,22 @@ class Design:
 
     @property
     def runs(self) -> np.ndarray:
-        """Run codes (n,), 0 ... in order of appearance; one code per row where rows are runs of their own."""
-        if "run" not in self.frame or "step" not in self.frame:
+        """Run codes (n,), 0 ... in order of appearance; one code per row where rows are runs of their own.
+
+        Rows that go by steps and name no run are one curve for each value of the other inputs."""
+        named = "run" in self.frame
+        grown = self._along((*STEPS, *SAME[2]) if named and len(self.inputs) == 1 else STEPS)
+        if named and ("step" in self.frame or grown):
+            return pd.factorize(self.frame["run"], use_na_sentinel=False)[0]
+        if named or not grown:
             return np.arange(len(self))
-        return pd.factorize(self.frame["run"])[0]
+        others = [pd.factorize(x)[0] for k, x in self.inputs.items() if k not in grown]
+        return pd.factorize(pd.MultiIndex.from_arrays(others))[0] if others else np.zeros(len(self), int)
+
+    def _along(self, columns: Iterable[str]) -> list[str]:
+        """The inputs that are one of these columns."""
+        said = [self.frame[c].to_numpy() for c in columns if c in self.frame]
+        return [k for k, x in self.inputs.items() if any(np.array_equal(x, column) for column in said)]
 
 
 def design(data: Any, law: Law, *, fitting: bool, steps: Any = None, positive: bool = True) -> Design:
@@ -197,15 +210,27 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     if len(empty):
         notes.append(f"{len(empty)} of {len(frame)} rows have no loss and are not fitted: {rows_named(empty)}")
     made = made.take(kept[order])
-    again = made.frame.duplicated([*law.inputs, "loss", *({"run", "step"} & {*frame} if "step" in frame else ())]).to_numpy()
-    digits = np.abs(made.loss * FEW_DIGITS - np.round(made.loss * FEW_DIGITS)) > 1e-6  # losses of fewer agree by chance
-    if (copies := again & digits).any():
-        notes.append(f"rows that repeat another to the last digit (copies?): {rows_named(made.frame[copies])}")
-    made = replace(made, notes=(*counts, *notes, *_in_units(made.inputs)))
+    made, copies = _once(made, law)
+    made = replace(made, notes=(*counts, *notes, *copies, *_in_units(made.inputs)))
     said = [*("run", "step")] if {"run", "step"} <= set(frame) else []
     once = len(made.frame[[*dict.fromkeys([*said, *law.inputs, "loss"])]].drop_duplicates())
     # measurements may agree by chance; where every row is there twice or more they are copies
     return replace(made, weights=checks.relative(made.weights, once if 2 * once <= len(made) else len(made)))
+
+
+def _once(made: Design, law: Law) -> tuple[Design, list[str]]:
+    """Every row once, and what is told of copies: a row that is there twice is no second measurement, nor another held out."""
+    frame = made.frame
+    again = frame.duplicated([*law.inputs, "loss", *({"run", "step"} & {*frame} if "step" in frame else ())]).to_numpy()
+    if not again.any():
+        return made, []
+    whole = frame.drop(columns=[*PLACE], errors="ignore").astype(str).duplicated().to_numpy()
+    digits = np.abs(made.loss * FEW_DIGITS - np.round(made.loss * FEW_DIGITS)) > 1e-6  # losses of fewer agree by chance
+    copies = whole & again & (digits if 2 * (~whole).sum() > len(made) else True)  # unless all rows do
+    notes = [f"rows that repeat another to the last digit, counted once: {rows_named(frame[copies])}"] if copies.any() else []
+    if (like := again & digits & ~copies).any():
+        notes.append(f"rows that repeat another to the last digit (copies?): {rows_named(frame[like])}")
+    return made.take(np.flatnonzero(~copies)) if copies.any() else made, notes
 
 
 def _unnamed(law: Law, frame: pd.DataFrame) -> DataError:

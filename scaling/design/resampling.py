@@ -17,7 +17,7 @@ def unit(made: Design) -> str:
     runs = made.runs
     if runs.max() + 1 == len(runs) and axis(made) is None:
         return "row"
-    return "run" if ENOUGH <= runs.max() + 1 < len(runs) else "block"
+    return "run" if ENOUGH <= runs.max() + 1 < len(runs) else "block" if axis(made) is not None else "row"
 
 
 def groups(made: Design, by: str | None) -> np.ndarray:
