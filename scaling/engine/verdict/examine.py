@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 
 from scaling.design.inputs import Design
 from scaling.engine.uncertainty import slopes_for_errors
+from scaling.engine.verdict.aside import Aside, aside
 from scaling.engine.verdict.causes import cause
 from scaling.engine.verdict.curves import apart
 from scaling.engine.verdict.enough import shortages, uncertain
@@ -21,6 +22,7 @@ from scaling.engine.verdict.suspects import POOR, Known, looked_again, swapped, 
 from scaling.engine.verdict.tradeoffs import Line, line
 from scaling.engine.verdict.without import Without, facts_told_wrong, without
 from scaling.logs.sheet import PLACE
+from scaling.words import listed
 
 NAMED = 5  # rows named at most
 FURTHER = 6.0  # times the largest run: what is forecast where nobody has asked for anything yet
@@ -73,6 +75,8 @@ def examine(near: Near, weakest: tuple[str, ...] = ()) -> Findings:
     straight = line(near.law, near.design, near.y, noise)
     if straight is not None:
         warnings.append(straight.said(weakest))
+    elif (odd := aside(near, noise)) is not None:
+        (failures if odd.mended else warnings).append(by_itself(near.design, odd))
     curves = apart(near)
     alone = without(near, curves.rows)
     said = [runs_named(near, curves, alone)] if len(curves.rows) or alone is not None else []
@@ -111,6 +115,16 @@ def named(near: Near, found: Strange) -> str:
     reason = cause(near, found)
     what = f"{len(rows)} row{'s do' if len(rows) > 1 else ' does'} not belong: {', '.join(names)}{more}"
     return f"{what}{', ' + reason if reason else ''}; {remedy(near.design, rows)}"
+
+
+def by_itself(design: Design, odd: Aside) -> str:
+    """The row without which all rows lie on a line, and what would put it there."""
+    row = np.array([odd.row])
+    what, where = called(design, row)[0], odd.line.equation
+    if odd.mended:
+        what = f"1 row does not belong: {what}, {odd.mended}"
+        return f"{what}: all others lie on the line {where}, and then it does, too; {remedy(design, row)}"
+    return f"without {what} all rows lie on the line {where}: what {listed(odd.line.names)} do apart rests on that row alone"
 
 
 def runs_named(near: Near, found: Strange, alone: Without | None) -> str:
