@@ -81,12 +81,12 @@ def sweep(harm: float, noise: float, seed: int) -> pd.DataFrame:
 
 def test_another_law_may_be_better_without_the_smallest_rows():
     """With them one that did not make them errs least, without them the one that did, which a tie leaves standing."""
-    known = sweep(0.03, 2e-4, 0)
+    known = sweep(0.08, 2e-4, 0)  # by much, so that it errs less at one cutoff after the other
     fit, found = scaling.fit(known), scaling.compare(known)
     assert found.index[0] != "chinchilla" and found.loc["chinchilla", "error"] > 1.25 * found["error"].iloc[0]
     assert fit.law.name == "chinchilla" == fit.choice.chosen and fit.choice.rival == found.index[0]
     (said,) = (line for line in fit.choice.left if "left out" in line)
-    assert f"with them {found.index[0]} is off by" in said and "chinchilla without by" in said
+    assert "with them over_training is off by" in said and "chinchilla without by" in said
     far = {"N": [8e8], "D": [1.6e10]}
     truth = 1.7 + 400 * 8e8**-0.33 + 500 * 1.6e10**-0.31
     (row,) = fit.predict(far).itertuples()

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from scaling.document import Fields, Schema, named
+from scaling.words import listed
 
 CLOSE = 1.25  # errors that differ by less than this factor do not tell two laws apart
 
@@ -49,7 +50,8 @@ class Choice:
         """Lines of the report."""
         errors = dict(zip(self.laws, self.errors, strict=True))
         if self.chosen not in errors:
-            text = f"{self.chosen}: too few rows to hold some back, so nothing was compared"
+            compared = f"only {listed(self.laws)} could be put to the test" if self.laws else "nothing was compared"
+            text = f"{self.chosen}: too few rows to hold some back, so {compared}"
             return [("choice", text), *(("  note", said) for said in self.left)]
         many = f"of {len(self.laws)} laws" if len(self.laws) > 1 else "alone"
         text = f"{self.chosen} {many}: off by {_percent(errors[self.chosen])} on rows held out ({self.holdout})"

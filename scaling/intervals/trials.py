@@ -26,6 +26,7 @@ from scaling.formula import Law, Parameter
 from scaling.logs import Runs
 
 ROWS = 2  # rows per parameter that a backtest fits at least
+PLAIN, LEAST = 7, 8  # rows at which a law of up to so many parameters is judged where no part has more: one of four is then
 MOST_ROWS = 2000  # more rows are thinned, each counting for several; rows just after a drop of the rate must survive it
 LATE = 6.8  # how much more a late cutoff, whose fitted part is most of the data, counts than an early one: e^(LATE share)
 STALL = 1e-3  # gain in 20 iterations below which a refit goes no further: forecasts would not feel it
@@ -94,6 +95,15 @@ def splits(made: Design, by: str | None, sign: int = 1) -> list[Cut]:
     return cuts(o) + (left_out(made, o) if by == "step" and made.runs.max() > 0 else [])
 
 
+def needed(params: int) -> int:
+    """Rows that the largest fitted part must have for a law of so many free parameters to be judged at all.
+
+    A small table must not go to the law of fewest parameters because the others were not asked; but a law of very many
+    passes close to any few rows and says anything beyond.
+    """
+    return min(ROWS * params, LEAST) if params <= PLAIN else ROWS * params
+
+
 def weights(tests: Sequence[Cut]) -> np.ndarray:
     """How much every backtest counts (F,): cutoffs the more the later; parts and schedules left out alike, and where there are
     both together as much as all cutoffs."""
@@ -124,7 +134,10 @@ def tried(
     fixed = dict(fixed or {})
     params = params or tuple(p for k, p in law.params.items() if k not in fixed)
     masks = np.array([*(c.train for c in tests), np.ones(len(made), bool)])
-    enough = (masks[:-1].sum(1) >= ROWS * len(params)) & np.array([c.test.any() for c in tests], bool)
+    fitted, held = masks[:-1].sum(1), np.array([c.test.any() for c in tests], bool)
+    enough = (fitted >= ROWS * len(params)) & held
+    if not enough.any():
+        enough = (fitted >= needed(len(params))) & held
     if (needs := law.hooks.needs) is not None:  # a part that cannot show what determines the law says nothing
         enough &= [not needs(*made.take(np.flatnonzero(m)).inputs.values()) for m in masks[:-1]]
     counted = masks * made.weights

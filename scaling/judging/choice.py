@@ -13,19 +13,18 @@ from scaling.design.select import select
 from scaling.engine.verdict.judgement import settled
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit, fitting
-from scaling.fits.choice import BESIDE, CLOSE, Choice
+from scaling.fits.choice import BESIDE, Choice
 from scaling.formula import Law
 from scaling.intervals.calibration import along, drifting
 from scaling.intervals.drift import drift
 from scaling.intervals.trust import HELD
 from scaling.judging.comparison import judged, none_fits
-from scaling.judging.contest import Contest, contest
+from scaling.judging.contest import DIGITS, Contest, contest
 from scaling.judging.larger import Larger, larger
+from scaling.judging.preference import STANDARD, preferred, untested
 from scaling.words import check_seed, listed
 
-STANDARD = ("chinchilla",)  # laws the field quotes results in: they stay unless another is clearly better
 AUTO = "auto"
-DIGITS = 1e-6  # held-out errors below this are the digits of the losses, not the law
 
 
 def fit(
@@ -48,7 +47,8 @@ def fit(
     data : Runs, or a DataFrame with the law's inputs and ``loss`` (for schedule laws: ``step``, ``lr``, ``loss``, and
         ``run`` if there are several). Optional: ``weight`` counts rows, ``loss_se`` is the standard error of a loss.
     law : a Law, its name, or text with conventions such as ``"annealing:lam=0.995"``. "auto": of all laws of the loss that the
-        columns allow the one that errs least on rows held out toward the large end; ``fit.choice`` says how they did.
+        columns allow the one that errs least on rows held out toward the large end, chinchilla unless another errs clearly
+        less; ``fit.choice`` says how they did.
     objective : summed over rows: "log_huber" (Huber loss of ln prediction - ln loss), "log_squares", "log_soft_l1",
         "log_student_t", "log_one_sided", and the same without "log_" for prediction - loss; see `engine.losses.Loss`.
     delta : threshold of the robust losses, in the units of the residual; "mad" for one robust standard deviation of the
@@ -92,21 +92,14 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
     """The fit of the law that won, which remembers how the others did; to all rows where `whole`, else without the smallest
     where they did harm."""
     order = sorted(found.trials, key=found.error)
-    sound = [label for label in order if not found.trials[label].explodes]
-    said = [f"{label}: {reason}" for label, reason in found.reasons.items() if order]
-    if exploding := [label for label in order if label not in sound]:
-        said.append(f"{listed(exploding)} explode: beyond the data the law rises where runs grow, so it is not chosen")
+    label, told = preferred(found)
+    said = [*(f"{k}: {reason}" for k, reason in found.reasons.items() if order), *told]
     if allowed.over_curves:
         said.append(
             f"each curve counts by its end; all of it is fitted by {' or '.join(map(repr, allowed.over_curves))}, by name"
         )
     if allowed.unused:
         said.append(f"no law compared takes {listed(allowed.unused)}, which {'varies' if len(allowed.unused) == 1 else 'vary'}")
-    if sound:
-        best = found.error(sound[0])
-        label = next((k for k in STANDARD if k in sound and found.error(k) <= max(CLOSE * best, DIGITS)), sound[0])
-    else:
-        label = min(found.fits, key=lambda k: (k not in STANDARD, len(found.fits[k].t)))
     rows = judged(found) if order else {}
     beside = {name: tuple(rows[k][column] for k in order) for name, column in BESIDE.items()}
     errors = tuple(found.error(k) for k in order)
@@ -122,7 +115,8 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
             part = larger(found, label, by, STANDARD)
             fit, without = part.refitted(found, label, by)
             label, said = part.label, [*without, *said]
-    rival = next((k for k in sound if k != label), "")
+    sound = [k for k in order if not found.trials[k].explodes]
+    rival = next((k for k in sound if k != label), "") if label in found.trials else ""
     difference, se = found.apart(rival, label) if rival else (np.nan, np.nan)
     choice = Choice(tuple(order), errors, label, rival, difference, se, found.holdout, (*notes, *said), **beside)
     fit = fit.chosen(choice)
@@ -133,4 +127,6 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
         own = drifting(fit)
         if own is not None and own.stable:  # what lies at an edge did no harm
             fit = replace(fit, verdict=settled(fit.verdict, HELD))
+    if doubt := untested(found, label, fit):
+        fit = replace(fit, verdict=replace(fit.verdict, failures=(*fit.verdict.failures, doubt)))
     return fit

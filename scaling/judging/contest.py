@@ -21,10 +21,13 @@ from scaling.errors import OF_A_FORMULA, ArgumentError, FitError, ScalingError
 from scaling.fits import Fit
 from scaling.fits.fitting import fit
 from scaling.formula import Law, find
-from scaling.intervals.trials import Trial, splits, thinned, tried, weights
+from scaling.intervals.trials import Trial, needed, splits, thinned, tried, weights
 from scaling.logs.sheet import PLACE
 from scaling.waits import steps
 from scaling.words import by_reason
+
+SURE = 2.0  # standard errors that a difference must exceed to be one
+DIGITS = 1e-6  # held-out errors below this are the digits of the losses, not the law
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +67,7 @@ class Contest:
             return self.error(one) - self.error(other), np.nan
         if common.sum() == 1 and len(common) == 1:
             return self._over_blocks(one, other)
-        w = self.counts[common] / self.counts[common].sum()
-        d = (mine - theirs)[common]
-        mean = float(w @ d)
-        few = 1 / (w @ w)  # cutoffs are nested, so they count as no more than what differs
-        return mean, float(np.sqrt(w @ (d - mean) ** 2 / (few - 1))) if few > 1.01 else np.nan
+        return paired((mine - theirs)[common], self.counts[common])
 
     def _over_blocks(self, one: str, other: str) -> tuple[float, float]:
         mine, theirs = (np.abs(self.errors(label)[0]) for label in (one, other))
@@ -96,6 +95,27 @@ class Contest:
             rows = np.flatnonzero(self.tests[label][f].test)
             found.append(trial.relative[f, rows[np.argsort(self.places[label][rows], kind="stable")]])
         return found
+
+
+def paired(difference: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """Mean of differences over cutoffs that count so much, both (k,), and its standard error; NaN where one cutoff decides."""
+    w = counts / counts.sum()
+    mean = float(w @ difference)
+    few = 1 / (w @ w)  # cutoffs are nested, so they count as no more than what differs
+    return mean, float(np.sqrt(w @ (difference - mean) ** 2 / (few - 1))) if few > 1.01 else np.nan
+
+
+def surely(less: np.ndarray, more: np.ndarray, counts: np.ndarray) -> bool:
+    """Are errors smaller than others by more than chance, over the cutoffs (F,) that both have and that count so much?
+
+    By their ratios, which early cutoffs with large errors do not drown; what a single cutoff says is no proof.
+    """
+    both = np.isfinite(less) & np.isfinite(more)
+    if both.sum() < 2:
+        return False
+    ratio = np.log(np.maximum(more[both], DIGITS) / np.maximum(less[both], DIGITS))
+    mean, se = paired(ratio, counts[both])
+    return mean > SURE * se
 
 
 def contest(
@@ -164,7 +184,7 @@ def _judge(out: Contest, label: str, place: np.ndarray, holdout: float | str | N
     if trial is None or not trial.usable.any():
         if found.law.hooks.needs is not None and (lacks := found.law.hooks.needs(*made.inputs.values())):
             raise FitError("; ".join(lacks))
-        need = 2 * len(found.t)
+        need = needed(len(found.t))
         most = max(int(cut.train.sum()) for cut in tests)
         raise FitError(
             f"the part that is fitted has {most} of {len(made)} rows at most, and {len(found.t)} parameters want {need}; "

@@ -20,7 +20,7 @@ from scaling.fits import Fit
 from scaling.fits.choice import CLOSE
 from scaling.intervals.calibration import along
 from scaling.intervals.trials import Trial, tried
-from scaling.judging.contest import Contest
+from scaling.judging.contest import SURE, Contest, surely
 
 SHARES = (0.2, 0.4, 0.6)  # of the rows, that may be left out
 FEWEST = 5  # rows per parameter that are fitted at least: fewer would trade what a law misses for what it does not know
@@ -104,6 +104,7 @@ def larger(found: Contest, chosen: str, by: str, standard: Sequence[str] = ()) -
     laws = [k for k, trial in found.trials.items() if not trial.explodes and found.error(k) <= most]
     laws = [k for k in laws if along(found.fits[k].law) == by]
     parts = [part for k in laws for share in SHARES if (part := _above(found, k, share, whole, by)) and part.gain > CLEAR]
+    parts = [part for part in parts if _seen(found, whole, part, by)]
     if not parts:
         return whole
     near = [part for part in parts if CLOSE * part.gain >= max(part.gain for part in parts)]
@@ -134,3 +135,18 @@ def _above(found: Contest, label: str, share: float, whole: Larger, by: str) -> 
         return None
     error, before = (float(np.average(x[both], weights=counts[both])) for x in (trial.scores, scores))
     return Larger(label, part, trial, tests, judged, floor, error, before)
+
+
+def _seen(found: Contest, whole: Larger, part: Larger, by: str) -> bool:
+    """Is it no chance: of another law at one cutoff after the other, of a single cutoff by more than its rows scatter?"""
+    scores = whole.trial.scores[part.cutoffs]
+    both = np.flatnonzero(np.isfinite(part.trial.scores) & np.isfinite(scores))
+    if len(both) > 1:
+        return part.label == whole.label or surely(part.trial.scores, scores, found.counts[part.cutoffs])
+    at, f = int(both[0]), int(part.cutoffs[both[0]])
+    test = np.flatnonzero(part.tests[at].test)
+    named, places = found.places[whole.label], found.places[part.label][order(found.rows[part.label], by) > part.floor]
+    sorter = np.argsort(named, kind="stable")
+    theirs = sorter[np.searchsorted(named, places[test], sorter=sorter)]  # the same rows, as the other law has them
+    less = np.abs(whole.trial.error[f, theirs]) - np.abs(part.trial.error[at, test])
+    return len(less) > 1 and float(less.mean()) > SURE * float(less.std(ddof=1)) / np.sqrt(len(less))
