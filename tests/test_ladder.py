@@ -354,3 +354,19 @@ def test_next_chooses_among_runs_of_several_sizes(fit):
     assert chosen["target_sd"].iloc[-1] < chosen.attrs["target_sd"]
     with pytest.raises(DataError, match="reaches target 'far' itself"):
         plan_next(fit, target.assign(run="same"), target, 1e20)
+
+
+def test_what_is_noted_of_many_runs_is_said_once():
+    """Once a ladder of six curves began with six notes that differed in the name of the run alone."""
+    step = np.arange(50, 2001, 50)
+    parts = [
+        pd.DataFrame(
+            {"run": f"N{k}", "step": step, "lr": 1e-3 * np.minimum(step / 200, 1), "loss": 3 + 5 / step**0.4 + 0.1 * k}
+        )
+        for k in range(5)
+    ]
+    runs = scaling.Runs.from_frame(pd.concat(parts), facts={f"N{k}": {"n_params": 10.0 ** (6 + k)} for k in range(5)})
+    said = [note for note in design(runs, scaling.laws["ladder"], fitting=True).notes if "are not logged" in note]
+    assert len(said) == 1 and said[0].startswith("runs 'N0', 'N1', 'N2' and 2 more: rates before step 50")
+    (alone,) = [note for note in design(runs["N0"], scaling.laws["ladder"], fitting=True).notes if "are not logged" in note]
+    assert alone.startswith("run 'N0': rates before step 50")

@@ -16,6 +16,7 @@ from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.logs.columns import LOSSES
+from scaling.logs.findings import some
 from scaling.logs.sheet import PLACE, rows_named
 from scaling.logs.tables import listed_columns
 from scaling.schedules import Schedule, schedule
@@ -292,7 +293,7 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
         frame = frame[frame["loss"].notna()]
     if not len(frame):
         raise DataError("none of these rows has a loss; there is nothing to fit.")
-    frames, features, rising = [], [], 0
+    frames, features, rising, told = [], [], 0, dict[str, list[str]]()
     size = neighbours.group(int(frame["run"].value_counts().max())) if fitting and not law.hooks.facts else 1
     for name, rows in frame.groupby("run", sort=False):
         plan = runs.schedules.get(str(name))
@@ -322,7 +323,9 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
             continue
         features.append(_features(law, rows["step"].to_numpy(int), plan, str(name), known.get(str(name), ())))
         frames.append(rows)
-        notes += [f"run '{name}': {n}" for n in plan.notes]
+        for said_of in plan.notes:
+            told.setdefault(said_of, []).append(repr(str(name)))
+    notes += [f"run{'s' * (len(names) > 1)} {some(names, 3)}: {text}" for text, names in told.items()]
     if rising:
         notes.append(f"{rising} rows lie in the warm-up and are not {'fitted' if fitting else 'predicted'}")
     if not frames:
