@@ -4,10 +4,13 @@ import json
 import re
 import shutil
 import subprocess
+from base64 import b64decode
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import scaling
 from scaling.cli import main
@@ -228,6 +231,15 @@ def test_the_backtest_of_the_page_has_the_bounds_of_a_prediction(fit, page):
     table = re.search(r"<h2>Backtest</h2>.*?</section>", page, re.S)[0]
     found = scaling.backtest(fit.data, fit.law, interval="calibrated").metrics()
     assert f"{found.loc['all', 'coverage']:.4f}" in table and "made anew" in table
+
+
+def test_a_page_of_thousands_of_runs_is_no_larger_and_its_pictures_can_be_seen():
+    shown = scaling.report.page(scaling.fit(surface(3000)[["N", "D", "loss"]], "chinchilla"))
+    assert len(shown.encode()) < SIZE
+    pictures = [Image.open(BytesIO(b64decode(found))) for found in re.findall(r'src="data:image/png;base64,([^"]*)"', shown)]
+    assert len(pictures) >= 2
+    for picture in pictures:
+        assert picture.width >= 600 and len(picture.convert("RGB").getcolors(1000)) > 20
 
 
 def test_what_a_part_warns_of_is_told():

@@ -31,6 +31,7 @@ from scaling.words import amount
 
 BUDGETS = (1, 10, 100)  # times the largest compute of the data, that the page plans for
 BESIDE = 3  # published sets of constants that still fit beside the fitted ones
+COLOURS = 128  # of such an image
 HEAVY = 140_000  # bytes of a drawing, of which a page has four at most: a heavier one is stored as an image of points
 
 
@@ -124,7 +125,7 @@ def figure(axes: Any, said: str) -> str:
     """A drawing with its caption."""
     drawn = plots.svg(axes)
     if len(drawn) > HEAVY:
-        image = base64.b64encode(plots.image(axes, "png")).decode()
+        image = base64.b64encode(plots.image(axes, "png", COLOURS)).decode()
         drawn = f'<img alt="{escape(said)}" src="data:image/png;base64,{image}">'
     else:
         drawn = drawn.replace("<svg", f'<svg role="img" aria-label="{escape(said)}"', 1)
