@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,11 +31,27 @@ def test_page_of_a_law_says_what_it_should(name):
     assert all(f"`{p}`" in text for p in law.params)
 
 
+def test_a_sum_that_goes_on_in_the_next_line_keeps_its_sign():
+    """Once G_j = 1 - [1 / + C ...] of the page of `ladder` was an item of a list, without its plus."""
+    myst = pytest.importorskip("markdown_it").MarkdownIt()
+    for text in ("G = 1 - [1\n+ C P]", "a\n- b", "of figure\n2. Then", "`x` + y"):
+        shown = myst.render(escaped(text))
+        assert "<li>" not in shown and re.sub(r"</?[a-z]+>", "", shown).strip() == text.replace("`", "")
+    assert "<li>" in myst.render("- a")
+
+
 def test_reasons_against_a_fit_are_those_that_the_law_gives():
     said = laws.reasons(scaling.laws["data_constrained"])
     assert said == scaling.laws["data_constrained"].hooks.needs(1.0, 1.0, 2.0)
     assert len(laws.reasons(scaling.laws["progress"])) == 2  # without a drop, and always falling
     assert laws.reasons(scaling.laws["chinchilla"]) == []
+
+
+def test_the_choice_of_a_law_begins_with_what_most_people_have():
+    heads = re.findall(r"^## (.*)$", choice.page(), re.M)
+    assert heads[: len(choice.FIRST)] == [*choice.FIRST]
+    first = choice.page().split("## ")[1].splitlines()[4:]
+    assert first[0].startswith("| `N`, `D` | [chinchilla]")
 
 
 def test_the_choice_of_a_law_lists_every_law_once():

@@ -15,6 +15,12 @@ Without `--law`, `scaling fit` takes those and keeps the one that forecasts best
 Below is the whole registry, by what is predicted and from which columns. Columns go by other names too (`params`, `tokens`,
 `flops`, ...), and size, tokens, compute and tokens per parameter say each other: any two are enough.
 """
+FIRST = (  # what most people have
+    "Loss by size, tokens and more",
+    "Loss over steps under a learning-rate schedule",
+    "Loss of runs of several sizes, batches or peaks, over the learning rate",
+    "Loss by one quantity",
+)
 
 
 def page() -> str:
@@ -22,15 +28,21 @@ def page() -> str:
     groups: dict[str, list] = {}
     for law in scaling.laws.values():
         groups.setdefault(question(law), []).append(law)
-    order = sorted(groups, key=lambda q: (not q.startswith("Loss"), q))
+    order = sorted(groups, key=lambda q: (FIRST.index(q) if q in FIRST else len(FIRST), not q.startswith("Loss"), q))
     text = HEAD
     for q in order:
         rows = [
             [", ".join(f"`{c}`" for c in columns(law) if c != "loss"), f"[{law.name}](laws/{law.name}.md)", f"`{law.formula}`"]
-            for law in sorted(groups[q], key=lambda law: (columns(law), law.name))
+            for law in sorted(groups[q], key=asked_for)
         ]
         text += f"\n## {q}\n\n{table(('columns', 'law', 'formula'), rows)}"
     return text
+
+
+def asked_for(law) -> tuple:
+    """Few columns before many, size and tokens before others."""
+    names = columns(law)
+    return len(names), not {"N", "D"} <= {*names}, names, law.name
 
 
 def question(law) -> str:

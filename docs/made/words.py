@@ -5,9 +5,10 @@ from collections.abc import Iterable
 
 
 def escaped(text: str) -> str:
-    """Text in which nothing is markup, but `code` stays code."""
+    """Text in which nothing is markup, but `code` stays code; a line that begins with a plus is no item of a list."""
     parts = re.split(r"(``?[^`]+``?)", text)
-    return "".join(p if p.startswith("`") else re.sub(r"([\\*_\[\]<>$|#{}])", r"\\\1", p) for p in parts)
+    made = "".join(p if p.startswith("`") else re.sub(r"([\\*_\[\]<>$|#{}])", r"\\\1", p) for p in parts)
+    return re.sub(r"^([ ]*)([+-]|\d+[.)])(?=\s)", lambda m: f"{m[1]}{m[2][:-1]}\\{m[2][-1]}", made, flags=re.M)
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
