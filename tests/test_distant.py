@@ -121,3 +121,18 @@ def test_a_long_curve_is_summed_over_few_pairs():
     data = pd.DataFrame({"step": step, "lr": plan.rates, "loss": law(*rows.values(), **truth)})
     fit = scaling.fit(data, "progress", fixed={"e0": 4.84, "k": 0.15, "C": 0.1})
     assert fit.values["B"] == pytest.approx(0.25, rel=2e-2) and fit.values["L0"] == pytest.approx(2.5, rel=1e-3)
+
+
+def test_a_sketch_takes_each_row_for_the_node_next_to_it():
+    plan, law = schedule("cosine:peak=1e-3,warmup=200,steps=20000"), scaling.laws["progress"]
+    drops = law.hooks.features(np.arange(201, 20_001), plan, **law.conventions)["drops"]
+    rows = np.linspace(0, len(drops) - 1, 97).round().astype(int)
+    few, moved = drops.near(rows), lambda some: some.sum(lambda d, eta, S: d * S)
+    assert len(few) == 97 and few.size < 0.6 * drops[rows].size
+    at = {int(place): row for row, place in enumerate(drops.place) if place == int(place)}  # the rows that are nodes
+    nodes = [at[int(np.round(place))] for place in drops.place[rows]]
+    assert np.abs(np.array(nodes) - rows).max() < 20  # of 19,800 rows
+    np.testing.assert_allclose(moved(few), moved(drops)[nodes], rtol=1e-12)
+    short = law.hooks.features(np.arange(201, 20_001, 40), plan, **law.conventions)["drops"]  # every row is a node
+    some = np.arange(0, len(short), 7)
+    np.testing.assert_array_equal(moved(short.near(some)), moved(short)[some])

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 import scaling
+from scaling.design import neighbours
+from scaling.design.candidates import candidates
 from scaling.design.inputs import design
 from scaling.design.neighbours import LONG, NOISE, group, means
 from scaling.logs import Runs
@@ -86,3 +88,16 @@ def test_short_curves_are_fitted_as_they_are():
     rows, plan = curve("constant:peak=1e-3,steps=9k,warmup=400")
     made = design(Runs.from_frame(rows, schedule=plan), scaling.laws["progress"], fitting=True)
     assert len(made) == len(rows) and NOISE not in made.frame
+
+
+def test_the_means_of_a_long_curve_are_made_once_for_all_laws(monkeypatch):
+    rows, plan = curve("cosine:peak=1e-3,steps=15k,warmup=400")
+    asked = []
+    monkeypatch.setattr(neighbours, "means", lambda *given: asked.append(given) or means(*given))
+    runs = Runs.from_frame(rows, schedule=plan)
+    allowed = candidates(runs)
+    assert len(allowed.laws) > 3 and len(asked) == 1
+    for made in allowed.designs.values():
+        assert len(made) == -(-14_600 // 3) and any("means of 3 neighbours" in note for note in made.notes)
+    other = Runs.from_frame(rows.assign(loss=rows["loss"] + 1), schedule=plan)
+    assert design(other, scaling.laws["progress"], fitting=True).loss.min() > made.loss.min() + 0.9

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting import KINDS, completed, compute, counted
-from scaling.design import checks, diverged, ladders, neighbours
+from scaling.design import checks, ladders
+from scaling.design.curves import curves
 from scaling.design.described import described, is_described
 from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import Law, find
@@ -74,6 +75,12 @@ class Design:
     def take(self, rows: np.ndarray) -> Design:
         """Some of the rows, by number."""
         inputs = {k: v[rows] for k, v in self.inputs.items()}
+        return Design(self.frame.iloc[rows], inputs, self.loss[rows], self.weights[rows], self.notes)
+
+    def sketch(self, rows: np.ndarray) -> Design:
+        """Some of the rows, by number, to see where a fit begins; of long curves the drops behind a row are those of the next
+        node."""
+        inputs = {k: v.near(rows) if isinstance(v, RateDrops) else v[rows] for k, v in self.inputs.items()}
         return Design(self.frame.iloc[rows], inputs, self.loss[rows], self.weights[rows], self.notes)
 
     @property
@@ -286,45 +293,20 @@ def _ends(runs: Runs, law: Law, fitting: bool) -> Design:
 
 def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
     known, said = ladders.known(runs, law.hooks.facts)
-    frame, notes = runs.placed if fitting else runs.frame, [*runs.notes, *said]
-    if fitting:
-        if planned := int(frame["loss"].isna().sum()):
-            notes.append(f"{planned} of {len(frame)} rows have no loss (planned or not evaluated) and are not fitted")
-        frame = frame[frame["loss"].notna()]
-    if not len(frame):
-        raise DataError("none of these rows has a loss; there is nothing to fit.")
+    found = curves(runs, law, fitting)
+    notes = [*runs.notes, *said, *found.notes]
     frames, features, rising, told = [], [], 0, dict[str, list[str]]()
-    size = neighbours.group(int(frame["run"].value_counts().max())) if fitting and not law.hooks.facts else 1
-    for name, rows in frame.groupby("run", sort=False):
-        plan = runs.schedules.get(str(name))
-        if plan is None:
-            raise DataError(
-                f"run '{name}': law '{law.name}' needs its learning rates, and there is neither a column 'lr' nor "
-                "a schedule. Add the column, or pass schedule='cosine:peak=...,steps=...'."
-            )
-        if not plan.peak > 0:
-            raise DataError(
-                f"run '{name}': its learning rate is 0 at every step, so nothing was trained; mend column 'lr', or pass "
-                "schedule='cosine:peak=...,steps=...'."
-            )
-        whole = float(rows["step"].max())
-        if fitting:
-            rows, left = diverged.cut(rows, str(name))
-            notes += [left] * bool(left)
-        warm = rows["step"].to_numpy() < max(plan.first, plan.first + plan.warmup - 1)  # the laws hold from the peak on
-        rising, rows = rising + int(warm.sum()), rows[~warm]
+    for name, rows, plan, last, warm, joined in found.runs:
+        rising, notes = rising + warm, [*notes, *joined]
         if law.hooks.facts:
-            rows = ladders.told(rows, law.hooks.facts, known[str(name)], plan)
-            rows = ladders.settled(rows, frame["run"].nunique(), whole) if fitting else rows
-        elif size > 1 and len(rows) > size:
-            made_of, rows = len(rows), neighbours.means(rows, size)
-            notes.append(f"run '{name}': {made_of:,} rows -> {len(rows):,} means of {size} neighbours, which are fitted")
+            rows = ladders.told(rows, law.hooks.facts, known[name], plan)
+            rows = ladders.settled(rows, len(found.runs), last) if fitting else rows
         if not len(rows):
             continue
-        features.append(_features(law, rows["step"].to_numpy(int), plan, str(name), known.get(str(name), ())))
+        features.append(_features(law, rows["step"].to_numpy(int), plan, name, known.get(name, ())))
         frames.append(rows)
         for said_of in plan.notes:
-            told.setdefault(said_of, []).append(repr(str(name)))
+            told.setdefault(said_of, []).append(repr(name))
     notes += [f"run{'s' * (len(names) > 1)} {some(names, 3)}: {text}" for text, names in told.items()]
     if rising:
         notes.append(f"{rising} rows lie in the warm-up and are not {'fitted' if fitting else 'predicted'}")
@@ -332,12 +314,12 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
         raise DataError("all rows lie in the warm-up, where the law does not hold.")
     if not fitting:
         made = _joined(pd.concat(frames), features, law, notes)
-        return replace(made, asked=frame if rising else None)
+        return replace(made, asked=found.asked if rising else None)
     made = _joined(pd.concat(frames, ignore_index=True), features, law, notes)
     if law.hooks.facts:
         made = _shared_once(made, law)
         return replace(made, weights=ladders.weights(made.runs))
-    peaks = {runs.schedules[n].peak for n in frame["run"].unique()}
+    peaks = {plan.peak for _, _, plan, *_ in found.runs}
     if len(peaks) > 1 and max(peaks) > 1.001 * min(peaks):
         raise FitError(
             f"these runs have different peak learning rates ({', '.join(f'{p:g}' for p in sorted(peaks))}). "

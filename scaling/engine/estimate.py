@@ -117,7 +117,7 @@ class _Task:
     def thinned(self, rows: int) -> tuple[Design, models.Model]:
         """Up to `rows` of the rows, and the law over them."""
         short = self.short
-        few = short if len(short) <= rows else short.take(np.linspace(0, len(short) - 1, rows).round().astype(int))
+        few = short if len(short) <= rows else short.sketch(np.linspace(0, len(short) - 1, rows).round().astype(int))
         if len(few) == len(self.made):
             return few, self.model
         return few, models.build(self.law, self.specs, few.inputs, self.fixed, self.loss, coordinates=self.model.coordinates)

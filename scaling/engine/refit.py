@@ -139,7 +139,7 @@ def refit(
         start, who = np.concatenate(begun), np.array(owner)
         if len(made) > SKETCH and len(who) > F:
             rows = np.linspace(0, len(made) - 1, SKETCH).round().astype(int)
-            few = made.take(rows)
+            few = made.sketch(rows)
             coarse = model.over(few.inputs)
             start, who = _led(coarse, y[rows], start, who, weights[:, rows], loss, few.runs, stall, rounds)
         elif rounds < ROUNDS and len(who) > F and not model.coordinates.informed:  # a few steps show which start to follow
@@ -160,7 +160,7 @@ def _few(model: models.Model, made: Design, w: np.ndarray | None = None) -> tupl
     rows = np.arange(len(made)) if w is None else np.flatnonzero(w > 0)
     if len(rows) > GRID_ROWS:
         rows = rows[np.linspace(0, len(rows) - 1, GRID_ROWS).round().astype(int)]
-    few = made.take(rows)
+    few = made.sketch(rows)
     return model.over(few.inputs), few, rows
 
 
