@@ -1,5 +1,6 @@
 """Laws of streams, vocabulary, experts, repeats, samples and optimisers: numbers by hand or as their papers print them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from scipy import stats
 
 import scaling
+from scaling.judging.comparison import judged
+from scaling.judging.contest import contest
 
 laws = scaling.laws
 
@@ -219,3 +222,14 @@ def test_mixtures_beside_size_and_tokens_have_a_forecast_with_an_interval():
     mixed = 2.0 * 0.5**0.5 + 0.6 * 0.3**0.4 + 1.0 * 0.2**0.6
     truth = 1.5 + 1 / mixed + 300 / 2e9**0.33 + 400 / 1e11**0.3
     assert row["lower"] < truth < row["upper"] < 1.1 * row["lower"]
+
+
+def test_a_law_that_is_off_by_more_than_any_number_warns_of_nothing_and_is_not_called_no_worse():
+    rng = np.random.default_rng(5184)
+    table = pd.DataFrame({"N": 10 ** rng.uniform(6, 9, 60), "D": 10 ** rng.uniform(8, 11, 60)})
+    table["loss"] = (1.7 + 400 / table["N"] ** 0.34 + 400 / table["D"] ** 0.28) * np.exp(rng.normal(0, 0.01, 60))
+    found = contest(table, ["chinchilla", "kaplan"], None, objective="log_huber", delta=1e-3, seed=0)
+    trial = found.trials["kaplan"]
+    found.trials["kaplan"] = replace(trial, scores=np.where(np.isfinite(trial.scores), trial.scores * 1e220, np.nan))
+    row = judged(found)["kaplan"]
+    assert row["error"] > 1e200 and np.isfinite(row["se"]) and "no worse" not in row["reason"]

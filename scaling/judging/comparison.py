@@ -119,7 +119,7 @@ def judged(found: Contest) -> dict[str, dict[str, Any]]:
         if label == best:
             close = [k for k in found.trials if k != best and apart[k][0] <= NEAR * apart[k][1]]
             notes += [f"not clearly better than {', '.join(close)}"] if close else []
-        elif difference <= NEAR * se and not trial.explodes:
+        elif difference <= NEAR * se and not trial.explodes and error <= max(1.0, found.error(best)):  # 100 % off is worse
             notes.append("no worse than the best within its standard error")
         notes += fit.warnings[:2]
         if abs(bias) > 0.8 * error:
