@@ -8,9 +8,9 @@ import scaling
 from scaling.design import ladders
 from scaling.design.folds import folds
 from scaling.design.inputs import design
-from scaling.errors import ArgumentError, DataError, FitError
+from scaling.errors import ArgumentError, DataError, FitError, LawError
 from scaling.formula import Prior
-from scaling.planning import plan_next
+from scaling.planning import best_schedule, plan_next
 
 LAW = scaling.laws["ladder"]
 TRUTH = {
@@ -370,3 +370,9 @@ def test_what_is_noted_of_many_runs_is_said_once():
     assert len(said) == 1 and said[0].startswith("runs 'N0', 'N1', 'N2' and 2 more: rates before step 50")
     (alone,) = [note for note in design(runs["N0"], scaling.laws["ladder"], fitting=True).notes if "are not logged" in note]
     assert alone.startswith("run 'N0': rates before step 50")
+
+
+def test_a_search_of_a_schedule_under_a_ladder_says_who_gives_it(fit):
+    with pytest.raises(LawError, match=r"scaling\.plan\(fit, flops=\.\.\.\) gives all three"):
+        best_schedule(fit, 3000)
+    assert "schedule" in scaling.plan(fit, flops=1e17)

@@ -271,3 +271,34 @@ def test_tables_are_paired_under_any_name_of_their_columns():
     target = source.assign(val_loss=0.9 + 1.1 * (source["val_loss"] - 1.7) ** 0.9)
     named = {"params": "N", "tokens": "D", "val_loss": "loss"}
     assert relate(source, target).values == relate(source.rename(columns=named), target.rename(columns=named)).values
+
+
+def paired(kappa, noise, seed):
+    """Source and target losses of twenty runs, the latter by a relation of a known truth."""
+    sizes = {"N": np.geomspace(1e7, 1e9, 20), "D": np.geomspace(1e9, 1e11, 20)}
+    x = np.linspace(2.3, 3.6, 20)
+    y = (1.1 * (x - 1.6) ** kappa + 1.9) * np.exp(noise * np.random.default_rng(seed).standard_normal(20))
+    return pd.DataFrame({**sizes, "loss": x}), pd.DataFrame({**sizes, "loss": y})
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("noise", [1e-6, 1e-4, 1e-3])
+def test_on_a_straight_line_irreducible_losses_are_open_wherever_the_fit_ends(noise, seed):
+    """Where kappa = 1, K E0 and E1 are one number: the curvature at E0 = 2.3, the lowest loss, once said +-.06."""
+    found = relate(*paired(1.0, noise, seed))
+    assert np.isinf(found.errors["E0"]) and any("do not determine E0" in said for said in found.warnings)
+    assert "OK:" not in str(found) and (found.table() is None or "E0" not in found.table().index)
+
+
+@pytest.mark.parametrize(("kappa", "noise"), [(0.8, 1e-6), (1.3, 1e-6), (0.8, 1e-4), (1.3, 1e-4), (0.8, 1e-3)])
+def test_the_error_of_an_irreducible_loss_is_that_of_its_profile(kappa, noise):
+    found = [relate(*paired(kappa, noise, seed)) for seed in range(12)]
+    away = np.array([abs(one.E0 - 1.6) / one.errors["E0"] for one in found])
+    assert np.mean(away < 2) > 0.75 and (noise > 1e-4 or all(np.isfinite(one.errors["E0"]) for one in found))
+    assert noise > 1e-6 or not any("do not determine" in said for one in found for said in one.warnings)
+
+
+def test_a_relation_that_is_loaded_has_the_same_errors(tmp_path):
+    made = relate(*paired(0.8, 1e-3, 3))
+    made.save(tmp_path / "relation.json")
+    assert scaling.load(tmp_path / "relation.json").errors.to_dict() == pytest.approx(made.errors.to_dict(), nan_ok=True)

@@ -322,3 +322,21 @@ def test_many_budgets_at_once_are_planned_as_each_alone():
         together = scaling.plan(source, budgets)
         alone = pd.concat([scaling.plan(source, C) for C in budgets], ignore_index=True)
         pd.testing.assert_frame_equal(together, alone, check_exact=True)
+
+
+def test_a_plan_from_runs_on_one_line_says_that_no_split_is_known():
+    """Every run at D = 20 N, the commonest ladder there is."""
+    N = 10 ** np.linspace(7, 9, 10)
+    loss = (1.8 + 480 / N**0.35 + 2000 / (20 * N) ** 0.37) * np.exp(2e-3 * np.random.default_rng(0).standard_normal(10))
+    fit = scaling.fit(pd.DataFrame({"N": N, "D": 20 * N, "loss": loss}), "chinchilla")
+    with pytest.warns(UserWarning, match=r"D/N = 60 or 6.7 would decide"):
+        row = scaling.plan(fit, 1e21).iloc[0]
+    assert (row[["N_lower", "D_lower", "loss_lower"]] == 0).all() and np.isinf(row[["N_upper", "D_upper", "loss_upper"]]).all()
+
+
+def test_a_budget_at_which_losses_differ_by_no_digit_is_refused():
+    with pytest.raises(FitError, match=r"flops=1e\+40 is beyond 1e\+36"):
+        scaling.plan(BESIROGLU, 1e40)
+    A, B, alpha, beta = (BESIROGLU[k] for k in ("A", "B", "alpha", "beta"))
+    exact = (alpha * A / (beta * B)) ** (1 / (alpha + beta)) * (1e36 / 6) ** (beta / (alpha + beta))
+    assert scaling.plan(BESIROGLU, 1e36)["N"][0] == pytest.approx(exact, rel=1e-6)

@@ -152,8 +152,15 @@ def plan(
             ends = fit.predict(asked_for, level=level)
             out = out.assign(**{f"loss_{k}": ends[k].fillna(out[f"loss_{k}"]) for k in ("lower", "upper")})
         for doubt in _doubts(fit, asked_for):
+            out = _undecided(out) if doubt.startswith(OPEN) else out
             warnings.warn(doubt, stacklevel=2)
     return out
+
+
+def _undecided(rows: pd.DataFrame) -> pd.DataFrame:
+    """A plan whose split between size and tokens the data leave open: no end of theirs is one."""
+    ends = [name for name in map(str, rows) if name.endswith(("_lower", "_upper")) and not name.startswith("flat_")]
+    return rows.assign(**{name: 0.0 if name.endswith("_lower") else np.inf for name in ends})
 
 
 def _doubts(fit: Fit, asked_for: pd.DataFrame) -> list[str]:
@@ -249,7 +256,9 @@ def _solve_each(s: Surface, budget: Budget, wanted: Sequence[Asked]) -> list[dic
 
 
 def _payable(budget: Budget, C: float) -> float:
-    """The cost, which must pay for something."""
+    """The cost, which must pay for something, and be one at which losses still differ by their digits."""
+    if (most := COSTS[1]) < C:
+        raise FitError(f"flops={C:g} is beyond {most:g}, from where on no law's losses differ by the digits of a number.")
     if budget.flops(1.0, 1.0) >= C:
         served = f", and to serve {budget.served:g} tokens" if budget.served else ""
         raise FitError(f"flops={C:g} is too little to train one parameter on one token{served}.")

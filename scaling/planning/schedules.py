@@ -131,6 +131,11 @@ def _check(steps: int, warmup: int, kind: str, lowest: float) -> None:
 
 def _values(fit: Any) -> tuple[Law, dict[str, float], Mapping[str, Any]]:
     law = getattr(fit, "law", None)
+    if law is not None and "N" in law.hooks.facts:
+        raise LawError(
+            f"a schedule under '{law.name}' goes with a size and its tokens: scaling.plan(fit, flops=...) gives all three "
+            "(command line: scaling plan fit.json --flops 1e21)."
+        )
     if law is None or law.hooks.final is None:
         raise LawError(
             f"schedule search needs progress or a multi-power law, not {getattr(law, 'name', type(fit).__name__)}: a law that "

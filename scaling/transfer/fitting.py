@@ -112,7 +112,7 @@ def _doubts(relation: Relation, y: np.ndarray, known: Mapping[str, float]) -> li
         out.append(
             f"{many(n, 'pair')} for {many(free, 'unknown')}: the interval rests on {many(n - free, 'degree')} of freedom"
         )
-    error = relation.evidence.errors()
+    error = relation.errors
     if loose := [n for n in ("E0", "E1") if n not in known and not error[n] < LOOSE * relation.values[n]]:
         out.append(f"{OPEN} {listed(loose)}, nor kappa with it: take irreducible losses from joint fits")
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from scaling.intervals.target import Target
 from scaling.logs import Runs
 from scaling.rendering import Result, plain
 from scaling.transfer.pairs import points
+from scaling.transfer.profiles import reach
 from scaling.words import check_level, listed
 
 PARAMS = ("K", "kappa", "E0", "E1")
@@ -192,6 +194,17 @@ class Relation(Result):
             raise FitError("this relation was made by algebra and has no data behind it, so it has no interval.")
         return self.fit
 
+    @cached_property
+    def errors(self) -> pd.Series:
+        """Standard errors of what the fit behind it estimated; of irreducible losses the larger of delta method and profile."""
+        found = self.evidence.errors().fillna(np.inf)
+        known: dict[str, float] = {name: self.values[name] for name in ("E0", "E1") if name in self.evidence.fixed}
+        if len(known) == 2:
+            return found
+        rows = self.evidence.design
+        wider = pd.Series(reach(rows.inputs["x"], rows.loss, known, self.values), dtype=float).reindex(found.index).fillna(0.0)
+        return found.where(found >= wider, wider)
+
     def translate(self, source: Fit) -> Translated:
         """The whole law of the source data, carried to the target: `Translated`."""
         return Translated(self, source)
@@ -207,12 +220,15 @@ class Relation(Result):
         return [*out, *(("note", said) for said in self.warnings)]
 
     def table(self) -> pd.DataFrame | None:
-        return None if self.fit is None else pd.DataFrame({"error": self.fit.errors().dropna()})
+        if self.fit is None:
+            return None
+        found = self.errors.drop(labels=[*self.fit.fixed], errors="ignore")
+        return pd.DataFrame({"error": found[np.isfinite(found)]})
 
     def to_dict(self) -> dict[str, Any]:
         law: dict[str, Any] = {"law": self.law.name}
         if self.fit is not None:
-            law |= {"errors": plain(self.fit.errors().to_dict()), "verdict": self.fit.to_dict()["verdict"]}
+            law |= {"errors": plain(self.errors.to_dict()), "verdict": self.fit.to_dict()["verdict"]}
         if self.pairs is not None:
             law |= {"pairs": len(self.pairs), "account": self.pairs.attrs["account"]}
         return law | super().to_dict()
