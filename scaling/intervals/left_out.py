@@ -37,10 +37,10 @@ ROUNDS, STALL = 60, 1e-3  # iterations of a refit; gain in 20 of them below whic
 CLIP = 3.0  # robust standard deviations beyond which a row says nothing of the others
 FLOOR = 1e-3  # relative: no law holds better for a run nobody has seen
 ASSUMED = 2.0  # stretch of a law over sizes where no run can be left out, counted as one backtest
-# of one model's runs left out: misses of this size, known beforehand as so many; the part of them that forecasts from all runs
-# have, of laws with priors and of others; degrees of freedom that each tells. Chosen on 25M, 100M, 124M and tiny models
-# (benchmarks/forecasts/schedules_inside.py tells what other families would have chosen)
-MISS, PRIOR, USUAL, UNINFORMED, DOF = 0.7, 2.0, 0.8, 1.0, 3.0
+# of one model's runs left out by a law with priors: misses of this size, known beforehand as so many; the part of them that
+# forecasts from all runs have (both 1 of other laws, as if these were right); degrees of freedom that each tells. Chosen on
+# 25M, 100M, 124M and tiny models (benchmarks/forecasts/schedules_inside.py tells what other families would have chosen)
+MISS, PRIOR, USUAL, DOF = 0.7, 2.0, 0.8, 3.0
 BEGUN = (0.3, 0.45, 0.6)  # parts of the longest run from which its rest is predicted, to see how a miss grows with length
 LONGER = 0.5  # standard deviation beyond the longest run, in root mean squares of such misses per ln of length
 
@@ -75,8 +75,9 @@ class LeftOut:
             return max(1.0, float(np.sqrt(np.mean([ASSUMED**2, *squares]))))
         if not len(squares):
             return 1.0
-        shrunk = (PRIOR * MISS**2 + squares.sum()) / (PRIOR + len(squares))
-        return (USUAL if self.informed else UNINFORMED) * float(np.sqrt(max(shrunk, squares.mean())))
+        miss, part = (MISS, USUAL) if self.informed else (1.0, 1.0)
+        shrunk = (PRIOR * miss**2 + squares.sum()) / (PRIOR + len(squares))
+        return part * float(np.sqrt(max(shrunk, squares.mean())))
 
     @property
     def dof(self) -> float:
