@@ -12,7 +12,7 @@ import scaling.formula
 from scaling.design.cuts import cuts
 from scaling.design.order import beyond, measures
 from scaling.intervals import drift as room
-from scaling.intervals.calibration import drifting
+from scaling.intervals.calibration import drifting, telling
 from scaling.intervals.drift import half_width
 from scaling.intervals.target import Target
 from scaling.intervals.trials import weights
@@ -242,3 +242,19 @@ def test_the_interval_holds_what_rows_that_do_not_belong_do_to_the_forecast():
     found, truth = fit.predict({"N": [2e10], "D": [4e11]}).iloc[0], scaling.fit(grid().drop(index=37), "chinchilla")
     assert found["lower"] < truth.predict({"N": [2e10], "D": [4e11]})["prediction"].iloc[0] < found["upper"]
     assert not found["ok"]
+
+
+def test_rows_that_do_not_belong_beyond_all_others_are_a_break_and_drift():
+    """Three largest runs that leave the law together are where something else begins; the same three among the others are not."""
+    asked, table = {"N": [5e9], "D": [1e11]}, grid()
+    C = table["N"] * table["D"]
+    half = {}
+    for name, rows in (("last", C.nlargest(3).index), ("among", C.sort_values().index[[12, 20, 28]])):
+        table = grid()
+        table.loc[rows, "loss"] *= 0.8
+        fit = scaling.fit(table, "chinchilla")
+        assert set(fit.findings.strange) == set(rows)
+        assert len(telling(fit, "compute")) == (40 if name == "last" else 37)
+        found = fit.predict(asked)
+        half[name] = np.log(found["upper"] / found["lower"])[0] / 2
+    assert half["last"] > 4 * half["among"]

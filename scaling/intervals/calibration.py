@@ -9,7 +9,7 @@ import numpy as np
 from scaling.design.candidates import candidates
 from scaling.design.cuts import Cut, cuts
 from scaling.design.inputs import Design
-from scaling.design.order import natural_order, order
+from scaling.design.order import measures, natural_order, order
 from scaling.engine.fitted import Fitted
 from scaling.engine.losses import Loss
 from scaling.errors import OF_A_FORMULA, ScalingError
@@ -59,8 +59,10 @@ def own_trial(fit: Fitted, sign: int = 1) -> Backtested | None:
 def _own_trial(fit: Fitted, sign: int) -> Backtested | None:
     by = along(fit.law)
     try:
-        belong = np.setdiff1d(np.arange(len(fit.design)), fit.findings.strange)  # others would pass for drift
-        if by is None or not len(tests := splits(made := fit.design.take(belong[thinned(len(belong))]), by, sign)):
+        if by is None:
+            return None
+        rows = telling(fit, by, sign)
+        if not len(tests := splits(made := fit.design.take(rows[thinned(len(rows))]), by, sign)):
             return None
     except ScalingError:  # inputs that are not positive have no such order
         return None
@@ -69,6 +71,18 @@ def _own_trial(fit: Fitted, sign: int) -> Backtested | None:
         warm=fit.t[None], seed=fit.seed,
     )  # fmt: skip
     return None if own is None else Backtested(made, order(made, by), tests, own)
+
+
+def telling(fit: Fitted, by: str, sign: int = 1) -> np.ndarray:
+    """Rows (k,) that tell how a law drifts: those that belong, as a bad one would pass for drift; all, where several that do not
+    belong lie beyond all others, as then something else begins there."""
+    every, strange = np.arange(len(fit.design)), fit.findings.strange
+    kept = np.setdiff1d(every, strange)
+    if len(strange) > 1 and len(kept):
+        at = sign * measures(fit.design, by)
+        if (at[:, strange].min(axis=1) > at[:, kept].max(axis=1)).any():
+            return every
+    return kept
 
 
 def _drifting(fit: Fitted, sign: int) -> Drift | None:

@@ -15,7 +15,7 @@ from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit, fitting
 from scaling.fits.choice import BESIDE, Choice
 from scaling.formula import Law
-from scaling.intervals.calibration import along, drifting
+from scaling.intervals.calibration import along, drifting, telling
 from scaling.intervals.drift import drift
 from scaling.intervals.trust import HELD
 from scaling.judging.comparison import judged, none_fits
@@ -121,7 +121,7 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
     choice = Choice(tuple(order), errors, label, rival, difference, se, found.holdout, (*notes, *said), **beside)
     fit = fit.chosen(choice)
     if part is not None and by is not None:
-        if not len(fit.findings.strange):  # the same tests make its intervals
+        if len(telling(fit, by)) == len(fit.design):  # the same tests make its intervals
             others = part.beside(found)
             fit.memory.once(("drift", 1), lambda: drift(part.trial, others, part.tests, part.made, fit.loss, by))
         own = drifting(fit)
