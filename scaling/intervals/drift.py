@@ -87,13 +87,18 @@ class Drift:
         return beyond(self.sign * measures(rows, self.by), self.edges[:, None]) > CLOSEST
 
 
-def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Design, loss: Loss, by: str, sign: int = 1) -> Drift:
+def drift(
+    own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Design, loss: Loss, by: str, sign: int = 1,
+    counts: np.ndarray | None = None,
+) -> Drift:  # fmt: skip
     """Measure the drift of a law.
 
     Parameters
     ----------
     own, others : the law and those beside it, put to the same tests. made : the rows they were put to.
+    counts (F,) : how much every test counts, where these are of more rows than `made`; else by the rows of `made`.
     """
+    counts = weights(tests) if counts is None else counts
     at, y = sign * measures(made, by), loss.link(made.loss)
     slope = max(-sign * float(np.polyfit(at[0], y, 1)[0]) if np.ptp(at[0]) > 0 else 0.0, FLATTEST)
     fits = own.fits.last()
@@ -101,15 +106,17 @@ def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Desig
     noise = robust_scale(np.sqrt(made.weights) * (y - value), fits.params)
     scale = 1.0 if loss.log else float(np.median(np.abs(y)))
     usable = np.flatnonzero(own.usable)
-    pairs, counts, misses = [(f, cut) for f, cut in enumerate(tests) if own.usable[f]], weights(tests)[usable], []
+    pairs, misses = [(f, cut) for f, cut in enumerate(tests) if own.usable[f]], []
     distance = {f: np.maximum(beyond(at, at[:, cut.train]), CLOSEST)[cut.test] for f, cut in pairs}
-    believed = _believed(own, others, tests)
+    believed = _believed(own, others, counts)
     apart = {f: _apart(own, believed, f, cut.test, OFF * scale) for f, cut in pairs}
     for f, cut in pairs:  # what parameters, noise and the other laws account for is no drift; the rest grows with distance
         rest = np.clip(own.error[f, cut.test], -scale, scale) ** 2 - (PARAMETERS * own.sd[f, cut.test]) ** 2 - noise**2
         misses.append(float((rest - APART**2 * apart[f]) @ distance[f] / (distance[f] @ distance[f])))
-    W = float(counts.sum())
-    seen = max(0.0, float(counts @ misses) / W) if W else 0.0  # one cutoff may miss by less than noise: that counts, too
+    W = float(counts[usable].sum())
+    seen = (
+        max(0.0, float(counts[usable] @ misses) / W) if W else 0.0
+    )  # one cutoff may miss by less than noise: that counts, too
     tau2 = max((PRIOR * (USUAL * slope * scale) ** 2 + W * seen) / (PRIOR + W), seen)
     found = Drift(
         by=by,
@@ -130,10 +137,10 @@ def drift(own: Trial, others: Sequence[Trial], tests: Sequence[Cut], made: Desig
     return replace(found, coverage=float(np.mean(inside)) if inside else np.nan)
 
 
-def _believed(own: Trial, others: Sequence[Trial], tests: Sequence[Cut]) -> list[tuple[Trial, float]]:
+def _believed(own: Trial, others: Sequence[Trial], counts: np.ndarray) -> list[tuple[Trial, float]]:
     """The other laws that do not explode, by 1 / (error where held out)^2; the law itself has a share, too."""
     kept = [trial for trial in others if not trial.explodes and trial.usable.any()]
-    said = np.array([trial.held_out(weights(tests)) for trial in (own, *kept)])
+    said = np.array([trial.held_out(counts) for trial in (own, *kept)])
     if not np.isfinite(said[0]):
         return []
     shares = 1 / np.clip(said, 1e-12, 1e12) ** 2

@@ -122,8 +122,8 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
     fit = fit.chosen(choice)
     if part is not None and by is not None:
         if len(telling(fit, by)) == len(fit.design):  # the same tests make its intervals
-            others = part.beside(found)
-            fit.memory.once(("drift", 1), lambda: drift(part.trial, others, part.tests, part.made, fit.loss, by))
+            others, counts = part.beside(found), found.counts[part.cutoffs]
+            fit.memory.once(("drift", 1), lambda: drift(part.trial, others, part.tests, part.made, fit.loss, by, counts=counts))
         own = drifting(fit)
         if own is not None and own.stable:  # what lies at an edge did no harm
             fit = replace(fit, verdict=settled(fit.verdict, HELD))
