@@ -245,7 +245,7 @@ def test_the_interval_holds_what_rows_that_do_not_belong_do_to_the_forecast():
 
 
 def test_rows_that_do_not_belong_beyond_all_others_are_a_break_and_drift():
-    """Three largest runs that leave the law together are where something else begins; the same three among the others are not."""
+    """The three largest runs that leave the law together are where something else begins; three among the others are not."""
     asked, table = {"N": [5e9], "D": [1e11]}, grid()
     C = table["N"] * table["D"]
     half = {}

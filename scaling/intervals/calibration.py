@@ -74,8 +74,8 @@ def _own_trial(fit: Fitted, sign: int) -> Backtested | None:
 
 
 def telling(fit: Fitted, by: str, sign: int = 1) -> np.ndarray:
-    """Rows (k,) that tell how a law drifts: those that belong, as a bad one would pass for drift; all, where several that do not
-    belong lie beyond all others, as then something else begins there."""
+    """Rows (k,) that tell how a law drifts: those that belong, as a bad one would pass for drift. All, where several that do
+    not belong lie beyond all others: something else begins there."""
     every, strange = np.arange(len(fit.design)), fit.findings.strange
     kept = np.setdiff1d(every, strange)
     if len(strange) > 1 and len(kept):
