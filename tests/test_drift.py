@@ -258,3 +258,9 @@ def test_rows_that_do_not_belong_beyond_all_others_are_a_break_and_drift():
         found = fit.predict(asked)
         half[name] = np.log(found["upper"] / found["lower"])[0] / 2
     assert half["last"] > 4 * half["among"]
+
+
+def test_the_names_of_rows_decide_nothing():
+    asked, table = {"N": [5e9], "D": [1e11]}, grid(20)
+    plain, alike = (scaling.fit(t, "chinchilla").predict(asked) for t in (table, table.set_axis([0] * len(table))))
+    pd.testing.assert_frame_equal(plain, alike)

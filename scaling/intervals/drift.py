@@ -114,9 +114,8 @@ def drift(
         rest = np.clip(own.error[f, cut.test], -scale, scale) ** 2 - (PARAMETERS * own.sd[f, cut.test]) ** 2 - noise**2
         misses.append(float((rest - APART**2 * apart[f]) @ distance[f] / (distance[f] @ distance[f])))
     W = float(counts[usable].sum())
-    seen = (
-        max(0.0, float(counts[usable] @ misses) / W) if W else 0.0
-    )  # one cutoff may miss by less than noise: that counts, too
+    mean = float(counts[usable] @ misses) / W if W else 0.0
+    seen = max(0.0, mean)  # one cutoff may miss by less than noise: that counts, too
     tau2 = max((PRIOR * (USUAL * slope * scale) ** 2 + W * seen) / (PRIOR + W), seen)
     found = Drift(
         by=by,
@@ -149,11 +148,12 @@ def _believed(own: Trial, others: Sequence[Trial], counts: np.ndarray) -> list[t
 
 def _apart(own: Trial, believed: Sequence[tuple[Trial, float]], f: int, test: np.ndarray, most: float) -> np.ndarray:
     """Mean square distance (n,) to the other laws in the rows that were predicted at cutoff f; what one cannot say is none."""
-    apart, rows = np.zeros(int(test.sum())), own.made.frame.index[test]
+    apart, names, rows = np.zeros(int(test.sum())), own.made.frame.index, np.flatnonzero(test)
     for trial, share in believed:
         known = trial.made.frame.index
-        if trial.usable[f] and known.is_unique and not trial.law.over_schedules:  # which goes by other rows
-            at = known.get_indexer(rows)
+        same = known.equals(names)
+        if trial.usable[f] and (same or known.is_unique) and not trial.law.over_schedules:  # which goes by other rows
+            at = rows if same else known.get_indexer(names[test])
             off = np.where(at >= 0, trial.error[f, at] - own.error[f, test], 0.0)
             apart += share * np.clip(off, -most, most) ** 2
     return apart
