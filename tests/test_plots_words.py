@@ -163,6 +163,14 @@ LONG = "exp_2026-11-03_llama3-style-d768-l12-h12_fineweb-edu-100BT_{name}_resume
 @pytest.fixture(scope="module")
 def odd(sizes, surface, annealed):
     """The same of shapes that the usual data do not have: two budgets, a forecast far away, long names, many domains."""
+    N, D = (
+        np.sqrt(C / 6) * np.geomspace(0.3, 1 / 0.3, 7) ** k for k in (1, -1) for C in [np.geomspace(1e17, 1e22, 30)[:, None]]
+    )
+    noise = np.exp(1e-3 * np.random.default_rng(1).normal(size=210))
+    thirty = pd.DataFrame({"N": N.ravel(), "D": D.ravel()}).assign(
+        loss=lambda t: (1.7 + 400 / t.N**0.34 + 400 / t.D**0.34) * noise
+    )
+    many = scaling.fit(thirty, "chinchilla")
     two = sizes.iloc[:14].assign(D=lambda rows: rows["D"] / np.where(rows.index < 7, 1.0, 5.0))
     long = runs_of(*((name, 1e8, 1e-3, 4000, LONG) for name in ("wsd", "cosine", "constant")))
     step = np.arange(10, 1500, 10)
@@ -176,11 +184,12 @@ def odd(sizes, surface, annealed):
         "isoflop": lambda: plots.isoflop(two), "frontier": lambda: plots.frontier(surface, 1e26),
         "curve": lambda: plots.curve(annealed, long),
         "forecast": lambda: plots.forecast(annealed, long), "running": lambda: plots.running(calm),
+        "residuals": lambda: plots.residuals(many),
         "choices": lambda: plots.choices(ahead), "shares": lambda: plots.shares(mixture([f"{LONG}{k}" for k in range(20)])),
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["isoflop", "frontier", "curve", "forecast", "running", "choices", "shares"])
+@pytest.mark.parametrize("name", ["isoflop", "frontier", "curve", "forecast", "running", "residuals", "choices", "shares"])
 def test_no_word_of_an_odd_shape_is_cut_or_lies_on_another(name, odd):
     for width in (3.3, 6.8):
         figure = plots.figure_of(odd[name]())

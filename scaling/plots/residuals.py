@@ -32,6 +32,8 @@ def residuals(fit: Fit, *, ax: Axes | Mapping[str, Axes] | None = None) -> dict[
     One panel per input with two values or more (of laws of schedules step, rate and size), and "prediction". With many rows
     a line joins the medians of equally many rows each: it would lie on zero if the law lacked nothing.
     """
+    from matplotlib.ticker import MaxNLocator
+
     rows = _rows(fit)
     against = [str(name) for name in rows if name != "residual"]
     with style.styled():
@@ -49,6 +51,8 @@ def residuals(fit: Fit, *, ax: Axes | Mapping[str, Axes] | None = None) -> dict[
                 one.plot(centre, [part["residual"].iloc[b].median() for b in bins], "-o", color=style.PREDICTION, markersize=4)
             if (part[name] > 0).all() and part[name].max() > 3 * part[name].min():
                 style.label_amounts(one, x=name)
+            else:
+                one.xaxis.set_major_locator(MaxNLocator(6, prune="upper"))  # a label at the very end would be cut
             said = fit.law.conventions.get(name, name)  # which column the only input is
             one.set_xlabel(LABELS.get(said, style.LABELS.get(said, said)))
             one.set_ylabel("residual (%)")
