@@ -157,3 +157,15 @@ def test_rows_of_a_table_without_a_loss_and_copies_are_named():
     named = design(odd.assign(run=[f"r{k}" for k in range(13)]), law, fitting=True)
     assert [said.rpartition(": ")[2] for said in named.notes] == ["run r2", "run r12"]
     assert design(odd.round(2), law, fitting=True).notes == ("1 of 13 rows have no loss and are not fitted: row 2",)
+
+
+@pytest.mark.parametrize("heat", [0.05, 0.15])
+@pytest.mark.parametrize("known", [0.4, 0.78])
+def test_a_decay_to_come_saves_what_a_run_beside_it_shows_not_what_other_families_do(heat, known):
+    """Noise of gradients so low that a decay saves .006 and .023 of the loss: language models save .07 to .12."""
+    job, beside = curve(1e6, "wsd", 3000, 0, heat=heat), curve(5e5, "wsd", 3000, 5, heat=heat)
+    live = job.assign(loss=job["loss"].where(job["step"] <= known * 3000))
+    found = scaling.forecast(live, references=scaling.Runs.from_frame(beside)).end
+    final = job["loss"].tail(3).mean()
+    assert found["mean_lower"] < final < found["mean_upper"]
+    assert found["prediction"] == pytest.approx(final, rel=0.008)  # off by .011 to .014 while the family was believed

@@ -165,6 +165,11 @@ class Hierarchy:
         return r, np.minimum(1.0, HUBER / np.maximum(np.abs(r), 1e-12)), both[:, 1:]
 
     @property
+    def plan(self) -> Schedule:
+        """Of the target."""
+        return self._plan
+
+    @property
     def residuals(self) -> np.ndarray:
         """loss / law - 1 of the target's rows."""
         curve = self.curves[0]

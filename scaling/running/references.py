@@ -11,13 +11,15 @@ import pandas as pd
 
 from scaling.errors import DataError
 from scaling.logs import Runs
-from scaling.running.beliefs import Family, widening
-from scaling.running.hierarchy import Curve, Hierarchy, Link
+from scaling.running.beliefs import Family, carried, widening
+from scaling.running.hierarchy import SIZE, Curve, Hierarchy, Link
 from scaling.running.path import Path
 from scaling.running.prefix import FEWEST, Prefix
 from scaling.schedules import Schedule
 
 ROWS = 60  # of a reference that a fit sees
+# standard deviations off its family from which on what references show is believed instead; how often that is asked again
+UNLIKE, AGAIN = 2.0, 4
 MISFIT = 0.01  # of the loss, by which the law may miss a run: where it holds it misses by a tenth of it
 
 
@@ -124,11 +126,32 @@ def as_runs(given: Any, what: str) -> Runs:
 
 
 def hierarchy(target: Prefix, references: References | None, family: Family) -> tuple[Hierarchy, list[str]]:
-    """The fit of a running log with its references, and what to say of them."""
+    """The fit of a running log with its references, and what to say of them.
+
+    Families are few: where the references are unlike them, the family is believed less, by as much as they are off it. Else
+    what it says a decay saves pulls a run away from what the runs beside it have shown.
+    """
     step, loss, noise = target.means()
     curves = [Curve(Path(target.plan, step), loss, noise)]
     groups, said = references.groups(family) if references is not None else ([], [])
     for b, group in enumerate(groups, 1):
         curves += [replace(curve, block=b) for curve in group.curves]
     links = [group.link(target, family) for group in groups]
-    return Hierarchy(curves, family.belief(target.plan.peak, float(loss[-1])), links), said
+    belief = family.belief(target.plan.peak, float(loss[-1]))
+    model = Hierarchy(curves, belief, links)
+    for _ in range(AGAIN):
+        unlike = _unlike(model)
+        if not (unlike > UNLIKE).any():
+            break
+        wider = np.where(unlike > UNLIKE, unlike, 1.0)
+        belief = replace(belief, precision=belief.precision / np.outer(wider, wider))
+        model = Hierarchy(curves, belief, links)
+    return model, said
+
+
+def _unlike(model: Hierarchy) -> np.ndarray:
+    """How many standard deviations (8,) of the family the constants of the references are off it, of the nearest group."""
+    if not model.links:
+        return np.zeros(SIZE)
+    groups = [carried(model.x[SIZE * b :][:SIZE], link.horizon, model.plan)[0] for b, link in enumerate(model.links, 1)]
+    return np.asarray(np.abs(np.array(groups) - model.prior.mean).min(0) * np.sqrt(np.diag(model.prior.precision)))
