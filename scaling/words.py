@@ -16,8 +16,9 @@ _UNITS = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 
 def parse_number(value: Any) -> float:
-    """3e-4, 24k, 2M, 7B or a number."""
-    match = re.fullmatch(r"\s*([-+0-9.eE]+)([kKMBT]?)\s*", str(value))
+    """3e-4, 24k, 2M, 7B, 12_000_000 or a number."""
+    text = re.sub(r"(?<![\d_.])(\d{1,3}(?:_\d{3})+)(?![\d_])", lambda m: m[0].replace("_", ""), str(value))
+    match = re.fullmatch(r"\s*([-+0-9.eE]+)([kKMBT]?)\s*", text)
     try:
         number = float(match[1]) * _UNITS[match[2]] if match else math.nan
     except ValueError:  # such as 1e or --3
@@ -65,6 +66,11 @@ def duration(seconds: float) -> str:
 def many(n: int, noun: str) -> str:
     """1 row, 2 rows, 12,000 rows: a number of things, whose name has its plural where there is not one of them."""
     return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def verb(n: int, one: str = "is", several: str = "are") -> str:
+    """What `n` things do: 1 of 20 rows has, 2 of them have."""
+    return one if n == 1 else several
 
 
 def others(n: int, noun: str = "row") -> str:

@@ -66,7 +66,7 @@ def test_columns_of_what_is_no_table(write, tmp_path):
     ("text", "settings", "said"),
     [
         ("N,loss\n1,3\n2,oops\n", {}, r"a\.csv, line 3, column 'loss': found 'oops'; expected a number like 3.25 or 7B"),
-        ("# c\nN,loss\n\n1_000,3\n", {}, r"line 4, column 'N': found '1_000'"),
+        ("# c\nN,loss\n\n1_00,3\n", {}, r"line 4, column 'N': found '1_00'"),
         ("n,loss\n1,3\n", {}, r"a\.csv: no column 'N'; did you mean|a\.csv: no column 'N'; it has n, loss"),
         ("N,val\n1,3\n", {"columns": {"loss": "vall"}}, r"no column 'vall', asked for as loss; did you mean 'val'\?"),
         ("N,loss\n1,3,4\n", {}, "line 2: 3 fields"),

@@ -83,7 +83,7 @@ CASES = [  # command that fails, its exit code, what the answer holds, and the c
     ),
     ("fit s/table.csv --law chinchila", 2, "did you mean 'chinchilla'?", "fit s/table.csv --law chinchilla"),
     ("fit s/table.csv --law data_constrained", 3, "missing U", "laws --for s/table.csv"),
-    ("fit sizes.csv --law chinchilla", 3, "--map N=COLUMN", "fit sizes.csv --law chinchilla --map N=Weights"),
+    ("fit sizes.csv --law chinchilla", 3, "--map N=Weights", "fit sizes.csv --law chinchilla --map N=Weights"),
     ("fit head.csv", 3, "no row below the header", None),
     ("fit s/table.csv --fixed alpha=0.3", 2, "say which with --law", "fit s/table.csv --law chinchilla --fixed alpha=0.3"),
     ("fit s/table.csv --law chinchilla --fixed alhpa=0.3", 2, "did you mean 'alpha'?", None),

@@ -12,6 +12,7 @@ from scaling.cli import output
 from scaling.cli.options import Many, Reading, auto_laws
 from scaling.cli.output import Printing
 from scaling.cli.own_laws import law_named
+from scaling.cli.spoken import spoken
 from scaling.errors import ArgumentError
 from scaling.formula import find, laws
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from scaling.formula import Law
 
 
+LONG = 80  # characters of a reason that is not said twice
 PROVENANCE = ("errors", "source", "counts", "conventions", "made_on", "note", "verified")
 
 
@@ -71,7 +73,11 @@ def _allowed(data: Any, printing: Printing) -> int:
     fitting = [(law.name, f"fits: {law.formula}") for law in found.laws]
     absent = sorted(found.absent.items(), key=lambda item: item[1].startswith("predicts "))
     width = max(map(len, [name for name, _ in (*fitting, *absent)]))
-    lines = [(name.ljust(width), said) for name, said in (*fitting, *absent)]
+    lines, first = [], dict[str, str]()
+    for name, said in (*fitting, *absent):
+        alike = first.setdefault(said, name)  # a fault of the data is said once
+        short = spoken(said).partition(". The data has ")[0]
+        lines.append((name.ljust(width), f"as {alike}" if alike != name and len(said) > LONG else short))
     content = {"fit": [law.name for law in found.laws], "absent": found.absent, "unused": found.unused}
     return output.show(output.Told(lines, None, content), printing)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
@@ -246,7 +247,7 @@ class Reading:
                     hint = scaling.logs.findings.near(column, header)
                     raise DataError(f"{path}: no column {column!r}, asked for by --map as {name}{hint}")
             for path, header in zip(paths, headers, strict=True):
-                check_columns(path, header, laws, loss)
+                check_columns(path, header, laws, loss, log=bool(self.fact) or "step" in names)
             return self.read(paths, quiet=quiet)
         if self.warmup is not None:
             raise ArgumentError("--warmup goes with loss curves, not with a table of runs")
@@ -267,30 +268,40 @@ def _steps(header: Sequence[str]) -> bool:
     return exported or bool({*header} & {*scaling.logs.columns.ALIASES["step"]})
 
 
-def check_columns(path: str, header: list[str], laws: Sequence[Law] | None, loss: Sequence[str]) -> None:
+def check_columns(path: str, header: list[str], laws: Sequence[Law] | None, loss: Sequence[str], *, log: bool = False) -> None:
     """Refuse a table, a file without steps, that lacks a column of the one law asked for, or of every law.
 
-    `laws`: None where N and D are meant. `loss`: ("loss",) where a table must have one.
+    `laws`: None where N and D are meant. `loss`: ("loss",) where a table must have one. `log`: do options say that it is one?
     """
-    log = not header or _steps(header) or not all(map(str.isprintable, header))
-    if log or any(law.over_schedules for law in laws or ()):
+    if not header or not all(map(str.isprintable, header)) or any(law.over_schedules for law in laws or ()):
         return
-    said = f"the file has {', '.join(header)}; "
-    if laws is None or len(laws) != 1:
-        if not scaling.counting.reachable(header, loss) or laws is None:
-            absent = [name for name in ("N", "D", *loss) if not scaling.counting.reachable(header, (name,))]
-            names = " ".join(f"--map {name}=COLUMN" for name in absent)
-            raise DataError(
-                f"{path}: no table of N, D{' and loss' if loss else ''}, and no log with a column for step; {said}name "
-                f"them: {names}, or --map step=COLUMN"
-            )
+    named = laws[0].over_columns(header) if laws is not None and len(laws) == 1 else None
+    wanted = ("N", "D", *loss) if named is None else (*named.inputs, *loss)
+    missing = [name for name in wanted if not scaling.counting.reachable(header, (name,))]
+    x, unit = scaling.logs.columns.x_of(header)
+    x = "" if unit == "updates" else x  # which a list of runs has, too
+    if log or not missing or _steps(header) or (named is None and x and "lr" in header):
         return
-    inputs = laws[0].over_columns(header).inputs
-    if missing := [name for name in (*inputs, *loss) if not scaling.counting.reachable(header, (name,))]:
+    said, names = f"the file has {', '.join(header)}; ", _named(header, missing)
+    if named is None:
+        fact = scaling.logs.units.STEPS[unit][0] if x else ""
+        curve = f"of one run whose steps are its {x}: --fact {fact}=NUMBER" if x else "--map step=COLUMN"
         raise DataError(
-            f"{path}: law '{laws[0].name}' needs columns {', '.join((*inputs, *loss))}; missing {', '.join(missing)}; "
-            f"{said}name it: --map {missing[0]}=COLUMN; `scaling laws --for {path}` says which laws these allow"
+            f"{path}: no table of N, D{' and loss' if loss else ''}, and no log with a column for step; {said}name "
+            f"{'it' if len(missing) == 1 else 'them'}: {names}, or {curve}"
         )
+    raise DataError(
+        f"{path}: law '{named.name}' needs columns {', '.join(wanted)}; missing {', '.join(missing)}; {said}name "
+        f"{'it' if len(missing) == 1 else 'them'}: {names}; `scaling laws --for {path}` says which laws these allow"
+    )
+
+
+def _named(header: list[str], missing: list[str]) -> str:
+    """The options that name what is missing; the column itself where only one is left that may be it."""
+    known = [*scaling.counting.ALIASES, *scaling.logs.columns.ALIASES]
+    left = [c for c in header if not any(scaling.counting.reachable([c], (name,)) for name in known)]
+    column = left[0] if len(left) == len(missing) == 1 else "COLUMN"
+    return " ".join(f"--map {shlex.quote(f'{name}={column}')}" for name in missing)
 
 
 def auto_laws() -> list[Law]:

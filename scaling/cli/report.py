@@ -10,6 +10,7 @@ from scaling.cli import output
 from scaling.cli.options import Flag, Output, check_files, saved_fit
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError
+from scaling.words import many
 
 
 def run(
@@ -47,7 +48,7 @@ def run(
     check_files(output_, "page", inputs=[file], force=force)
     fit = scaling.fit(scaling.read(file)) if file.is_dir() else saved_fit(file)
     if output_ is not None:
-        output.notes([f"read the fit of {fit.law.name} to {len(fit.design):,} rows of {file}"], quiet=printing.quiet)
+        output.notes([f"read the fit of {fit.law.name} to {many(len(fit.design), 'row')} of {file}"], quiet=printing.quiet)
 
     def save(path: Path, *, force: bool) -> None:
         document.put(path, scaling.report.page(fit).encode(), "page", force=force)

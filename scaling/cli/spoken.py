@@ -7,14 +7,16 @@ import shlex
 
 NAMES = {"columns": "map", "facts": "fact", "inputs": "input", "shares": "share", "floors": "floor", "caps": "cap"}
 SAME = (
-    "at", "by", "cost", "counts", "delta", "fixed", "flops", "force", "gpu", "gpu_hours", "holdout", "level", "loss",
+    "at", "by", "cost", "counts", "delta", "fixed", "flops", "force", "gpu", "gpu_hours", "holdout", "law", "level", "loss",
     "lowest", "N", "D", "objective", "peak", "rates", "resumed", "schedule", "served", "shape", "steps", "unique",
     "utilisation", "warmup", "where",
 )  # fmt: skip
 ARGUMENT = rf"(?<![\w,:-])({'|'.join([*NAMES, *SAME])})="  # not a key of a schedule's text
 # with a number others are facts
 NUMBERS = r"(?<![\w,:-])(delta|final|steps|warmup|loss|lowest|holdout|level|gpu_hours|gpu|utilisation)="
-SAID_TWICE = re.compile(r"(?:^|(?<=[.;] )|(?<=[^']: ))(?:(?![.;] |(?<!'): ).)*? \(command line: ([^)]*)\)", re.M)
+SAID_TWICE = re.compile(
+    r"(?:^|(?<=[.;] )|(?<=[^']: ))(?:(?![.;] |(?<!'): ).)*? \(command line: ((?:[^()]|\([^()]*\))*)\)", re.M
+)
 PAIR = re.compile(r"\{?'([^']*)': ([^,{}]*)")
 KEPT = re.compile(r"'[a-z_]+:[^']*'|Schedule\([^)]*\)|`[^`]*`")  # schedules as text, and commands
 

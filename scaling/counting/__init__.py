@@ -4,7 +4,7 @@ Counting only the embeddings differently moves the exponent of N in C from 0.83 
 counted in two ways are converted here, or refused; they are never mixed.
 """
 
-from scaling.counting.columns import completed, reachable
+from scaling.counting.columns import ALIASES, completed, reachable
 from scaling.counting.conventions import (
     FLOPS,
     PARAMETERS,
@@ -23,7 +23,7 @@ from scaling.counting.machines import MACHINES, machine_flops
 from scaling.counting.tables import KINDS, alike, counted, matched, recounted
 
 __all__ = [
-    "FLOPS", "KINDS", "MACHINES", "PARAMETERS", "SERVE", "TRAIN", "Shape", "alike", "completed", "compute",
+    "ALIASES", "FLOPS", "KINDS", "MACHINES", "PARAMETERS", "SERVE", "TRAIN", "Shape", "alike", "completed", "compute",
     "convert_parameters", "counted", "flops_per_token", "grown", "machine_flops", "matched", "named_in", "parameters",
     "reachable", "recounted", "tokens",
 ]  # fmt: skip

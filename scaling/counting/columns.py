@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scaling.counting.conventions import compute, tokens
+from scaling.errors import DataError
 from scaling.words import plain_name
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ ALIASES = {  # input of laws -> what tables call it, in small letters; a space o
     "streams": ("parallel_size", "num_streams", "n_streams", "parallel_streams"),
 }  # fmt: skip
 EXPORTED = re.compile(r"^(config|summary)[./]")  # what W&B's tables of runs put before the names of settings and results
+UNITS = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "billion": 1e9, "t": 1e12, "trillion": 1e12}
+UNIT = re.compile(rf"(.+?)(?:_?[(\[](?:in_)?({'|'.join(UNITS)})s?[)\]]|_(?:in_)?(thousand|[mb]|(?:m|b|tr)illion)s?)")
+MOST = {"N": 1e14, "D": 1e15, "U": 1e15}  # what a table may give in millions, params (M), tokens_billion, and more than any
 # column -> ways to it: from which columns, how, and what is said of it
 RULES: dict[str, list[tuple[tuple[str, str], Callable[[Any, Any], Any], str]]] = {
     "M": [
@@ -66,20 +71,35 @@ def completed(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, 
 
 
 def _renamed(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The table with the named columns that it has under another name."""
+    """The table with the named columns that it has under another name, or in another unit that the name says."""
     notes = []
     for name in names:
-        same = None if name in frame else next(iter(_called(map(str, frame.columns), name)), None)
-        if same is not None:
-            frame = frame.assign(**{name: frame[same]})
-            notes.append(f"{name} is column '{same}'")
+        if name in frame or not (called := _called(map(str, frame.columns), name)):
+            continue
+        same, unit = called[0]
+        values = frame[same]
+        if unit > 1 and values.dtype.kind in "iuf":  # words are refused where the law reads them
+            values = values * unit
+            if (most := values.max()) > MOST[name]:
+                called_so = f"--map {quote(f'{name}={same}')}"
+                raise DataError(
+                    f"column '{same}': in the unit of its name its numbers reach {most:.3g}, more than there are. Call it "
+                    f"{name} if they stand for themselves (command line: If they stand for themselves, pass {called_so})."
+                )
+        frame = frame.assign(**{name: values})
+        notes.append(f"{name} is column '{same}'{f', times {unit:g}' * (unit > 1)}")
     return frame, notes
 
 
-def _called(columns: Iterable[str], name: str) -> list[str]:
-    """The columns that may be this input by another name, the most usual first."""
+def _called(columns: Iterable[str], name: str) -> list[tuple[str, float]]:
+    """The columns that may be this input by another name, the most usual first, and what their numbers count."""
     plain = {plain_name(EXPORTED.sub("", str(c))): c for c in columns}
-    return [plain[alias] for alias in ALIASES.get(name, ()) if alias in plain]
+    aliases = ALIASES.get(name, ())
+    found = [(plain[alias], 1.0) for alias in aliases if alias in plain]
+    for p, column in plain.items() if name in MOST else ():
+        if (match := UNIT.fullmatch(p)) and (match[1] in aliases or (match[2] and match[1] == name.lower())):
+            found.append((column, UNITS[match[2] or match[3]]))
+    return found
 
 
 def reachable(columns: Iterable[str], names: Iterable[str]) -> bool:

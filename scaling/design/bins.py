@@ -6,6 +6,7 @@ import numpy as np
 
 from scaling.design.inputs import Design
 from scaling.schedules.drops import RateDrops
+from scaling.words import many
 
 LIMIT = 1000  # rows of one curve that are fitted as they are; longer ones are binned
 
@@ -60,6 +61,7 @@ def binned(made: Design, limit: int = LIMIT) -> Design:
     ends = np.cumsum(np.bincount(group))  # a row in the middle of its bin stands for the drops behind it
     middle = np.argsort(group, kind="stable")[(ends + np.append(0, ends[:-1])) // 2]
     inputs = {k: v[middle] if isinstance(v, RateDrops) else smooth(v) for k, v in made.inputs.items()}
-    note = f"{len(made):,} rows -> {len(first)} log-spaced bins for the search and the bootstrap; the optimum uses all rows"
+    bins = many(len(first), "log-spaced bin")
+    note = f"{len(made):,} rows -> {bins} for the search and the bootstrap; the optimum uses all rows"
     frame = made.frame.iloc[first].assign(**{k: v for k, v in inputs.items() if isinstance(v, np.ndarray)})
     return Design(frame, inputs, smooth(made.loss), weight, (*made.notes, note))

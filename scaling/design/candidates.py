@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from scaling.design.inputs import BESIDE, Design, design, of_columns
 from scaling.errors import OF_A_FORMULA, ScalingError
 from scaling.formula import ANY_POSITIVE, Law, laws
 from scaling.logs import Runs
-from scaling.words import first_line, many, plain_name
+from scaling.words import first_line, listed, many, plain_name, verb
 
 SETTINGS = ("lr", "peak_lr", "batch", "B", "batch_tokens", "U", "unique_tokens", "p", "experts", "E", "bits", "P", "V")
 CURVE = 10  # rows of a run from which on it is a curve and not an end
@@ -24,14 +25,22 @@ CURVE = 10  # rows of a run from which on it is a curve and not an end
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """laws : that can be fitted, as the columns name their inputs. absent : name -> why another cannot, or need not.
-    unused : columns that vary and that none of the laws takes. designs : the rows of the laws, by name.
+    unused : columns that vary and that none of the laws takes; nameless : those of them that no law knows.
+    designs : the rows of the laws, by name.
     over_curves : laws that would take all rows of these curves, of which those compared take the ends alone."""
 
     laws: list[Law]
     absent: dict[str, str]
     unused: list[str]
+    nameless: list[str]
     designs: dict[str, Design]
     over_curves: list[str]
+
+    def unheeded(self) -> str:
+        """What is said of columns that no law takes, and what to do where one of them may be the size."""
+        said = f"no law compared takes {listed(self.unused)}, which {verb(len(self.unused), 'varies', 'vary')}"
+        size = self.nameless[:1]
+        return said + "".join(f"; if {name} is the size, say so: --map {quote(f'N={name}')}" for name in size)
 
 
 def candidates(data: Any, *, positive: bool = True) -> Candidates:
@@ -77,10 +86,11 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
     for name in {*found} - {*kept}:
         law = found[name][0]
         absent[name] = f"leaves out columns that vary: it takes {', '.join(law.conventions.get(i, i) for i in law.inputs)}"
-    unused = _unused(data, [found[name] for name in kept])
+    known, nameless = _unused(data, [found[name] for name in kept])
     ends = isinstance(data, Runs) and bool(data.schedules) and _whole(data, several=True)
     over_curves = [law.name for law in laws.values() if ends and law.name in absent and _over_sizes(law)]
-    return Candidates([found[name][0] for name in kept], absent, unused, {name: found[name][1] for name in kept}, over_curves)
+    designs = {name: found[name][1] for name in kept}
+    return Candidates([found[name][0] for name in kept], absent, known + nameless, nameless, designs, over_curves)
 
 
 def _over_sizes(law: Law) -> bool:
@@ -163,11 +173,11 @@ def _grown(law: Law) -> int:
     return len(named & {"N", "D", "S", "step", "B"}) + ("M" in named)
 
 
-def _unused(data: Any, found: list[tuple[Law, Design]]) -> list[str]:
-    """Columns of settings that vary and that no law takes."""
+def _unused(data: Any, found: list[tuple[Law, Design]]) -> tuple[list[str], list[str]]:
+    """Columns of settings that vary and that no law takes, and where no law takes a size the columns that may be it."""
     frame = data.joined() if isinstance(data, Runs) else data
     if not found or found[0][0].over_schedules:
-        return []
+        return [], []
     inputs = {i for law, _ in found for i in law.inputs}
     taken = inputs.union(*(ALIASES.get(i, ()) for i in inputs))
     if isinstance(data, Runs):  # along a run its rate varies by plan; from run to run the peak does
@@ -179,7 +189,8 @@ def _unused(data: Any, found: list[tuple[Law, Design]]) -> list[str]:
     settings = {*SETTINGS, *asked, *(name for i in asked for name in ALIASES.get(i, ()))} - taken
     known = [str(c) for c in frame if {str(c), plain_name(str(c))} & settings and frame[c].nunique() > 1]
     if isinstance(data, Runs) or {"N", "C"} & inputs:
-        return known
+        return known, []
     # laws that know no size: a column of numbers that varies may be it, by a name nobody told
     named = {*taken, *known, *BESIDE, *(name for names in ALIASES.values() for name in names)}
-    return known + [str(c) for c in frame if str(c) not in named and frame[c].dtype.kind in "iuf" and frame[c].nunique() > 1]
+    rest = [c for c in map(str, frame) if c not in named and plain_name(c) not in named]
+    return known, [c for c in rest if frame[c].dtype.kind in "iuf" and frame[c].nunique() > 1]

@@ -13,7 +13,7 @@ from scaling.counting.columns import completed
 from scaling.errors import DataError
 from scaling.formula import ANY_POSITIVE, Domain, Law
 from scaling.formula.monomials import trace
-from scaling.logs.sheet import row_named
+from scaling.logs.sheet import PLACE, row_named
 from scaling.words import listed, others, parse_number
 
 COUNTS = ("N", "D")  # whatever the law, there is no run of none of them
@@ -44,13 +44,6 @@ def numbers(column: pd.Series, name: str, place: pd.DataFrame | None = None) -> 
         raise DataError(f"column '{name}' has no rows.")
     if column.dtype == object and all(isinstance(x, Real) and not isinstance(x, bool) for x in column):
         column = column.astype(float)
-    if place is not None and column.dtype == object:
-        wrong = [at for at, x in enumerate(column) if not isinstance(x, Real) and pd.isna(pd.to_numeric(x, errors="coerce"))]
-        if wrong and {"file", "line"} <= {*place}:
-            raise DataError(
-                f"{row_named(place, wrong[0], name)}: found {column.iloc[wrong[0]]!r}; expected a number like 3.25 or 7B; "
-                "correct the cell or remove the line"
-            )
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         raise _not_numbers(column, name, place)
     return column.to_numpy(float)
@@ -68,7 +61,9 @@ def _not_numbers(column: pd.Series, name: str, place: pd.DataFrame | None) -> Da
         f"mend the cells, or leave such rows out: data['{name}'] = pandas.to_numeric(data['{name}'], errors='coerce'), "
         f"then data.dropna(subset='{name}')."
     )
-    if pd.to_numeric(column.iloc[wrong].astype(str).str.replace(",", ""), errors="coerce").notna().all():
+    if place is not None and {*PLACE} <= {*place}:
+        remedy = "correct the cell or leave out its row."
+    elif pd.to_numeric(column.iloc[wrong].astype(str).str.replace(",", ""), errors="coerce").notna().all():
         remedy = f"convert the column: data['{name}'].astype(str).str.replace(',', '').astype(float)."
     elif all(map(_spoken, column.iloc[wrong])):
         remedy = f"write numbers without units: {parse_number(column.iloc[wrong[0]]):g}."
@@ -92,10 +87,10 @@ def weights(frame: pd.DataFrame, loss: np.ndarray | None, relative: bool) -> np.
     ----------
     loss : (n,), where standard errors count. relative : they are errors of ln loss.
     """
-    weight = numbers(frame["weight"], "weight") if "weight" in frame else np.ones(len(frame))
+    weight = numbers(frame["weight"], "weight", frame) if "weight" in frame else np.ones(len(frame))
     if loss is None or "loss_se" not in frame:
         return weight
-    se = numbers(frame["loss_se"], "loss_se")
+    se = numbers(frame["loss_se"], "loss_se", frame)
     if (bad := ~((se > 0) & np.isfinite(se)) & ~np.isnan(loss)).any():
         raise DataError(
             f"{row_named(frame, np.flatnonzero(bad)[0], 'loss_se')}: standard errors must be positive and finite; "

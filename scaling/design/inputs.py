@@ -22,6 +22,7 @@ from scaling.logs.sheet import PLACE, rows_named
 from scaling.logs.tables import listed_columns
 from scaling.schedules import Schedule, schedule
 from scaling.schedules.drops import RateDrops
+from scaling.words import many, verb
 
 # inputs of laws, by the name they have in logs
 COLUMNS = {
@@ -202,7 +203,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
             f"The data has {listed_columns(given)}. Add or rename columns, or take a law of what is there."
         )
     if fitting and len(frame) and frame["loss"].isna().all():
-        raise DataError(f"column 'loss' is empty in all {len(frame)} rows, so there is nothing to fit.")
+        raise DataError(f"column 'loss' is empty in all {many(len(frame), 'row')}, so there is nothing to fit.")
     columns = {c: checks.numbers(frame[c], c, frame) for c in (*law.inputs, "loss") if c in frame}
     loss = columns.get("loss", np.full(len(frame), np.nan))
     weights = checks.weights(frame, loss if fitting else None, positive)
@@ -216,7 +217,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     order = np.lexsort([weights[kept], loss[kept], *(columns[c][kept] for c in reversed(law.inputs))])
     empty, notes = frame[np.isnan(loss)], list[str]()
     if len(empty):
-        notes.append(f"{len(empty)} of {len(frame)} rows have no loss and are not fitted: {rows_named(empty)}")
+        notes.append(f"{_lost(len(empty), len(frame))}: {rows_named(empty)}")
     made = made.take(kept[order])
     made, copies = _once(made, law)
     made = replace(made, notes=(*counts, *notes, *copies, *_in_units(made.inputs)))
@@ -309,7 +310,8 @@ def _from_runs(runs: Runs, law: Law, fitting: bool) -> Design:
             told.setdefault(said_of, []).append(repr(name))
     notes += [f"run{'s' * (len(names) > 1)} {some(names, 3)}: {text}" for text, names in told.items()]
     if rising:
-        notes.append(f"{rising} rows lie in the warm-up and are not {'fitted' if fitting else 'predicted'}")
+        within = f"{many(rising, 'row')} {verb(rising, 'lies', 'lie')} in the warm-up and {verb(rising)}"
+        notes.append(f"{within} not {'fitted' if fitting else 'predicted'}")
     if not frames:
         raise DataError("all rows lie in the warm-up, where the law does not hold.")
     if not fitting:
@@ -355,13 +357,19 @@ def _joined(frame: pd.DataFrame, features: list[dict[str, Any]], law: Law, notes
     return Design(shown, inputs, loss, np.ones(len(frame)), tuple(dict.fromkeys(notes)))
 
 
+def _lost(n: int, of: int, why: str = "") -> str:
+    return f"{n} of {of} rows {verb(n, 'has', 'have')} no loss{why} and {verb(n)} not fitted"
+
+
 def _shared_once(made: Design, law: Law) -> Design:
     """Runs branched from one trunk repeat its rows; they are one measurement and count once."""
     keys = ["step", "loss", *(c for c in ("n_params", *law.inputs) if c in made.frame)]
     repeated = made.frame.duplicated(keys).to_numpy()
     if not repeated.any():
         return made
-    notes = [f"{repeated.sum()} rows repeat a row of another run (a shared trunk) and count once"]
+    again = int(repeated.sum())
+    same, once = verb(again, "repeats", "repeat"), verb(again, "counts once", "count once")
+    notes = [f"{many(again, 'row')} {same} a row of another run (a shared trunk) and {once}"]
     runs = made.frame["run"].to_numpy()
     for run in [run for run in dict.fromkeys(runs[repeated]) if repeated[runs == run].all()]:
         own = made.frame[keys][runs == run].iloc[-1]

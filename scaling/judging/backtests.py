@@ -26,7 +26,7 @@ from scaling.intervals.calibration import along, anew, drifting
 from scaling.intervals.drift import Drift
 from scaling.intervals.trials import aligned, splits
 from scaling.rendering import Result, plain
-from scaling.words import check_level, check_seed
+from scaling.words import check_level, check_seed, many, verb
 
 HORIZONS = (1.5, 4.0)  # where "near" and "far" end, as ratios to the largest row fitted
 
@@ -133,7 +133,9 @@ def backtest(
     tests = splits(made, by) if by == "schedule" else cuts(order(made, by), shares)
     tests = [c for c in tests if c.train.sum() > len(law.params) + 1 and c.test.any()]
     if not tests:
-        raise FitError(f"{len(made)} rows are too few to hold some back for '{law.name}' by {by}; add runs or rows.")
+        raise FitError(
+            f"{many(len(made), 'row')} {verb(len(made))} too few to hold some back for '{law.name}' by {by}; add runs or rows."
+        )
     parts = []
     with one_thread():
         fits = refit(law, made, loss, np.array([c.train * made.weights for c in tests]), seed=seed)

@@ -99,7 +99,7 @@ def chosen_of(found: Contest, allowed: Candidates, notes: list[str], *, whole: b
             f"each curve counts by its end; all of it is fitted by {' or '.join(map(repr, allowed.over_curves))}, by name"
         )
     if allowed.unused:
-        said.append(f"no law compared takes {listed(allowed.unused)}, which {'varies' if len(allowed.unused) == 1 else 'vary'}")
+        said.append(allowed.unheeded())
     rows = judged(found) if order else {}
     beside = {name: tuple(rows[k][column] for k in order) for name, column in BESIDE.items()}
     errors = tuple(found.error(k) for k in order)

@@ -241,6 +241,8 @@ def direction(laws: list[Law]) -> str | None:
         return "compute"
     if "step" in found:
         return "step"
+    if all(len(law.inputs) == 1 for law in laws) and len(rest := found - {"tokens"}) == 1:
+        return str(rest.pop())  # of a table of one column, which some laws would have called tokens
     which = ", ".join(sorted(map(str, found)))
     raise FitError(f"these laws are extrapolated along different columns ({which}); say holdout=, the column for all.")
 

@@ -21,7 +21,7 @@ from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.logs.tables import listed_columns
 from scaling.rendering import Result, plain
-from scaling.words import check_level, check_seed, many
+from scaling.words import check_level, check_seed, many, verb
 
 SAME = 1.05  # ratio up to which sizes are one rung: recipes differ by a vocabulary or so
 CLEAR = 2.0  # standard errors of a difference at the target that seeds do not make
@@ -115,11 +115,13 @@ def compare_recipes(
     target = float(losses.columns[-1])
     judged = losses[losses[target].notna()]
     if len(judged) < 2 or losses.shape[1] < 2:
+        n, sizes = len(judged), many(losses.shape[1], "size")
         raise DataError(
-            f"{len(judged)} recipes have runs at the largest {by} ({target:.4g}), and there are {losses.shape[1]} sizes; two "
-            f"of both are needed. Sizes within {SAME - 1:.0%} are one."
+            f"{many(n, 'recipe')} {verb(n, 'has', 'have')} runs at the largest {by} ({target:.4g}), and there "
+            f"{verb(losses.shape[1])} {sizes}; two of both are needed. Sizes within {SAME - 1:.0%} are one."
         )
-    notes = [] if len(judged) == len(losses) else [f"{len(losses) - len(judged)} recipes have no run at the target: left out"]
+    gone = len(losses) - len(judged)
+    notes = [] if not gone else [f"{many(gone, 'recipe')} {verb(gone, 'has', 'have')} no run at the target: left out"]
     sd = _between_seeds(rows) if noise is None else float(noise)
     error = None if sd is None else sd / np.sqrt(cells["seeds"].unstack("rung").loc[judged.index, target].to_numpy(float))
     truth = np.log(judged[target].to_numpy(float))
@@ -213,7 +215,7 @@ def _fitted(
         keys = [(rung, recipe) for rung in rungs[last] for recipe in recipes]
         if not keys:
             if law is not None:
-                few = f"there are {len(rungs) - 1} sizes below the target"
+                few = f"there {verb(len(rungs) - 1)} {many(len(rungs) - 1, 'size')} below the target"
                 raise ArgumentError(f"'{found.name}' has {len(found.params)} parameters and {few}; give a smaller law.")
             continue
         weights = np.array([made.weights * ((at <= rung) & (codes == recipe)) for rung, recipe in keys])

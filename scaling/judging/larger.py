@@ -21,6 +21,7 @@ from scaling.fits.choice import CLOSE
 from scaling.intervals.calibration import along
 from scaling.intervals.trials import Trial, tried
 from scaling.judging.contest import SURE, Contest, surely
+from scaling.words import verb
 
 SHARES = (0.2, 0.4, 0.6)  # of the rows, that may be left out
 FEWEST = 5  # rows per parameter that are fitted at least: fewer would trade what a law misses for what it does not know
@@ -79,8 +80,9 @@ class Larger:
             return fit, []
         kept = np.flatnonzero(order(fit.design, by) > self.floor)
         other = "" if self.label == chosen else f"{self.label} "
+        n = len(fit.design) - len(kept)
         said = (
-            f"the smallest {len(fit.design) - len(kept)} of {len(fit.design)} rows by {WORDS.get(by, by)} are left out: with "
+            f"the smallest {n} of {len(fit.design)} rows by {WORDS.get(by, by)} {verb(n)} left out: with "
             f"them {chosen} is off by {100 * self.before:.2g} % on larger rows held out, {other}without by "
             f"{100 * self.error:.2g} %"
         )

@@ -83,7 +83,8 @@ def parse(cell: str) -> Any:
     """A whole number, a number, also with a unit (125M), or the text itself."""
     for kind in (int, float, parse_number):
         try:
-            return kind(cell) if "_" not in cell else cell
+            if kind is parse_number or "_" not in cell:  # int and float read 1_0, too
+                return kind(cell)
         except ValueError:
             continue
     return cell

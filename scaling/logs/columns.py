@@ -226,10 +226,10 @@ def curve_columns(header: list[str]) -> list[str]:
     return [column for column in header if column in known or column == "_step" or plain_name(column) in x]
 
 
-def has_x(names: Iterable[str]) -> bool:
-    """Is there a column that grows along a run: updates, tokens, epochs?"""
-    known = {plain_name(alias) for table in (ALIASES["step"], SECOND["step"], *OTHER_X.values()) for alias in table}
-    return any(plain_name(name) in known for name in names)
+def x_of(names: Iterable[str]) -> tuple[str, str]:
+    """The column that grows along a run, and what it counts (a key of `scaling.logs.units.STEPS`); ("", "") without one."""
+    header, ways = list(names), {"updates": (*ALIASES["step"], *SECOND["step"]), **OTHER_X}
+    return next(((x, unit) for unit, aliases in ways.items() if (x := _first(header, aliases))), ("", ""))
 
 
 def check_names(columns: Mapping[str, str] | None) -> dict[str, str]:

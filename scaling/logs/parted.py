@@ -9,7 +9,7 @@ from scaling.logs.cells import Cells, Sparse, is_missing, numbers_of
 from scaling.logs.columns import ALIASES
 from scaling.logs.findings import Findings
 from scaling.logs.sheet import Sheet
-from scaling.words import plain_name
+from scaling.words import many, plain_name
 
 PARTS = (
     "split", "data_split", "dataset_split", "phase", "mode", "stage", "subset", "partition", "type", "log_type", "kind", "set",
@@ -66,9 +66,9 @@ def _by_part(sheet: Sheet, plain: Mapping[str, str], findings: Findings) -> Shee
         if len(train):
             columns[loss] = _of(values, train, sheet)
         columns.setdefault("val_loss", _of(values, val, sheet))
-    findings.note(f"column {part!r} tells losses of training ({len(train)} rows) from those of evaluation", sheet.name)
+    findings.note(f"column {part!r} tells losses of training ({many(len(train), 'row')}) from those of evaluation", sheet.name)
     if len(test):
-        findings.note(f"the loss of {len(test)} rows of a test set is not read", sheet.name)
+        findings.note(f"the loss of {many(len(test), 'row')} of a test set is not read", sheet.name)
     return replace(sheet, columns=columns, torn=False)
 
 

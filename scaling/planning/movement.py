@@ -22,6 +22,7 @@ from scaling.intervals.calibration import drifting, own_trial
 from scaling.intervals.drift import CLOSEST, PARAMETERS, PRIOR, USUAL
 from scaling.intervals.trials import weights
 from scaling.planning.surface import Surface
+from scaling.words import many
 
 APART = 0.4  # of the root mean square distance to the optima of other laws
 FURTHEST = 3.0  # ln of the factor beyond which optima are no further apart: parts without an optimum lie at an end
@@ -117,7 +118,7 @@ class Movement:
         names = ", ".join(surface.law.name for surface, _ in self.others)
         beside = f", what {names} say" if names else ""
         return (
-            f"calibrated: how the optimum moved over {len(self.counts)} backtests, carried on to "
+            f"calibrated: how the optimum moved over {many(len(self.counts), 'backtest')}, carried on to "
             f"{np.exp(max(furthest - self.edge, 0.0)):.3g}x the largest compute{beside}, and bootstrap refits; the loss of "
             "such a run as predict gives it"
         )

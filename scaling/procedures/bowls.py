@@ -23,7 +23,7 @@ from scaling.planning.recipes.grids import around, enough, groups_of, levelled, 
 from scaling.procedures.step_law import at_edge, regret
 from scaling.procedures.tables import needs, needs_positive
 from scaling.rendering import Result, plain
-from scaling.words import check_seed, many
+from scaling.words import check_seed, many, verb
 
 WITHIN = 0.1  # of the lowest loss of their size and tokens: rolling origin on public grids, of none, .3, .1, .05 and .03
 FEWEST = 3  # groups that say how much settings drift
@@ -74,9 +74,10 @@ class Settings(Result):
         return SAID[self.beside.law.name]
 
     def head(self) -> list[tuple[str, str]]:
+        sizes = many(self.groups, "size")
         told = [
             ("verdict", "OK" if self.ok else f"not to be trusted: {'; '.join(self.bowls.verdict.failures)}"),
-            ("rows", f"{self.rows} of {self.of}, {self._counting()}; {self.groups} sizes with their tokens"),
+            ("rows", f"{self.rows} of {self.of}, {self._counting()}; {sizes} with {verb(self.groups, 'its', 'their')} tokens"),
             *(("  note", said) for said in self.notes),
         ]
         if self.at_edge:

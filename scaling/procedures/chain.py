@@ -19,6 +19,7 @@ from scaling.fits import Fit, fit
 from scaling.intervals.target import Target
 from scaling.procedures.tables import needs
 from scaling.rendering import Result
+from scaling.words import many
 
 SKILL = 0.5  # part of the progress beyond the runs seen that the law must explain
 AHEAD = 0.25  # part of the runs, those of lowest loss, that are held out to be predicted
@@ -196,4 +197,4 @@ def _judged(rows: pd.DataFrame, law: str) -> tuple[float, float, bool, str]:
         return error, skill, True, ""
     trend = np.corrcoef(rows["L"], rows["loss"])[0, 1]
     why = "no clear trend with the loss" if abs(trend) < 0.8 else "the runs of lower loss leave the curve of the others"
-    return error, skill, False, f"not predictable: {why} (skill {skill:.2f} on the {ahead} runs of lowest loss)"
+    return error, skill, False, f"not predictable: {why} (skill {skill:.2f} on the {many(ahead, 'run')} of lowest loss)"

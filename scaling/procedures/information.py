@@ -16,6 +16,7 @@ from scaling.fits import Fit
 from scaling.formula import Published
 from scaling.procedures.tables import needs_positive
 from scaling.rendering import Result
+from scaling.words import many, verb
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,7 +78,10 @@ def mutual_information(losses: pd.DataFrame, tokens: float = 1.0) -> Information
             "there; leave such sizes out."
         )
     if len(points) < 3:
-        raise FitError(f"{len(points)} sizes are too few for lam and N_c and a look at whether they fit; three are needed.")
+        raise FitError(
+            f"{many(len(points), 'size')} {verb(len(points))} too few for lam and N_c and a look at whether they fit; three "
+            "are needed."
+        )
     by = {k: fits.fit(pd.DataFrame({"N": points["N"], "loss": points[k]}), "information") for k in ("information", "gain")}
     return Information(points, **by)
 

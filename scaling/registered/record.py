@@ -22,6 +22,7 @@ from scaling.formula import Law, find
 from scaling.registered import target as targets
 from scaling.rendering import Result, plain
 from scaling.version import __version__
+from scaling.words import many
 
 KIND = "registration"
 BOUNDS = ("prediction", "lower", "upper")
@@ -98,7 +99,9 @@ class Registration(Result):
         """Where a forecast that was made again is not this one to the last bit; when it was made does not count."""
         told = []
         if self.data["sha256"] != again.data["sha256"]:
-            told.append(f"the data differ: {self.data['rows']} rows then, {again.data['rows']} now, or other numbers in them")
+            told.append(
+                f"the data differ: {many(self.data['rows'], 'row')} then, {again.data['rows']} now, or other numbers in them"
+            )
         told += [
             f"{name}: {mine.get(name)} then, {other.get(name)} now"
             for mine, other in ((self.law, again.law), (self.code, again.code))
@@ -120,7 +123,7 @@ class Registration(Result):
             ("verdict", f"{sure}: registered {self.made}, before the run"),
             *(("note" if self.ok else "  not ok", said) for said in self.words.get("why", ())),
             *told,
-            ("data", f"{self.data['rows']} rows, sha256 {self.data['sha256']}"),
+            ("data", f"{many(self.data['rows'], 'row')}, sha256 {self.data['sha256']}"),
             ("code", ", ".join(f"{name} {said[:12]}" for name, said in self.code.items())),
             ("sha256", self.sha256),
         ]

@@ -17,6 +17,7 @@ from scaling.errors import DataError, ScalingError
 from scaling.logs import Runs
 from scaling.logs.columns import LOSSES
 from scaling.schedules import Schedule, schedule
+from scaling.words import verb
 
 
 def saved(target: Any, steps: list[int]) -> dict[str, Any]:
@@ -41,8 +42,8 @@ def check_open(target: Any) -> None:
         return
     if known := int(table[_losses(table)].notna().any(axis=1).sum()):
         raise DataError(
-            f"{known} of {len(table)} rows to be registered have a measured loss: a forecast is registered before its run. "
-            "Leave those rows, or their column of losses, out. "
+            f"{known} of {len(table)} rows to be registered {verb(known, 'has', 'have')} a measured loss: a forecast is "
+            "registered before its run. Leave those rows, or their column of losses, out. "
             "For a job in progress register what scaling.forecast says (command line: A job in progress is registered by "
             "`scaling forecast LOG --register FILE`)."
         )

@@ -13,7 +13,7 @@ from scaling.errors import ArgumentError, DataError
 from scaling.fits import Fit, fit
 from scaling.transfer.pairs import pair
 from scaling.transfer.relation import OPEN, PARAMS, Relation, share_explained, slopes
-from scaling.words import listed, many
+from scaling.words import listed, many, verb
 
 LOOSE = 0.5  # relative standard error beyond which an irreducible loss is not called determined
 FEW = 3  # pairs beyond the number of free parameters below which an interval rests on almost nothing
@@ -43,7 +43,9 @@ def relate(source: Any, target: Any, *, E0: float | None = None, E1: float | Non
     x, y = pairs["x"].to_numpy(), pairs["loss"].to_numpy()
     above = (x > known.get("E0", -np.inf)) & (y > known.get("E1", -np.inf))
     if not above.all():
-        said.append(f"{(~above).sum()} of {len(pairs)} pairs lie at or below an irreducible loss and are left out")
+        low = int((~above).sum())
+        lie = verb(low, "lies", "lie")
+        said.append(f"{low} of {len(pairs)} pairs {lie} at or below an irreducible loss and {verb(low)} left out")
     if not above.any():
         raise DataError(
             f"no pair lies above the irreducible losses {', '.join(f'{k} = {v:.6g}' for k, v in known.items())}; the losses "

@@ -13,6 +13,7 @@ from scaling.engine import model as models
 from scaling.engine.verdict.again import fitted
 from scaling.engine.verdict.near import Near, scales
 from scaling.engine.verdict.rows import Strange, strange
+from scaling.words import many, verb
 
 POOR = 0.15  # of the spread of the losses: a scatter beyond which the fit may have been bent
 APART = 1.5  # times the range of the middle 60 % of rows: distance from the middle at which a row stands apart
@@ -123,8 +124,9 @@ def two_units(near: Near, first: Strange) -> str:
         there = replace(near, design=replace(near.design, inputs=mended), model=model, t=t)
         scatter, _ = fitted(there, model, everything, BETTER * first.scale, settle=False)[0]
         if np.isfinite(scatter):
+            rows = f"{many(int(small.sum()), 'row')} {verb(int(small.sum()), 'has', 'have')}"
             return (
-                f"{small.sum()} rows have {name} below {np.exp(order[widest]) * 1.01:.3g}, a class apart: as if it were in "
+                f"{rows} {name} below {np.exp(order[widest]) * 1.01:.3g}, a class apart: as if it were in "
                 f"units of {factor:.0g}; the law holds once it is multiplied by that"
             )
     return ""

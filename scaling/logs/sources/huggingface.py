@@ -9,6 +9,7 @@ from scaling.logs.findings import Findings
 from scaling.logs.gathered import Gathered
 from scaling.logs.opened import text_of
 from scaling.logs.sheet import Sheet
+from scaling.words import many
 
 NAME = "Hugging Face trainer_state.json and checkpoint folders"
 STATE = "trainer_state.json"
@@ -95,7 +96,7 @@ def _sheet(state: dict[str, Any], name: str, parts: tuple[str, ...], findings: F
         evaluated |= seen
         gathered.add(row, i + 1)
     if again:
-        findings.note(f"{again} evaluations of a step already evaluated left out", name)
+        findings.note(f"{many(again, 'evaluation')} of a step already evaluated left out", name)
     columns, lines = gathered.finished()
     if not len(lines):
         findings.problem(name, "log_history is empty: nothing was logged yet; set logging_steps")

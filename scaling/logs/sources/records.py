@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling.document import kind_saved
-from scaling.logs.columns import has_x
+from scaling.logs.columns import x_of
 from scaling.logs.findings import Findings, some
 from scaling.logs.gathered import Gathered
 from scaling.logs.opened import decoded, text_of
@@ -39,7 +39,7 @@ def sheets(path: Path, findings: Findings) -> list[Sheet]:
     if findings.count > known:
         return []
     columns, lines = gathered.finished()
-    if first == "{" and not has_x(columns) and re.match(r'\s*\{\s*"[^"]*"\s*:\s*\[', text):
+    if first == "{" and not x_of(columns)[0] and re.match(r'\s*\{\s*"[^"]*"\s*:\s*\[', text):
         gathered.count("epoch")  # the history of Keras: lists by name, one value an epoch
         columns, lines = gathered.finished()
     if not columns:

@@ -14,6 +14,7 @@ from scaling.formula import Law, Published, constants
 from scaling.planning.compute import plan
 from scaling.planning.recipes.rules import Run, Said, outside
 from scaling.planning.surface import Budget, Surface
+from scaling.words import many
 
 SURFACES = ("chinchilla/besiroglu2024", "chinchilla/hoffmann2022")
 # best size or tokens as powers of compute, in the unit of FLOP that the constants take
@@ -88,7 +89,7 @@ def own(fit: Fit) -> str:
 
 def rows_of(fit: Fit) -> str:
     """Where its numbers stand."""
-    return f"{len(fit.design)} rows"
+    return many(len(fit.design), "row")
 
 
 def predicted(fit: Fit, rows: pd.DataFrame, level: float) -> Said:
