@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scaling import document
 from scaling.document import Fields
-from scaling.fits import Fit, kept
+from scaling.fits import Fit, kept, origin
 from scaling.fits.choice import Choice
 from scaling.fits.saving import from_saved
 from scaling.registered import Registration, Score
@@ -18,6 +18,7 @@ def _fit(saved: Fields) -> Fit:
     choice = Choice.from_saved(saved.part("choice")) if "choice" in saved.found else None
     fit = Fit.of(from_saved(saved), choice)
     kept.from_saved(saved, fit)
+    origin.from_saved(saved, fit)
     return fit
 
 

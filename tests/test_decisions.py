@@ -84,7 +84,7 @@ def test_sizes_that_are_nearly_alike_are_one_rung_and_gaps_are_told():
     assert len(found.frame[found.frame["way"] == "rung"]) == 4 and (found.frame["pairs"] == 6).all()
     gap = table[~((table["recipe"] == "bad") & (table["N"] > 5e9))]
     left = scaling.compare_recipes(gap)
-    assert left.recipes == 3 and left.notes == ("1 recipes have no run at the target: left out",)
+    assert left.recipes == 3 and left.notes == ("1 recipe has no run at the target: left out",)
     few = table[~((table["recipe"] == "even") & (table["N"] < 5e6))]
     assert scaling.compare_recipes(few).frame["pairs"].iloc[0] == 3
 
@@ -103,7 +103,7 @@ def test_tables_that_cannot_be_compared():
     for data, asked, error, said in (
         (table.drop(columns="recipe"), {}, DataError, "no column recipe; the table has N, D, loss"),
         (table, {"by": "size"}, DataError, "no column size"),
-        (table[table["N"] == 1e6], {}, DataError, "there are 1 sizes; two of both are needed"),
+        (table[table["N"] == 1e6], {}, DataError, "there is 1 size; two of both are needed"),
         (table[table["recipe"] == "bad"], {}, DataError, "1 recipes have runs at the largest N"),
         (table.assign(loss=-1.0), {}, DataError, "column 'loss' must hold positive numbers"),
         (table.assign(N="big"), {}, DataError, "column 'N' must hold positive numbers"),

@@ -59,7 +59,11 @@ def test_a_law_of_a_file_is_fitted_saved_loaded_and_reported(table, tmp_path, he
     made = scale(tmp_path, "fit", "points.csv", "--law", law, "-o", "fit.json")
     assert made.returncode == 0 and "soft_floor_of_a_file" in made.stdout, made.stderr
     code, _, said = here("predict", "fit.json", "--N", "1B", "--D", "1T")
-    assert code == 2 and "--laws FILE.py" in said
+    assert code == 2 and "fit.json: the law 'soft_floor_of_a_file' is defined in own.py; add --laws own.py." in said
+    (tmp_path / "own.py").rename(tmp_path / "moved.py")
+    code, _, said = here("predict", "fit.json", "--N", "1B", "--D", "1T")
+    assert f"which {tmp_path / 'own.py'} defined when it was saved, is none that is known here; add --laws" in said
+    (tmp_path / "moved.py").rename(tmp_path / "own.py")
     code, _, said = here("predict", "fit.json", "--N", "1B", "--D", "1T", "--laws", "own.py", "--json")
     assert code == 0, said
     code, _, said = here("report", "fit.json", "-o", "page.html", "--laws=own.py")

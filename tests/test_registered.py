@@ -177,7 +177,7 @@ def test_damage_is_refused(fit, tmp_path, place):
 
 
 def test_what_has_been_measured_is_no_forecast(fit, curves):
-    with pytest.raises(DataError, match="1 of 2 rows to be registered have a measured loss"):
+    with pytest.raises(DataError, match="1 of 2 rows to be registered has a measured loss"):
         fit.register({**FAR, "loss": [2.1, np.nan]})
     assert len(fit.register({**FAR, "loss": [np.nan, np.nan]}).frame) == 2
     with pytest.raises(DataError, match="a forecast is registered before its run"):
@@ -423,10 +423,11 @@ def test_register_a_job(here, capsys):
         ("register fit.json --again fit.json", 2, "this is no registered forecast"),
         ("register fit.json --N 7B -o f.json", 2, "law 'chinchilla' also needs --D"),
         ("register fit.json --N 7B --DD 2T -o f.json", 2, "did you mean '--D'?"),
-        ("register fit.json run.csv -o f.json", 3, "have a measured loss"),
+        ("register fit.json run.csv -o f.json", 3, "has a measured loss"),
         ("register fit.json run.csv -o run.csv", 2, "this command reads that file"),
         ("score fit.json run.csv", 2, "this is no registered forecast"),
-        ("score fit.json", 2, "score needs the logs of the run, or a folder"),
+        ("score fit.json", 2, "no registered forecast; `scaling register FIT ... -o FILE` writes one"),
+        ("score run.csv", 2, "no registered forecast; `scaling register FIT ... -o FILE` writes one"),
         ("score . run.csv", 2, "is a folder, whose scores are read as they are"),
         ("score fit.json run.csv --plot x.png", 2, "--plot goes with a folder"),
         ("score none.json run.csv", 3, "no such file"),
@@ -451,7 +452,7 @@ def test_the_example_of_the_readme(here, capsys):
     text = README.read_text().partition("## Register a forecast")[2].partition("\n## ")[0]
     (python,), (shell,) = (re.findall(rf"```{kind}\n(.*?)```", text, re.S) for kind in ("python", "text"))
     exec(compile(python, "README", "exec"), {"scaling": scaling})
-    assert scaling.load("forecast.json").frame["N"].tolist() == [7e9]
+    assert scaling.load("forecast.json").frame["N"].tolist() == [5e5]
     Path("forecast.json").unlink()
     for line in shell.splitlines():
         command = line.removeprefix("$ scaling ").partition("#")[0].split()

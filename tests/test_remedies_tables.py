@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -146,3 +147,51 @@ def test_a_table_of_one_nameless_column_is_fitted_along_it(table, capsys):
     table("x", "loss", rows=pd.DataFrame({"x": x, "loss": 1.7 + 4e3 * x**-0.2}))
     assert main(["fit", "t.csv"]) == 0
     assert "cutoffs along x" in capsys.readouterr().out
+
+
+def again(page):
+    """The commands of a page that make it again."""
+    (typed,) = re.findall(r"<h2>Make it again</h2>\s*<pre[^>]*>(.*?)</pre>", page.read_text(), re.S)
+    return unescape(typed).splitlines()
+
+
+def test_the_commands_of_a_page_make_it_again(table, tmp_path, capsys):
+    table("Model capacity", "D", "loss")
+    lines = [
+        ["fit", "t.csv", "--map", "N=Model capacity", "--where", "N > 1e7", "--law", "chinchilla", "-o", "mine.json"],
+        ["report", "mine.json", "-o", "page.html"],
+    ]
+    for line in lines:
+        assert main(line) == 0
+    commands = again(tmp_path / "page.html")
+    assert commands == [shlex.join(["scaling", *line]) for line in lines]
+    before = scaling.load("mine.json").values
+    for name in ("mine.json", "page.html"):
+        (tmp_path / name).unlink()
+    for command in commands:
+        assert main(shlex.split(command)[1:]) == 0
+    assert scaling.load("mine.json").values == before and (tmp_path / "page.html").exists()
+
+
+def test_a_page_made_in_python_names_the_files_that_were_read(table, tmp_path):
+    table("N", "D", "loss")
+    fit = scaling.fit(scaling.logs.read_table(["t.csv"]), "chinchilla")
+    (tmp_path / "page.html").write_text(scaling.report.page(fit))
+    commands = again(tmp_path / "page.html")
+    assert commands[0].startswith("scaling fit t.csv --law chinchilla ")
+    for command in commands:
+        assert main(shlex.split(command)[1:]) == 0
+    assert scaling.load("fit.json").values == fit.values
+
+
+def test_a_million_times_the_compute_is_no_forecast():
+    fit = scaling.fit(PLAIN, "chinchilla")
+    most = PLAIN["N"].max() * PLAIN["D"].max()
+    rows = pd.DataFrame(
+        {"N": np.sqrt(most * np.array([1, 1e3, 0.9e6, 1.1e6])), "D": np.sqrt(most * np.array([1, 1e3, 0.9e6, 1.1e6]))}
+    )
+    found = fit.predict(rows)
+    assert found["ok"].tolist() == [True, True, True, False]
+    assert found.attrs["why"] == [
+        "row 3: more than 1e6 times the largest compute fitted: no law was ever seen to hold so far ahead"
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import scaling
 from scaling.cli import main
 from scaling.running import watched
 from scaling.schedules import schedule
@@ -101,6 +102,17 @@ def test_once(tmp_path: Path, watch: Callable[..., int], capsys: pytest.CaptureF
 def test_an_interrupted_watch_says_so(tmp_path: Path, watch: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert watch(Job(tmp_path / "a.csv", upto=500), "--schedule", PLAN) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_run_that_is_over_is_told_and_has_its_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scaling.samples.write(tmp_path / "samples")
+    folder = tmp_path / "samples" / "finished"
+    assert main(["watch", str(folder), "-o", str(tmp_path / "live.html")]) == 0
+    out, err = capsys.readouterr()
+    assert (out, err) == ("step 12,800 of 12,800 (100%): ended with loss 1.3657\n", "")
+    assert "ended with loss 1.3657" in (tmp_path / "live.html").read_text()
+    assert main(["forecast", str(folder)]) == 3
+    assert "is over: it made all of its 12800 updates" in capsys.readouterr().err
 
 
 def test_what_waiting_does_not_mend(tmp_path: Path, watch: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

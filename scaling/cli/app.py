@@ -94,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in tokens
     try:
+        output.heard(tokens)
         answer_old(tokens)
         tokens = ["runs-import", *tokens[2:]] if tokens[:2] == ["runs", "import"] else tokens
         if named := next((token for token in tokens if token in VERBS), None):

@@ -81,6 +81,7 @@ def run(
         data = reading.measurements(paths, [found])
     output.account(data, paths, quiet=printing.quiet)
     result = scaling.fit(data, found, objective=objective, delta=delta, fixed=held or None, seed=seed)
+    scaling.fits.origin.remember(result, output.command())
     return output.show(
         result, printing, saved=output_, save=result.save, plot=plot, draw=lambda: _drawn(result),
         doubts=result.verdict.failures, strict=strict, force=force,

@@ -343,11 +343,11 @@ def saved_fit(path: str | Path, *, relations: bool = False) -> Fit | Relation:
 
 def registration(path: str | Path, option: str = "") -> Registration:
     """A saved registration; `option` is how the command line calls the path."""
-    found = scaling.load(path)
-    if isinstance(found, scaling.registered.Registration):
+    ours = not Path(path).is_file() or document.kind_of(Path(path)) is not None
+    if ours and isinstance(found := scaling.load(path), scaling.registered.Registration):
         return found
     said = f"{option} {path}".strip()
-    raise ArgumentError(f"{said}: this is no registered forecast; `scaling register -o` writes one")
+    raise ArgumentError(f"{said}: this is no registered forecast; `scaling register FIT ... -o FILE` writes one")
 
 
 def fit_or_constants(text: str) -> Fit | str:

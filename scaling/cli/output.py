@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,6 +53,19 @@ class Printing:
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = False
     debug: Annotated[bool, Parameter(negative="", show_default=False)] = False
     laws: Annotated[Sequence[Path], Parameter(negative="", show_default=False)] = ()
+
+
+_given: list[str] = []  # the words of the command line
+
+
+def heard(tokens: Sequence[str]) -> None:
+    """Remember the command line, for what says how it was made."""
+    _given[:] = tokens
+
+
+def command() -> str:
+    """The command line, as it is typed."""
+    return shlex.join(["scaling", *_given])
 
 
 def _painted(word: str, colour: str, stream: TextIO) -> str:

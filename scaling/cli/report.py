@@ -47,11 +47,13 @@ def run(
         )
     check_files(output_, "page", inputs=[file], force=force)
     fit = scaling.fit(scaling.read(file)) if file.is_dir() else saved_fit(file)
+    if file.is_dir():
+        scaling.fits.origin.remember(fit, output.command())
     if output_ is not None:
         output.notes([f"read the fit of {fit.law.name} to {many(len(fit.design), 'row')} of {file}"], quiet=printing.quiet)
 
     def save(path: Path, *, force: bool) -> None:
-        document.put(path, scaling.report.page(fit).encode(), "page", force=force)
+        document.put(path, scaling.report.page(fit, output.command()).encode(), "page", force=force)
 
     form = scaling.report.markdown if md else scaling.report.latex if tex else None
     if form is not None:

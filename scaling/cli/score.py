@@ -47,15 +47,15 @@ def run(
         raise DataError(f"{forecast}: no such file; `scaling register FIT ... -o {forecast}` writes a forecast")
     if folder and (paths or output_ is not None or reading != Reading()):
         raise ArgumentError(f"{forecast} is a folder, whose scores are read as they are; --plot and --json go with it")
-    if not folder and not paths:
-        raise ArgumentError(f"{forecast}: score needs the logs of the run, or a folder of scores in place of a forecast")
     if not folder and plot is not None:
         raise ArgumentError("--plot goes with a folder of scores")
+    record = None if folder else registration(forecast)
+    if not folder and not paths:
+        raise ArgumentError(f"{forecast}: score needs the logs of the run, or a folder of scores in place of a forecast")
     check_files(output_, "score", plot, inputs=[forecast, *paths], force=force)
-    if folder:
+    if record is None:
         many = scaling.registered.history(forecast)
         return output.show(many, printing, plot=plot, draw=lambda: scaling.plots.history(many), force=force)
-    record = registration(forecast)
     read = reading.read if record.curves else partial(reading.measurements, laws=[record.formula])
     found = scaling.score(record, read(paths, quiet=printing.quiet))
     return output.show(found, printing, saved=output_, save=found.save, force=force)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -81,7 +79,7 @@ def run(
     for update in looks:
         seen.append(update)
         if output_ is not None:
-            page = scaling.report.watched(seen, shlex.join(["scaling", *sys.argv[1:]]))
+            page = scaling.report.watched(seen, output.command())
             document.put(output_, page.encode(), "page", force=force)
         if printing.json:
             print(json.dumps(update.to_dict(), allow_nan=False), flush=True)

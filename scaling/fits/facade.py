@@ -13,7 +13,7 @@ import pandas as pd
 from scaling import document
 from scaling.engine.fitted import Fitted
 from scaling.errors import ArgumentError
-from scaling.fits import kept, saving
+from scaling.fits import kept, origin, saving
 from scaling.fits.choice import Choice
 from scaling.fits.lmfit_words import LmfitWords
 from scaling.formula.ties import resolve
@@ -114,7 +114,9 @@ class Fit(LmfitWords, Result):
         It replaces an earlier one; any other file only by `force`, and a link, a folder or a device never.
         """
         choice = {} if self.choice is None else {"choice": self.choice.to_saved()}
-        document.write(path, "fit", {**saving.to_saved(self), **choice, **kept.to_saved(self)}, force=force)
+        document.write(
+            path, "fit", {**saving.to_saved(self), **origin.to_saved(self), **choice, **kept.to_saved(self)}, force=force
+        )
 
     def summary(self) -> pd.DataFrame:
         """One row per parameter: value, lower, upper (95 %), se, note."""

@@ -18,6 +18,7 @@ from scaling.engine.prior import from_prior
 from scaling.engine.uncertainty import Covariance
 from scaling.engine.verdict.judgement import Verdict
 from scaling.errors import ArgumentError, DataError, LawError, ScalingError
+from scaling.fits import origin
 from scaling.formula import Domain, Law, Parameter, Prior, find
 from scaling.formula.ties import resolve
 from scaling.logs import Runs
@@ -207,10 +208,7 @@ def law_of(saved: Fields) -> Law:
     try:
         law = find(name)
     except LawError as error:
-        raise LawError(
-            f"{saved.path}: field '{saved.place}law': {error} Import the module that defines '{name}' first (command line: "
-            "--laws FILE.py)."
-        ) from error
+        raise LawError(f"{saved.path}: {origin.foreign(saved, name)}") from error
     try:
         law = law.using(**conventions)
     except (ScalingError, *FOREIGN) as error:

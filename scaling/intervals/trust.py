@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from scaling.design.order import order
 from scaling.engine.verdict.examine import NAMED, called
 from scaling.engine.verdict.influence import Influence
 from scaling.engine.verdict.judgement import settled
@@ -22,6 +23,7 @@ GOOD = 0.01  # of the loss of a run nobody made, about what a fifth of its compu
 HELD = "its forecasts held where rows were held back"
 EXPLODES = "the law explodes: beyond the data it rises where runs grow; compare laws, or take law='auto'"
 FOREIGN = {"N": 1e5, "D": 1e5, "C": 1e10}  # factors outside the rows fitted that are no extrapolation but other units
+FURTHEST = 1e6  # times the largest compute fitted; the boldest forecast that was published and kept, GPT-4's, was some 1e4
 SHOWN = 8  # numbers of rows listed
 ASKED = 16  # predicted rows, of many, of which it is told what they rest on
 MUCH = 0.5  # of its half-width, by which a forecast must move without rows for these to be told
@@ -120,7 +122,7 @@ def beyond(target: Target, low: np.ndarray, high: np.ndarray) -> list[tuple[np.n
 
 
 def foreign(target: Target) -> list[tuple[np.ndarray, str]]:
-    """Rows (n,) whose size, tokens or compute are so far from all fitted that they must be in other units, and why."""
+    """Rows (n,) whose size, tokens or compute are so far from all fitted that they must be in other units, or that nobody knows, and why."""
     law, found = target.fit.law, []
     for name in law.inputs:
         if (factor := FOREIGN.get(str(law.conventions.get(name, name)))) is None:
@@ -129,6 +131,10 @@ def foreign(target: Target) -> list[tuple[np.ndarray, str]]:
         apart = (asked > seen.max() * factor) | (asked * factor < seen.min())
         told = f"the rows fitted have {name} {seen.min():.3g} to {seen.max():.3g}: asked this far off, is it in the same units?"
         found.append((apart, told))
+    if {"N", "D"} <= {*law.inputs} or {"N", "M"} <= {*law.inputs}:
+        ahead = order(target.rows, "compute") - order(target.fit.design, "compute").max()
+        told = f"more than {FURTHEST:.0e} times the largest compute fitted: no law was ever seen to hold so far ahead"
+        found.append((ahead > np.log(FURTHEST), told.replace("e+0", "e")))
     return found
 
 

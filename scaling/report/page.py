@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import inspect
+import os
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from shlex import quote
 from typing import Any
 
 import pandas as pd
@@ -17,8 +18,7 @@ from scaling import plots
 from scaling.design.candidates import candidates
 from scaling.document import MARK
 from scaling.errors import ScalingError
-from scaling.fits import Fit
-from scaling.formula.definition import HOME
+from scaling.fits import Fit, origin
 from scaling.judging import backtest, compare
 from scaling.judging.contest import labelled
 from scaling.logs.sheet import PLACE
@@ -31,6 +31,7 @@ from scaling.words import amount
 
 BUDGETS = (1, 10, 100)  # times the largest compute of the data, that the page plans for
 BESIDE = 3  # published sets of constants that still fit beside the fitted ones
+FILES = 4  # that a command names one by one
 COLOURS = 128  # of such an image
 HEAVY = 140_000  # bytes of a drawing, of which a page has four at most: a heavier one is stored as an image of points
 
@@ -54,11 +55,15 @@ class Part(Result):
         return self.frame
 
 
-def page(fit: Fit) -> str:
+def page(fit: Fit, command: str = "") -> str:
     """Everything about a fit as one HTML page without a request: it opens anywhere, prints, and goes dark with its reader.
 
     Sliders over the inputs are answered by the law's own formula, written down as JavaScript, or, where it is more than
     arithmetic, by what it said at many places; a law over N and D also finds the best of a budget.
+
+    Parameters
+    ----------
+    command : the command line that writes this page, where one does.
     """
     parts = [
         ("Verdict", shown(Part(fit.head(), trusted=fit.ok))),
@@ -69,7 +74,7 @@ def page(fit: Fit) -> str:
         ("Backtest", or_why(lambda: _backtest(fit))),
         ("Beside other laws", or_why(lambda: _compared(fit)) if fit.runs is None else ""),
         ("Data", shown(Part(_account(fit), _ranges(fit)))),
-        ("Make it again", _again(fit)),
+        ("Make it again", _again(fit, command)),
     ]
     return framed(f"{fit.law.name}: a fit by scaling", parts)
 
@@ -169,21 +174,28 @@ def _ranges(fit: Fit) -> pd.DataFrame:
     return pd.DataFrame(shown).rename_axis("column")
 
 
-def _again(fit: Fit) -> str:
+def _again(fit: Fit, command: str) -> str:
+    """The command lines that make the fit and the page, as they were typed where they were, and by which versions."""
+    own = f" --laws {quote(file)}" if (file := origin.file_of(fit.law)) else ""
+    made = (origin.command(fit) or _spelled(fit), command or f"scaling report fit.json{own} -o report.html")
+    versions = shown(Part([(name, str(version)) for name, version in code().items()]))
+    return typed("\n".join(dict.fromkeys(made))) + versions
+
+
+def _spelled(fit: Fit) -> str:
+    """The command line for a fit that was made in Python."""
     loss, law = fit.loss, fit.law
     held = "".join(f" --fixed {name}={value!r}" for name, value in fit.fixed.items())
     said = law.hooks.units is None and law.layout is None  # else its conventions follow from the data
     named = next(iter(labelled([law]))) if said else law.name
-    own = ""
-    if not law.fn.__module__.startswith(f"{HOME}."):
-        file = inspect.getsourcefile(inspect.unwrap(law.fn))
-        named, own = f"{file}:{named}", f" --laws {file}"
-    commands = (
-        f"scaling fit DATA --law {named} --objective {loss.objective} --delta {loss.delta!r} --seed {fit.seed}{held} "
-        f"-o fit.json\nscaling report fit.json{own} -o report.html"
+    named = f"{file}:{named}" if (file := origin.file_of(law)) else named
+    rows = fit.data if fit.runs is None else fit.runs.placed
+    there = [*dict.fromkeys(map(str, rows["file"]))] if {*PLACE} <= {*rows} else ["DATA"]
+    read = there if len(there) <= FILES else [os.path.commonpath(there) or "."]
+    return (
+        f"scaling fit {' '.join(map(quote, read))} --law {quote(named)} --objective {loss.objective} --delta {loss.delta!r} "
+        f"--seed {fit.seed}{held} -o fit.json"
     )
-    versions = shown(Part([(name, str(version)) for name, version in code().items()]))
-    return typed(commands) + versions
 
 
 def typed(commands: str) -> str:

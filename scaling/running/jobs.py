@@ -149,6 +149,8 @@ def running(run: Any) -> Prefix:
             f"run '{name}': {many(len(prefix.step), 'evaluated row')} after the warm-up; a forecast needs {FEWEST}."
         )
     if prefix.done >= prefix.plan.last:
+        if runs.facts.loc[name].get("steps") == prefix.done:
+            raise DataError(f"run '{name}' is over: it made all of its {prefix.done} updates, and nothing is left to forecast.")
         raise DataError(
             f"run '{name}' is over at step {prefix.done}, or its plan is missing: add rows to come, or give schedule=."
         )

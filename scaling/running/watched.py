@@ -126,7 +126,7 @@ def _update(runs: Runs, references: References | None, level: float, planned: bo
     if "diverged" in flags:
         return Update(step, loss, last, "diverged")
     over = bool(last) and step >= last
-    if over and planned:
+    if over and (planned or runs.facts.loc[name].get("steps") == last):  # as long as its log says that it was to be
         return Update(step, loss, last, "ended")
     try:
         return Update(step, loss, last, "running", forecast(runs, references, level))
