@@ -144,9 +144,11 @@ def test_laws_that_a_plan_takes():
     tied = scaling.laws["over_training"]
     s = surface({"E": 1.5, "a": 100.0, "b": 200.0, "eta": 0.25}, law=tied)  # over N and M = D / N
     assert s(np.array([[1e8]]), np.array([[2e9]]))[0, 0] == pytest.approx(tied(1e8, 20.0, E=1.5, a=100.0, b=200.0, eta=0.25))
-    with pytest.raises(LawError, match=r"a plan needs a law over N and D; 'power_law' takes x\.$"):
+    with pytest.raises(LawError, match=r"a law over N and D is needed, and 'power_law' takes x\.$"):
         surface({"A": 1.0, "alpha": 1.0}, law=scaling.laws["power_law"])
-    with pytest.raises(LawError, match=r"'data_constrained' takes N, D, U\. Give inputs=\{'U': \.\.\.\}\."):
+    with pytest.raises(
+        LawError, match=r"'data_constrained' takes N, D, U, which N and D alone do not say\. Give inputs=\{'U': \.\.\.\}\."
+    ):
         surface(dict(scaling.laws["data_constrained"].published["muennighoff2023"]), law=scaling.laws["data_constrained"])
     with pytest.raises(LawError, match="law 'chinchilla' takes N, D, not bits"):
         surface(P, bits=8.0)

@@ -20,6 +20,7 @@ from scaling.transfer import relate
 pytestmark = pytest.mark.usefixtures("no_trace")
 
 WIDTHS = (3.3, 6.0, 6.8)  # inches
+APART = 3  # pixels, of 110 to an inch, between words side by side
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,8 @@ def mixture(names=("web", "code", "mathematics")):
     return Mixture(frame, losses, "sum of losses", 3.51, 3.7, 0.1, 0.3, 0.9, 1e-9, frame[["share"]], ())
 
 
-def bowls():
+def bowls(step=1.0):
+    """A grid whose neighbours differ by a factor of 2 to the power of `step`."""
     law, draw, rows = scaling.laws["configuration"], np.random.default_rng(0), []
     true = {
         "A": 4e4, "a": 0.37, "B": 2e6, "b": 0.51, "g": 0.24, "K": 0.5, "alpha": 0.57, "beta": 0.23, "r": 0.25, "K_B": 5.0,
@@ -86,7 +88,7 @@ def bowls():
     for N in (6e7, 2e8, 6e8):
         for D in (2e9, 8e9, 3.2e10):
             lr, batch = 0.5 * D**0.23 / N**0.57, 5.0 * D**0.55 * N**-0.1
-            rows += [(N, D, lr * 2.0**i, batch * 2.0**j) for i in range(-3, 4) for j in range(-2, 3)]
+            rows += [(N, D, lr * 2.0 ** (step * i), batch * 2.0 ** (step * j)) for i in range(-3, 4) for j in range(-2, 3)]
     table = pd.DataFrame(rows, columns=["N", "D", "lr", "batch"])
     loss = law(*table.to_numpy().T, **true) * np.exp(1e-3 * draw.normal(size=len(rows)))
     return settings(table.assign(loss=loss), replicates=2)
@@ -133,10 +135,11 @@ def results(sizes, surface, curves, annealed, forecasts):
     )
     one, held = next(iter(forecasts.forecasts.values())), runs_of(("wsd", 1e8, 1e-3, 4000))
     planned = "wsd:peak=1e-3,steps=6000,warmup=100"
+    narrow, near = bowls(0.35), bowls(0.1)
     found, pairs, table, meeting, past = bowls(), decided(), logged(), crossing(), scored(surface)
     return {
         "backtest": [lambda: plots.backtest(tested), lambda: plots.backtest(left)],
-        "bowls": [lambda: plots.bowls(found)],
+        "bowls": [lambda: plots.bowls(found), lambda: plots.bowls(narrow), lambda: plots.bowls(near)],
         "choices": [lambda: plots.choices(forecasts)],
         "compared": [lambda: plots.compared(compared)],
         "consistency": [lambda: plots.consistency(meeting)],
@@ -260,13 +263,14 @@ def words(figure):
 
 
 def faults(figure):
-    """Words that are cut by the edge, and pairs that lie on each other by more than a pixel."""
+    """Words that are cut by the edge, and pairs that lie on each other by more than a pixel, or touch beside each other."""
     seen, paper = words(figure), figure.bbox
     cut = [t.get_text() for t, b in seen.items() if min(b.x0, b.y0) < -1 or b.x1 > paper.width + 1 or b.y1 > paper.height + 1]
     both = [*seen.items()]
     over = [
         (t.get_text(), u.get_text()) for i, (t, b) in enumerate(both) for u, c in both[i + 1 :]
-        if min(b.x1, c.x1) - max(b.x0, c.x0) > 1.5 and min(b.y1, c.y1) - max(b.y0, c.y0) > 1.5
+        if min(b.x1, c.x1) - max(b.x0, c.x0) > (-APART if t.axes is u.axes else 1.5)
+        and min(b.y1, c.y1) - max(b.y0, c.y0) > 1.5
     ]  # fmt: skip
     return cut, over
 

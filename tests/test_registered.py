@@ -454,6 +454,7 @@ def test_the_example_of_the_readme(here, capsys):
     exec(compile(python, "README", "exec"), {"scaling": scaling})
     assert scaling.load("forecast.json").frame["N"].tolist() == [5e5]
     Path("forecast.json").unlink()
+    pd.DataFrame({"N": [5e5], "D": [2e7], "loss": [1.31]}).to_csv("run.csv", index=False)
     for line in shell.splitlines():
         command = line.removeprefix("$ scaling ").partition("#")[0].split()
         assert run(capsys, *command)[0] == 0, line

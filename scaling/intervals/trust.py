@@ -122,7 +122,7 @@ def beyond(target: Target, low: np.ndarray, high: np.ndarray) -> list[tuple[np.n
 
 
 def foreign(target: Target) -> list[tuple[np.ndarray, str]]:
-    """Rows (n,) whose size, tokens or compute are so far from all fitted that they must be in other units, or that nobody knows, and why."""
+    """Rows (n,) so far from all fitted in size, tokens or compute that nobody knows or the units are others, and why."""
     law, found = target.fit.law, []
     for name in law.inputs:
         if (factor := FOREIGN.get(str(law.conventions.get(name, name)))) is None:

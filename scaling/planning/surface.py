@@ -49,9 +49,11 @@ class Surface:
     def of(cls, law: Law, values: Mapping[str, np.ndarray], extra: Mapping[str, Any]) -> Surface:
         free = [k for k in law.inputs if k not in ("N", "D", "M", *extra)]
         if "N" not in law.inputs or not {"D", "M"} & set(law.inputs) or free:
-            fill = f" Give inputs={{{', '.join(f'{k!r}: ...' for k in free)}}}."
-            wants = fill if free and {"N", "D"} <= set(law.inputs) else ""
-            raise LawError(f"a plan needs a law over N and D; '{law.name}' takes {', '.join(law.inputs)}.{wants}")
+            takes = f"'{law.name}' takes {', '.join(law.inputs)}"
+            if free and {"N", "D"} <= set(law.inputs):
+                fill = ", ".join(f"{k!r}: ..." for k in free)
+                raise LawError(f"law {takes}, which N and D alone do not say. Give inputs={{{fill}}}.")
+            raise LawError(f"a law over N and D is needed, and {takes}.")
         if unknown := set(extra) - set(law.inputs):
             raise LawError(f"law '{law.name}' takes {', '.join(law.inputs)}, not {', '.join(sorted(unknown))}.")
         return cls(law, {k: np.reshape(v, (-1, 1)) for k, v in values.items()}, extra)

@@ -78,8 +78,4 @@ def _drift(ax: Axes, found: Settings, best: pd.DataFrame, name: str, which: int)
 
 
 def _along(ax: Axes, name: str) -> None:
-    if name == "lr":
-        ax.set_xscale("log")
-        ax.set_xlabel("peak learning rate")
-    else:
-        style.label_amounts(ax, x="batch")
+    style.label_amounts(ax, x="peak learning rate" if name == "lr" else "batch")

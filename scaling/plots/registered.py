@@ -42,10 +42,11 @@ def history(found: History, *, ax: Axes | Mapping[str, Axes] | None = None) -> d
         if "coverage" in axes:
             _coverage(axes["coverage"], x, rows)
         last = list(axes.values())[-1]
-        last.set_xlabel(f"registered forecasts, {rows['made'].iloc[0][:10]} to {rows['made'].iloc[-1][:10]}")
+        days = dict.fromkeys((rows["made"].iloc[0][:10], rows["made"].iloc[-1][:10]))
+        last.set_xlabel(f"registered forecasts, {' to '.join(days)}")
         for one in axes.values():
             one.set_xlim(0.5, len(rows) + 0.5)
-            one.xaxis.set_major_locator(MaxNLocator(integer=True))
+            one.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return axes
 
 

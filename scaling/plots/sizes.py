@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.counting import compute, tokens
+from scaling.errors import LawError
 from scaling.planning import plan
 from scaling.planning.budgets import budgets, minima, power_laws
 from scaling.planning.surface import Surface
@@ -43,7 +44,7 @@ def isoflop(runs: pd.DataFrame, *, ax: Axes | Mapping[str, Axes] | None = None) 
     ------
     FitError : the runs form no budgets, or fewer than two budgets have a minimum inside their sizes.
     """
-    needs_positive("runs", runs, ("N", "D", "loss"))
+    runs = needs_positive("runs", runs, ("N", "D", "loss"))
     points, _ = minima(runs)
     C = compute(runs["N"], runs["D"])
     groups = runs["budget"].to_numpy() if "budget" in runs else budgets(np.asarray(C, float))
@@ -90,7 +91,8 @@ def frontier(
     "loss": data as markers, thin curves of sizes among them, the envelope solid over the data and dashed beyond.
     "allocation": the best N and D over compute, with their mean exponents.
     """
-    surface, rows = _surface(fit, inputs), _rows(fit)
+    surface = _surface(fit, inputs)
+    rows = _rows(fit)
     end = float(rows["C"].max())
     far = BEYOND * end if flops is None else float(flops)
     grid = np.unique(np.r_[np.geomspace(rows["C"].min(), end, BUDGETS), np.geomspace(end, max(far, end), BUDGETS // 2)])
@@ -138,7 +140,8 @@ def isoloss(fit: Fit, *, inputs: Mapping[str, float] | None = None, ax: Axes | N
     Contours are at the least losses of budgets equally spaced in ln C, from the data's smallest to ten times its largest; the
     efficient line is dashed beyond the data.
     """
-    surface, rows = _surface(fit, inputs), _rows(fit)
+    surface = _surface(fit, inputs)
+    rows = _rows(fit)
     end = float(rows["C"].max())
     best = plan(fit, np.geomspace(rows["C"].min(), BEYOND * end, CONTOURS).tolist(), inputs=inputs, replicates=0)
     N, D = (np.geomspace(min(rows[k].min(), best[k].min()), max(rows[k].max(), best[k].max()), 90) for k in ("N", "D"))
@@ -163,7 +166,8 @@ def family(fit: Fit, *, inputs: Mapping[str, float] | None = None, ax: Axes | No
     ----------
     fit : of a law over N and D. inputs : values of its further inputs.
     """
-    surface, rows = _surface(fit, inputs), _rows(fit)
+    surface = _surface(fit, inputs)
+    rows = _rows(fit)
     with style.styled():
         ax = style.new_axes(ax)
         colour = style.by_size(ax, rows["N"], style.LABELS["N"])
@@ -189,6 +193,11 @@ def _rows(fit: Fit) -> pd.DataFrame:
 
 
 def _surface(fit: Fit, inputs: Mapping[str, float] | None) -> Surface:
+    if fit.law.over_schedules:
+        raise LawError(
+            f"this figure is of a law over N and D, and '{fit.law.name}' reads whole curves: plots.curve(fit) draws them, "
+            "plots.ladder(fit) those of several sizes."
+        )
     return Surface.of(fit.law, {k: np.array([v]) for k, v in fit.values.items()}, dict(inputs or {}))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling.document import MARK
-from scaling.words import amount
+from scaling.plots import ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,13 +32,11 @@ PREDICTION = "#0072b2"
 CONTEXT = "#8c8c8c"
 QUIET = "#767676"  # lines and words beside the matter, readable on white and on black
 DASHED = (0, (4, 1.8))  # beyond the data
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MAX_POINTS = 5000
 LABEL = 28  # characters of a name that a legend has room for
 MIDDLE = 0.45  # of an axis: what stands left of it is named on its right
 COORDINATES = re.compile(r' (?:d|x|y)="[^"]*"')  # of an SVG
 FINER = re.compile(r"(?<=\.\d\d)\d+")  # than a hundredth of a point: nobody sees it, and it is a third of the file
-FEW_DECADES = 1.5  # of an axis: its powers of ten alone would label it too thinly
 
 
 def styled() -> AbstractContextManager[None]:
@@ -191,39 +189,16 @@ def plain_logs(ax: Axes) -> None:
 
 def label_amounts(ax: Axes, **labels: str) -> None:
     """Make the axes named, x or y, logarithmic, labelled as people write sizes and tokens: 400M, 1B."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
-
     for name, label in labels.items():
-        axis = getattr(ax, f"{name}axis")
         getattr(ax, f"set_{name}scale")("log")
-        low, high = sorted(axis.get_view_interval())
-        few = np.log10(high / low) < FEW_DECADES
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
-        axis.set_minor_locator(NullLocator() if few else LogLocator(subs=(2, 5), numticks=99))
-        axis.set_minor_formatter(NullFormatter())
-        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1e3:g}k" if 1e3 <= x < 1e6 else amount(x)))
+        ticks.logarithmic(axis := getattr(ax, f"{name}axis"))
         axis.set_label_text(label)
 
 
 def label_compute(ax: Axes, name: str = "x") -> None:
     """Make an axis, x or y, logarithmic, labelled as compute: 10²¹."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
-
-    axis = getattr(ax, f"{name}axis")
     getattr(ax, f"set_{name}scale")("log")
-    low, high = sorted(axis.get_view_interval())
-    few = np.log10(high / low) < FEW_DECADES
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=7))
-    axis.set_minor_locator(NullLocator() if few else LogLocator(subs=(2, 5), numticks=99))
-    axis.set_minor_formatter(NullFormatter())
-    axis.set_major_formatter(FuncFormatter(lambda x, _: _power_of_ten(x)))
-
-
-def _power_of_ten(x: float) -> str:
-    """In letters, as mathtext takes longer than all the rest of a figure."""
-    digits, _, power = f"{x:.2e}".partition("e")
-    digits = f"{float(digits):g}"  # of an axis of less than a decade more than one
-    return ("10" if digits == "1" else f"{digits}·10") + str(int(power)).translate(RAISED)
+    ticks.logarithmic(getattr(ax, f"{name}axis"), ticks.power_of_ten)
 
 
 def by_size(ax: Axes, values: Any, label: str) -> Callable[[ArrayLike], Any]:

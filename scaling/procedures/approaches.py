@@ -65,7 +65,7 @@ def envelope(curves: pd.DataFrame, smooth: int = 1) -> Optima:
     -----
     A curve under a schedule longer than the budget has not annealed yet, so its loss at that budget is too high.
     """
-    _checked("curves", curves, "run")
+    curves = _checked("curves", curves, "run")
     lines = []
     for _, rows in curves.sort_values("D").groupby("run", sort=False):
         loss = rows["loss"].rolling(smooth, center=True, min_periods=1).mean().to_numpy(float)
@@ -129,7 +129,7 @@ def logged(curves: pd.DataFrame | Runs, smooth: int) -> tuple[pd.DataFrame, floa
         N = of["n_params"].to_numpy(float)
         curves = pd.DataFrame({"run": frame["run"].to_numpy(), "N": N, "D": D, "loss": frame["loss"].to_numpy(float)})
         curves = curves[curves["D"] > 0]
-    _checked("curves", curves, "run")
+    curves = _checked("curves", curves, "run")
     rows = curves.sort_values("D", kind="stable")
     rows = rows.assign(
         loss=rows.groupby("run", sort=False)["loss"].transform(lambda y: y.rolling(smooth, center=True, min_periods=1).mean()),
@@ -167,7 +167,7 @@ def isoflop(runs: pd.DataFrame, flops: float | None = None) -> Optima:
     Optima
         `bias`: what the same parabolas get wrong on the noiseless surface of a Chinchilla fit to the same runs.
     """
-    _checked("runs", runs)
+    runs = _checked("runs", runs)
     points, notes = minima(runs)
     found = _power_laws(points, notes)
     flops = 10 * float(points["flops"].max()) if flops is None else flops
@@ -181,7 +181,7 @@ def parametric(runs: pd.DataFrame, law: str = "chinchilla", flops: float | Seque
     ------
     FitError : all runs lie on one line of N and D (one budget, or D = 20 N), which leaves the optimum open.
     """
-    _checked("runs", runs)
+    runs = _checked("runs", runs)
     fit = fits.fit(runs[["N", "D", "loss"]].assign(M=runs["D"] / runs["N"]), law)
     if fit.findings.line is not None:
         raise FitError(f"where the optimum moves these runs do not say: {fit.findings.line.said(())}.")
@@ -243,6 +243,7 @@ def _power_laws(points: pd.DataFrame, notes: tuple[str, ...]) -> Optima:
     return Optima(a, b, log_N, log_D, points[["flops", "N", "D", "loss"]].reset_index(drop=True), notes)
 
 
-def _checked(name: str, frame: pd.DataFrame, *more: str) -> None:
-    needs_positive(name, frame, (*more, "N", "D", "loss"))
+def _checked(name: str, frame: pd.DataFrame, *more: str) -> pd.DataFrame:
+    frame = needs_positive(name, frame, (*more, "N", "D", "loss"))
     counted(frame)  # refuses rows counted in several ways
+    return frame

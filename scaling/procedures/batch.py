@@ -64,7 +64,7 @@ def critical_batches(
     """
     if definition not in DEFINITIONS:
         raise DataError(f"definition='{definition}' is unknown; use one of {', '.join(DEFINITIONS)}.")
-    needs("runs for critical batches", runs, ("B", "steps", group))
+    runs = needs("runs for critical batches", runs, ("B", "steps", group))
     rows = {}
     for name, g in runs.groupby(group, sort=False):
         rows[name] = tradeoff(g["B"], g["steps"])

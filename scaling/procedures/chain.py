@@ -131,7 +131,7 @@ def accuracy_points(checkpoints: pd.DataFrame, task: str) -> pd.DataFrame:
     checkpoints : `scaling.logs.formats.ladder(folder, last=None)`: run, step, <task>_bpb and <task>_acc.
     """
     names = [f"{task}_bpb", f"{task}_acc"]
-    needs("checkpoints", checkpoints, ("run", "step", *names))
+    checkpoints = needs("checkpoints", checkpoints, ("run", "step", *names))
     parts = []
     for run, rows in checkpoints.groupby("run", sort=False):
         known = rows.dropna(subset=names).sort_values("step")
@@ -154,7 +154,7 @@ def ladder(checkpoints: pd.DataFrame, task: str) -> Chain:
         `chinchilla` of the mean loss of every run's last 5 checkpoints, and `downstream_sigmoid`, by least squares of the
         accuracy. Its ceiling is 1, and with the row of a perfect model this is the authors' fit.
     """
-    needs("checkpoints", checkpoints, ("run", "step", "N", "D", f"{task}_bpb"))
+    checkpoints = needs("checkpoints", checkpoints, ("run", "step", "N", "D", f"{task}_bpb"))
     rows = checkpoints.dropna(subset=f"{task}_bpb").sort_values("step").groupby("run", sort=False)
     last = rows.tail(SMOOTH).groupby("run", sort=False)[f"{task}_bpb"].mean()
     ends = rows[["run", "N", "D"]].tail(1).set_index("run").assign(loss=last).reset_index()

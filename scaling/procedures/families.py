@@ -103,7 +103,7 @@ def family(frame: pd.DataFrame, *, objective: str = "log_huber", delta: float = 
 
 def pooled_slope(rows: pd.DataFrame) -> tuple[float, float, int, float]:
     """gamma, its standard error, the number of informative cells, and the p-value of equal slopes."""
-    needs("a family's rows", rows, ("N", "D", "p", "loss"))
+    rows = needs("a family's rows", rows, ("N", "D", "p", "loss"))
     logs = pd.DataFrame({"x": np.log(rows["p"]), "y": np.log(rows["loss"])})
     keys = [rows["N"], rows["D"]]
     centred = logs - logs.groupby(keys).transform("mean")

@@ -59,7 +59,7 @@ def independence(frame: pd.DataFrame, target: str, shares: Mapping[str, str], *,
     """
     if target not in shares:
         raise DataError(f"'{target}' is none of the families {', '.join(shares)}.")
-    needs("rows", frame, ("N", "D", "loss", *shares.values()))
+    frame = needs("rows", frame, ("N", "D", "loss", *shares.values()))
     rows = frame[frame["loss"].notna()].reset_index(drop=True)
     p = rows[list(shares.values())].to_numpy(float)
     worst = int(np.abs(p.sum(1) - 1).argmax())

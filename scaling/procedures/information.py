@@ -67,7 +67,7 @@ def mutual_information(losses: pd.DataFrame, tokens: float = 1.0) -> Information
     ------
     DataError : a size that loses by what it is given, which is no information. FitError : fewer than three sizes.
     """
-    needs_positive("losses", losses, ("N", "alone", "given"))
+    losses = needs_positive("losses", losses, ("N", "alone", "given"))
     _tokens(tokens)
     points = losses.groupby("N", as_index=False)[["alone", "given"]].mean()
     points["information"] = tokens * (points["alone"] - points["given"])

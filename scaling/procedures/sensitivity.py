@@ -47,7 +47,7 @@ def lr_sensitivity(lr: ArrayLike, loss: ArrayLike, initial: float) -> dict[str, 
 
 def sensitivity_by_size(runs: pd.DataFrame) -> pd.DataFrame:
     """`lr_sensitivity` for every N of a size x rate grid: columns N, lr, loss, initial_loss; one row per N."""
-    needs("a size x rate grid", runs, ("N", "lr", "loss", "initial_loss"))
+    runs = needs("a size x rate grid", runs, ("N", "lr", "loss", "initial_loss"))
     rows = {N: lr_sensitivity(g["lr"], g["loss"], float(g["initial_loss"].mean())) for N, g in runs.groupby("N")}
     if len({tuple(sorted(g["lr"])) for _, g in runs.groupby("N")}) > 1:
         raise DataError("sensitivities at different learning rates do not compare; run every size at the same ones.")

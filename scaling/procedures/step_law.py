@@ -59,7 +59,7 @@ def fit_lr_batch(
     select : which rows count as best: "within" `tolerance` of their group's lowest loss, "argmin", or "quadratic", the
         minimum of a paraboloid through the rows within 4 tolerances in (ln lr, ln batch). The choice moves the exponents.
     """
-    needs("runs for the Step Law", runs, ("N", "D", "lr", "batch", "loss"))
+    runs = needs("runs for the Step Law", runs, ("N", "D", "lr", "batch", "loss"))
     counted(runs)  # refuses rows counted in several ways
     if np.median(runs["batch"]) < 1e4:
         raise DataError(f"batches around {np.median(runs['batch']):g} look like sequences; multiply by the sequence length.")

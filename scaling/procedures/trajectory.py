@@ -99,9 +99,9 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
     ------
     DataError : missing columns. FitError : no size has enough batches, or no common loss levels.
     """
-    needs_positive("curves", curves, COLUMNS)
+    curves = needs_positive("curves", curves, COLUMNS)
     if converged is not None:
-        needs_positive("converged", converged, ("N", "loss"))
+        converged = needs_positive("converged", converged, ("N", "loss"))
     ends = curves.groupby("N")["loss"].min().reset_index() if converged is None else converged
     if ends["N"].nunique() < 3:
         raise FitError(
@@ -127,7 +127,7 @@ def unravel(curves: pd.DataFrame, converged: pd.DataFrame | None = None) -> Traj
 
 def joint(curves: pd.DataFrame, **options: Any) -> tuple[Trajectory, fits.Fit]:
     """All six constants at once from all rows (`scaling.fit` of kaplan_trajectory, with its options); also the Fit."""
-    needs_positive("curves", curves, COLUMNS)
+    curves = needs_positive("curves", curves, COLUMNS)
     fit = fits.fit(curves[["N", "B", "S", "loss"]], "kaplan_trajectory", **options)
     return Trajectory(fit.values), fit
 
@@ -139,7 +139,7 @@ def levels(curves: pd.DataFrame, N: float | None = None) -> pd.DataFrame:
     ----------
     curves : as in `unravel`. N : the size; that with the most batches if not given.
     """
-    needs_positive("curves", curves, COLUMNS)
+    curves = needs_positive("curves", curves, COLUMNS)
     batches = curves.groupby("N")["B"].nunique()
     N = float(batches.sort_values().index.to_numpy()[-1]) if N is None else float(N)
     most = int(batches.get(N, 0))
