@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from scaling.words import amount
-
-if TYPE_CHECKING:
-    from matplotlib.axis import Axis
 
 FEW_DECADES = 1.5  # of an axis: its powers of ten alone would label it too thinly
 CHARACTER, LINE = 0.66, 1.7  # width of a figure and height of a line, with what keeps labels apart, in font sizes
@@ -19,7 +16,7 @@ THINNER = (((1, 2, 5), 9), ((1, 3), 9), ((1,), 6), ((1,), 4), ((1,), 3))  # part
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def logarithmic(axis: Axis, written: Any = None) -> None:
+def logarithmic(axis: Any, written: Any = None) -> None:
     """Label a logarithmic axis at as many of 1, 2, 5, 10 ... as have room, in words of `written` (else as amounts)."""
     from matplotlib import rcParams
     from matplotlib.font_manager import FontProperties
