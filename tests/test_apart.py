@@ -151,12 +151,12 @@ def test_rows_of_a_table_without_a_loss_and_copies_are_named():
     odd = pd.concat([rows, rows.iloc[[4]]], ignore_index=True)
     odd.loc[2, "loss"] = np.nan
     assert design(odd, law, fitting=True).notes == (
-        "1 of 13 rows have no loss and are not fitted: row 2",
+        "1 of 13 rows has no loss and is not fitted: row 2",
         "rows that repeat another to the last digit, counted once: row 12",
     )  # fmt: skip
     named = design(odd.assign(run=[f"r{k}" for k in range(13)]), law, fitting=True)
     assert [said.rpartition(": ")[2] for said in named.notes] == ["run r2", "run r12"]
-    assert design(odd.round(2), law, fitting=True).notes == ("1 of 13 rows have no loss and are not fitted: row 2",)
+    assert design(odd.round(2), law, fitting=True).notes == ("1 of 13 rows has no loss and is not fitted: row 2",)
 
 
 @pytest.mark.parametrize("heat", [0.05, 0.15])
