@@ -12,11 +12,11 @@ from scaling.counting import compute
 from scaling.errors import ArgumentError, FitError
 from scaling.fits import Fit
 from scaling.planning import asked
-from scaling.schedules.shapes import MOST_UPDATES
 
 SIZES, AROUND = 24, 7  # sizes asked of every schedule; between the neighbours of the best, then
 LEAST, MOST = 2.0, 500.0  # tokens per parameter that are asked
-FEWEST = 50  # updates of a run that is one
+FEWEST, MANY = 50, 10**7  # updates of a run that is one, and that are planned for: their rates are held in memory
+TOGETHER = 2 * 10**6  # updates of runs that are predicted at once
 WARMUP = 0.01  # of a run
 FLAT = 1e-3  # a loss within this fraction of the best counts as equally good
 DECAYS = (0.1, 0.2, 0.3)  # of a run, at its end
@@ -60,18 +60,36 @@ def _runs(fit: Fit, C: float, sizes: np.ndarray, texts: Sequence[str]) -> pd.Dat
     usual = fit.law.hooks.usual(sizes, **fit.law.conventions)
     B, peak, D = np.broadcast_to(usual["B"], sizes.shape), np.broadcast_to(usual["peak"], sizes.shape), C / compute(sizes, 1.0)
     steps = np.round(D / B)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for n, s, b, p in zip(sizes, steps, B, peak, strict=True):
-        if FEWEST <= s <= MOST_UPDATES:
+        if FEWEST <= s <= MANY:
             told = {"N": n, "D": s * b, "steps": int(s), "batch": b, "peak": p}
             rows += [{**told, "schedule": f"{text}{',' * ('=' in text)}warmup={int(WARMUP * s)}"} for text in texts]
+    if not rows and (steps > MANY).any():
+        raise _too_long(fit, C, float(B.max()))
     if not rows:
-        raise FitError(f"{C:.3g} FLOP make no run of {FEWEST} to {MOST_UPDATES:,} updates at the batch usual for its size.")
-    return pd.DataFrame(rows)
+        raise FitError(
+            f"{C:.3g} FLOP make no run of {FEWEST} updates or more at the batch usual for its size, {B.min():,.0f} tokens; "
+            "plan for more."
+        )
+    found = pd.DataFrame(rows)
+    found.attrs["cut"] = bool((steps > MANY).any())
+    return found
+
+
+def _too_long(fit: Fit, C: float, batch: float) -> FitError:
+    """The answer to a budget whose runs would be far longer than any."""
+    return FitError(
+        f"{C:.3g} FLOP would take over {MANY:,} updates at the batch that is usual for its size in these runs, up to "
+        f"{batch:,.0f} tokens: '{fit.law.name}' knows no other batch. Plan for less compute, or from a law of size and tokens, "
+        "such as chinchilla/besiroglu2024."
+    )
 
 
 def _losses(fit: Fit, runs: pd.DataFrame) -> np.ndarray:
-    return fit.predict(runs, interval="delta")["prediction"].to_numpy(float)
+    """The final losses of runs, as many at once as have room."""
+    parts = runs.groupby((runs["steps"].cumsum() // TOGETHER).to_numpy(), sort=False)
+    return np.concatenate([fit.predict(part, interval="delta")["prediction"].to_numpy(float) for _, part in parts])
 
 
 def _best(fit: Fit, C: float, N: float | None, D: float | None, level: float) -> dict[str, Any]:
@@ -81,13 +99,17 @@ def _best(fit: Fit, C: float, N: float | None, D: float | None, level: float) ->
     runs = _runs(fit, C, sizes, texts)
     loss = _losses(fit, runs)
     best = int(loss.argmin())
+    cut = runs.attrs["cut"]
     if held is None:
         step = (high / low) ** (1 / (SIZES - 1))
         near = runs["N"][best] * step ** np.linspace(-1, 1, AROUND)
         text = texts[best % len(texts)]
         more = _runs(fit, C, near, [text])
+        cut |= more.attrs["cut"]
         runs, loss = pd.concat([runs, more], ignore_index=True), np.append(loss, _losses(fit, more))
         best = int(loss.argmin())
+    if cut and runs["N"][best] == runs["N"].min():  # the best may be smaller, and longer
+        raise _too_long(fit, C, float(runs["batch"].max()))
     one = runs.iloc[best]
     end = fit.predict(runs.iloc[[best]], level=level)
     good = runs["N"][loss <= loss[best] * (1 + FLAT)]
