@@ -138,7 +138,7 @@ def test_words_in_a_column_of_numbers_are_named_by_cell():
     frame = PLAIN.assign(weight=["one", *[1.0] * 19])
     with pytest.raises(DataError, match=r"column 'weight', row 0: found 'one', not a number"):
         scaling.fit(frame, "chinchilla")
-    with pytest.raises(DataError, match="column 'N' holds .* not numbers; convert it with pandas"):
+    with pytest.raises(DataError, match=r"column 'N' holds .* not numbers; convert it with pandas"):
         scaling.fit(PLAIN.assign(N=PLAIN["N"].astype(str)), "chinchilla")
 
 
