@@ -22,7 +22,7 @@ from scaling.judging.comparison import judged, none_fits
 from scaling.judging.contest import DIGITS, Contest, contest
 from scaling.judging.larger import Larger, larger
 from scaling.judging.preference import STANDARD, preferred, untested
-from scaling.words import check_seed, listed
+from scaling.words import check_seed
 
 AUTO = "auto"
 
