@@ -14,6 +14,7 @@ from scaling import plots
 from scaling.errors import DataError
 from scaling.planning import Mixture
 from scaling.plots import style
+from scaling.plots.ticks import logarithmic
 from scaling.procedures import consistency, settings
 from scaling.transfer import relate
 
@@ -337,3 +338,15 @@ def test_palettes_are_readable_on_both_papers():
     assert style.palette(1) == [(0.0, 0.0, 0.0)]
     with plt.style.context("dark_background"):
         assert style.palette(1) == [(1.0, 1.0, 1.0)] and sum(style.palette(4, ordered=True)[0][:3]) > 0.7
+
+
+@pytest.mark.parametrize("span", [(102.5e6, 5.142e9), (2e6, 3e7), (3e8, 4e9), (1.1e3, 9.9e4)])
+def test_an_axis_that_holds_one_power_of_ten_is_labelled_at_round_numbers(span):
+    figure, ax = plt.subplots(figsize=(2.2, 2))
+    ax.set_xscale("log")
+    ax.set_xlim(*span)
+    logarithmic(ax.xaxis)
+    figure.canvas.draw()
+    seen = [x for x in ax.get_xticks() if span[0] <= x <= span[1]]
+    assert len(seen) >= 2 and all(f"{x:.0e}"[0] in "1235" and float(f"{x:.0e}") == pytest.approx(x) for x in seen)
+    plt.close(figure)

@@ -57,7 +57,8 @@ def _roomy() -> Any:
         def tick_values(self, vmin: float, vmax: float) -> Any:
             low, high = sorted((vmin, vmax))
             found = np.array([low, high])
-            for subs, most in THINNER[0 if np.log10(high / low) < FEW_DECADES else 2 :]:
+            powers = np.floor(np.log10(high) + 1e-9) - np.ceil(np.log10(low) - 1e-9) + 1
+            for subs, most in THINNER[0 if powers < 2 or np.log10(high / low) < FEW_DECADES else 2 :]:
                 self.set_params(subs=subs, numticks=most)
                 ticks = np.asarray(super().tick_values(vmin, vmax))
                 seen = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
