@@ -396,6 +396,9 @@ def test_the_command_line_lists_what_a_table_allows(points, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:6]] and all("fits: " in line for line in lines[:6])
     assert any(line.startswith("data_constrained") and "missing U" in line for line in lines[6:])
+    place = {line.split()[0]: at for at, line in enumerate(lines)}  # what lacks least comes first
+    by_lack = ["power_law", "data_constrained", "vocabulary", "precision", "annealing", "lr_batch"]
+    assert sorted(by_lack, key=place.__getitem__) == by_lack
     assert main(["laws", "chinchilla", "--for", str(points)]) == 2
     assert main(["laws", "--where", "N > 1"]) == 2
 

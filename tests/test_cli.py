@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -17,7 +18,7 @@ import pytest
 import scaling
 from scaling import errors
 from scaling.cli import main, options, output
-from scaling.cli.app import VERBS, app
+from scaling.cli.app import CODES, EXIT_CODES, VERBS, app
 from scaling.cli.options import Objective
 
 mpl.use("Agg")
@@ -233,6 +234,29 @@ def test_predict_refuses_what_does_not_go_together(surface, rest, said, capsys):
     assert main(["predict", str(surface), *rest.split()]) == 2
     out, err = capsys.readouterr()
     assert out == "" and said in err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("forecast a.csv --steps 3", "unknown option --steps; a schedule says it: --schedule NAME:steps=VALUE,..."),
+        ("forecast a.csv --plto a.png", "unknown option --plto; did you mean '--plot'?"),
+        ("laws --peak 3", "unknown option --peak"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_what_is_like_it_in_more_than_its_dashes(line, said, capsys):
+    """Once --steps was answered with --then: five of its letters are not there, the dashes are."""
+    assert main(line.split()) == 2
+    assert f"error: {said}\n" in capsys.readouterr().err
+
+
+def test_exit_codes_are_the_same_wherever_they_are_listed():
+    root = Path(__file__).parents[1]
+    table = re.findall(r"^\| (\d+) \|", (root / "docs/conventions.md").read_text("utf-8"), re.M)
+    readme = (root / "README.md").read_text("utf-8").partition("exit codes are ")[2].partition(". Files")[0]
+    told = re.findall(r"(?:^|[,\s])(\d+) [a-z]", readme)
+    helped = re.findall(r"(?:^|[,\s])(\d+) [a-z]", EXIT_CODES.partition("Exit codes: ")[2].partition(". With")[0])
+    assert table == told == helped and {"0", "130", "143"} <= {*table} and {*map(str, CODES.values())} <= {*table}
 
 
 def test_a_schedule_law_takes_no_inputs(saved, capsys):

@@ -68,13 +68,12 @@ def run(
 
 
 def _allowed(data: Any, printing: Printing) -> int:
-    """List the laws that data allow, then the others with what speaks against them."""
+    """List the laws that data allow, then the others, those that lack least first, with what speaks against them."""
     found = scaling.candidates(data)
     fitting = [(law.name, f"fits: {law.formula}") for law in found.laws]
-    absent = sorted(found.absent.items(), key=lambda item: item[1].startswith("predicts "))
-    width = max(map(len, [name for name, _ in (*fitting, *absent)]))
+    width = max(map(len, [name for name, _ in (*fitting, *found.absent.items())]))
     lines, first = [], dict[str, str]()
-    for name, said in (*fitting, *absent):
+    for name, said in (*fitting, *found.absent.items()):
         alike = first.setdefault(said, name)  # a fault of the data is said once
         short = spoken(said).partition(". The data has ")[0]
         lines.append((name.ljust(width), f"as {alike}" if alike != name and len(said) > LONG else short))

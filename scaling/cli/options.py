@@ -11,12 +11,14 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, overload
 
-from cyclopts import CoercionError, CycloptsError, MissingArgumentError, Parameter, Token
+from cyclopts import CoercionError, CycloptsError, MissingArgumentError, Parameter, Token, UnknownOptionError
 
 import scaling
 from scaling import document
 from scaling.cli import output
 from scaling.errors import ArgumentError, DataError, ScalingError
+from scaling.schedules import SHAPES
+from scaling.schedules.text import keys
 from scaling.words import did_you_mean, listed, parse_number
 
 if TYPE_CHECKING:
@@ -114,6 +116,8 @@ def explain(problem: CycloptsError) -> str:
         if "[KEYWORD]" in name:  # options that are the law's inputs
             return f"{problem.command_chain[0]} needs a number after each input; a negative one is written --N=-1"
         return f"{problem.command_chain[0]} needs {name}{' with a value' if name.startswith('-') else ''}"
+    if isinstance(problem, UnknownOptionError):
+        return _unknown(problem)
     said = str(problem)
     if isinstance(problem, CoercionError) and problem.token is not None and problem.argument is not None:
         name = problem.token.keyword or problem.argument.name.lstrip("-").upper()
@@ -123,6 +127,16 @@ def explain(problem: CycloptsError) -> str:
         return f"{name} {problem.token.value}: must be a number"
     exclusive = re.fullmatch(r"Mutually exclusive arguments: \{(.*)\}", said)
     return f"{listed(exclusive[1].split(', '))} do not go together; keep one" if exclusive else said[:1].lower() + said[1:]
+
+
+def _unknown(problem: UnknownOptionError) -> str:
+    """What is said of an option that a verb does not have: where the word belongs, or the option that is close."""
+    said = (problem.token.keyword or problem.token.value).partition("=")[0]
+    there = [name for argument in problem.argument_collection if argument.parse for name in argument.names]
+    key = said.removeprefix("--")
+    if "--schedule" in there and len(key) > 1 and any(key in keys(name) for name in SHAPES):
+        return f"unknown option {said}; a schedule says it: --schedule NAME:{key}=VALUE,..."
+    return f"unknown option {said}{did_you_mean(said, there)}"
 
 
 def check_folder(path: str | Path) -> None:

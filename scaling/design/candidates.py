@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from shlex import quote
@@ -12,19 +13,21 @@ import pandas as pd
 
 from scaling.counting.columns import ALIASES, reachable
 from scaling.design.checks import sizes, table_of
-from scaling.design.inputs import BESIDE, Design, design, of_columns
+from scaling.design.inputs import BESIDE, COLUMNS, Design, design, of_columns
 from scaling.errors import OF_A_FORMULA, ScalingError
 from scaling.formula import ANY_POSITIVE, Law, laws
 from scaling.logs import Runs
 from scaling.words import first_line, listed, many, plain_name, verb
 
 SETTINGS = ("lr", "peak_lr", "batch", "B", "batch_tokens", "U", "unique_tokens", "p", "experts", "E", "bits", "P", "V")
+OTHER_KIND = 1e3  # columns: laws of curves, for a table, come after all that lack columns
 CURVE = 10  # rows of a run from which on it is a curve and not an end
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """laws : that can be fitted, as the columns name their inputs. absent : name -> why another cannot, or need not.
+    """laws : that can be fitted, as the columns name their inputs. absent : name -> why another cannot, or need not, in the
+    order of how many columns they lack.
     unused : columns that vary and that none of the laws takes; nameless : those of them that no law knows.
     designs : the rows of the laws, by name.
     over_curves : laws that would take all rows of these curves, of which those compared take the ends alone."""
@@ -90,7 +93,20 @@ def candidates(data: Any, *, positive: bool = True) -> Candidates:
     ends = isinstance(data, Runs) and bool(data.schedules) and _whole(data, several=True)
     over_curves = [law.name for law in laws.values() if ends and law.name in absent and _over_sizes(law)]
     designs = {name: found[name][1] for name in kept}
+    columns = [str(c) for c in (data.joined() if isinstance(data, Runs) else data)]
+    lacking = {name: 0.0 if name in found else _lacking(laws[name], columns, curves) for name in absent}
+    absent = {name: absent[name] for name in sorted(absent, key=lacking.__getitem__)}
     return Candidates([found[name][0] for name in kept], absent, known + nameless, nameless, designs, over_curves)
+
+
+def _lacking(law: Law, columns: list[str], curves: bool) -> float:
+    """How many inputs of a law no column gives; more than any law has where it is for data of another kind."""
+    if law.predicts != "loss":
+        return math.inf
+    if law.hooks.facts or law.over_schedules != curves:
+        return OTHER_KIND
+    named = [{i, law.conventions.get(i, i), COLUMNS.get(i, i)} for i in law.over_columns(columns).inputs]
+    return sum(not any(reachable(columns, [str(name)]) for name in names) for names in named)
 
 
 def _over_sizes(law: Law) -> bool:
