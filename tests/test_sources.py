@@ -11,7 +11,7 @@ import pytest
 
 import scaling
 from scaling.cli import main
-from scaling.errors import DataError
+from scaling.errors import DataError, FitError
 from scaling.logs import read
 
 STEP = np.arange(20, 2001, 20)
@@ -75,7 +75,7 @@ def test_hugging_face(tmp_path: Path) -> None:
     )  # with the best weights, not those of 2000
     path.write_text(json.dumps(state))
     check(read(path))
-    assert "1 evaluations of a step already evaluated left out" in " ".join(read(path).notes)
+    assert "1 evaluation of a step already evaluated left out" in " ".join(read(path).notes)
 
 
 def test_a_folder_of_checkpoints_is_one_run(tmp_path: Path) -> None:
@@ -371,6 +371,52 @@ def test_sums_over_accumulation_are_flagged(tmp_path: Path) -> None:
     pd.DataFrame({"step": STEP, "loss": 2 * LOSS}).to_csv(tmp_path / "a.csv", index=False)
     assert not read(tmp_path / "a.csv").warnings
     assert "guessing among 50 tokens" in " ".join(read(tmp_path / "a.csv", facts={"vocab": 50}).warnings)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        np.linspace(25, 30, len(STEP)),
+        np.r_[25.0, 900.0, np.linspace(400, 20, len(STEP) - 2)],
+        np.r_[8e3, 1e6, np.full(len(STEP) - 2, np.nan)],
+        np.r_[8e3, np.full(len(STEP) - 1, np.inf)],
+    ],
+    ids=["rises", "spikes", "ends", "at once"],
+)
+def test_a_run_that_diverged_is_not_asked_about_sums(tmp_path: Path, loss: np.ndarray) -> None:
+    """Its losses are above what guessing costs, too, and once it was said to be summed over accumulation steps."""
+    pd.DataFrame({"step": STEP, "loss": loss}).to_csv(tmp_path / "a.csv", index=False, na_rep="nan")
+    said = " ".join(read(tmp_path / "a.csv").warnings)
+    assert "the run diverged; leave it out" in said and "accumulation" not in said
+
+
+def test_a_fit_with_few_rows_left_says_that_the_run_diverged(tmp_path: Path) -> None:
+    pd.DataFrame({"step": STEP, "loss": np.geomspace(4, 900, len(STEP)), "lr": 1e-3}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(FitError, match=r"need at least 6 rows .*; got \d \(run 'a': its loss rises from 4.*did it diverge"):
+        scaling.fit(read(tmp_path / "a.csv"), "multi_power_5")
+
+
+@pytest.mark.parametrize(
+    "export",
+    [
+        {"Step": STEP, "c - train/loss": LOSS, "c - train/loss__MIN": LOSS, "c - train/loss__MAX": LOSS},
+        {"_step": STEP, "_runtime": STEP / 7, "train/loss": LOSS},
+        {"run": "c", "step": STEP, "loss": LOSS},
+    ],
+    ids=["chart", "history", "runs"],
+)
+def test_a_log_that_is_called_runs_csv_is_no_table_of_facts(tmp_path: Path, export: dict[str, Any]) -> None:
+    pd.DataFrame({"step": STEP, "loss": LOSS}).to_csv(tmp_path / "a.csv", index=False)
+    pd.DataFrame(export).to_csv(tmp_path / "runs.csv", index=False)
+    assert [*read(tmp_path / "a.csv")] == ["a"]
+    own = [*read(tmp_path / "runs.csv")]
+    assert [*read(tmp_path)] == [*read(tmp_path / "*.csv")] == sorted(["a", *own]) and len(own) == 1
+    np.testing.assert_allclose(read(tmp_path / "runs.csv").frame["loss"], LOSS)
+    # a table of facts is one by its columns, also where one of the facts is how many steps a run has
+    pd.DataFrame({"run_id": ["a", "b"], "steps": [2000, 3000], "n_params": [1e6, 2e6]}).to_csv(
+        tmp_path / "runs.csv", index=False
+    )
+    assert [*read(tmp_path)] == ["a"] and read(tmp_path).facts["n_params"].tolist() == [1e6]
 
 
 def test_what_this_program_saved_is_no_log(tmp_path: Path) -> None:

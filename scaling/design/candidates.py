@@ -13,6 +13,7 @@ import pandas as pd
 
 from scaling.counting.columns import ALIASES, reachable
 from scaling.design.checks import sizes, table_of
+from scaling.design.diverged import DIVERGED
 from scaling.design.inputs import BESIDE, COLUMNS, Design, design, of_columns
 from scaling.errors import OF_A_FORMULA, ScalingError
 from scaling.formula import ANY_POSITIVE, Law, laws
@@ -143,8 +144,9 @@ def failure(problem: Exception) -> str:
 def unfit(law: Law, made: Design, free: int) -> str:
     """Why `free` parameters of a law cannot be fitted to these rows; empty where they can."""
     if len(made) <= free:
+        left = "".join(f" ({note})" for note in made.notes if DIVERGED in note)
         return (
-            f"need at least {free + 1} rows to fit {many(free, 'parameter')} of '{law.name}'; got {len(made)}. "
+            f"need at least {free + 1} rows to fit {many(free, 'parameter')} of '{law.name}'; got {len(made)}{left}. "
             "Add runs, or fix parameters."
         )
     for name, x in made.inputs.items():

@@ -11,10 +11,12 @@ import pandas as pd
 from scaling.errors import DataError
 from scaling.logs.beside import canonical, parse
 from scaling.logs.cells import Lazy, Numbers, Sparse
+from scaling.logs.columns import x_of
 from scaling.logs.findings import Findings, near, some
 from scaling.logs.sources import delimited
 
-TABLE = "runs.csv"
+TABLE, KEYS = "runs.csv", ("run_id", "run")  # its name, and that of its column of runs
+HEAD = 2**16  # bytes in which its first line ends
 Facts = dict[str, dict[str, Any]]
 
 
@@ -82,7 +84,7 @@ def from_table(path: Path, findings: Findings) -> Facts | None:
     if not found:
         return None
     sheet = found[0]
-    key = next((alias for alias in ("run_id", "run") if alias in sheet.columns), None)
+    key = next((alias for alias in KEYS if alias in sheet.columns), None)
     if key is None:
         findings.problem(str(path), f"no column run_id (it has {some(list(sheet.columns), 8)}); name the runs there")
         return None
@@ -99,7 +101,21 @@ def from_table(path: Path, findings: Findings) -> Facts | None:
 def find_table(path: Path) -> Path | None:
     """The runs.csv beside a curve file or in the folder above."""
     folder = path.absolute().parent
-    return next((f / TABLE for f in (folder, folder.parent) if (f / TABLE).is_file()), None)
+    return next((f / TABLE for f in (folder, folder.parent) if is_table(f / TABLE)), None)
+
+
+def is_table(path: Path) -> bool:
+    """Is a file a table of facts? One of that name is, but for a log: it has steps, and does not name one run a row."""
+    if path.name != TABLE or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        header = delimited.header_in(file.read(HEAD))
+    if x_of(header)[1] != "updates":
+        return True
+    if not {*KEYS} & {*header} or not (found := delimited.sheets(path, Findings())):
+        return False
+    names = found[0].columns[next(key for key in KEYS if key in header)]  # steps may be a fact of a run
+    return len({*names}) == len(names)
 
 
 def joined(place: str, table: Mapping[str, Any], columns: Mapping[str, Any], findings: Findings) -> dict[str, Any]:

@@ -48,12 +48,12 @@ def logs_in(paths: list[str | Path], findings: Findings) -> list[Path]:
 def _matched(path: Path) -> list[Path]:
     if path.is_dir():
         return [path] if source_of(path) else _inside(path, 0)
-    return [] if path.name == facts.TABLE else [path]
+    return [] if facts.is_table(path) else [path]
 
 
 def _inside(folder: Path, depth: int) -> list[Path]:
     """The logs of a folder; those of its folders if it has none of its own."""
-    if (folder / facts.TABLE).is_file() and (folder / "curves").is_dir():
+    if facts.is_table(folder / facts.TABLE) and (folder / "curves").is_dir():
         folder = folder / "curves"
     entries = sorted(folder.iterdir())
     names = {entry.name for entry in entries}
@@ -68,7 +68,7 @@ def _inside(folder: Path, depth: int) -> list[Path]:
 
 def _may_be_log(path: Path, names: set[str]) -> bool:
     """Not a table or record of facts, nor what is plainly something else."""
-    if path.name == facts.TABLE or path.name in RECORDS or path.name.startswith("."):
+    if facts.is_table(path) or path.name in RECORDS or path.name.startswith("."):
         return False
     record = path.suffix == ".json" and f"{path.stem}.csv" in names
     return not record and path.suffix.lower() not in SKIPPED and path.is_file()

@@ -13,6 +13,8 @@ from scaling.logs.rows import Curve
 from scaling.schedules import MOST_UPDATES
 from scaling.words import many
 
+RISEN = 1.5  # times the first loss: further than a sum of losses that fall rises by a bad batch
+
 
 def in_updates(rows: Curve, unit: str, facts: Mapping[str, Any], place: str, advice: str, findings: Findings) -> Curve | None:
     """Rows whose step counts updates; None after a problem, which names the fact that is needed.
@@ -109,17 +111,25 @@ def in_nats(rows: Curve, columns: Mapping[str, str], facts: Mapping[str, Any], p
 
 
 def check_first(rows: Curve, facts: Mapping[str, Any], place: str, findings: Findings) -> None:
-    """Warn of a first loss above what guessing costs: a sum over accumulation steps, as some trainers log it."""
-    loss = rows.data["loss"]
-    finite = np.isfinite(loss)
-    first = loss[finite.argmax() :][:1] if finite.any() else loss[:0]
+    """Warn of a first loss above what guessing costs: of a run that diverged, or a sum over accumulation steps, as some
+    trainers log it, which falls as its parts do."""
+    loss = rows.data["loss"][np.isfinite(rows.data["loss"])]
     vocabulary = facts.get("vocab")
     most, guess = units.LARGEST_FIRST, "guessing costs at most 12 or so"
     if isinstance(vocabulary, (int, float)) and vocabulary > 1:
         most, guess = 1.5 * math.log(vocabulary), f"guessing among {vocabulary:g} tokens costs {math.log(vocabulary):.3g}"
-    if len(first) and first[0] > most:
+    if not len(loss) or loss[0] <= most:
+        return
+    ended = facts.get("status") == "diverged" and loss[-1] >= loss[0]
+    if ended or loss[-1] > loss[0] or loss.max() > RISEN * loss[0]:
         findings.warn(
-            f"the first loss is {first[0]:.4g} nats, but {guess}: a sum over accumulation steps? Divide it by their number, "
-            "or update the trainer",
+            f"the first loss is {loss[0]:.4g} nats, the largest {loss.max():.4g} and the last {loss[-1]:.4g}, but {guess}: "
+            "the run diverged; leave it out",
             place,
         )
+        return
+    findings.warn(
+        f"the first loss is {loss[0]:.4g} nats, but {guess}: a sum over accumulation steps? Divide it by their number, "
+        "or update the trainer",
+        place,
+    )
