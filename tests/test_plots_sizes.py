@@ -1,6 +1,7 @@
 """Figures of size laws, on their artists: an exact surface, whose optimum is known in closed form."""
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,6 +108,33 @@ def test_isoloss_contours_are_the_least_losses_of_budgets(fit):
         for N, D in np.concatenate(segments)[::20]:
             assert fit.law(N, D, **fit.values) == pytest.approx(level, rel=3e-3)
     assert (ax.get_xscale(), ax.get_yscale(), ax.get_ylabel()) == ("log", "log", "tokens")
+
+
+@pytest.mark.parametrize("width", [3.3, 6.8])
+@pytest.mark.parametrize("alpha", [0.34, 0.45])
+def test_labels_of_contours_lie_clear_of_the_efficient_line(runs, width, alpha):
+    table = runs[["N", "D"]].assign(loss=1.7 + 400 / runs["N"] ** alpha + 400 / runs["D"] ** 0.34)
+    figure, ax = plt.subplots(figsize=(width, 0.75 * width), layout="constrained")
+    plots.isoloss(scaling.fit(table, "chinchilla"), ax=ax)
+    figure.canvas.draw()
+    labels = [text.get_window_extent() for text in ax.texts]
+    assert len(labels) >= 3
+    for line in (line for line in ax.lines if line.get_label() in ("least compute", "_beyond")):
+        x, y = ax.transData.transform(np.c_[line.get_xdata(), line.get_ydata()]).T
+        points = np.c_[
+            np.interp(grid := np.linspace(0, 1, 400), known := np.linspace(0, 1, len(x)), x), np.interp(grid, known, y)
+        ]
+        assert not any(box.count_contains(points) for box in labels)
+    assert all(ax.bbox.contains(*corner) for box in labels for corner in box.corners())
+    plt.close(figure)
+
+
+def test_size_and_tokens_are_both_seen_where_they_are_equal(fit, runs):
+    exact = runs[["N", "D"]].assign(loss=runs["exact"])
+    for ax in (plots.frontier(fit)["allocation"], plots.isoflop(exact)["optimum"]):
+        size, tokens = (next(line for line in ax.lines if line.get_label().startswith(name)) for name in ("N ∝", "D ∝"))
+        assert size.get_linewidth() > 2 * tokens.get_linewidth()  # the wider one lies beneath
+        assert [*ax.lines].index(size) < [*ax.lines].index(tokens) and size.get_zorder() <= tokens.get_zorder()
 
 
 def test_family_follows_the_law_and_is_dashed_where_a_size_was_not_run(fit, runs):

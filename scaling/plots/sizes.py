@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from scaling.fits import Fit
 
 BEYOND = 10.0  # times the largest compute of the data: how far a forecast is drawn
+EDGE = 0.13  # of an axis: about half the length of a label, between its middle and what it must not lie on
 BUDGETS, CONTOURS, LINES = 15, 9, 8  # at which the optimum is sought; contours; sizes with a line
-PAIR = (style.PREDICTION, style.TRUTH)  # of N and D
+PAIR, WIDTHS = (style.PREDICTION, style.TRUTH), (4.0, 1.4)  # of N and D, that both are seen where they are equal
 MEASURED: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.5, "markeredgewidth": 0}
 
 
@@ -65,10 +66,10 @@ def isoflop(runs: pd.DataFrame, *, ax: Axes | Mapping[str, Axes] | None = None) 
             profiles.set_ylabel(style.LABELS["loss"])
         if (optimum := axes.get("optimum")) is not None:
             grid = np.geomspace(points["flops"].min(), points["flops"].max(), 2)
-            for (name, (power, log_factor)), colour_ in zip(power_laws(points).items(), PAIR, strict=True):
+            for (name, (power, log_factor)), colour_, width in zip(power_laws(points).items(), PAIR, WIDTHS, strict=True):
                 optimum.plot(points["flops"], points[name], "*", color=colour_, markersize=9)
                 label = f"{name} ∝ C^{power:.3f}"
-                optimum.plot(grid, np.exp(log_factor + power * np.log(grid)), color=colour_, label=label)
+                optimum.plot(grid, np.exp(log_factor + power * np.log(grid)), color=colour_, linewidth=width, label=label)
             _allocated(optimum)
     return axes
 
@@ -113,11 +114,11 @@ def frontier(
             loss.set_ylabel(style.LABELS["loss"])
             style.legend_above(loss)
         if (allocation := axes.get("allocation")) is not None:
-            for name, colour_ in zip(("N", "D"), PAIR, strict=True):
+            for name, colour_, width in zip(("N", "D"), PAIR, WIDTHS, strict=True):
                 power = np.log(best[name].iloc[-1] / best[name].iloc[0]) / np.log(
                     best["flops"].iloc[-1] / best["flops"].iloc[0]
                 )
-                _path(allocation, best, name, end, colour_, f"{name} ∝ C^{power:.3f}")
+                _path(allocation, best, name, end, colour_, f"{name} ∝ C^{power:.3f}", width=width)
             _allocated(allocation)
         for last in axes.values():
             style.label_compute(last)
@@ -153,7 +154,8 @@ def isoloss(fit: Fit, *, inputs: Mapping[str, float] | None = None, ax: Axes | N
         colours = style.palette(len(levels), ordered=True)[::-1]
         lines = ax.contour(N, D, loss, levels=levels, colors=colours, linewidths=1.1)
         style.label_amounts(ax, x=style.LABELS["N"], y=style.LABELS["D"])
-        ax.clabel(lines, levels[1::2], fmt=lambda x: f"{x:.4g}", fontsize=8)
+        places = [place for segments in lines.allsegs[1::2] if (place := _clear(segments, best, N, D)) is not None]
+        ax.clabel(lines, levels[1::2], fmt=lambda x: f"{x:.4g}", fontsize=8, manual=places)
         _path(ax, best, "D", end, style.TRUTH, "least compute", x="N")
         style.legend_above(ax)
     return ax
@@ -208,12 +210,34 @@ def _some(sizes: pd.Series) -> np.ndarray:
     return np.unique(known[np.abs(np.log(known) - np.log(wanted)[:, None]).argmin(1)])
 
 
-def _path(ax: Axes, best: pd.DataFrame, name: str, end: float, colour: style.Color, label: str, x: str = "flops") -> None:
+def _clear(segments: list[np.ndarray], best: pd.DataFrame, N: np.ndarray, D: np.ndarray) -> tuple[float, float] | None:
+    """The place on a contour furthest from the line of least compute and not at the edge; None where all are on either.
+
+    Parameters
+    ----------
+    segments : N and D (n, 2) along the contour. N, D : the range of the axes.
+    """
+    low, span = np.log([N[0], D[0]]), np.log([N[-1] / N[0], D[-1] / D[0]])
+    along = np.concatenate(segments)
+    at = (np.log(along) - low) / span
+    grid = np.linspace(0, 1, 200)
+    known = np.linspace(0, 1, len(best))
+    line = np.stack([np.interp(grid, known, (np.log(best[k]) - low[i]) / span[i]) for i, k in enumerate(("N", "D"))], 1)
+    away = np.sqrt(((at[:, None] - line) ** 2).sum(-1)).min(1)
+    away[((at < EDGE) | (at > 1 - EDGE)).any(1)] = 0.0
+    return None if away.max(initial=0.0) < EDGE else (float(along[away.argmax(), 0]), float(along[away.argmax(), 1]))
+
+
+def _path(
+    ax: Axes, best: pd.DataFrame, name: str, end: float, colour: style.Color, label: str, x: str = "flops",
+    width: float | None = None,
+) -> None:  # fmt: skip
     """A column of a plan, solid up to the end of the data and dashed past it, with its band where it has one."""
     inside = (best["flops"] <= end * (1 + 1e-9)).to_numpy()
     beyond = np.r_[inside[1:] < inside[:-1], False] | ~inside  # the pieces meet
-    ax.plot(best[x][inside], best[name][inside], color=colour, label=label, zorder=3)
-    ax.plot(best[x][beyond], best[name][beyond], color=colour, linestyle=style.DASHED, label="_beyond", zorder=3)
+    drawn: dict[str, Any] = {"color": colour, "linewidth": width, "zorder": 3}
+    ax.plot(best[x][inside], best[name][inside], label=label, **drawn)
+    ax.plot(best[x][beyond], best[name][beyond], linestyle=style.DASHED, label="_beyond", **drawn)
     if f"{name}_lower" in best:
         ax.fill_between(best[x], best[f"{name}_lower"], best[f"{name}_upper"], color=colour, alpha=0.2, linewidth=0)
 
