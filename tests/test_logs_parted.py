@@ -32,7 +32,7 @@ def test_a_word_tells_losses_apart(tmp_path: Path, column: str, words: tuple[str
     runs = read(path)
     assert losses(runs) == (TRAIN, VAL)
     assert runs.frame.dropna(subset=["loss"]).set_index("step")["loss"].to_dict() == VAL
-    assert any("the loss of 1 rows of a test set is not read" in note for note in runs.notes)
+    assert any("the loss of 1 row of a test set is not read" in note for note in runs.notes)
     assert read(path, loss="loss").frame.dropna(subset=["loss"]).set_index("step")["loss"].to_dict() == TRAIN
 
 
