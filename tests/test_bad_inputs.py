@@ -200,6 +200,22 @@ def test_words_that_mean_nothing_are_answered(line, said, here, capsys):
     refused(here, capsys, line, said)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["demo", ""], ["train", "", "--schedule", "cosine:peak=1e-2,steps=3,warmup=1"],
+        ["runs", "import", "s/running", "-o", ""], ["runs", "import", "", "-o", "copied"], ["fit", ""], ["fit", "s/table.csv", "-o", " "],
+        ["fit", "s/table.csv", "--plot="], ["sweep", "norates.toml", ""], ["watch", ""],
+    ],
+)  # fmt: skip
+def test_an_empty_word_is_no_path(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "empty" in err and "leave it out" in err, err
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_option_that_there_is_not_is_named(verb, here, capsys):
     needs = {"fit": "s/table.csv", "predict": "fit.json", "plan": "fit.json", "register": "fit.json", "completion": "bash"}

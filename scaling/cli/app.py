@@ -66,6 +66,7 @@ VERBS = {
 }
 WATCHED = ("sweep", "train", "watch")  # verbs that say themselves how far they are
 QUIET = {"-q", "--quiet"}
+PATHS = ("--output=", "--plot=")
 OWNERS = {  # of options that a verb had: how their verb is written
     ("plan", "--pool --target --budget --cost --branch"): "next FIT --pool RUNS --target RUNS --budget COST",
     ("plan", "--mixture --objective --weight --floor --cap"): "mix NAME=FIT ... --N SIZE --D TOKENS",
@@ -95,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in tokens
     try:
         output.heard(tokens)
+        check_words(tokens)
         answer_old(tokens)
         tokens = ["runs-import", *tokens[2:]] if tokens[:2] == ["runs", "import"] else tokens
         if named := next((token for token in tokens if token in VERBS), None):
@@ -120,6 +122,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         return report(problem)
+
+
+def check_words(tokens: Sequence[str]) -> None:
+    """Refuse an empty word, such as a shell makes of a variable that is not set: as a path it would be the current folder."""
+    for before, token in zip(["", *tokens], tokens, strict=False):
+        name, equals, value = token.partition("=") if token.startswith(PATHS) else (before, "=", token)
+        if equals and not value.strip():  # of other options --name= stands for none, as in the commands that a sweep records
+            said = f"{name} is given an empty value" if name.startswith("-") else "an argument is empty"
+            raise errors.ArgumentError(f"{said}; give one, or leave it out (the current folder is .)")
 
 
 def answer_old(tokens: Sequence[str]) -> None:
