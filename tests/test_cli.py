@@ -767,7 +767,8 @@ def test_plan_of_the_next_runs(folder, surface, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["spent"] == sum(run["cost"] for run in document["runs"]) <= 30
     assert main(["next", "chinchilla", *command[2:], "--budget", "1e20"]) == 0
-    assert "expected after" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "expected after" in out and "of 1e20" in out and re.search(r"^(small|wide|long) +\d+M +\d+B ", out, re.M), out
     assert main(command) == 2 and "--budget" in capsys.readouterr().err
     assert main(["next", str(surface), "--budget", "3"]) == 2
     target.write_text("N,D\n7B,many\n")

@@ -1,6 +1,7 @@
 """Laws of size, tokens, learning rate and batch, and the settings they recommend: a grid of runs with a known truth."""
 
 import json
+import re
 
 import matplotlib as mpl
 import numpy as np
@@ -189,6 +190,7 @@ def test_settings_on_the_command_line(grid, tmp_path, capsys):
     assert main(["settings", str(path), "--N", "1B", "--D", "20B", "--replicates", "20"]) == 0
     out = capsys.readouterr().out
     assert "verdict      OK" in out and "lr* ∝ D^0.2" in out
+    assert re.search(r"^1B +20B +0\.00\d+ \(", out, re.M) and "e+" not in out  # as people write them
     assert main(["settings", str(path), "--N", "1B", "--D", "20B", "--within", "0"]) == 2
 
 

@@ -1,6 +1,7 @@
 """Do small runs rank recipes as large ones do: shares by hand, noise of seeds, laws, and what cannot be compared."""
 
 import json
+import re
 from itertools import combinations
 
 import matplotlib as mpl
@@ -104,12 +105,12 @@ def test_tables_that_cannot_be_compared():
         (table.drop(columns="recipe"), {}, DataError, "no column recipe; the table has N, D, loss"),
         (table, {"by": "size"}, DataError, "no column size"),
         (table[table["N"] == 1e6], {}, DataError, "there is 1 size; two of both are needed"),
-        (table[table["recipe"] == "bad"], {}, DataError, "1 recipes have runs at the largest N"),
+        (table[table["recipe"] == "bad"], {}, DataError, "1 recipe has runs at the largest N"),
         (table.assign(loss=-1.0), {}, DataError, "column 'loss' must hold positive numbers"),
         (table.assign(N="big"), {}, DataError, "column 'N' must hold positive numbers"),
         (table.assign(recipe=None), {}, DataError, "column 'recipe' has empty cells"),
         (table, {"law": "chinchilla"}, ArgumentError, "'chinchilla' has 5 parameters and there are 4 sizes below the target"),
-        (pd.concat([table, table.assign(D=2 * table["D"])]), {}, DataError, "runs of several lengths at N = 1e\\+06"),
+        (pd.concat([table, table.assign(D=2 * table["D"])]), {}, DataError, "runs of several lengths at N = 1M"),
         (table[:0], {}, DataError, "must hold positive numbers"),
         ({"loss": 1.0}, {}, DataError, "in a table"),
         (table, {"noise": 2}, ArgumentError, "noise=2 must be a relative sd"),
@@ -129,7 +130,8 @@ def test_figure_and_command_line(tmp_path, capsys):
     assert told["ways"] == json.loads(json.dumps(found.to_dict()["ways"])) and told["ceiling"] == found.ceiling
     assert (tmp_path / "alike.png").stat().st_size > 10_000
     assert main(line) == 0
-    assert "another run of the target would rank" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "another run of the target would rank" in out and "at N = 10B;" in out and re.search(r"^rung +1M ", out, re.M), out
     axes = scaling.plots.decisions(found)
     lines = {each.get_label() for each in axes.containers}
     assert lines == {"the rung alone", "power_law_offset fitted up to it"}

@@ -12,7 +12,7 @@ from scaling.cli.options import Count, Flag, Many, Positive, check_columns, save
 from scaling.cli.output import Printing
 from scaling.errors import ArgumentError, DataError
 from scaling.formula import find
-from scaling.words import many
+from scaling.words import amount, many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,11 +72,11 @@ def run(
 def _told(runs: pd.DataFrame, facts: dict[str, Any], budget: float) -> output.Told:
     after = runs["target_sd"].iloc[-1] if len(runs) else facts["target_sd"]
     now, noise, misfit = (_percent(facts[name]) for name in ("target_sd", "noise", "misfit"))
-    spent = f"{facts['spent']:.3g} of {budget:.3g} {facts['unit']}".rstrip()
+    spent = f"{amount(facts['spent'])} of {amount(budget)} {facts['unit']}".rstrip()
     said = f"error of the target's prediction: {now} now, {_percent(after)} expected after {many(len(runs), 'run')} for {spent}"
     believed = f"losses scatter by {noise}, the law is off by {misfit}; plan again as losses come in"
     lines = [("plan", said), ("believed now", believed)]
-    shown = runs.drop(columns="target_sd").map(lambda x: f"{x:.4g}" if isinstance(x, float) else x)
+    shown = runs.drop(columns="target_sd").map(lambda x: amount(x) if isinstance(x, float) else x)
     shown["target_error"] = [f"{100 * sd:.4g} %" for sd in runs["target_sd"]]  # what one more run brings is small
     return output.Told(lines, shown if len(runs) else None, {**facts, "runs": runs})
 

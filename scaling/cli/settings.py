@@ -12,6 +12,7 @@ import scaling
 from scaling.cli import output
 from scaling.cli.options import Count, Flag, Level, Number, Output, Positives, Reading, check_files
 from scaling.cli.output import Printing
+from scaling.words import amount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,13 +78,13 @@ def run(
 
 def _shown(rows: pd.DataFrame, other: str) -> pd.DataFrame:
     """Intervals beside their values, costs in per cent."""
-    said = {name: [f"{x:.4g}" for x in rows[name]] for name in ("N", "D")}
+    said = {name: [amount(x) for x in rows[name]] for name in ("N", "D")}
     for name in ("lr", "batch"):
         ends = zip(rows[name], rows[f"{name}_lower"], rows[f"{name}_upper"], strict=True)
-        said[name] = [f"{x:.3g} ({low:.3g} to {high:.3g})" for x, low, high in ends]
+        said[name] = ["{} ({} to {})".format(*(amount(x, 3) for x in each)) for each in ends]
     said["loss"] = [f"{x:.4f}" for x in rows["loss"]]
     costs = zip(rows["regret"], rows["regret_upper"], strict=True)
     said["regret %"] = [f"{100 * x:.2g} (below {100 * high:.2g})" for x, high in costs]
     said["beyond"] = [f"{x:.2g}x" for x in rows["times_beyond"]]
     both = zip(rows["lr_other"], rows["batch_other"], strict=True)
-    return rows[[]].assign(**said, **{other: [f"lr {lr:.3g}, batch {batch:.3g}" for lr, batch in both]})
+    return rows[[]].assign(**said, **{other: [f"lr {lr:.3g}, batch {amount(batch, 3)}" for lr, batch in both]})

@@ -21,7 +21,7 @@ from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.logs.tables import listed_columns
 from scaling.rendering import Result, plain
-from scaling.words import check_level, check_seed, many, verb
+from scaling.words import amount, check_level, check_seed, many, verb
 
 SAME = 1.05  # ratio up to which sizes are one rung: recipes differ by a vocabulary or so
 CLEAR = 2.0  # standard errors of a difference at the target that seeds do not make
@@ -56,7 +56,7 @@ class Decisions(Result):
     fields = ("by", "target", "recipes", "noise", "ceiling", "level", "notes")
 
     def head(self) -> list[tuple[str, str]]:
-        judged = f"{many(self.recipes, 'recipe')} at {self.by} = {self.target:.4g}"
+        judged = f"{many(self.recipes, 'recipe')} at {self.by} = {amount(self.target)}"
         lines = [("target", f"{judged}; intervals of {self.level:.0%}, by recipes")]
         if self.noise is None:
             lines.append(("seeds", "no recipe has two at any size, so how far the target itself can be believed is not known"))
@@ -73,7 +73,7 @@ class Decisions(Result):
         )
         cells = {"cost": "{:.2%}", "clear": "{:.1%}", "regret": "{:.2%}"}
         shown = shown.assign(**{k: ["" if x != x else form.format(x) for x in shown[k]] for k, form in cells.items()})
-        shown["up_to"] = [f"{x:.4g}" for x in shown["up_to"]]
+        shown["up_to"] = [amount(x) for x in shown["up_to"]]
         return shown[["way", "up_to", "cost", "pairs", "alike", "clear", "regret", "best"]].set_index("way")
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def compare_recipes(
     if len(judged) < 2 or losses.shape[1] < 2:
         n, sizes = len(judged), many(losses.shape[1], "size")
         raise DataError(
-            f"{many(n, 'recipe')} {verb(n, 'has', 'have')} runs at the largest {by} ({target:.4g}), and there "
+            f"{many(n, 'recipe')} {verb(n, 'has', 'have')} runs at the largest {by} ({amount(target)}), and there "
             f"{verb(losses.shape[1])} {sizes}; two of both are needed. Sizes within {SAME - 1:.0%} are one."
         )
     gone = len(losses) - len(judged)
@@ -174,8 +174,8 @@ def _rows(data: pd.DataFrame, recipe: str, by: str) -> tuple[pd.DataFrame, bool]
         if len(wide := lengths.max()[lengths.max() > SAME * lengths.min()]):
             name, size = wide.index[0]
             raise DataError(
-                f"recipe '{name}' has runs of several lengths at {by} = {size:.4g}, which are no seeds of each other; keep one "
-                "length per recipe and size, or the best run of each budget."
+                f"recipe '{name}' has runs of several lengths at {by} = {amount(size)}, which are no seeds of each other; keep "
+                "one length per recipe and size, or the best run of each budget."
             )
     return out.assign(**{k: frame[k].astype(float) for k in ("N", "D") if told}), told
 
