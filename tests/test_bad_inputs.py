@@ -63,7 +63,7 @@ WORDS = [  # command, and what the answer must hold
     ("fit s/table.csv --map N=Q", "no column 'Q', asked for as N; it has N, D, loss"),
     ("fit s/table.csv --loss Q", "s/table.csv: no column 'Q'"), ("runs s/running --map stp=step", "--map stp=step"),
     ("runs s/running --where 'n_params > 1e99'", "--where 'n_params > 1e99': no row is left"),
-    ("compare s/table.csv --recipes nope", "no column nope; the table has N, D, loss."),
+    ("compare s/table.csv --recipes nope", "no column nope; the table has N, D, loss: --recipes names"),
     ("compare s/table.csv --holdout nope", "one of D, M, N, loss."), ("completion csh", "must be one of bash, zsh, fish"),
     ("next fit.json --pool pool.csv --target big.csv --budget 1e16 --cost nope", "it has N, D, price."),
     ("predict curves.json --schedule foo", "unknown schedule 'foo'; allowed: constant"),
@@ -204,7 +204,8 @@ def test_words_that_mean_nothing_are_answered(line, said, here, capsys):
     "words",
     [
         ["demo", ""], ["train", "", "--schedule", "cosine:peak=1e-2,steps=3,warmup=1"],
-        ["runs", "import", "s/running", "-o", ""], ["runs", "import", "", "-o", "copied"], ["fit", ""], ["fit", "s/table.csv", "-o", " "],
+        ["runs", "import", "s/running", "-o", ""], ["runs", "import", "", "-o", "copied"], ["fit", ""],
+        ["fit", "s/table.csv", "-o", " "],
         ["fit", "s/table.csv", "--plot="], ["sweep", "norates.toml", ""], ["watch", ""],
     ],
 )  # fmt: skip

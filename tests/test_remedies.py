@@ -24,6 +24,8 @@ FILES = {
                                                         for i in range(1, 5) for j in range(1, 5)),
     "mine.txt": "precious\n",
     "pool.csv": "N,D,price\n1e5,1e7,3\n2e5,1e7,4\n",
+    "recipes.csv": "data,N,D,loss\n" + "".join(f"{name},{n}e6,{n}e7,{2 + slope * n**-0.3:.4f}\n"
+                                               for name, slope in (("a", 1), ("b", 1.2), ("c", 2)) for n in (1, 3, 9)),
     "big.csv": "N,D\n1e6,2e8\n",
 }  # fmt: skip
 
@@ -190,6 +192,14 @@ CASES = [  # command that fails, its exit code, what the answer holds, and the c
     ),
     ("plan s --flops 1e20", 3, "s: a folder, where a saved fit", "plan fit.json --flops 1e13"),
     ("plan few.csv --flops 1e20", 3, "few.csv: no JSON", None),
+    ("compare recipes.csv --recipes foo", 3, "--recipes names that of the recipes", "compare recipes.csv --recipes data"),
+    ("compare recipes.csv --recipes dat", 3, "did you mean 'data'?", "compare recipes.csv --recipes data"),
+    (
+        "compare recipes.csv --recipes data --by size",
+        3,
+        "--by names that of the size",
+        "compare recipes.csv --recipes data --by N",
+    ),
     ("compare s/ladder --recipes run", 3, "These are loss curves; write such a table", None),
     ("demo nowhere/there", 2, "make that first", "demo there"),
 ]

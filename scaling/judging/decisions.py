@@ -21,7 +21,7 @@ from scaling.formula import Law, find
 from scaling.logs import Runs
 from scaling.logs.tables import listed_columns
 from scaling.rendering import Result, plain
-from scaling.words import amount, check_level, check_seed, many, verb
+from scaling.words import amount, check_level, check_seed, did_you_mean, many, verb
 
 SAME = 1.05  # ratio up to which sizes are one rung: recipes differ by a vocabulary or so
 CLEAR = 2.0  # standard errors of a difference at the target that seeds do not make
@@ -152,8 +152,11 @@ def _rows(data: pd.DataFrame, recipe: str, by: str) -> tuple[pd.DataFrame, bool]
             "write such a table from the last row of each run."
         )
     frame, _ = completed(data, [by, "N", "D"])
-    if missing := [c for c in (recipe, by, "loss") if c not in frame]:
-        raise DataError(f"no column {', '.join(missing)}; the table has {listed_columns(data)}.")
+    named = {recipe: "recipe= (--recipes) names that of the recipes", by: "by= (--by) names that of the size"}
+    named["loss"] = "call that of the last loss of a run so"
+    if missing := [c for c in named if c not in frame]:
+        hint = did_you_mean(missing[0], map(str, data.columns), f": {', '.join(named[c] for c in missing)}, or add it")
+        raise DataError(f"no column {', '.join(missing)}; the table has {listed_columns(data)}{hint}")
     frame = frame[frame["loss"].notna()]
     for column in (by, "loss"):
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(float)
