@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
 NARROWEST = 24  # characters to which a column of words is folded beside others
 PARAGRAPH = 40  # characters that a long text needs to be readable
+LEAST = 2  # characters by which the further lines of a label are indented
 
 
 class Column(NamedTuple):
@@ -30,8 +32,12 @@ def folded(said: str, width: int | None, indent: int = 0) -> list[str]:
 
 
 def labelled(label: str, said: str, gap: int, width: int | None = None) -> list[str]:
-    """A label, padded to `gap`, and what is said of it, under which its further lines begin."""
-    return folded(f"{label:<{gap}} {said}".rstrip(), width, min(max(gap, len(label)) + 1, (width or gap) // 3))
+    """A label, padded to `gap`, and what is said of it, under which its further lines begin; further left where a word,
+    such as a schedule to be copied, is too long to stand there."""
+    indent = min(max(gap, len(label)) + 1, (width or gap) // 3)
+    room = (width or math.inf) - max(map(len, said.split()), default=0)  # to the left of the longest word
+    indent = int(min(indent, room)) if room >= LEAST else indent
+    return folded(f"{label:<{gap}} {said}".rstrip(), width, indent)
 
 
 def table(columns: Sequence[Column], widths: tuple[int, ...] = (), width: int | None = None) -> list[str]:
