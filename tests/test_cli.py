@@ -147,6 +147,14 @@ def test_predict_at_inputs_of_the_law(surface, capsys):
     assert row["N"] == 7e9 and "7x beyond the largest parameters seen" in found["extrapolation"]
 
 
+def test_predict_draws_what_it_was_asked_without_a_schedule(surface, tmp_path, capsys):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("N,D\n7e9,2e12\n1e9,1e11\n")
+    for asked, name in ((["--N", "7B", "--D", "2T"], "one.png"), ([str(rows)], "rows.svg")):
+        assert main(["predict", str(surface), *asked, "--plot", str(tmp_path / name)]) == 0
+        assert f"drew {tmp_path / name}" in capsys.readouterr().err and (tmp_path / name).stat().st_size > 10_000
+
+
 def test_predict_over_a_schedule(saved, tmp_path, capsys):
     plan = ["--schedule", "wsd:peak=3e-4,warmup=50", "--steps", "6k"]
     files = ["-o", str(tmp_path / "curve.csv"), "--plot", str(tmp_path / "forecast.png")]
@@ -223,7 +231,7 @@ def test_errors_say_what_to_do_on_stderr_alone(line, code, said, capsys):
         ("--N 7B", "also needs --D"),
         ("--N 7B --D 2T --levl 0.9", "unknown option --levl; did you mean '--level'?"),
         ("--N many --D 2T", "--N many: must be a number"),
-        ("--N 7B --D 2T --at 5", "--plot and --at go with logs or --schedule"),
+        ("--N 7B --D 2T --at 5", "--at goes with logs or --schedule"),
         ("--N 7B --D 2T --steps 5", "--steps goes with --schedule"),
         ("--N 7B --D 2T --where step>1", "go with logs"),
         ("", "one of: logs or --N --D"),

@@ -97,6 +97,44 @@ def test_compute_is_labelled_in_powers_of_ten(ends, labels):
     assert [tick.get_text() for tick in ax.get_xticklabels() if low <= tick.get_position()[0] <= high] == labels
 
 
+def test_an_asked_run_is_drawn_with_its_interval_and_the_law_that_leads_to_it(fit):
+    asked = {"N": 5e9, "D": 3e11}
+    ax = plots.forecast(fit, asked, level=0.8)
+    told = fit.predict(asked, level=0.8).iloc[0]
+    (line,) = [line for line in ax.lines if line.get_label() == "_law" and line.get_xdata()[-1] == pytest.approx(3e11)]
+    (bar,) = ax.containers
+    point, ends = bar.lines[0], bar.lines[2][0].get_segments()[0]
+    assert [*point.get_xdata(), *point.get_ydata()] == [3e11, told["prediction"]]
+    assert ends[:, 1] == pytest.approx([told["lower"], told["upper"]], rel=1e-9)
+    x, y = line.get_data()
+    np.testing.assert_allclose(y, fit.law(5e9, x, **fit.values), rtol=1e-9)
+    assert line.get_linestyle() == "--" and x[0] == pytest.approx(fit.design.inputs["D"].max())  # beyond the data
+    assert ax.get_xscale() == "log" and ax.get_xlabel() == "tokens"
+    assert ax.get_title("left").startswith("chinchilla; band: 80% interval")
+    assert any(text.get_text().startswith("N 5B, D 300B: ") for text in ax.get_legend().texts)
+    assert "end of data" in [text.get_text() for text in ax.texts]
+
+
+def test_asked_rows_of_a_table_share_a_line_by_size_and_show_what_was_measured(fit):
+    table = pd.DataFrame({"N": [1e9, 1e9, 2e9], "D": [5e9, 9e9, 9e9], "loss": [2.4, np.nan, 2.3]})
+    ax = plots.forecast(fit, table)
+    assert len(ax.containers) == 2  # a size each
+    (measured,) = [line for line in ax.lines if line.get_label() == "measured, not used in the fit"]
+    assert list(measured.get_ydata()) == [2.4]
+    many = pd.DataFrame({"N": np.geomspace(1e8, 1e9, 12), "D": 1e10})
+    drawn = plots.forecast(fit, many)
+    assert [line for line in drawn.lines if line.get_label() == "_law"] == [] and len(drawn.get_legend().texts) == 2
+    (points,) = {len(c.lines[0].get_xdata()) for c in drawn.containers}
+    assert points == 1 and len(drawn.containers) == 12
+
+
+def test_a_law_of_one_input_is_drawn_along_it(runs):
+    alone = scaling.fit(runs[["N", "loss"]], scaling.laws["power_law"].using(x="N"))
+    ax = plots.forecast(alone, {"x": 1e11})
+    assert ax.get_xlabel() == "parameters" and ax.get_xlim()[1] > 1e11
+    assert any(text.get_text().startswith("x 100B: ") for text in ax.get_legend().texts)
+
+
 def test_isoloss_contours_are_the_least_losses_of_budgets(fit):
     ax = plots.isoloss(fit)
     (contours,) = [c for c in ax.collections if hasattr(c, "levels")]

@@ -44,7 +44,7 @@ def run(
 
         scaling predict fit.json --schedule wsd:peak=3e-4,warmup=2k --steps 100k --plot forecast.png
         scaling predict fit.json long-run.csv --at 50k --at 100k
-        scaling predict chinchilla.json --N 7B --D 2T --json
+        scaling predict chinchilla.json --N 7B --D 2T --plot run.png
         scaling predict points.csv --N 7B --D 2T
         scaling predict ladder.json --N 1.3B --tokens 100B --schedule cosine:warmup=2k,final=0.1
         scaling predict relation.json web-runs/
@@ -81,11 +81,11 @@ def run(
             raise ArgumentError("--schedule, --steps, --at and --plot do not go with a saved relation")
         rows = result.predict(_source_losses(result, paths, inputs, reading), level=level)
         return _show(result, rows, rows, output_, level, printing, force=force)
-    if inputs and schedule is None and (plot is not None or at):
-        raise ArgumentError("--plot and --at go with logs or --schedule, not with inputs of the law")
+    if inputs and schedule is None and at:
+        raise ArgumentError("--at goes with logs or --schedule, not with inputs of the law")
     target = targets.target(result, paths, schedule, steps, inputs, reading, quiet=printing.quiet, options=OPTIONS)
-    if paths and (at or plot is not None) and not isinstance(target, scaling.Runs):
-        raise ArgumentError("--at and --plot go with loss curves, and this is a table of runs; leave them out")
+    if paths and at and not isinstance(target, scaling.Runs):
+        raise ArgumentError("--at goes with loss curves, and this is a table of runs; leave it out")
     curves = isinstance(target, scaling.Runs) or schedule is not None
     if at and curves and result.law.over_schedules:  # before anything is predicted
         for plan in target.schedules.values() if isinstance(target, scaling.Runs) else (target,):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scaling.plots import style
-from scaling.plots.forecasts import CONTEXT_POINTS, last_value
+from scaling.plots.forecasts import CONTEXT_POINTS
+from scaling.plots.told import last_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

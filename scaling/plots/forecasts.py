@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from scaling.plots import style
-from scaling.words import digits
+from scaling.plots.points import points
+from scaling.plots.told import caption, last_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from matplotlib.axes import Axes
 
@@ -27,8 +26,6 @@ TRUTH_POINTS, ZOOM_POINTS = 60, 25  # hollow markers need room
 ZOOM = 0.15  # part of the run that the inset shows
 NARROW = 0.05  # of the loss: a narrower band needs the inset to be seen
 INSET = 3.0  # inches of axes below which an inset covers more than it shows
-LONG = r"\S{40,}"  # what no column has room for: names of runs without a space
-CAPTION = 300  # characters of what is said of a plan or a band: the rest stands in attrs["interval"]
 
 
 class Look(NamedTuple):
@@ -41,19 +38,23 @@ class Look(NamedTuple):
 
 
 def forecast(
-    fit: Fit, target: Runs | Schedule | str, *, interval: str = "calibrated", level: float = 0.9, ax: Axes | None = None
-) -> Axes:
-    """Draw the loss predicted for a run over its learning-rate schedule, beyond the data of the fit.
+    fit: Fit, target: Runs | Schedule | str | Mapping[str, Any] | pd.DataFrame, *, interval: str = "calibrated",
+    level: float = 0.9, ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Draw the loss predicted for a run over its learning-rate schedule, or at inputs of a law without one, beyond the data.
 
-    The prediction is solid over the steps that were fitted and dashed past the line "end of data", with its band and last
-    value; the data of the fit are grey.
+    The prediction is solid over the steps (without a schedule: tokens, compute or size) that were fitted and dashed past the
+    line "end of data", with its band and last value; the data of the fit are grey.
 
     Parameters
     ----------
-    target : the run, or runs, to forecast. Measured losses they have are drawn as hollow markers.
+    target : the run, or runs, to forecast, or the law's inputs, as for `Fit.predict`. Measured losses they have are drawn as
+        hollow markers.
     interval, level : as in `Fit.predict`; the figure says in words what the interval assumes.
     """
     predicted = fit.predict(target, interval=interval, level=level)
+    if not {"run", "step"} <= {*predicted}:
+        return points(fit, predicted, interval=interval, level=level, ax=ax)
     names = list(predicted["run"].unique())
     end = _last_fitted_step(fit)
     with style.styled():
@@ -98,11 +99,11 @@ def running(found: Forecast, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _measured(target: Runs | Schedule | str, name: str) -> pd.DataFrame:
+def _measured(target: Any, name: str) -> pd.DataFrame:
     """Return the rows of a run that have a measured loss; a schedule has none."""
     if not hasattr(target, "frame"):
         return pd.DataFrame({"step": [], "loss": []})
-    rows = target.frame
+    rows: pd.DataFrame = target.frame
     return rows[(rows["run"] == name) & rows["loss"].notna()]
 
 
@@ -152,18 +153,6 @@ def draw(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look, label: s
     )  # fmt: skip
 
 
-def last_value(part: pd.DataFrame, truth: pd.DataFrame | None = None) -> str:
-    """Return the last predicted value with its interval, and what was measured there."""
-    last = part.iloc[-1]
-    half = (last["upper"] - last["lower"]) / 2
-    value, lower, upper = (digits(last[name], half) for name in ("prediction", "lower", "upper"))
-    said = f"{value} ({lower} to {upper})" if np.isfinite(half) else f"{value} (no interval)"
-    if truth is None or truth.empty or truth["step"].iloc[-1] != last["step"]:
-        return said
-    happened = truth["loss"].iloc[-1]
-    return f"{said}\nmeasured {digits(happened, half)}, error {last['prediction'] / happened - 1:+.2%}"
-
-
 def zoom(ax: Axes, part: pd.DataFrame, truth: pd.DataFrame, look: Look) -> None:
     """Draw an inset of the end of the run, where band and error are too small for the whole picture and it has the room."""
     end, room = part.iloc[-1], style.figure_of(ax).get_figwidth() * ax.get_position().width
@@ -197,7 +186,4 @@ def finish(ax: Axes, predicted: pd.DataFrame, end: float | None) -> None:
     ax.set_ylabel(style.LABELS["loss"])
     ax.legend(loc="upper right")
     plans = [name for name in predicted["run"].unique() if ":" in name]  # a schedule's text
-    said: Iterable[str] = (*(plan.replace(",", ", ") for plan in plans), f"band: {predicted.attrs['interval']}")
-    said = (re.sub(LONG, lambda found: f"{found[0][:16]}…{found[0][-16:]}", text) for text in said)
-    caption = [textwrap.fill(textwrap.shorten(text, CAPTION, placeholder=" ..."), 90) for text in said]
-    ax.set_title("\n".join(caption), fontsize=8, color=style.QUIET)
+    caption(ax, *(plan.replace(",", ", ") for plan in plans), f"band: {predicted.attrs['interval']}")
