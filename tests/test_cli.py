@@ -147,6 +147,26 @@ def test_predict_at_inputs_of_the_law(surface, capsys):
     assert row["N"] == 7e9 and "7x beyond the largest parameters seen" in found["extrapolation"]
 
 
+def test_inputs_go_by_the_names_that_tables_have_for_them(surface, tmp_path, capsys):
+    said = []
+    for names in ("--N 7B --D 2T", "--params 7B --tokens 2T", "--n-params 7B --train_tokens 2T"):
+        assert main(["predict", str(surface), *names.split(), "--json"]) == 0
+        said.append(strict_json(capsys.readouterr().out)["predictions"])
+    assert said[0] == said[1] == said[2]
+    assert main(["predict", str(surface), "--N", "7B", "--params", "8B", "--D", "2T"]) == 2
+    assert "--N and --params are one input of law 'chinchilla'; keep one" in capsys.readouterr().err
+    assert main(["predict", str(surface), "--N", "7B", "--tokns", "2T"]) == 2
+    assert "did you mean '--tokens'?" in capsys.readouterr().err
+    x = np.geomspace(1, 1e3, 20)
+    for law in ("power_law:x=params", "rectified:D=params"):
+        scaling.fit(pd.DataFrame({"params": 1e6 * x, "loss": 2 * x**-0.1 + 1}), law).save(tmp_path / "one.json")
+        said = []
+        for name in ("x", "params", "N"):
+            assert main(["predict", str(tmp_path / "one.json"), f"--{name}", "2B", "--json"]) == 0
+            said.append(strict_json(capsys.readouterr().out)["predictions"])
+        assert said[0] == said[1] == said[2]
+
+
 def test_predict_draws_what_it_was_asked_without_a_schedule(surface, tmp_path, capsys):
     rows = tmp_path / "rows.csv"
     rows.write_text("N,D\n7e9,2e12\n1e9,1e11\n")

@@ -22,6 +22,8 @@ def target(
     quiet: bool, options: Sequence[str],
 ) -> Any:  # fmt: skip
     """Runs or a table, a Schedule, or the law's inputs; `options` of the verb are what a wrong name may have meant."""
+    names = _names(fit)
+    inputs = {under if (under := name.replace("-", "_")) in names else name: text for name, text in inputs.items()}
     _check(fit, bool(paths), schedule is not None, inputs, options)
     if steps is not None and schedule is None:
         raise ArgumentError("--steps goes with --schedule; --at picks steps of logged runs")
@@ -32,8 +34,7 @@ def target(
         return {**told, **({} if steps is None else {"steps": steps}), "schedule": schedule}
     if schedule is not None:
         return scaling.schedule(schedule, **({} if steps is None else {"steps": steps}))
-    named = _names(fit)
-    return {named[name]: _given(name, text) for name, text in inputs.items()}
+    return {name: _given(option, inputs[option]) for name, option in _named(fit, inputs).items()}
 
 
 def _given(name: str, text: str) -> float:
@@ -50,7 +51,9 @@ def _check(fit: Fit, logs: bool, planned: bool, inputs: Mapping[str, str], optio
     for name in inputs:
         if name not in (known if over_runs else _names(fit)):
             takes = f"; law '{fit.law.name}' takes {' '.join(f'--{option}' for option in known)}"
-            hint = did_you_mean(f"--{name}", [f"--{option}" for option in (*known, *options)] if len(name) > 1 else [], takes)
+            hint = did_you_mean(
+                f"--{name}", [f"--{option}" for option in (*known, *_names(fit), *options)] if len(name) > 1 else [], takes
+            )
             if over_schedule and not over_runs:
                 hint = f"; law '{fit.law.name}' reads learning rates: give --schedule, or logs"
             raise ArgumentError(f"unknown option --{name}{hint}")
@@ -67,14 +70,29 @@ def _check(fit: Fit, logs: bool, planned: bool, inputs: Mapping[str, str], optio
         asked = "--schedule with --N and --tokens" if over_runs else "--schedule" if over_schedule else ""
         wanted = "logs or " + (asked or " ".join(f"--{name}" for name in known))
         raise ArgumentError(f"law '{fit.law.name}' is predicted for one of: {wanted}")
-    if inputs and (missing := [f"--{name}" for name in known if name not in {_names(fit)[given] for given in inputs}]):
+    if inputs and (missing := [f"--{name}" for name in known if name not in _named(fit, inputs)]):
         raise ArgumentError(f"law '{fit.law.name}' also needs {' '.join(missing)}")
 
 
 def _names(fit: Fit) -> dict[str, str]:
-    """Option -> input of the law; the only one also goes by what its convention says it is."""
+    """Option -> input of the law, under its own name and those that tables have for it; the only one also goes by x, and by
+    what its convention says it is."""
     law = fit.law
     if law.over_schedules:
         return {}
-    own = {name: name for name in law.inputs}
-    return own | ({str(law.conventions[x]): x for x in law.inputs if x in law.conventions} if len(own) == 1 else {})
+    found = {name: name for name in law.inputs}
+    for name in law.inputs:
+        said = str(law.conventions.get(name, name)) if len(law.inputs) == 1 else name
+        same = [(column, *others) for column, others in scaling.counting.ALIASES.items() if said in (column, *others)]
+        for option in (said, *(same[0] if same else ()), *(("x",) if len(law.inputs) == 1 else ())):
+            found.setdefault(option, name)
+    return found
+
+
+def _named(fit: Fit, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Input of the law -> the option that gives it; refused where two do."""
+    names, given = _names(fit), dict[str, str]()
+    for option in inputs:
+        if (name := names.get(option)) is not None and given.setdefault(name, option) != option:
+            raise ArgumentError(f"--{given[name]} and --{option} are one input of law '{fit.law.name}'; keep one")
+    return given
