@@ -198,3 +198,19 @@ def test_backtests_of_schedules_have_the_same_intervals():
     theirs = fit.predict(runs.select("run == 'wsd'"))
     ours = np.log(part["upper"] / part["lower"]).to_numpy()
     np.testing.assert_allclose(ours, np.log(theirs["upper"] / theirs["lower"]).to_numpy(), rtol=0.05)
+
+
+def test_a_row_that_is_open_by_more_than_a_factor_of_two_each_way_is_no_forecast():
+    """One short cooldown says next to nothing of a run fifty times as long; of several curves no row is so wide."""
+    step = np.arange(10, 401, 10)
+    lr = np.where(step < 340, 1e-3, 1e-3 * (401 - step) / 60)
+    loss = 2 + 0.3 * (10 * np.cumsum(lr) + 0.01) ** -0.5 - 0.1 * (1 - lr / 1e-3)
+    loss += 1e-3 * np.random.default_rng(0).normal(size=len(step))
+    alone = scaling.fit(Runs.from_frame(pd.DataFrame({"run": "a", "step": step, "lr": lr, "loss": loss})), "progress")
+    far = alone.predict("constant:peak=1e-3,steps=20000")
+    wide = far["upper"] > 4 * far["lower"]
+    assert wide.iloc[-1] and not far["ok"][wide & (far["step"] > 0.04 * 400)].any()
+    assert any("wider than a factor of 2 each way, which is no forecast" in said for said in far.attrs["why"])
+    for law in TRUTH:
+        healthy = scaling.fit(made(["constant", "cosine", "wsd"], law), law).predict(PLANS["long"])
+        assert not any("factor of 2" in said for said in healthy.attrs["why"])

@@ -20,6 +20,8 @@ from scaling.words import many
 
 BEYOND = 0.05  # of the range of an input, which is none
 GOOD = 0.01  # of the loss of a run nobody made, about what a fifth of its compute buys: less is no forecast
+OPEN = 2.0  # factor to both sides of a prediction, which is less than what anybody knows of a loss beforehand
+START = 0.04  # of the longest run fitted, in which a loss falls so steeply that a wide interval says little of the run
 HELD = "its forecasts held where rows were held back"
 EXPLODES = "the law explodes: beyond the data it rises where runs grow; compare laws, or take law='auto'"
 FOREIGN = {"N": 1e5, "D": 1e5, "C": 1e10}  # factors outside the rows fitted that are no extrapolation but other units
@@ -64,6 +66,11 @@ def trust(target: Target, low: np.ndarray, high: np.ndarray, bounds: Bounds | No
     doubts += beyond(target, low, high) + foreign(target)
     unbounded = ~(np.isfinite(low) & np.isfinite(high))
     doubts.append((unbounded, "the data set no bound to it"))
+    lower, upper = fit.loss.back(low), fit.loss.back(high)
+    step, seen = (rows.frame.get("step", pd.Series(1.0, rows.frame.index)) for rows in (target.rows, fit.design))
+    steep = step.to_numpy(float) < START * seen.max()
+    told = f"the interval is wider than a factor of {OPEN:g} each way, which is no forecast"
+    doubts.append((~steep & (target.value > 0) & (upper > OPEN**2 * lower), told))
     ok, why = np.ones(n, bool), []
     for bad, reason in doubts:
         if (new := bad & ok).any():
