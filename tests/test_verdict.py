@@ -82,6 +82,18 @@ def test_losses_that_do_not_belong_are_named_with_their_cause_and_a_remedy(spoil
     assert len(mended.data) == 37 and mended.ok and not mended.warnings
 
 
+@pytest.mark.parametrize("column", ["vocab", "Vocab size", "V"])
+def test_rows_of_another_vocabulary_are_told_as_such(column):
+    """A smaller vocabulary costs less a token: once its rows were as if in nats, and the others in bits."""
+    rows, k = table(40), [3, 11, 25]
+    rows.loc[k, "loss"] *= np.log(2)
+    rows[column] = np.where(rows.index.isin(k), 1000, 50257)
+    said = next(w for w in scaling.fit(rows, "chinchilla").warnings if "not belong" in w)
+    assert "of other vocabularies, 1,000 tokens and not 50,257: losses a token" in said and "nats" not in said
+    rows[column] = np.where(rows.index.isin([3, 4, 5]), 1000, 50257)  # which is no reason
+    assert any("in nats, not bits" in w for w in scaling.fit(rows, "chinchilla").warnings)
+
+
 def test_swapped_columns_and_units_are_recognised():
     rows = table(40)
     rows.loc[[4, 9], ["N", "D"]] = rows.loc[[4, 9], ["D", "N"]].to_numpy()

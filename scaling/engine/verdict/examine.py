@@ -141,7 +141,7 @@ def runs_named(near: Near, found: Strange, alone: Without | None) -> str:
         said.append(f"{called(near.design, rows[:1])[0]} and on ({away}{why})")
         names.append(str(near.design.frame["run"].iloc[rows[0]]))
     reason, many = cause(near, found) if len(found.rows) else "", len(codes) > 1
-    reason = reason if reason.startswith("as if") else ""  # how far off it is has been said
+    reason = reason if reason.startswith(("as if", "of other")) else ""  # how far off it is has been said
     where = f"run not in [{', '.join(map(repr, names))}]" if many else f"run != {names[0]!r}"
     what = f"{len(codes)} run{'s do' if many else ' does'} not follow the law of the others: {', '.join(said)}"
     return f'{what}{", " + reason if reason else ""}; leave out with where="{where}"'
