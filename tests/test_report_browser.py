@@ -98,6 +98,25 @@ def test_nothing_is_asked_for_and_everybody_can_read_it(opened, made, view):
     assert (light[0] < 120 and light[1] > 600) if view == "dark" else (light[0] > 700 and light[1] < 120)
 
 
+def test_figures_can_be_read_on_a_phone_and_are_scrolled_by_keys(opened):
+    page = opened("phone")
+    many = page.locator("figure").count()
+    assert many > 1
+    for at in range(many):
+        frame = page.locator("figure .wide").nth(at)
+        drawn = frame.locator("svg, img").first
+        assert drawn.evaluate("x => x.getBoundingClientRect().width") >= 600
+        if drawn.evaluate("x => x.tagName") == "svg":  # its units are points: the smallest words have 8 of them
+            assert drawn.evaluate("x => 8 * x.getBoundingClientRect().width / x.viewBox.baseVal.width") >= 9  # CSS pixels
+        assert frame.get_attribute("aria-label") and frame.evaluate("x => x.scrollLeft") == 0
+        frame.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("x => x.scrollLeft > 0", arg=frame.element_handle())
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    desktop = opened()
+    assert desktop.evaluate("[...document.querySelectorAll('figure .wide')].every(x => x.scrollWidth <= x.clientWidth)")
+
+
 def test_sliders_say_what_python_says(opened, made):
     fit, page = made[0], opened()
     draw = np.random.default_rng(5)

@@ -127,13 +127,14 @@ def _figures(fit: Fit) -> str:
 
 
 def figure(axes: Any, said: str) -> str:
-    """A drawing with its caption."""
+    """A drawing with its caption; it scrolls by itself where it would be too small to read."""
     drawn = plots.svg(axes)
     if len(drawn) > HEAVY:
         image = base64.b64encode(plots.image(axes, "png", COLOURS)).decode()
         drawn = f'<img alt="{escape(said)}" src="data:image/png;base64,{image}">'
     else:
         drawn = drawn.replace("<svg", f'<svg role="img" aria-label="{escape(said)}"', 1)
+    drawn = f'<div class="wide" tabindex="0" role="group" aria-label="figure: {escape(said)}">{drawn}</div>'
     return f"<figure>{drawn}<figcaption>{escape(said)}</figcaption></figure>\n"
 
 
