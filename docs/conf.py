@@ -47,6 +47,13 @@ html_theme_options = {
     "footer_end": [],
     "show_prev_next": False,
 }
+# pages with none below them: the panel at the side would be empty
+html_sidebars = {
+    page: []
+    for page in (
+        "start", "generated/which_law", "generated/figures", "generated/forecasts", "conventions", "contributing", "changelog",
+    )
+}  # fmt: skip
 html_context = {"default_mode": "auto"}
 
 

@@ -1,5 +1,6 @@
 """The documentation: every law and every public name has its place, made pages hold what they should, links lead somewhere."""
 
+import ast
 import inspect
 import os
 import re
@@ -134,3 +135,28 @@ def test_pages_build_without_a_warning_and_every_link_leads_somewhere(tmp_path):
     assert links.dead(tmp_path / "html") == []
     index = (tmp_path / "html/searchindex.js").read_text()  # a script, so that search works without a server
     assert index.startswith("Search.setIndex(") and all(f'"generated/laws/{name}"' in index for name in scaling.laws)
+
+
+def test_no_page_has_an_empty_panel_at_its_side(tmp_path):
+    """The shape of the documentation with its theme and settings, its pages but a heading."""
+    pytest.importorskip("pydata_sphinx_theme")
+    shape = re.search(r"^```\{toctree\}\n:hidden:\n\n(.*?)```", (ROOT / "docs/index.md").read_text("utf-8"), re.M | re.S)
+    pages = shape[1].split()
+    for page in pages:
+        path = tmp_path / f"{page}.rst"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        below = "\n.. toctree::\n\n   below\n" if page.endswith("/index") else ""
+        path.write_text(f"{page}\n{'=' * 40}\n{below}", "utf-8")
+        (path.parent / "below.rst").write_text("below\n=====\n" if below else ":orphan:\n\nbelow\n=====\n", "utf-8")
+    (tmp_path / "index.rst").write_text("all\n===\n\n.. toctree::\n\n   " + "\n   ".join(pages) + "\n", "utf-8")
+    said = ast.parse((ROOT / "docs/conf.py").read_text("utf-8")).body
+    kept = [x for x in said if isinstance(x, ast.Assign) and ast.unparse(x.targets[0]) in ("html_theme", "html_sidebars")]
+    (tmp_path / "conf.py").write_text("\n".join(map(ast.unparse, kept)), "utf-8")
+    subprocess.run([sys.executable, "-m", "sphinx", "-q", "-b", "html", tmp_path, tmp_path / "out"], check=True)
+    assert len(kept) == 2 and len(pages) > 8
+    for page in pages:
+        text = (tmp_path / "out" / f"{page}.html").read_text("utf-8")
+        panel = text.partition('id="pst-primary-sidebar"')[2].partition("<main")[0]
+        hidden = "hide-on-wide" in panel.partition(">")[0]
+        links = panel.partition('class="bd-toc-item')[2].count("<a ")
+        assert hidden != bool(links), page
