@@ -67,7 +67,7 @@ WORDS = [  # command, and what the answer must hold
     ("compare s/table.csv --holdout nope", "one of D, M, N, loss."), ("completion csh", "must be one of bash, zsh, fish"),
     ("next fit.json --pool pool.csv --target big.csv --budget 1e16 --cost nope", "it has N, D, price."),
     ("predict curves.json --schedule foo", "unknown schedule 'foo'; allowed: constant"),
-    ("predict fit.json --tokens 5", "law 'chinchilla' takes --N --D"), ("score s", "s: no scored forecast here"),
+    ("predict fit.json --tokens 5", "law 'chinchilla' also needs --N"), ("score s", "s: no scored forecast here"),
     ("merge nofile", "argument nofile: must be a whole number"), ("merge 3 2 1", "rising numbers"),
     ("merge 1000 2000 --fit curves.json", "needs both --fit, of a law of schedules, and --schedule"),
     ("plan fit.json --flops 1e13 --loss 2", "--flops and --loss do not go together"), ("plan fit.json --loss 1", "--loss 1"),
