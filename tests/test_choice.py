@@ -481,6 +481,14 @@ def test_copied_rows_change_neither_choice_nor_interval(copied):
     assert "counted once" in str(other) and other.design.weights.sum() == len(table)
 
 
+def test_runs_measured_several_times_may_agree_by_chance():
+    """Seeds of one run that agree count as they are given, as in NIST's Nelson: nothing tells them from copies."""
+    table = grid("chinchilla", noise=0.004)
+    again = pd.concat([table, table.assign(loss=table["loss"] * 1.001), table.iloc[[3, 5]]], ignore_index=True)
+    fit = scaling.fit(again, "chinchilla")
+    assert len(fit.design) == len(again) and "counted once" not in str(fit) and "(copies?)" in str(fit)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_small_table_does_not_go_to_the_law_of_fewest_parameters_unasked(seed):
     N = 1e7 * 2.0 ** np.arange(9)  # of one ratio: nine sizes, of which eight are fitted

@@ -82,7 +82,7 @@ def test_long_curves_are_searched_in_bins_and_finished_on_all_rows(curve):
     assert len(fit.data) == 100_000
     short = binned(fit.design)
     assert len(short) <= 1000 and short.weights.sum() == 100_000
-    assert f"100,000 rows -> {len(short)} log-spaced bins" in str(fit)
+    assert f"100,000 rows -> {len(short):,} log-spaced bins" in str(fit)
     from scipy.optimize import curve_fit
 
     best, cov = curve_fit(lambda x, E, A, a: E + A * x**-a, curve["x"], curve["loss"], [2, 10, 0.3], ftol=1e-14, xtol=1e-14)

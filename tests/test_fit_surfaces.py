@@ -204,7 +204,7 @@ def test_numbers_in_columns_of_objects_are_numbers_and_words_are_not(epoch):
     mixed = epoch.assign(N=epoch["N"].astype(object))
     assert scaling.fit(mixed, "chinchilla").values == scaling.fit(epoch, "chinchilla").values
     mixed.loc[mixed.index[3], "N"] = "7B"
-    with pytest.raises(DataError, match="column 'N' holds object values"):
+    with pytest.raises(DataError, match="column 'N', row 3: found '7B', not a number; write numbers without units: 7e"):
         scaling.fit(mixed, "chinchilla")
     with pytest.raises(DataError, match="'loss_se', row 0: standard errors must be positive and finite"):
         scaling.fit(epoch.assign(loss_se=np.inf), "chinchilla")

@@ -110,8 +110,8 @@ def test_figure_says_whether_it_is_worth_it(fits):
 
     mpl.use("Agg")
     ax = scaling.plots.shares(own_shares(fits, N=1.2e9, D=5e10))
-    assert [t.get_text() for t in ax.get_xticklabels()] == list(GAMMA)
-    title = ax.get_title(loc="left")
+    assert [t.get_text() for t in ax.get_yticklabels()] == list(GAMMA)
+    title = " ".join(ax.get_legend().get_title().get_text().split())
     assert "more than its uncertainty" in title and "not more" not in title
 
 

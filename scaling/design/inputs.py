@@ -223,7 +223,6 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     made = replace(made, notes=(*counts, *notes, *copies, *_in_units(made.inputs)))
     said = [*("run", "step")] if {"run", "step"} <= set(frame) else []
     once = len(made.frame[[*dict.fromkeys([*said, *law.inputs, "loss"])]].drop_duplicates())
-    # measurements may agree by chance; where every row is there twice or more they are copies
     return replace(made, weights=checks.relative(made.weights, once if 2 * once <= len(made) else len(made)))
 
 
@@ -234,8 +233,10 @@ def _once(made: Design, law: Law) -> tuple[Design, list[str]]:
     if not again.any():
         return made, []
     whole = frame.drop(columns=[*PLACE], errors="ignore").astype(str).duplicated().to_numpy()
-    digits = np.abs(made.loss * FEW_DIGITS - np.round(made.loss * FEW_DIGITS)) > 1e-6  # losses of fewer agree by chance
-    copies = whole & again & (digits if 2 * (~whole).sum() > len(made) else True)  # unless all rows do
+    # measurements of few digits, or of a place that is measured several times, may agree by chance; all rows do not
+    digits = np.abs(made.loss * FEW_DIGITS - np.round(made.loss * FEW_DIGITS)) > 1e-6
+    measured = bool((frame.duplicated([*law.inputs]).to_numpy() & ~again).any())
+    copies = whole & again & ((digits & (not measured)) if 2 * (~whole).sum() > len(made) else True)
     notes = [f"rows that repeat another to the last digit, counted once: {rows_named(frame[copies])}"] if copies.any() else []
     if (like := again & digits & ~copies).any():
         notes.append(f"rows that repeat another to the last digit (copies?): {rows_named(frame[like])}")
