@@ -147,7 +147,10 @@ def results(sizes, surface, curves, annealed, forecasts):
         "curve": [lambda: plots.curve(annealed)],
         "decisions": [lambda: plots.decisions(pairs)],
         "family": [lambda: plots.family(surface)],
-        "forecast": [lambda: plots.forecast(annealed, planned), lambda: plots.forecast(annealed, held)],
+        "forecast": [
+            lambda: plots.forecast(annealed, planned), lambda: plots.forecast(annealed, held),
+            lambda: plots.forecast(surface, pd.DataFrame({"N": [1e10, 3e10], "D": [2e11, 3e11]})),
+        ],
         "frontier": [lambda: plots.frontier(surface, 1e22)],
         "history": [lambda: plots.history(past)],
         "hull": [lambda: plots.hull(table)],

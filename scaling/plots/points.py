@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ALONG = ("D", "M", "C", "N")  # an input of these is the axis, the first that a law has
 POINTS = 40  # of a line
 LINES = 6  # runs with a line and words of their own
+LINE = 0.08  # of the height of the axes, that a line of the legend takes: it stands above all that is drawn
 DOTS: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3, "markeredgewidth": 0, "alpha": 0.6}
 
 
@@ -55,7 +56,10 @@ def points(fit: Fit, predicted: pd.DataFrame, *, interval: str, level: float, ax
         ax.set_ylabel(style.LABELS["loss"] if law.predicts == "loss" else law.predicts)
         if (predicted[x] > end).any():
             style.end_of_data(ax, end, 0.015)
-        ax.legend(loc="best")
+        low, high = ax.get_ylim()
+        lines = len(ax.get_legend_handles_labels()[0])
+        ax.set_ylim(low, high + (high - low) * LINE * (lines + 1) / (1 - LINE * (lines + 1)))
+        ax.legend(loc="upper right", handlelength=1.0)
         caption(ax, f"{law.name}; band: {predicted.attrs['interval']}")
     return ax
 
