@@ -13,6 +13,7 @@ from scaling.errors import DataError
 from scaling.formula import Law
 from scaling.logs import Runs
 from scaling.schedules import Schedule
+from scaling.words import verb
 
 
 class Curve(NamedTuple):
@@ -52,7 +53,7 @@ def curves(runs: Runs, law: Law, fitting: bool) -> Curves:
     frame, notes = runs.placed if fitting else runs.frame, []
     if fitting:
         if planned := int(frame["loss"].isna().sum()):
-            notes.append(f"{planned} of {len(frame)} rows have no loss (planned or not evaluated) and are not fitted")
+            notes.append(lost(planned, len(frame), " (planned or not evaluated)"))
         frame = frame[frame["loss"].notna()]
     if not len(frame):
         raise DataError("none of these rows has a loss; there is nothing to fit.")
@@ -75,6 +76,11 @@ def curves(runs: Runs, law: Law, fitting: bool) -> Curves:
     if size > 1:
         _LONG[runs] = made
     return made
+
+
+def lost(n: int, of: int, why: str = "") -> str:
+    """How many rows have no loss, in words."""
+    return f"{n} of {of} rows {verb(n, 'has', 'have')} no loss{why} and {verb(n)} not fitted"
 
 
 def _curve(name: str, rows: pd.DataFrame, plan: Schedule, size: int, fitting: bool) -> Curve:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from scaling.counting import KINDS, completed, compute, counted
 from scaling.design import checks, ladders
-from scaling.design.curves import curves
+from scaling.design.curves import curves, lost
 from scaling.design.described import described, is_described
 from scaling.errors import DataError, FitError, ScalingError
 from scaling.formula import Law, find
@@ -217,7 +217,7 @@ def _table(frame: pd.DataFrame, law: Law, fitting: bool, positive: bool = True) 
     order = np.lexsort([weights[kept], loss[kept], *(columns[c][kept] for c in reversed(law.inputs))])
     empty, notes = frame[np.isnan(loss)], list[str]()
     if len(empty):
-        notes.append(f"{_lost(len(empty), len(frame))}: {rows_named(empty)}")
+        notes.append(f"{lost(len(empty), len(frame))}: {rows_named(empty)}")
     made = made.take(kept[order])
     made, copies = _once(made, law)
     made = replace(made, notes=(*counts, *notes, *copies, *_in_units(made.inputs)))
@@ -356,10 +356,6 @@ def _joined(frame: pd.DataFrame, features: list[dict[str, Any]], law: Law, notes
     loss = frame["loss"].to_numpy(float) if "loss" in frame else np.full(len(frame), np.nan)
     shown = frame.assign(**{k: v for k, v in inputs.items() if isinstance(v, np.ndarray)})
     return Design(shown, inputs, loss, np.ones(len(frame)), tuple(dict.fromkeys(notes)))
-
-
-def _lost(n: int, of: int, why: str = "") -> str:
-    return f"{n} of {of} rows {verb(n, 'has', 'have')} no loss{why} and {verb(n)} not fitted"
 
 
 def _shared_once(made: Design, law: Law) -> Design:

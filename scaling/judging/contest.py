@@ -84,7 +84,7 @@ class Contest:
         for other in sorted(self.trials, key=self.error):
             if _trusted(self.fits[other]) and not self.trials[other].explodes:
                 difference, se = self.apart(other, label)
-                if difference <= 2 * se:  # standard errors
+                if difference <= SURE * se:
                     return other
         return label
 

@@ -13,9 +13,7 @@ from scaling.engine.verdict.tradeoffs import Line, line
 LEAST = 5  # rows on the line, without which it is none
 NEAR = 0.1  # ln of a factor, by which a row may miss the line once its power of ten is mended
 CLOSE = 2.0  # standard deviations of the losses, within which the mended row is what the line says
-TOTAL = (
-    12.0  # by which losses must change along the line over that power: were the row right, one input would do next to nothing
-)
+TOTAL = 12.0  # such by which losses must change along the line over that power: else one input might do next to nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +39,10 @@ def aside(near: Near, noise: float) -> Aside | None:
     for row in _furthest(X):
         rest = np.delete(np.arange(len(X)), row)
         found = line(near.law, near.design.take(rest), near.y[rest], noise)
-        if found is not None and found.apart({k: np.exp(x[[row]]) for k, x in logs.items()})[0] > max(
-            np.log(2.0), 2 * found.off
-        ):
+        if found is None:
+            continue
+        apart = found.apart({k: np.exp(x[[row]]) for k, x in logs.items()})[0]
+        if apart > max(np.log(2.0), 2 * found.off):
             return Aside(row, found, _mended(near, row, rest, found, noise))
     return None
 
