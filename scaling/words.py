@@ -92,12 +92,12 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """What to add to an error about an unknown word: the known one that is close, else `otherwise`.
+def did_you_mean(word: object, known: Iterable[str], otherwise: str = "") -> str:
+    """What to add to an error about an unknown word, which may be no text: the known one that is close, else `otherwise`.
 
     Dashes before options are alike in all of them and say nothing: by them --then was close to --steps."""
     bare = {each.lstrip("-"): each for each in known}
-    close = get_close_matches(word.lstrip("-"), bare, n=1)
+    close = get_close_matches(str(word).lstrip("-"), bare, n=1)
     return f"; did you mean {bare[close[0]]!r}?" if close else otherwise
 
 

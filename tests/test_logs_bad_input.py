@@ -164,3 +164,10 @@ def write(path: Path, content: str | bytes) -> Path:
 def test_what_is_no_path_is_said(given):
     with pytest.raises(DataError, match="takes paths"):
         read(given)
+
+
+@pytest.mark.parametrize("run", [3, ["a", "b"], None, 2.5])
+def test_a_run_that_is_no_name_is_not_there(run):
+    runs = Runs.from_frame(pd.DataFrame({"run": "a", "step": [1, 2, 3], "loss": [3.0, 2.9, 2.8], "lr": 1e-3}))
+    with pytest.raises(KeyError, match=r"no run .*; the runs are"):
+        runs[run]
